@@ -1,0 +1,70 @@
+# make demo   install everything and classify three conversations
+# make test   install what tests need and run them all
+# make check  lint, types, import directions and generated docs alone
+# make bench  measure the engine's speed on this machine
+#
+# PYTHON        the interpreter the environment is made with (3.11 or newer)
+# TORCH_INDEX   an index of CPU wheels of torch, to avoid the CUDA build where there is one
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMPS := $(VENV)/stamps
+SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md
+export PIP_NO_WARN_SCRIPT_LOCATION := 1
+
+.PHONY: demo test check bench clean
+
+demo: $(STAMPS)/package $(STAMPS)/model
+	@$(BIN)/sentixrl classify examples/en.txt
+	@$(BIN)/sentixrl classify examples/zh.txt
+	@$(BIN)/sentixrl classify examples/es.txt
+
+test: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev check
+	$(BIN)/python -m pytest
+
+check: $(STAMPS)/package $(STAMPS)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python scripts/check_rooms.py
+	$(BIN)/python scripts/build_docs.py --check
+	$(BIN)/mypy src tests scripts benchmarks
+
+bench: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
+	$(BIN)/python -m benchmarks.run
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sentixrl needs Python 3.11 or newer; set PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+
+# Torch first and alone, so that nothing else pulls another build of it.
+$(STAMPS)/torch: constraints.txt | $(VENV)/bin/python
+	@mkdir -p $(STAMPS)
+	$(PIP) install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	@touch $@
+
+$(STAMPS)/libraries: constraints.txt pyproject.toml $(STAMPS)/torch
+	$(BIN)/python scripts/requirements.py local > $(STAMPS)/libraries.txt
+	$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/libraries.txt hatchling
+	@touch $@
+
+$(STAMPS)/dev: constraints.txt pyproject.toml $(STAMPS)/libraries
+	$(BIN)/python scripts/requirements.py eval dev > $(STAMPS)/dev.txt
+	$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/dev.txt
+	@touch $@
+
+# The built wheel is installed, never the source tree: what is tested is what is shipped.
+$(STAMPS)/package: $(STAMPS)/libraries $(SOURCES)
+	@rm -rf $(VENV)/wheel
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir $(VENV)/wheel .
+	$(PIP) install --quiet --no-deps --force-reinstall $(VENV)/wheel/*.whl
+	@touch $@
+
+$(STAMPS)/model: $(STAMPS)/libraries | $(STAMPS)/package
+	$(BIN)/sentixrl models install
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,1 @@
+"""From raw choice scores to posteriors, and from posteriors to confidence."""

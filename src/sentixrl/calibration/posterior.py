@@ -1,0 +1,71 @@
+"""Maps from raw choice scores to posteriors.
+
+Contract: a map takes log-probabilities over the label set and returns log-probabilities over the
+label set; it is applied before a label is proposed or gated. A probability of zero stays zero.
+The identity is a map too: until one is fitted, posteriors are the model's own, and results say
+so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentixrl.errors import ConfigError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """``softmax(scale · log p + bias)``: temperature scaling with an optional bias a label.
+
+    Attributes:
+        scale: The inverse temperature, > 0.
+        bias: One number a label, in the label set's order; empty for none.
+        fitted: Whether it was fitted on data, or is the identity.
+
+    Raises:
+        ConfigError: The scale is not above 0, or a number is not finite.
+    """
+
+    scale: float = 1.0
+    bias: tuple[float, ...] = ()
+    fitted: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.scale > 0 and math.isfinite(self.scale)):
+            raise ConfigError(
+                f"A calibration's scale is {self.scale}; it needs to be finite and above 0."
+            )
+        if not all(map(math.isfinite, self.bias)):
+            raise ConfigError(f"A calibration's bias is {self.bias}; each needs to be finite.")
+
+    def __call__(self, log_probs: Sequence[float]) -> Floats:
+        """Calibrated log-probabilities, shape ``[n_labels]``.
+
+        Raises:
+            ConfigError: The bias was fitted for another number of labels.
+        """
+        scores = self.scale * np.asarray(log_probs, np.float64)
+        if self.bias:
+            if len(self.bias) != len(scores):
+                raise ConfigError(
+                    f"The calibration was fitted for {len(self.bias)} labels, not {len(scores)}."
+                )
+            scores = scores + np.asarray(self.bias)
+        return normalise(scores)
+
+
+def normalise(scores: Floats) -> Floats:
+    """``log softmax`` of scores, shape kept; at least one of them must be finite."""
+    peak = scores.max()
+    if not np.isfinite(peak):
+        raise ValueError(f"scores whose largest is {peak} have no softmax")
+    shifted = scores - peak
+    normalised: Floats = shifted - np.log(np.exp(shifted).sum())
+    return normalised

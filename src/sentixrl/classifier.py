@@ -1,0 +1,191 @@
+"""The facade: load a model, tell the emotion of every turn.
+
+Contract: :func:`load` turns a name, folder or engine into a :class:`Classifier`; a classifier
+answers dialogues in order and keeps nothing between calls but the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentixrl.bundle import BUNDLE_FILE, ModelBundle
+from sentixrl.calibration.posterior import Calibration
+from sentixrl.context.retrieval import ContextBuilder, ContextOptions
+from sentixrl.dialogue import Dialogue
+from sentixrl.engines.protocol import Engine
+from sentixrl.errors import ConfigError, InputError, MissingDependencyError
+from sentixrl.labels import LabelSet, resolve_labels
+from sentixrl.negotiation.negotiator import NegotiationOptions, Negotiator
+from sentixrl.prediction import DialoguePrediction
+
+if TYPE_CHECKING:
+    from sentixrl.engines.local.loading import LocalOptions
+
+# Below this, models describe a situation too poorly for their deductions to help.
+DEDUCTION_PARAMETERS = 1_000_000_000
+
+DialogueLike = Dialogue | str | Sequence[str | tuple[str, str]]
+
+
+class Classifier:
+    """A model, a label set, and how they meet.
+
+    Args:
+        engine: The language model.
+        label_set: The closed set of labels.
+        context: What prompts show.
+        negotiation: How the roles negotiate.
+        bundle: What the engine was loaded from.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        label_set: LabelSet,
+        context: ContextOptions,
+        negotiation: NegotiationOptions,
+        bundle: ModelBundle,
+    ) -> None:
+        self.engine = engine
+        self.label_set = label_set
+        self.context = context
+        self.negotiation = negotiation
+        self.bundle = bundle
+        self._builder = ContextBuilder(label_set, context, engine.count_tokens)
+
+    def predict(self, dialogue: DialogueLike) -> DialoguePrediction:
+        """The emotion of every turn of one dialogue.
+
+        Args:
+            dialogue: A :class:`Dialogue`, one text, or a list of texts or (speaker, text) pairs.
+
+        Raises:
+            InputError: There is no turn, or a turn has no text.
+        """
+        return next(self.predict_many([dialogue]))
+
+    def predict_many(self, dialogues: Iterable[DialogueLike]) -> Iterator[DialoguePrediction]:
+        """Predictions for many dialogues, in order, as they are finished."""
+        negotiator = Negotiator(self.engine, self.label_set, self._builder, self.negotiation)
+        return negotiator.run(_dialogue(item) for item in dialogues)
+
+    def predict_proba(self, dialogue: DialogueLike) -> NDArray[np.float64]:
+        """The calibrated first-round posterior of every turn.
+
+        Returns:
+            Shape ``[n_turns, n_labels]``, labels in the label set's order; rows of turns that
+            failed are NaN.
+
+        Raises:
+            ConfigError: The engine gives no scores.
+        """
+        if not self.engine.capabilities.score:
+            raise ConfigError(f"The engine '{self.engine.name}' gives no probabilities.")
+        once = replace(self.negotiation, enabled=False)
+        negotiator = Negotiator(self.engine, self.label_set, self._builder, once)
+        items = next(negotiator.run([_dialogue(dialogue)])).items
+        nothing = dict.fromkeys(self.label_set.names, np.nan)
+        return np.array(
+            [
+                [(item.probabilities or nothing)[name] for name in self.label_set.names]
+                for item in items
+            ],
+            np.float64,
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Save the classifier's model bundle; :func:`load` takes the folder."""
+        self.bundle.save(Path(folder))
+
+
+def load(
+    model: str | Path | Engine | None = None,
+    *,
+    labels: str | LabelSet | None = None,
+    context: ContextOptions | None = None,
+    negotiation: NegotiationOptions | None = None,
+    local: LocalOptions | None = None,
+) -> Classifier:
+    """Load a classifier.
+
+    Args:
+        model: A bundle's or model's folder, a bundled model's name, a hub id, or an engine;
+            default: the model that comes along.
+        labels: A label set, a scheme's name, a YAML file, or names with commas; default: the
+            bundle's own.
+        context: What prompts show.
+        negotiation: How the roles negotiate; default: the bundle's policy.
+        local: How a local model is loaded.
+
+    Raises:
+        ModelError: The model is missing or unusable.
+        LabelError: The label set is unusable.
+    """
+    bundle = _bundle(model)
+    label_set = labels if isinstance(labels, LabelSet) else resolve_labels(labels or bundle.labels)
+    if model is None or isinstance(model, str | Path):
+        engine: Engine = _open_local(bundle, local)
+    else:
+        engine = model
+    if context is None:
+        context = ContextOptions(deduction="anchor" if _deduces(engine) else "off")
+    if negotiation is None:
+        negotiation = NegotiationOptions(
+            enabled=bundle.negotiate, gate=bundle.gate, agree_threshold=bundle.agree_threshold
+        )
+    if not negotiation.calibration.fitted:
+        fitted = bundle.calibrations.get(label_set.digest, Calibration())
+        negotiation = replace(negotiation, calibration=fitted)
+    return Classifier(engine, label_set, context, negotiation, bundle)
+
+
+def _bundle(model: str | Path | Engine | None) -> ModelBundle:
+    if model is None:
+        from sentixrl.engines.local.bundled import DEFAULT
+
+        return ModelBundle(name=DEFAULT.name, framing="plain")
+    if not isinstance(model, str | Path):
+        return ModelBundle(name=model.name)
+    if (Path(model) / BUNDLE_FILE).is_file():
+        return ModelBundle.load(Path(model))
+    return ModelBundle(name=str(model), base=str(model))
+
+
+def _open_local(bundle: ModelBundle, local: LocalOptions | None) -> Engine:
+    try:
+        from sentixrl.engines.local.loading import LocalOptions, open_engine
+    except ImportError as error:
+        raise MissingDependencyError.of(error.name or "torch", "local") from None
+    options = local or LocalOptions()
+    options = replace(
+        options,
+        framing=options.framing or bundle.framing,
+        adapter=options.adapter or bundle.adapter,
+    )
+    engine = open_engine(bundle.base, options)
+    if bundle.trained:
+        engine.name = bundle.name
+    return engine
+
+
+def _deduces(engine: Engine) -> bool:
+    size = engine.capabilities.parameters
+    return size is not None and size >= DEDUCTION_PARAMETERS
+
+
+def _dialogue(item: DialogueLike) -> Dialogue:
+    if isinstance(item, str):
+        item = [item]
+    dialogue = item if isinstance(item, Dialogue) else Dialogue.from_texts(item)
+    if not dialogue.utterances:
+        raise InputError(f"Dialogue '{dialogue.id}' has no utterance.")
+    for index, turn in enumerate(dialogue):
+        if not turn.text.strip():
+            raise InputError(f"Utterance {index + 1} of dialogue '{dialogue.id}' has no text.")
+    return dialogue

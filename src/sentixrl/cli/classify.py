@@ -1,0 +1,190 @@
+"""``sentixrl classify``: the emotion of every turn of a file, a stream or a text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sentixrl.cli.console import answers, errors
+from sentixrl.cli.progress import follow
+from sentixrl.dialogue import Dialogue
+from sentixrl.errors import ConfigError
+from sentixrl.formats import Columns, dialogue_json, read_dialogues, read_text
+from sentixrl.prediction import Status
+
+if TYPE_CHECKING:
+    from sentixrl.classifier import Classifier
+
+EXIT_ITEM_ERRORS = 2
+
+
+class FormatName(StrEnum):
+    """Input formats."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    TSV = "tsv"
+
+
+class VoiceChoice(StrEnum):
+    """How the roles answer."""
+
+    AUTO = "auto"
+    SCORED = "scored"
+    WRITTEN = "written"
+
+
+class DeductionChoice(StrEnum):
+    """How often the model describes the situation first."""
+
+    AUTO = "auto"
+    OFF = "off"
+    ANCHOR = "anchor"
+    UTTERANCE = "utterance"
+
+
+class FramingChoice(StrEnum):
+    """How prompts become text."""
+
+    PLAIN = "plain"
+    CHAT = "chat"
+
+
+class Show(StrEnum):
+    """What the table adds."""
+
+    NEGOTIATION = "negotiation"
+
+
+def classify(
+    file: Annotated[
+        str | None, typer.Argument(help="Transcript, JSON, JSONL or CSV; '-' reads standard input.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", "-t", help="Classify this text instead of a file.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", "-l", help="A scheme, a YAML file, or names with commas."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="A bundle, a model folder, a bundled name or a hub id."),
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(min=0, help="Most earlier turns a prompt shows.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Most rounds of negotiation.")] = 3,
+    agreements: Annotated[int, typer.Option(help="Agreements in a row that end it.")] = 1,
+    negotiate: Annotated[
+        bool | None, typer.Option("--negotiate/--no-negotiate", help="Default: the model's policy.")
+    ] = None,
+    gate: Annotated[
+        float | None, typer.Option(help="No negotiation from this confidence on (0 to 1).")
+    ] = None,
+    voice: Annotated[
+        VoiceChoice, typer.Option(help="Answers by probabilities, or written out.")
+    ] = VoiceChoice.AUTO,
+    deduction: Annotated[
+        DeductionChoice, typer.Option(help="Let the model describe the situation first.")
+    ] = DeductionChoice.AUTO,
+    language: Annotated[
+        str, typer.Option(help="Language of the prompt templates; 'auto' follows the text.")
+    ] = "auto",
+    json_output: Annotated[
+        bool, typer.Option("--json", help="One JSON object a dialogue, a line each.")
+    ] = False,
+    show: Annotated[
+        Show | None, typer.Option(help="Add the record of the negotiation to the table.")
+    ] = None,
+    format: Annotated[FormatName, typer.Option(help="Format of the input.")] = FormatName.AUTO,
+    encoding: Annotated[str, typer.Option(help="Text encoding of the input.")] = "utf-8",
+    columns: Annotated[
+        str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
+    ] = None,
+    framing: Annotated[
+        FramingChoice | None, typer.Option(help="Chat markup or plain text; default: the model's.")
+    ] = None,
+    adapter: Annotated[Path | None, typer.Option(help="Folder of a PEFT adapter.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="8 or 4: quantised weights on CUDA.")] = None,
+) -> int:
+    """Tell the emotion of every turn."""
+    dialogues = _read(file, text, format, encoding, columns)
+    from sentixrl.cli.options import build_classifier
+
+    classifier = build_classifier(
+        model=model,
+        labels=labels,
+        window=window,
+        rounds=rounds,
+        agreements=agreements,
+        negotiate=negotiate,
+        gate=gate,
+        voice=voice.value,
+        deduction=deduction.value,
+        language=language,
+        framing=framing.value if framing else None,
+        adapter=adapter,
+        device=device,
+        dtype=dtype,
+        bits=bits,
+    )
+    if json_output:
+        return _print_json(classifier, dialogues)
+    return _print_tables(classifier, dialogues, show)
+
+
+def _read(
+    file: str | None, text: str | None, format: FormatName, encoding: str, columns: str | None
+) -> list[Dialogue]:
+    if (file is None) == (text is None):
+        raise ConfigError(
+            "Name either a file or a text to classify.",
+            hint="For example: sentixrl classify talk.txt, or --text 'You came back!'",
+        )
+    if text is not None:
+        return read_text(text)
+    chosen = Columns.parse(columns) if columns else None
+    piped = file == "-"
+    return read_dialogues(
+        None if piped else Path(file or ""),
+        stream=sys.stdin.buffer if piped else None,
+        format=format.value,
+        encoding=encoding,
+        columns=chosen,
+    )
+
+
+def _print_json(classifier: Classifier, dialogues: Sequence[Dialogue]) -> int:
+    failed = False
+    for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
+        typer.echo(json.dumps(dialogue_json(dialogue, result), ensure_ascii=False))
+        failed = failed or any(item.status is Status.ERROR for item in result.items)
+    return EXIT_ITEM_ERRORS if failed else 0
+
+
+def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: Show | None) -> int:
+    from sentixrl.cli.table import dialogue_table, header, item_errors
+
+    console = answers()
+    console.print(header(classifier), highlight=False)
+    failures = 0
+    for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
+        console.print(dialogue_table(dialogue, result, classifier.label_set, show is not None))
+        for line in item_errors(result):
+            errors().print(line, highlight=False)
+            failures += 1
+    return EXIT_ITEM_ERRORS if failures else 0

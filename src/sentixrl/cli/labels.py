@@ -1,0 +1,61 @@
+"""``sentixrl labels``: the label schemes that come along, and what a label set would be read as."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from sentixrl.cli.console import answers
+from sentixrl.context.templates import template_languages
+from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names, scheme_text
+
+
+def labels(
+    spec: Annotated[
+        str | None,
+        typer.Argument(help="A scheme, a YAML file, or names with commas. Without it: all schemes."),
+    ] = None,
+    yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print the scheme's file, a model for your own.")
+    ] = False,
+) -> None:
+    """Show the label schemes, or one label set in detail."""
+    if spec is None:
+        answers().print(_overview())
+    elif yaml:
+        typer.echo(scheme_text(spec), nl=False)
+    else:
+        answers().print(_details(resolve_labels(spec)))
+
+
+def _overview() -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("scheme", style="bold", no_wrap=True)
+    table.add_column("labels", justify="right")
+    table.add_column("names")
+    for name in scheme_names():
+        label_set = scheme(name)
+        table.add_row(name, str(len(label_set)), ", ".join(label_set.names))
+    return table
+
+
+def _details(label_set: LabelSet) -> Table:
+    languages = [code for code in template_languages() if _shown_in(label_set, code)]
+    table = Table(box=None, pad_edge=False, title=None)
+    table.add_column(escape(label_set.name), style="bold", no_wrap=True)
+    table.add_column("polarity")
+    for code in languages:
+        table.add_column(code)
+    table.add_column("meaning")
+    for label in label_set:
+        words = [escape(label.word(code)) for code in languages]
+        gloss = escape(label.glosses.get("en", ""))
+        table.add_row(escape(label.name), label.polarity or "", *words, gloss)
+    return table
+
+
+def _shown_in(label_set: LabelSet, code: str) -> bool:
+    return any(code in label.display for label in label_set)

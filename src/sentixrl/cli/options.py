@@ -1,0 +1,67 @@
+"""From a command's options to a classifier; what ``classify`` and ``evaluate`` share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from sentixrl.classifier import Classifier, load
+from sentixrl.context.templates import templates
+from sentixrl.context.window import HistoryWindow
+from sentixrl.errors import MissingDependencyError
+from sentixrl.negotiation.negotiator import VoiceName
+from sentixrl.negotiation.protocol import Rules
+
+
+def build_classifier(
+    *,
+    model: str | None,
+    labels: str | None,
+    window: int | None,
+    rounds: int,
+    agreements: int,
+    negotiate: bool | None,
+    gate: float | None,
+    voice: VoiceName,
+    deduction: Literal["auto", "off", "anchor", "utterance"],
+    language: str,
+    framing: Literal["plain", "chat"] | None,
+    adapter: Path | None,
+    device: str | None,
+    dtype: str | None,
+    bits: int | None,
+    reproducible: bool = False,
+) -> Classifier:
+    """Load the classifier that a command's options describe; what is ``None`` is the model's own.
+
+    Raises:
+        SentixError: An option does not fit.
+    """
+    rules = Rules(rounds, agreements)
+    history = None if window is None else HistoryWindow(window, window // 2)
+    if language != "auto":
+        templates(language)
+    try:
+        from sentixrl.engines.local.loading import LocalOptions
+    except ImportError as error:
+        raise MissingDependencyError.of(error.name or "torch", "local") from None
+    local = LocalOptions(device=device, dtype=dtype, framing=framing, adapter=adapter, bits=bits)
+    classifier = load(model, labels=labels, local=local)
+    negotiation = replace(
+        classifier.negotiation,
+        rules=rules,
+        voice=voice,
+        reproducible=reproducible,
+        enabled=classifier.negotiation.enabled if negotiate is None else negotiate,
+        gate=classifier.negotiation.gate if gate is None else gate,
+    )
+    context = replace(
+        classifier.context,
+        language=language,
+        window=history or classifier.context.window,
+        deduction=classifier.context.deduction if deduction == "auto" else deduction,
+    )
+    return Classifier(
+        classifier.engine, classifier.label_set, context, negotiation, classifier.bundle
+    )

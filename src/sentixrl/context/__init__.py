@@ -1,0 +1,1 @@
+"""Emotion retrieval enhancement: window, label statement, deduction, demonstrations, templates."""

@@ -1,0 +1,249 @@
+"""Emotion retrieval enhancement: the context of each utterance, ``T = (I, H, L, E)``.
+
+Contract: a target's prompt holds instruction, label statement, demonstrations, deduction and the
+turns up to and including the target — each part by its own switch — and nothing that comes
+after. The parts that a dialogue's prompts share stand first and are equal segment by segment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sentixrl.context.deduction import Deduction
+from sentixrl.context.language import detect_language
+from sentixrl.context.prompt import Prompt
+from sentixrl.context.templates import (
+    DEFAULT_LANGUAGE,
+    TemplateSet,
+    template_languages,
+    templates,
+)
+from sentixrl.context.window import HistoryWindow
+from sentixrl.dialogue import Dialogue
+from sentixrl.labels import LabelSet
+
+DeductionMode = Literal["off", "utterance", "anchor"]
+
+# Line breaks of every kind and control characters would imitate the prompt's own layout.
+_LAYOUT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # a lone surrogate, which no tokenizer takes
+MAX_SPEAKER_CHARACTERS = 60
+
+
+def one_line(text: str) -> str:
+    """``text`` on one line: line breaks, control characters and runs of space become a space."""
+    return _HALF_CHARACTER.sub("\ufffd", _LAYOUT.sub(" ", text).strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A labelled utterance shown as an example.
+
+    Attributes:
+        text: What was said.
+        label: The name of its label in the label set that prompts show.
+        speaker: Who said it, if known; not shown where speakers are anonymous.
+    """
+
+    text: str
+    label: str
+    speaker: str | None = None
+
+
+Demonstrator = Callable[[Dialogue], tuple[Demonstration, ...]]
+"""Chooses the demonstrations of a dialogue; one choice for all its prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOptions:
+    """Which parts a prompt has; each switches off alone (that is the ablation).
+
+    Attributes:
+        instruction: I, the task.
+        history: H, the turns before the target.
+        labels: L, the closed set.
+        glosses: Whether L explains each label.
+        deduction: E, inferred per utterance, once an anchor, or not at all.
+        demonstrations: Labelled examples placed after L, the same for all dialogues.
+        window: How far H looks back.
+        language: The templates' language; ``auto`` follows the dialogue's own, else its text.
+        anonymous: Show speakers as A, B, C … instead of by name (names in texts stay).
+    """
+
+    instruction: bool = True
+    history: bool = True
+    labels: bool = True
+    glosses: bool = False
+    deduction: DeductionMode = "off"
+    demonstrations: tuple[Demonstration, ...] = ()
+    window: HistoryWindow = field(default_factory=HistoryWindow)
+    language: str = "auto"
+    anonymous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TargetContext:
+    """The context of one utterance.
+
+    Attributes:
+        index: The target's position in its dialogue.
+        speaker: Its speaker as prompts show it.
+        prompt: Everything up to and including the target turn.
+        dropped_turns: Earlier turns the window left out (all of them where H is off).
+    """
+
+    index: int
+    speaker: str | None
+    prompt: Prompt
+    dropped_turns: int
+
+
+class ContextBuilder:
+    """Builds the prompts of dialogues for one label set.
+
+    Args:
+        label_set: The closed set the label statement shows.
+        options: Which parts the prompts have.
+        count_tokens: Length of a segment in tokens, for the window.
+        demonstrator: Chooses further demonstrations for each dialogue, shown after the fixed
+            ones (see :class:`~sentixrl.context.demonstrations.DemonstrationPool`).
+    """
+
+    def __init__(
+        self,
+        label_set: LabelSet,
+        options: ContextOptions,
+        count_tokens: Callable[[str], int],
+        demonstrator: Demonstrator | None = None,
+    ) -> None:
+        self.label_set = label_set
+        self.options = options
+        self._count = count_tokens
+        self._demonstrator = demonstrator
+
+    def template_for(self, dialogue: Dialogue) -> TemplateSet:
+        """The templates this dialogue's prompts are made with."""
+        language = self.options.language
+        if language != "auto":
+            return templates(language)
+        if dialogue.language is None:
+            return templates(detect_language(turn.text for turn in dialogue))
+        known = dialogue.language in template_languages()
+        return templates(dialogue.language if known else DEFAULT_LANGUAGE)
+
+    def windows(self, dialogue: Dialogue) -> list[int]:
+        """The first turn each target's prompt holds (see :class:`HistoryWindow`)."""
+        turns = self._turns(self.template_for(dialogue), dialogue, self._speakers(dialogue))
+        return self._starts(turns)
+
+    def head(self, template: TemplateSet, chosen: Sequence[Demonstration] = ()) -> Prompt:
+        """What stands before any turn: instruction, label statement, demonstrations.
+
+        Args:
+            template: The language's templates.
+            chosen: Demonstrations for one dialogue, after those that all dialogues share.
+
+        Raises:
+            LabelError: A demonstration's label is not in the label set.
+        """
+        segments: list[str] = []
+        if self.options.instruction:
+            segments.append(template.render("context", "instruction"))
+        if self.options.labels:
+            segments.append(self._label_statement(template))
+        for shown in (*self.options.demonstrations, *chosen):
+            segments.append(self._demonstration(template, shown))
+        prompt = Prompt()
+        return prompt.then("system", *_lines(segments)) if segments else prompt
+
+    def build(
+        self, dialogue: Dialogue, deductions: Sequence[Deduction | None] | None = None
+    ) -> list[TargetContext]:
+        """The context of every utterance.
+
+        Args:
+            dialogue: The turns; gold labels are not read.
+            deductions: E of each target, shape ``[n_turns]``, where the mode asks for it.
+        """
+        template = self.template_for(dialogue)
+        head = self.head(template, self._demonstrator(dialogue) if self._demonstrator else ())
+        speakers = self._speakers(dialogue)
+        turns = self._turns(template, dialogue, speakers)
+        mode = self.options.deduction
+        contexts = []
+        for index, start in enumerate(self._starts(turns)):
+            lines = turns[start : index + 1]
+            deduction = deductions[index] if deductions and mode != "off" else None
+            if deduction is not None:
+                parts = {part: one_line(said) for part, said in deduction.parts().items()}
+                said = template.render("context", "deduction", **parts)
+                # Per anchor it stands before the turns, where neighbours share it.
+                lines = [said, *lines] if mode == "anchor" else [*lines, said]
+            prompt = head.then("user", *_lines(lines))
+            contexts.append(TargetContext(index, speakers[index], prompt, start))
+        return contexts
+
+    def _starts(self, turns: Sequence[str]) -> list[int]:
+        if not self.options.history:
+            return list(range(len(turns)))
+        return self.options.window.starts([self._count(f"\n{turn}") for turn in turns])
+
+    def _turns(
+        self, template: TemplateSet, dialogue: Dialogue, speakers: Sequence[str | None]
+    ) -> list[str]:
+        """Each turn as its own line."""
+        return [
+            template.render("context", "turn", speaker=speaker, text=one_line(turn.text))
+            for speaker, turn in zip(speakers, dialogue, strict=True)
+        ]
+
+    def _label_statement(self, template: TemplateSet) -> str:
+        language = template.language
+        shown = [
+            {"word": label.word(language), "gloss": one_line(label.glosses.get(language, ""))}
+            for label in self.label_set
+        ]
+        block = "glosses" if self.options.glosses else "labels"
+        return template.render("context", block, labels=shown)
+
+    def _demonstration(self, template: TemplateSet, shown: Demonstration) -> str:
+        return template.render(
+            "context",
+            "demonstration",
+            speaker=None if self.options.anonymous else _shown_name(shown.speaker),
+            text=one_line(shown.text),
+            label=self.label_set[shown.label].word(template.language),
+        )
+
+    def _speakers(self, dialogue: Dialogue) -> list[str | None]:
+        """Each turn's speaker as prompts show it; letters go by first appearance."""
+        if not self.options.anonymous:
+            return [_shown_name(turn.speaker) for turn in dialogue]
+        letters: dict[str, str] = {}
+        names = [one_line(turn.speaker or "") for turn in dialogue]
+        for name in filter(None, names):
+            letters.setdefault(name, _letter(len(letters)))
+        return [letters.get(name) for name in names]
+
+
+def _lines(texts: Sequence[str]) -> list[str]:
+    """Segments that each begin a line, but for a message's first."""
+    return [text if position == 0 else f"\n{text}" for position, text in enumerate(texts)]
+
+
+def _shown_name(speaker: str | None) -> str | None:
+    name = one_line(speaker or "")[:MAX_SPEAKER_CHARACTERS].rstrip()
+    return name or None
+
+
+def _letter(position: int) -> str:
+    """A, B, … Z, AA, AB, … as spreadsheets count."""
+    name = ""
+    position += 1
+    while position:
+        position, rest = divmod(position - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name

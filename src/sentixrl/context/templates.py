@@ -1,0 +1,95 @@
+"""Prompt templates: a folder a language, a file a role, a block a segment.
+
+Contract: a block is rendered on its own, stripped, and becomes one segment of a prompt. Templates
+see only the values handed to them (a sandboxed environment, no loaders for user text), and the
+hash of a language's files stands beside every result made with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from jinja2 import StrictUndefined, Template
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from sentixrl.errors import ConfigError
+
+VERSION = 1
+ROLES = ("context", "generator", "discriminator", "deduction")
+DEFAULT_LANGUAGE = "en"
+
+
+def _folder() -> Traversable:
+    return resources.files("sentixrl") / "context" / "templates"
+
+
+@cache
+def template_languages() -> tuple[str, ...]:
+    """The languages that templates are written in, sorted."""
+    folders = (item for item in _folder().iterdir() if (item / "context.jinja").is_file())
+    return tuple(sorted(item.name for item in folders))
+
+
+class TemplateSet:
+    """One language's templates.
+
+    Args:
+        language: A folder name of ``context/templates``.
+
+    Raises:
+        ConfigError: There are no templates in that language.
+    """
+
+    def __init__(self, language: str) -> None:
+        if language not in template_languages():
+            raise ConfigError(
+                f"There are no prompt templates in the language '{language}'.",
+                hint=f"There are: {', '.join(template_languages())}.",
+            )
+        self.language = language
+        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        texts = {
+            role: (_folder() / language / f"{role}.jinja").read_text("utf-8") for role in ROLES
+        }
+        self._templates: dict[str, Template] = {
+            role: environment.from_string(text) for role, text in texts.items()
+        }
+        joined = "\x00".join(texts[role] for role in ROLES)
+        self.digest = hashlib.sha256(joined.encode()).hexdigest()[:12]
+        self._cache: dict[tuple[str, str], str] = {}
+
+    @property
+    def identity(self) -> str:
+        """Language, version and hash: what a result says it was made with."""
+        return f"{self.language}-v{VERSION}-{self.digest}"
+
+    def render(self, role: str, block: str, **values: object) -> str:
+        """The text of one block, stripped.
+
+        Args:
+            role: The file: ``context``, ``generator``, ``discriminator`` or ``deduction``.
+            block: The block in it.
+            **values: What the block may show.
+        """
+        template = self._templates[role]
+        if values:
+            return self._render(template, block, values)
+        known = self._cache.get((role, block))
+        if known is None:
+            known = self._cache[role, block] = self._render(template, block, values)
+        return known
+
+    @staticmethod
+    def _render(template: Template, block: str, values: Mapping[str, object]) -> str:
+        context = template.new_context(dict(values))
+        return "".join(template.blocks[block](context)).strip()
+
+
+@cache
+def templates(language: str) -> TemplateSet:
+    """The templates of ``language``, read once."""
+    return TemplateSet(language)

@@ -1,0 +1,151 @@
+"""A loaded split: dialogues with gold labels, and a full account of how they were read.
+
+Contract: immutable. What was mended, left out or not as expected is stated in the object itself.
+``data_hash`` changes exactly when a text, a speaker, a label, the order or a dialogue's bounds do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.errors import InputError
+from sentixrl.labels import LabelSet
+
+Switch = str | bool
+"""The value of a loader's switch."""
+
+LABEL_MARK = "label:"
+"""What the metadata keys start with that hold the labels of a multi-label utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One kind of thing that was mended while reading.
+
+    Attributes:
+        what: What was done.
+        where: The file, relative to the data set's folder.
+        count: How many utterances (or dialogues, where ``what`` says so) it touched.
+    """
+
+    what: str
+    where: str
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what} ({self.count:,})"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split of a data set, read for one task.
+
+    Attributes:
+        name: The registry's name of the data set.
+        split: ``train``, ``dev``, ``test`` or a name of the data set's own.
+        task: Which annotation the gold labels are.
+        label_set: The closed set of labels.
+        dialogues: The dialogues in the source's order, turns in order. ``gold`` is ``None`` only
+            for turns that are there as context.
+        group_kind: What ``Dialogue.group`` is: ``dialogue``, ``show``, ``video``, ``episode`` …
+        variant: The layout, version or language that was read, where there are several.
+        switches: The loader's switches as they were set.
+        repairs: What was mended.
+        warnings: What is not as expected, a sentence each (counts that differ, …).
+        left_out: Reason → how many rows of the source are not in ``dialogues``.
+        rows: How many labelled rows the source has.
+        source_labels: Label → how often it occurs in the source, left-out rows included.
+    """
+
+    name: str
+    split: str
+    task: str
+    label_set: LabelSet
+    dialogues: tuple[Dialogue, ...]
+    group_kind: str = "dialogue"
+    variant: str = ""
+    switches: Mapping[str, Switch] = field(default_factory=dict)
+    repairs: tuple[Repair, ...] = ()
+    warnings: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    rows: int = 0
+    source_labels: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.dialogues)
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        return iter(self.dialogues)
+
+    @property
+    def utterances(self) -> Iterator[Utterance]:
+        """All turns, context included, in order."""
+        return (turn for dialogue in self.dialogues for turn in dialogue)
+
+    @cached_property
+    def label_counts(self) -> Mapping[str, int]:
+        """Label → how many utterances carry it, in the label set's order, zeros included."""
+        found = Counter(turn.gold for turn in self.utterances)
+        return {name: found[name] for name in self.label_set.names}
+
+    @property
+    def labelled(self) -> int:
+        """How many utterances have a gold label."""
+        return sum(self.label_counts.values())
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The distinct units that resampling draws, in order of first appearance."""
+        return tuple(dict.fromkeys(dialogue.cluster for dialogue in self.dialogues))
+
+    @cached_property
+    def data_hash(self) -> str:
+        """A short hash of speakers, texts, labels, their order and the dialogues' bounds."""
+        digest = hashlib.sha256()
+        for dialogue in self.dialogues:
+            turns = [[turn.speaker, turn.text, turn.gold] for turn in dialogue]
+            digest.update(json.dumps(turns, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+            digest.update(b"\n")
+        return digest.hexdigest()[:16]
+
+    def without(self, ids: Collection[str]) -> Dataset:
+        """The same split without some dialogues, for example those that ``overlap`` names.
+
+        Raises:
+            InputError: An id is not there, or nothing would remain.
+        """
+        unwanted = set(ids)
+        if unknown := unwanted - {dialogue.id for dialogue in self.dialogues}:
+            raise InputError(
+                f"{len(unknown):,} of the {len(unwanted):,} dialogues to drop are not in "
+                f"{self.name}/{self.split}, for example '{min(unknown)}'.",
+                hint="Make the list with 'sentixrl datasets overlap' from this very split.",
+            )
+        kept = tuple(dialogue for dialogue in self.dialogues if dialogue.id not in unwanted)
+        if not kept:
+            raise InputError(f"Nothing of {self.name}/{self.split} would remain.")
+        gone = sum(len(dialogue) for dialogue in self.dialogues if dialogue.id in unwanted)
+        left_out = {**self.left_out, "in a dropped dialogue": gone} if gone else self.left_out
+        return replace(self, dialogues=kept, left_out=left_out)
+
+
+def labels_of(utterance: Utterance) -> tuple[str, ...]:
+    """All gold labels of an utterance; it has several only if read with ``single_label=False``.
+
+    Until :class:`~sentixrl.dialogue.Utterance` has a field for them, several labels stand in its
+    metadata as ``label:<name>`` → 1.
+    """
+    several = [key.removeprefix(LABEL_MARK) for key in utterance.metadata if _marks_label(key)]
+    if several:
+        return tuple(several)
+    return (utterance.gold,) if utterance.gold is not None else ()
+
+
+def _marks_label(key: str) -> bool:
+    return key.startswith(LABEL_MARK)

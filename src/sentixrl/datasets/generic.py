@@ -1,0 +1,94 @@
+"""A user's own data: a file of labelled dialogues, or a folder with one such file a split.
+
+Contract: files are read by :mod:`sentixrl.formats`, gold labels by the label set given; an
+utterance without a label is context.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from sentixrl.datasets.dataset import Dataset
+from sentixrl.datasets.files import find
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.errors import InputError
+from sentixrl.formats import Columns, read_dialogues
+from sentixrl.formats.characters import shown
+from sentixrl.labels import LabelSet
+
+NAME = "custom"
+"""What results call a data set that is not in the registry."""
+
+ENDINGS = (".csv", ".tsv", ".jsonl", ".json")
+
+
+def load_custom(
+    path: str | Path,
+    label_set: LabelSet,
+    split: str = "all",
+    *,
+    columns: Columns | None = None,
+    language: str | None = None,
+) -> Dataset:
+    """Read labelled dialogues of one's own.
+
+    Args:
+        path: A file, or a folder that holds ``<split>.csv``, ``.tsv``, ``.jsonl`` or ``.json``.
+        label_set: What the gold labels are read as.
+        split: What results call this part.
+        columns: Which column of a table holds what.
+        language: Language code of dialogues that do not name their own.
+
+    Raises:
+        InputError: The file cannot be read, holds no gold label, one that is not in the set, or
+            two dialogues of one name.
+    """
+    source = Path(path)
+    if not source.is_file():
+        names = [split + ending for ending in ENDINGS]
+        hint = "Give a file, or a folder with a file a split."
+        source = find(source, names, f"split '{split}'", hint)
+    dialogues = read_dialogues(source, columns=columns, language=language)
+    _check_ids(dialogues, source)
+    named = tuple(_read_labels(dialogue, label_set, source) for dialogue in dialogues)
+    counts = Counter(turn.gold for dialogue in named for turn in dialogue)
+    labelled = {name: counts[name] for name in label_set.names}
+    if not any(labelled.values()):
+        raise InputError(
+            f"{source} holds no gold labels.",
+            hint="A table needs a column such as 'label' or 'emotion', JSON a 'label' a turn.",
+        )
+    rows = sum(labelled.values())
+    return Dataset(NAME, split, "label", label_set, named, rows=rows, source_labels=labelled)
+
+
+def _check_ids(dialogues: list[Dialogue], source: Path) -> None:
+    ids = Counter(dialogue.id for dialogue in dialogues)
+    if twice := [id for id, count in ids.items() if count > 1]:
+        raise InputError(
+            f"{source}: the dialogue '{shown(twice[0])}' occurs twice.",
+            hint="Identifiers must be unique; two files may have been put together.",
+        )
+
+
+def _read_labels(dialogue: Dialogue, label_set: LabelSet, source: Path) -> Dialogue:
+    turns = [
+        _read_label(turn, label_set, f"{source}, dialogue '{shown(dialogue.id)}', turn {number}")
+        for number, turn in enumerate(dialogue, start=1)
+    ]
+    return replace(dialogue, utterances=tuple(turns))
+
+
+def _read_label(turn: Utterance, label_set: LabelSet, place: str) -> Utterance:
+    if turn.gold is None:
+        return turn
+    found = label_set.read(turn.gold)
+    if found is None:
+        raise InputError(
+            f"{place}: '{shown(turn.gold)}' is not a label of '{label_set.name}' "
+            f"({shown(', '.join(label_set.names), 200)}).",
+            hint="Correct it, or name it in --labels.",
+        )
+    return replace(turn, gold=found.name)

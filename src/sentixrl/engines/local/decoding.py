@@ -1,0 +1,74 @@
+"""Greedy decoding of many prompts at once, over the trie.
+
+Contract: each request ends at its stop string, its token limit, or the model's end token,
+whichever comes first; its text never holds the stop string.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sentixrl.engines.local.framing import Framing, Text
+from sentixrl.engines.protocol import Completion, GenerateRequest
+from sentixrl.trie import Node, PromptTrie
+
+
+@dataclass(slots=True)
+class _Stream:
+    index: int
+    end: Node
+    request: GenerateRequest
+    tokens: list[int] = field(default_factory=list)
+    text: str = ""
+
+
+class Decoding:
+    """The requests of one ``generate`` call.
+
+    Args:
+        text: The model's tokenisation.
+        framing: Whose end token ends a reply.
+    """
+
+    def __init__(self, text: Text, framing: Framing) -> None:
+        self._text = text
+        self._ends = {*text.end_ids, framing.end} if framing.name == "chat" else text.end_ids
+        self.open: list[_Stream] = []
+        self._done: dict[int, Completion] = {}
+
+    def add(self, index: int, end: Node, request: GenerateRequest) -> None:
+        """Open a stream at a prompt's end."""
+        self.open.append(_Stream(index, end, request))
+
+    def ends(self) -> list[Node]:
+        """Where each open stream's next token is predicted."""
+        return [stream.end for stream in self.open]
+
+    def step(self, tokens: list[int], trie: PromptTrie) -> None:
+        """Append one token to each open stream and close those that end with it."""
+        going = []
+        for stream, token in zip(self.open, tokens, strict=True):
+            if self._advance(stream, token):
+                stream.end = trie.insert(np.array([token], np.int64), below=stream.end)
+                going.append(stream)
+        self.open = going
+
+    def completions(self) -> dict[int, Completion]:
+        """The finished replies by request."""
+        return self._done
+
+    def _advance(self, stream: _Stream, token: int) -> bool:
+        """Take one token; whether the stream goes on."""
+        ended = token in self._ends
+        if not ended:
+            stream.tokens.append(token)
+            stream.text = self._text.decode(stream.tokens)
+        found = [at for stop in stream.request.stop if (at := stream.text.find(stop)) >= 0]
+        if found:
+            stream.text = stream.text[: min(found)]
+        if not (ended or found or len(stream.tokens) >= stream.request.max_tokens):
+            return True
+        self._done[stream.index] = Completion(stream.text.strip(), len(stream.tokens))
+        return False

@@ -1,0 +1,227 @@
+"""From prompts to token sequences: chat markup or plain text, segment by segment.
+
+Contract: prompts that share their first segments share their first tokens. What users wrote is
+tokenised as bare text; special tokens come only from the framing itself. Text that imitates the
+chat markup therefore stays text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from sentixrl.context.prompt import Message, Prompt, lead
+from sentixrl.errors import ModelError
+from sentixrl.trie.trie import Tokens
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+FramingName = Literal["plain", "chat"]
+_MARK = "\ue000{}\ue001"  # private-use characters: no chat template writes them
+
+
+class Text:
+    """Tokenises bare text and the framing's own markup.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        end_ids: Tokens with which the model ends a text; at least one.
+        begin_ids: Tokens every text begins with.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, end_ids: frozenset[int], begin_ids: tuple[int, ...] = ()
+    ) -> None:
+        self._tokenizer = tokenizer
+        self.end_ids = end_ids
+        self.begin_ids = begin_ids
+        self._prefix = self._dummy_prefix()
+        self.bare = lru_cache(maxsize=100_000)(self._bare)
+        self.markup = lru_cache(maxsize=1_000)(self._markup)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of generated tokens."""
+        return self._tokenizer.decode(list(tokens), skip_special_tokens=True)
+
+    def _bare(self, text: str) -> tuple[int, ...]:
+        """Tokens of text in which nothing is special."""
+        self._tokenizer.encode_special_tokens = True
+        ids = self._tokenizer.encode(self._prefix + text, add_special_tokens=False).ids
+        return tuple(ids[1:] if self._prefix else ids)
+
+    def _markup(self, text: str) -> tuple[int, ...]:
+        """Tokens of markup, with special tokens read as such."""
+        self._tokenizer.encode_special_tokens = False
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _dummy_prefix(self) -> str:
+        """What keeps a SentencePiece tokenizer from putting a space before every segment.
+
+        Such tokenizers write ``▁`` before the first word of whatever they are given. A line
+        break, which is a token of its own, takes it instead and is dropped again.
+        """
+        self._tokenizer.encode_special_tokens = True
+        alone = self._tokenizer.encode("a", add_special_tokens=False)
+        if not (alone.tokens and alone.tokens[0].startswith("▁")):
+            return ""
+        for sentinel in ("\n", "^"):
+            marked = self._tokenizer.encode(sentinel + "a", add_special_tokens=False).ids
+            bare = self._tokenizer.encode(sentinel, add_special_tokens=False).ids
+            if len(bare) == 1 and marked[:1] == bare:
+                return sentinel
+        return ""
+
+
+class PlainFraming:
+    """Messages one below the other; an answer follows its question on the same line.
+
+    Args:
+        text: The model's tokenisation.
+    """
+
+    name: FramingName = "plain"
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        # A line break ends an answer in plain text; the model's own end is the second best.
+        line = text.bare("\n")
+        self.end = line[0] if len(line) == 1 else min(text.end_ids)
+
+    def encode(self, prompt: Prompt) -> Tokens:
+        """Token ids of a prompt, shape ``[length]``."""
+        ids = list(self._text.begin_ids)
+        for position, message in enumerate(prompt.messages):
+            if position and message.role != "assistant":
+                ids += self._text.bare("\n")
+            segments = list(message.segments)
+            if message.role == "assistant" and segments and position:
+                segments[0] = lead(_tail(prompt.messages[:position])) + segments[0]
+            for segment in segments:
+                ids += self._text.bare(segment)
+        return np.array(ids, np.int64)
+
+    def answers(self, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
+        """Token ids of each choice as it would continue the prompt."""
+        space = lead(_tail(prompt.messages))
+        return [self._text.bare(space + choice) for choice in choices]
+
+
+class ChatFraming:
+    """The model's own chat template around bare segments.
+
+    Args:
+        text: The model's tokenisation.
+        template: The Jinja chat template that comes with the model.
+        special: Names such as ``bos_token`` that the template may use.
+    """
+
+    name: FramingName = "chat"
+
+    def __init__(self, text: Text, template: str, special: dict[str, str]) -> None:
+        self._text = text
+        self.end = min(text.end_ids)
+        self._special = special
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+
+        def refuse(message: str) -> None:
+            raise TemplateError(message)
+
+        environment.globals["raise_exception"] = refuse
+        environment.globals["strftime_now"] = lambda form: ""
+        try:
+            self._template = environment.from_string(template)
+        except TemplateError as error:
+            raise ModelError(f"The model's chat template is not valid: {error}.") from None
+        self._joints = lru_cache(maxsize=500)(self._read_joints)
+
+    def encode(self, prompt: Prompt) -> Tokens:
+        """Token ids of a prompt, shape ``[length]``."""
+        messages = prompt.messages
+        joints = self._joints(tuple(message.role for message in messages))
+        ids = list(self._text.markup(joints[0]))
+        for message, joint in zip(messages, joints[1:], strict=True):
+            for segment in message.segments:
+                ids += self._text.bare(segment)
+            ids += self._text.markup(joint) if joint else ()
+        return np.array(ids, np.int64)
+
+    def answers(self, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
+        """Token ids of each choice as it would continue the prompt."""
+        continues = bool(prompt.messages) and prompt.messages[-1].role == "assistant"
+        space = lead(_tail(prompt.messages)) if continues else ""
+        return [self._text.bare(space + choice) for choice in choices]
+
+    def _read_joints(self, roles: tuple[str, ...]) -> tuple[str, ...]:
+        """The markup before, between and after messages of these roles."""
+        marks = [_MARK.format(position) for position in range(len(roles))]
+        rendered = self._render(roles, marks)
+        joints = []
+        for mark in marks:
+            before, found, rendered = rendered.partition(mark)
+            if not found:
+                raise ModelError(
+                    f"The model's chat template drops messages of roles {', '.join(roles)}.",
+                    hint="Use plain framing: --framing plain.",
+                )
+            joints.append(before)
+        # An unfinished assistant message is left open.
+        joints.append("" if roles and roles[-1] == "assistant" else rendered)
+        return tuple(joints)
+
+    def _render(self, roles: Sequence[str], marks: Sequence[str]) -> str:
+        messages = [{"role": r, "content": m} for r, m in zip(roles, marks, strict=True)]
+        opened = not roles or roles[-1] != "assistant"
+        try:
+            return self._template.render(
+                messages=messages, add_generation_prompt=opened, **self._special
+            )
+        except TemplateError:
+            pass
+        # Some templates know no system message: it then stands before the first user message.
+        if len(messages) > 1 and messages[0]["role"] == "system":
+            merged = {"role": "user", "content": f"{marks[0]}\n{marks[1]}"}
+            try:
+                return self._template.render(
+                    messages=[merged, *messages[2:]], add_generation_prompt=opened, **self._special
+                )
+            except TemplateError as error:
+                raise ModelError(f"The model's chat template fails: {error}.") from None
+        raise ModelError("The model's chat template does not take these messages.")
+
+
+Framing = PlainFraming | ChatFraming
+
+
+def _tail(messages: Sequence[Message]) -> str:
+    for message in reversed(messages):
+        if message.segments:
+            return message.segments[-1]
+    return ""
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """A model folder's ``tokenizer.json``.
+
+    Raises:
+        ModelError: There is none, or it cannot be read.
+    """
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise ModelError(
+            f"{path} cannot be read as a tokenizer: {str(error)[:200]}.",
+            hint="Save the model's fast tokenizer beside it (tokenizer.json).",
+        ) from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer

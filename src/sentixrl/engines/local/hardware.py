@@ -1,0 +1,91 @@
+"""What this machine can do: device, number format, threads.
+
+Contract: choices are measured, not looked up. CPUs differ in which of float32 and bfloat16 they
+multiply faster — by a factor of four either way — so a few milliseconds of matrix products decide.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+# bfloat16 rounds; it has to earn that.
+BFLOAT16_ADVANTAGE = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """Where and how a model runs.
+
+    Attributes:
+        device: ``cuda``, ``mps`` or ``cpu``.
+        dtype: The number format of weights and activations.
+        name: The processor's name.
+        threads: CPU threads used for matrix products.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    name: str
+    threads: int
+
+
+def choose_device(device: str | None = None) -> torch.device:
+    """The named device, else CUDA where there is any, else the CPU."""
+    if device is not None:
+        return torch.device(device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """The number format this device multiplies fastest among float32 and bfloat16."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type != "cpu":
+        return torch.float32
+    fast = matmul_rate(torch.bfloat16) >= BFLOAT16_ADVANTAGE * matmul_rate(torch.float32)
+    return torch.bfloat16 if fast else torch.float32
+
+
+def detect(device: str | None = None) -> Hardware:
+    """Measure this machine."""
+    chosen = choose_device(device)
+    return Hardware(chosen, choose_dtype(chosen), processor_name(chosen), torch.get_num_threads())
+
+
+@cache
+def matmul_rate(dtype: torch.dtype, size: int = 768, repeats: int = 4) -> float:
+    """Floating-point operations a second of a square CPU matrix product, best of ``repeats``."""
+    left = torch.ones(size, size, dtype=dtype)
+    best = float("inf")
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        torch.mm(left, left)
+        best = min(best, time.perf_counter() - start)
+    return 2.0 * size**3 / best
+
+
+def processor_name(device: torch.device) -> str:
+    """What the device calls itself."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def memory_bytes() -> int | None:
+    """Physical memory of this machine in bytes, where the system tells."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None

@@ -1,0 +1,225 @@
+"""From a model's name or folder to a local engine.
+
+Contract: a folder, a bundled model's name, or a hub id. Plain Llama-shaped models take our own
+decoder; everything else, and whatever needs quantising, takes transformers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sentixrl.engines.local import bundled
+from sentixrl.engines.local.adapters import merge_lora
+from sentixrl.engines.local.engine import Decoder, LocalEngine
+from sentixrl.engines.local.framing import (
+    ChatFraming,
+    Framing,
+    FramingName,
+    PlainFraming,
+    Text,
+    read_tokenizer,
+)
+from sentixrl.engines.local.hardware import choose_device, choose_dtype
+from sentixrl.engines.local.llama import LlamaDecoder, LlamaShape, read_config, read_weights
+from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
+from sentixrl.trie import PackBudget
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """How a model is loaded; what is ``None`` is chosen by measuring the machine.
+
+    Attributes:
+        device: ``cpu``, ``cuda``, ``cuda:1``, …
+        dtype: ``float32``, ``bfloat16`` or ``float16``.
+        framing: ``chat`` or ``plain``; chat where the model has a chat template.
+        adapter: Folder of a PEFT adapter.
+        bits: 8 or 4 to quantise on CUDA.
+        budget: Bounds on packs.
+        decoder: ``own`` or ``transformers`` to insist on one of the two.
+    """
+
+    device: str | None = None
+    dtype: str | None = None
+    framing: FramingName | None = None
+    adapter: Path | None = None
+    bits: int | None = None
+    budget: PackBudget | None = None
+    decoder: str | None = None
+
+
+def open_engine(
+    model: str | Path | None = None, options: LocalOptions | None = None
+) -> LocalEngine:
+    """Load a model.
+
+    Args:
+        model: A folder, a bundled model's name, or a hub id; default: the bundled model.
+        options: How to load it.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be used.
+    """
+    options = options or LocalOptions()
+    name, folder = locate(model)
+    config = read_config(folder)
+    if options.adapter is not None:
+        _check_adapter(options.adapter)
+    device = choose_device(options.device)
+    dtype = _dtype(options.dtype) if options.dtype else choose_dtype(device)
+    decoder = _decoder(folder, config, dtype, device, options)
+    settings = _read_json(folder / "tokenizer_config.json")
+    text = _text(folder, config, settings)
+    framing = _framing(folder, settings, text, options.framing)
+    context = int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
+    budget = options.budget or _budget(device)
+    return LocalEngine(name, decoder, text, framing, context, budget)
+
+
+def locate(model: str | Path | None) -> tuple[str, Path]:
+    """A model's name for results, and its folder.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    if model is None:
+        return bundled.DEFAULT.name, bundled.require(bundled.DEFAULT)
+    if str(model) in bundled.BUNDLED:
+        known = bundled.BUNDLED[str(model)]
+        return known.name, bundled.require(known)
+    folder = Path(model)
+    if folder.is_dir():
+        return folder.resolve().name, folder
+    if folder.exists() or folder.suffix or str(model).count("/") != 1:
+        raise ModelError(
+            f"'{model}' is not a model: neither a folder nor a bundled model "
+            f"({', '.join(bundled.BUNDLED)}) nor a hub id like 'owner/name'.",
+            hint="'sentixrl models list' shows what there is.",
+        )
+    return str(model), _from_hub(str(model))
+
+
+def _from_hub(name: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    except ImportError:
+        raise MissingDependencyError.of("huggingface_hub", "local") from None
+    wanted = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        raise ModelError(
+            f"The model '{name}' is not a folder here and could not be had from the hub: "
+            f"{type(error).__name__}.",
+            hint="Check the name and the network, or give the folder of a saved model.",
+            retryable=True,
+        ) from None
+
+
+def _decoder(
+    folder: Path,
+    config: dict[str, Any],
+    dtype: torch.dtype,
+    device: torch.device,
+    options: LocalOptions,
+) -> Decoder:
+    shape = LlamaShape.of(config)
+    own = options.decoder != "transformers" and options.bits is None and shape is not None
+    if options.decoder == "own" and not own:
+        raise ConfigError("This model does not fit our own decoder; use transformers'.")
+    if own and shape is not None:
+        weights = read_weights(folder)
+        if options.adapter is None:
+            return LlamaDecoder(shape, weights, dtype, device)
+        if merge_lora(weights, options.adapter):
+            return LlamaDecoder(shape, weights, dtype, device)
+    from sentixrl.engines.local._hf import TransformersDecoder, load_model
+
+    model = load_model(folder, dtype, device, adapter=options.adapter, bits=options.bits)
+    return TransformersDecoder(model)
+
+
+def _text(folder: Path, config: dict[str, Any], settings: dict[str, Any]) -> Text:
+    tokenizer = read_tokenizer(folder)
+    ends: set[int] = set()
+    declared = _read_json(folder / "generation_config.json").get("eos_token_id")
+    for value in (declared, config.get("eos_token_id")):
+        ends.update(value if isinstance(value, list) else [value] if value is not None else [])
+    token = tokenizer.token_to_id(_content(settings.get("eos_token")))
+    if token is not None:
+        ends.add(token)
+    if not ends:
+        raise ModelError(f"{folder} does not say which token ends a text (eos_token_id).")
+    return Text(tokenizer, frozenset(ends), _begin(tokenizer, settings))
+
+
+def _begin(tokenizer: Any, settings: dict[str, Any]) -> tuple[int, ...]:  # noqa: ANN401
+    """The tokens this tokenizer puts before every text."""
+    ids = tokenizer.encode("a", add_special_tokens=True).ids
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    if len(ids) > len(bare) and ids[len(ids) - len(bare) :] == bare:
+        return tuple(ids[: len(ids) - len(bare)])
+    if settings.get("add_bos_token"):
+        token = tokenizer.token_to_id(_content(settings.get("bos_token")))
+        return () if token is None else (token,)
+    return ()
+
+
+def _framing(
+    folder: Path, settings: dict[str, Any], text: Text, wanted: FramingName | None
+) -> Framing:
+    template = settings.get("chat_template")
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        template = file.read_text("utf-8")
+    if wanted == "plain" or (wanted is None and not isinstance(template, str)):
+        return PlainFraming(text)
+    if not isinstance(template, str):
+        raise ModelError(
+            "This model has no chat template.", hint="Use plain framing: --framing plain."
+        )
+    special = {
+        name: _content(settings.get(name)) for name in ("bos_token", "eos_token", "unk_token")
+    }
+    return ChatFraming(text, template, special)
+
+
+def _dtype(name: str) -> torch.dtype:
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name not in known:
+        raise ConfigError(f"'{name}' is not a number format; there are {', '.join(known)}.")
+    return known[name]
+
+
+def _budget(device: torch.device) -> PackBudget:
+    budget = PackBudget()
+    return replace(budget, pack=16_384) if device.type == "cuda" else budget
+
+
+def _check_adapter(folder: Path) -> None:
+    if not (folder / "adapter_config.json").is_file():
+        raise ModelError(
+            f"{folder} is not an adapter: it has no adapter_config.json.",
+            hint="Give a folder saved by PEFT or by 'sentixrl train'.",
+        )
+
+
+def _content(token: object) -> str:
+    """A special token's text, which configurations write as text or as a mapping."""
+    if isinstance(token, dict):
+        return str(token.get("content", ""))
+    return token if isinstance(token, str) else ""
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,47 @@
+"""The key–value store of a session: one slot a trie token, in every layer.
+
+Contract: slots are written once per computation and read by any number of rows. The store grows
+by doubling; closing the session drops it.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+class KeyValueStore:
+    """Keys and values of computed tokens, shaped by what each layer first writes."""
+
+    def __init__(self) -> None:
+        self._capacity = 0
+        self._keys: dict[int, torch.Tensor] = {}
+        self._values: dict[int, torch.Tensor] = {}
+
+    def reserve(self, slots: int) -> None:
+        """Make room for ``slots`` slots in all."""
+        if slots <= self._capacity:
+            return
+        self._capacity = max(slots, 2 * self._capacity)
+        for layers in (self._keys, self._values):
+            for layer, old in layers.items():
+                layers[layer] = old.new_empty(self._capacity, *old.shape[1:])
+                layers[layer][: len(old)] = old
+
+    def write(
+        self, layer: int, slots: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> None:
+        """Store keys and values, each ``[length, heads, head_dim]``, at ``slots`` ``[length]``."""
+        if layer not in self._keys:
+            self._keys[layer] = keys.new_empty(self._capacity, *keys.shape[1:])
+            self._values[layer] = values.new_empty(self._capacity, *values.shape[1:])
+        self._keys[layer].index_copy_(0, slots, keys)
+        self._values[layer].index_copy_(0, slots, values)
+
+    def layer(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of all slots, each ``[capacity, heads, head_dim]``."""
+        return self._keys[layer], self._values[layer]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, in bytes."""
+        return sum(t.nbytes for part in (self._keys, self._values) for t in part.values())

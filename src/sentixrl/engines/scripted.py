@@ -1,0 +1,129 @@
+"""An engine that answers from a script, for tests, docs and teaching.
+
+Contract: it behaves like any engine — sessions, capabilities, failures in their place — but its
+words come from a function of the prompt, so that a negotiation can be watched without a model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from sentixrl.context.prompt import Prompt
+from sentixrl.engines.protocol import (
+    Capabilities,
+    Completion,
+    Failure,
+    GenerateRequest,
+    ScoreRequest,
+    Scores,
+)
+
+Scorer = Callable[[Prompt, tuple[str, ...]], Sequence[float] | Failure]
+Writer = Callable[[Prompt], str | Failure]
+Request = ScoreRequest | GenerateRequest
+
+
+class ScriptedEngine:
+    """Answers by calling your functions.
+
+    Args:
+        score: Prompt and choices → a weight ≥ 0 for each choice (not all zero), or a failure.
+        write: Prompt → text, or a failure.
+        constrain: Whether it counts as an engine that can be held to choices; it then answers
+            with the choice that ``write`` names, or the first.
+        name: What results say answered them.
+
+    Attributes:
+        batches: The requests of each call a session got, oldest first.
+    """
+
+    def __init__(
+        self,
+        score: Scorer | None = None,
+        write: Writer | None = None,
+        *,
+        constrain: bool = True,
+        name: str = "scripted",
+    ) -> None:
+        self.name = name
+        self._score, self._write = score, write
+        self.capabilities = Capabilities(score=score is not None, constrain=constrain)
+        self.batches: list[tuple[Request, ...]] = []
+
+    @property
+    def calls(self) -> list[Request]:
+        """Every request so far, oldest first."""
+        return [request for batch in self.batches for request in batch]
+
+    def count_tokens(self, text: str) -> int:
+        """Words count as tokens."""
+        return len(text.split())
+
+    def session(self) -> ScriptedSession:
+        """Open a session."""
+        return ScriptedSession(self)
+
+    def answer_score(self, request: ScoreRequest) -> Scores | Failure:
+        """The script's answer to one score request.
+
+        Raises:
+            ValueError: The script's weights cannot be probabilities of the choices.
+        """
+        if self._score is None:
+            return Failure("no_scores", "This engine gives no scores.")
+        weights = self._score(request.prompt, request.choices)
+        if isinstance(weights, Failure):
+            return weights
+        total = math.fsum(weights)
+        if len(weights) != len(request.choices) or min(weights) < 0 or not 0 < total < math.inf:
+            raise ValueError(
+                f"the script weighs {request.choices} as {tuple(weights)}; it needs one weight "
+                "a choice, none below zero and not all zero"
+            )
+        log_total = math.log(total)
+        return Scores(tuple(math.log(w) - log_total if w > 0 else -math.inf for w in weights))
+
+    def answer_generate(self, request: GenerateRequest) -> Completion | Failure:
+        """The script's answer to one generate request."""
+        text = self._write(request.prompt) if self._write is not None else ""
+        if isinstance(text, Failure):
+            return text
+        if request.choices and self.capabilities.constrain and text not in request.choices:
+            text = request.choices[0]
+        for stop in request.stop:
+            text = text.split(stop)[0]
+        return Completion(text, self.count_tokens(text))
+
+
+class ScriptedSession:
+    """A session of a :class:`ScriptedEngine`.
+
+    Args:
+        engine: Whose script it follows.
+    """
+
+    def __init__(self, engine: ScriptedEngine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:
+        """Score each request by the script."""
+        self._engine.batches.append(tuple(requests))
+        return [self._engine.answer_score(request) for request in requests]
+
+    def generate(self, requests: Sequence[GenerateRequest]) -> list[Completion | Failure]:
+        """Write each reply by the script."""
+        self._engine.batches.append(tuple(requests))
+        return [self._engine.answer_generate(request) for request in requests]

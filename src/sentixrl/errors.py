@@ -1,0 +1,72 @@
+"""One family of errors, each a clear sentence for the person who must act on it.
+
+Contract: whatever a user can cause is raised as a :class:`SentixError`; the command line shows
+its message and hint without a traceback and exits with code 2. Anything else is our bug.
+"""
+
+from __future__ import annotations
+
+
+class SentixError(Exception):
+    """Base of every error a user can cause or act on.
+
+    Args:
+        message: What was wrong and where, in one sentence that names file and row if it can.
+        hint: What to do about it.
+        code: A short machine-readable name; defaults to the class's own.
+        retryable: Whether the same call may succeed later without a change.
+    """
+
+    code = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or type(self).code
+        self.retryable = retryable
+
+
+class InputError(SentixError):
+    """Text, transcripts, tables or data sets that cannot be read as they are."""
+
+    code = "bad_input"
+
+
+class LabelError(SentixError):
+    """A label set or label map that cannot be used."""
+
+    code = "bad_labels"
+
+
+class ConfigError(SentixError):
+    """Settings that contradict each other or do not exist."""
+
+    code = "bad_config"
+
+
+class ModelError(SentixError):
+    """A model that is missing, is not a model, or cannot do what was asked of it."""
+
+    code = "bad_model"
+
+
+class MissingDependencyError(SentixError):
+    """An optional library that the requested feature needs is not installed."""
+
+    code = "missing_dependency"
+
+    @classmethod
+    def of(cls, library: str, extra: str) -> MissingDependencyError:
+        """Name the library and the extra that brings it."""
+        return cls(
+            f"This needs the library '{library}', which is not installed.",
+            hint=f"Install it with: pip install 'sentixrl[{extra}]'",
+        )

@@ -1,0 +1,37 @@
+"""Metrics that respect dialogues, calibration, slices and comparisons. Needs no model."""
+
+from sentixrl.evaluation.comparison import (
+    Comparison,
+    MetricDifference,
+    PairComparison,
+    Pairs,
+    compare_runs,
+    compare_systems,
+)
+from sentixrl.evaluation.graded import graded_metrics
+from sentixrl.evaluation.intervals import Interval, Resampling
+from sentixrl.evaluation.items import Answer, Cost, Item, build_items
+from sentixrl.evaluation.negotiation_effect import NegotiationEffect, negotiation_effect
+from sentixrl.evaluation.slices import Slice, slices
+from sentixrl.evaluation.summary import metrics_json
+
+__all__ = [
+    "Answer",
+    "Comparison",
+    "Cost",
+    "Interval",
+    "Item",
+    "MetricDifference",
+    "NegotiationEffect",
+    "PairComparison",
+    "Pairs",
+    "Resampling",
+    "Slice",
+    "build_items",
+    "compare_runs",
+    "compare_systems",
+    "graded_metrics",
+    "metrics_json",
+    "negotiation_effect",
+    "slices",
+]

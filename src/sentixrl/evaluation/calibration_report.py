@@ -1,0 +1,107 @@
+"""Calibration and abstention of one run, from its items.
+
+Contract: two probabilities are judged apart, each on the items that have it. ``proposal``: the
+posterior of the first round against gold. ``answer``: the confidence of the final label against
+whether that label is right. Where there is neither, there is no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from sentixrl.evaluation.calibration_error import (
+    BINS,
+    Binning,
+    Bools,
+    brier_scores,
+    expected_calibration_error,
+    negative_log_likelihoods,
+    probability_matrix,
+    reliability,
+)
+from sentixrl.evaluation.confusion import Floats, cluster_codes, gold_codes
+from sentixrl.evaluation.intervals import Resampling, json_number, mean_intervals
+from sentixrl.evaluation.items import Answer, Item
+from sentixrl.evaluation.risk_coverage import risk_coverage, thinned
+
+
+def calibration_report(
+    items: Sequence[Item], labels: Sequence[str], how: Resampling
+) -> dict[str, Any] | None:
+    """ECE, Brier, NLL, reliability and risk–coverage, or ``None`` without probabilities.
+
+    Raises:
+        InputError: An item's probabilities are not a distribution over ``labels``.
+    """
+    with_posterior = [item for item in items if item.probabilities is not None]
+    with_confidence = [item for item in items if item.covered and item.confidence is not None]
+    if not with_posterior and not with_confidence:
+        return None
+    return {
+        "proposal": _of_posteriors(with_posterior, labels, how) if with_posterior else None,
+        "answer": _of_confidences(with_confidence) if with_confidence else None,
+        "risk_coverage": _risk_coverage(items, by_confidence=bool(with_confidence)),
+    }
+
+
+def _of_posteriors(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> dict[str, Any]:
+    matrix = probability_matrix([item.probabilities or {} for item in items], labels)
+    gold = gold_codes(items, labels)
+    scores = np.column_stack([brier_scores(matrix, gold), negative_log_likelihoods(matrix, gold)])
+    brier, nll = mean_intervals(scores, cluster_codes(items), how)
+    return {
+        **_calibration(matrix.max(axis=1), matrix.argmax(axis=1) == gold),
+        "brier": brier.as_dict(),
+        "nll": nll.as_dict(),
+    }
+
+
+def _of_confidences(items: Sequence[Item]) -> dict[str, Any]:
+    confidence = np.array([item.confidence for item in items], dtype=np.float64)
+    right = np.array([item.label == item.gold for item in items])
+    return _calibration(confidence, right)
+
+
+def _calibration(confidence: Floats, right: Bools) -> dict[str, Any]:
+    error = {
+        binning: expected_calibration_error(confidence, right, binning=binning)
+        for binning in Binning
+    }
+    return {
+        "n": len(confidence),
+        "bins": BINS,
+        "ece": json_number(error[Binning.MASS]),
+        "ece_equal_width": json_number(error[Binning.WIDTH]),
+        "mean_confidence": json_number(float(confidence.mean())),
+        "accuracy": json_number(float(right.mean())),
+        "reliability": [
+            {name: round(value, 6) for name, value in asdict(part).items()}
+            for part in reliability(confidence, right)
+        ],
+    }
+
+
+def _risk_coverage(items: Sequence[Item], *, by_confidence: bool) -> dict[str, Any]:
+    """Over all items, what has no label or no score being answered last, by force."""
+    scores = np.array([_score(item, by_confidence=by_confidence) for item in items])
+    right = np.array([item.answer(Answer.FORCED) == item.gold for item in items])
+    curve = risk_coverage(scores, right)
+    return {
+        "ranked_by": "confidence" if by_confidence else "posterior",
+        "aurc": json_number(curve.aurc),
+        "optimal": json_number(curve.optimal),
+        "excess": json_number(curve.excess),
+        "curve": thinned(curve),
+    }
+
+
+def _score(item: Item, *, by_confidence: bool) -> float:
+    if not item.covered:
+        return -np.inf
+    if by_confidence:
+        return -np.inf if item.confidence is None else item.confidence
+    return -np.inf if item.probabilities is None else max(item.probabilities.values())

@@ -1,0 +1,208 @@
+"""95% intervals and standard errors that respect clusters.
+
+Utterances of one dialogue are not independent, so whole clusters are drawn: with replacement, as
+many as there are, ``resamples`` times. Interval ends are percentiles of the drawn values, taken
+further out than 2.5% and 97.5% as Student's t asks for few clusters: the *expanded percentile*
+interval of Hesterberg (2015), "What Teachers Should Know About the Bootstrap", The American
+Statistician 69(4). It stays inside [0, 1]. Measured over simulated test sets of 200 dialogues it
+covers better than the plain percentile, basic and BCa intervals (``tests/evaluation``).
+
+Contract: everything works on tallies, arrays [C, *K] of counts or sums that add up over the C
+clusters, and on a statistic that takes summed tallies [..., *K] to values [..., M]. The same seed
+and tallies give the same interval, in whatever order the clusters stand. What no interval can
+repair: macro-F1 of a class that stands in only a few clusters, and fewer than about 20 clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from sentixrl.errors import ConfigError, MissingDependencyError
+from sentixrl.evaluation.confusion import Floats, Ints
+from sentixrl.evaluation.metrics import Statistic
+
+_CHUNK = 4_000_000
+_BY_KIND = 4
+DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How results are resampled.
+
+    Attributes:
+        resamples: Bootstrap draws.
+        permutations: Random swaps of a paired permutation test.
+        seed: Seed of all draws.
+        level: Nominal coverage of intervals.
+    """
+
+    resamples: int = 2_000
+    permutations: int = 10_000
+    seed: int = 0
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.resamples < 100 or self.permutations < 100:
+            raise ConfigError(
+                f"{self.resamples} resamples and {self.permutations} permutations were asked for; "
+                "at least 100 of each are needed for an interval or a p-value."
+            )
+        if not 0.5 <= self.level < 1:
+            raise ConfigError(f"An interval's level must lie in [0.5, 1), not at {self.level}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with what is known of its precision.
+
+    Attributes:
+        value: The value on all items; NaN where there are none.
+        low: Lower end; ``None`` with fewer than two clusters.
+        high: Upper end; ``None`` with fewer than two clusters.
+        se: Standard error (:func:`standard_errors`); ``None`` with fewer than two clusters.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    se: float | None = None
+
+    def as_dict(self) -> dict[str, float | None]:
+        """For JSON: rounded to 6 digits, ``None`` for what is not a number."""
+        return {
+            "value": json_number(self.value),
+            "low": json_number(self.low),
+            "high": json_number(self.high),
+            "se": json_number(self.se),
+        }
+
+
+def json_number(value: float | None) -> float | None:
+    """The number rounded to 6 digits, or ``None`` for NaN, infinity and ``None``."""
+    return None if value is None or not math.isfinite(value) else round(float(value), DIGITS)
+
+
+def intervals(tallies: Floats, statistic: Statistic, how: Resampling) -> list[Interval]:
+    """Values, interval ends and standard errors of M statistics at once.
+
+    Args:
+        tallies: What to sum, by cluster. Shape [C, *K].
+        statistic: From [..., *K] to [..., M].
+        how: Number of draws, seed and level.
+    """
+    values = statistic(tallies.sum(axis=0))
+    populated = populated_clusters(tallies)
+    if populated < 2:
+        return [Interval(float(value)) for value in values]
+    ends = interval_ends(bootstrap(tallies, statistic, how), populated, how.level)
+    errors = standard_errors(tallies, statistic)
+    return [
+        Interval(float(value), float(low), float(high), float(error))
+        for value, low, high, error in zip(values, *ends, errors, strict=True)
+    ]
+
+
+def mean_intervals(values: Floats, clusters: Ints, how: Resampling) -> list[Interval]:
+    """Intervals of the means of M quantities over items drawn by cluster.
+
+    Args:
+        values: Shape [n, M].
+        clusters: Cluster of each item, from 0. Shape [n].
+        how: Number of draws, seed and level.
+    """
+    with_ones = np.column_stack([values, np.ones(len(values))])
+    tallies = np.zeros((int(clusters.max(initial=-1)) + 1, with_ones.shape[1]))
+    np.add.at(tallies, clusters, with_ones)
+    return intervals(tallies, means, how)
+
+
+def means(sums: Floats) -> Floats:
+    """Sums divided by the count in their last place. Shape [..., M + 1] to [..., M]."""
+    number = sums[..., -1:]
+    empty = np.full(sums[..., :-1].shape, np.nan)
+    return np.asarray(np.divide(sums[..., :-1], number, out=empty, where=number > 0))
+
+
+def populated_clusters(tallies: Floats) -> int:
+    """How many clusters hold anything at all."""
+    return int(tallies.reshape(len(tallies), -1).any(axis=1).sum())
+
+
+def bootstrap(tallies: Floats, statistic: Statistic, how: Resampling) -> Floats:
+    """Values on ``how.resamples`` draws of clusters. Shape [resamples, M]."""
+    kinds, copies = kinds_of(tallies.reshape(len(tallies), -1))
+    parts = [
+        statistic((weights @ kinds).reshape(-1, *tallies.shape[1:]))
+        for weights in draw_weights(copies, how)
+    ]
+    return np.concatenate(parts)
+
+
+def kinds_of(flat: Floats) -> tuple[Floats, Ints]:
+    """Distinct rows and how often each occurs. Shapes [kinds, K] and [kinds].
+
+    Drawing kinds as often as they occur is drawing clusters, and much less work where clusters
+    are single utterances.
+    """
+    found = sorted(Counter(row.tobytes() for row in np.ascontiguousarray(flat)).items())
+    kinds = np.frombuffer(b"".join(content for content, _ in found), dtype=flat.dtype)
+    copies = np.array([number for _, number in found], dtype=np.int64)
+    return kinds.reshape(len(found), flat.shape[1]), copies
+
+
+def draw_weights(copies: Ints, how: Resampling) -> Iterator[Floats]:
+    """How often each kind of cluster is drawn, in parts of bounded size. Shapes [part, kinds]."""
+    rng = np.random.default_rng(how.seed)
+    clusters, kinds = int(copies.sum()), len(copies)
+    one_by_one = clusters < _BY_KIND * kinds
+    step = max(1, _CHUNK // (clusters if one_by_one else kinds))
+    for start in range(0, how.resamples, step):
+        rows = min(step, how.resamples - start)
+        if one_by_one:
+            yield _drawn_one_by_one(rng, copies, rows)
+        else:
+            yield rng.multinomial(clusters, copies / clusters, size=rows).astype(np.float64)
+
+
+def _drawn_one_by_one(rng: np.random.Generator, copies: Ints, rows: int) -> Floats:
+    """The same distribution as a multinomial draw, faster where most clusters differ."""
+    kinds, clusters = len(copies), int(copies.sum())
+    kind_of_cluster = np.repeat(np.arange(kinds), copies)
+    drawn = kind_of_cluster[rng.integers(0, clusters, size=(rows, clusters))]
+    drawn += np.arange(rows)[:, None] * kinds
+    counts = np.bincount(drawn.ravel(), minlength=rows * kinds)
+    return counts.reshape(rows, kinds).astype(np.float64)
+
+
+def interval_ends(values: Floats, clusters: int, level: float) -> Floats:
+    """Expanded percentiles of drawn values. Shape [draws, M] to [2, M]."""
+    reach = math.sqrt(clusters / (clusters - 1)) * _student_quantile((1 + level) / 2, clusters - 1)
+    tail = NormalDist().cdf(-reach)
+    return np.asarray(np.nanquantile(values, [tail, 1 - tail], axis=0))
+
+
+def _student_quantile(probability: float, freedom: int) -> float:
+    try:
+        from scipy.stats import t as student
+    except ImportError:
+        raise MissingDependencyError.of("scipy", "eval") from None
+    return float(student.ppf(probability, freedom))
+
+
+def standard_errors(tallies: Floats, statistic: Statistic) -> Floats:
+    """Clustered standard errors, by leaving out one cluster at a time. Shape [M].
+
+    The delete-one jackknife, ``sqrt((C - 1) / C · Σ (θ_i - mean θ)²)``, over the C clusters that
+    hold anything. For accuracy and equally large clusters it is the usual cluster-robust error.
+    """
+    held = tallies[tallies.reshape(len(tallies), -1).any(axis=1)]
+    without = statistic(held.sum(axis=0) - held)
+    spread = ((without - without.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(np.sqrt(spread * (len(held) - 1) / len(held)))

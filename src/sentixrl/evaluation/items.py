@@ -1,0 +1,204 @@
+"""The unit of evaluation: one annotated utterance, what was answered, and what it cost.
+
+Contract: only utterances with a gold label become items; the others were context. An item holds
+all that metrics, slices and comparisons ask for, so that none of them needs the dialogue again.
+Items are known by ``(dialogue_id, index)`` and are drawn by ``cluster`` when resampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.errors import InputError
+from sentixrl.prediction import DialoguePrediction, Prediction, Status
+
+UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my"})
+"""Languages whose words are not set apart by spaces: only their characters are counted."""
+
+ItemKey = tuple[str, int]
+"""Dialogue identifier and position in the dialogue, from 0."""
+
+
+class Answer(StrEnum):
+    """Which of an item's answers is scored."""
+
+    FORCED = "forced"
+    """The label, else the fallback: full coverage. The headline."""
+    STRICT = "strict"
+    """The label; an outlier, unreadable or failed answer is wrong."""
+    SINGLE = "single"
+    """What the same model proposed in its first round, before any judgement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What answering one utterance took, where it was measured."""
+
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One annotated utterance with its answer.
+
+    Attributes:
+        dialogue_id: The dialogue it stands in.
+        index: Its position there, from 0, counting turns without a gold label too.
+        cluster: The unit that is drawn when results are resampled.
+        gold: The annotated label's name.
+        status: How the answer came about.
+        label: The answer; ``None`` for outlier, invalid and error.
+        fallback: The forced answer where there is no label.
+        single: The same model's first-round proposal.
+        confidence: Probability that ``label`` is right, where there is one.
+        probabilities: Label name → posterior of the first round, where there is one.
+        rounds: Rounds of negotiation used; 0 without negotiation.
+        same_speaker: Whether the turn before was this speaker's; ``None`` on the first turn or
+            where a speaker is unknown.
+        emotion_shift: Whether ``gold`` differs from this speaker's latest earlier gold label;
+            ``None`` where there is none.
+        words: White-space separated words; ``None`` in languages that do not separate them.
+        characters: Characters of the text, outer white space aside.
+        language: The dialogue's language, if known.
+        cost: Tokens and seconds, where measured.
+    """
+
+    dialogue_id: str
+    index: int
+    cluster: str
+    gold: str
+    status: Status = Status.SINGLE
+    label: str | None = None
+    fallback: str | None = None
+    single: str | None = None
+    confidence: float | None = None
+    probabilities: Mapping[str, float] | None = None
+    rounds: int = 0
+    same_speaker: bool | None = None
+    emotion_shift: bool | None = None
+    words: int | None = None
+    characters: int = 0
+    language: str | None = None
+    cost: Cost = Cost()
+
+    @property
+    def key(self) -> ItemKey:
+        """What tells it from every other item of a run."""
+        return self.dialogue_id, self.index
+
+    @property
+    def covered(self) -> bool:
+        """Whether it has a label without forcing one."""
+        return self.label is not None
+
+    @property
+    def negotiated(self) -> bool:
+        """Whether two roles spoke about it."""
+        return self.rounds > 0 and self.status is not Status.SINGLE
+
+    def answer(self, which: Answer = Answer.FORCED) -> str | None:
+        """The answer to score; ``None`` counts as wrong."""
+        if which is Answer.SINGLE:
+            return self.single
+        if which is Answer.STRICT or self.label is not None:
+            return self.label
+        return self.fallback
+
+
+def build_items(
+    pairs: Iterable[tuple[Dialogue, DialoguePrediction]],
+    costs: Mapping[ItemKey, Cost] | None = None,
+) -> list[Item]:
+    """Join dialogues with their predictions, leaving out utterances without a gold label.
+
+    Args:
+        pairs: Each dialogue with the prediction for it.
+        costs: Measured tokens and seconds by ``(dialogue_id, index)``.
+
+    Raises:
+        InputError: A prediction is of another dialogue, does not hold one answer an utterance in
+            order, or a dialogue occurs twice.
+    """
+    items: list[Item] = []
+    seen: set[str] = set()
+    for dialogue, prediction in pairs:
+        _check_pair(dialogue, prediction, seen)
+        items += _items_of(dialogue, prediction, costs or {})
+    return items
+
+
+def _check_pair(dialogue: Dialogue, prediction: DialoguePrediction, seen: set[str]) -> None:
+    if prediction.dialogue_id != dialogue.id:
+        raise InputError(
+            f"The prediction for dialogue '{prediction.dialogue_id}' was joined with dialogue "
+            f"'{dialogue.id}'."
+        )
+    if [item.index for item in prediction.items] != list(range(len(dialogue))):
+        raise InputError(
+            f"Dialogue '{dialogue.id}' has {len(dialogue)} utterances, but its prediction holds "
+            f"{len(prediction.items)} answers or holds them in another order.",
+            hint="Every utterance needs exactly one answer, in order.",
+        )
+    if dialogue.id in seen:
+        raise InputError(f"Dialogue '{dialogue.id}' occurs twice.")
+    seen.add(dialogue.id)
+
+
+def _items_of(
+    dialogue: Dialogue, prediction: DialoguePrediction, costs: Mapping[ItemKey, Cost]
+) -> list[Item]:
+    shifts = _emotion_shifts(dialogue.utterances)
+    return [
+        Item(
+            dialogue_id=dialogue.id,
+            index=index,
+            cluster=dialogue.cluster,
+            gold=turn.gold,
+            status=answer.status,
+            label=answer.label,
+            fallback=answer.fallback,
+            single=_first_proposal(answer),
+            confidence=answer.confidence,
+            probabilities=answer.probabilities,
+            rounds=len(answer.rounds),
+            same_speaker=_same_speaker(dialogue.utterances, index),
+            emotion_shift=shifts[index],
+            words=_words(turn.text, dialogue.language),
+            characters=len(turn.text.strip()),
+            language=dialogue.language,
+            cost=costs.get((dialogue.id, index), Cost()),
+        )
+        for index, (turn, answer) in enumerate(zip(dialogue, prediction.items, strict=True))
+        if turn.gold is not None
+    ]
+
+
+def _first_proposal(prediction: Prediction) -> str | None:
+    if prediction.rounds:
+        return prediction.rounds[0].proposal.label
+    return prediction.label if prediction.label is not None else prediction.fallback
+
+
+def _same_speaker(turns: Sequence[Utterance], index: int) -> bool | None:
+    if index == 0 or turns[index].speaker is None or turns[index - 1].speaker is None:
+        return None
+    return turns[index].speaker == turns[index - 1].speaker
+
+
+def _emotion_shifts(turns: Sequence[Utterance]) -> list[bool | None]:
+    latest: dict[str, str] = {}
+    shifts: list[bool | None] = []
+    for turn in turns:
+        before = latest.get(turn.speaker) if turn.speaker is not None else None
+        shifts.append(None if before is None or turn.gold is None else turn.gold != before)
+        if turn.speaker is not None and turn.gold is not None:
+            latest[turn.speaker] = turn.gold
+    return shifts
+
+
+def _words(text: str, language: str | None) -> int | None:
+    return None if language in UNSPACED_LANGUAGES else len(text.split())

@@ -1,0 +1,170 @@
+"""``metrics.json``: all that is measured of one run, as fractions with their intervals.
+
+Contract: plain JSON data, without NaN. The headline (``accuracy``, ``weighted_f1``, ``macro_f1``)
+scores the forced label at full coverage; ``outlier_as_wrong``, ``selective`` and ``coverage``
+stand beside it. ``warnings`` says in words where an interval should not be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sentixrl.errors import InputError
+from sentixrl.evaluation.calibration_report import calibration_report
+from sentixrl.evaluation.confusion import Floats, cluster_codes, cluster_names, tally
+from sentixrl.evaluation.intervals import Interval, Resampling, intervals, mean_intervals
+from sentixrl.evaluation.items import Answer, Item
+from sentixrl.evaluation.metrics import (
+    HEADLINE,
+    answered,
+    f1,
+    headline,
+    micro_f1_without,
+    precision,
+    recall,
+    support,
+)
+from sentixrl.evaluation.negotiation_effect import negotiation_effect
+from sentixrl.evaluation.slices import slices
+from sentixrl.labels import LabelSet
+
+FEW_CLUSTERS = 20
+FEW_CLUSTERS_OF_A_LABEL = 10
+
+
+def metrics_json(
+    items: Sequence[Item],
+    label_set: LabelSet,
+    *,
+    how: Resampling | None = None,
+    neutral: str | None = None,
+) -> dict[str, Any]:
+    """The content of ``metrics.json``.
+
+    Args:
+        items: The run's items.
+        label_set: The task's labels.
+        how: Number of draws, seed and level.
+        neutral: A label to leave out of a further micro-F1 (DailyDialog's ``no_emotion``).
+
+    Raises:
+        InputError: There are no items, or one has a gold label or answer outside the set.
+        LabelError: ``neutral`` is not a label of the set.
+    """
+    if not items:
+        raise InputError(
+            "There is nothing to score: no utterance has a gold label.",
+            hint="Name the column that holds the gold labels, or choose a split that has them.",
+        )
+    how = how or Resampling()
+    labels = label_set.names
+    forced = tally(items, labels)
+    return {
+        "n": len(items),
+        "n_clusters": len(forced),
+        "label_set": {
+            "name": label_set.name,
+            "digest": label_set.digest,
+            "labels": list(labels),
+        },
+        "seed": how.seed,
+        "resamples": how.resamples,
+        "permutations": how.permutations,
+        "level": how.level,
+        **_headline(forced, how),
+        **_micro_f1(forced, label_set, neutral, how),
+        "coverage": _coverage(items, how).as_dict(),
+        "outlier_as_wrong": _headline(tally(items, labels, Answer.STRICT), how),
+        "selective": _selective(items, labels, how),
+        "per_class": _per_class(forced, labels, how),
+        "confusion": _confusion(items, labels),
+        "calibration": calibration_report(items, labels, how),
+        "negotiation": negotiation_effect(items, labels, how).as_dict(),
+        "slices": _slices(items, labels, how),
+        "warnings": _warnings(forced, labels),
+    }
+
+
+def _headline(tallies: Floats, how: Resampling) -> dict[str, Any]:
+    found = intervals(tallies, headline, how)
+    return {name: each.as_dict() for name, each in zip(HEADLINE, found, strict=True)}
+
+
+def _micro_f1(
+    tallies: Floats, label_set: LabelSet, neutral: str | None, how: Resampling
+) -> dict[str, Any]:
+    if neutral is None:
+        return {}
+    place = label_set.index(neutral)
+    found = intervals(tallies, lambda sums: micro_f1_without(sums, place)[..., None], how)
+    return {"micro_f1_without_neutral": {**found[0].as_dict(), "neutral": neutral}}
+
+
+def _coverage(items: Sequence[Item], how: Resampling) -> Interval:
+    covered = np.array([[float(item.covered)] for item in items])
+    return mean_intervals(covered, cluster_codes(items), how)[0]
+
+
+def _selective(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> dict[str, Any]:
+    covered = [item for item in items if item.covered]
+    tallies = tally(covered, labels, Answer.STRICT, cluster_names(items))
+    return {"n": len(covered), **_headline(tallies, how)}
+
+
+def _per_class(tallies: Floats, labels: Sequence[str], how: Resampling) -> dict[str, Any]:
+    found = intervals(tallies, _class_scores, how)
+    parts = {
+        name: found[place * len(labels) : (place + 1) * len(labels)]
+        for place, name in enumerate(("precision", "recall", "f1"))
+    }
+    total = tallies.sum(axis=0)
+    return {
+        label: {
+            **{name: part[place].as_dict() for name, part in parts.items()},
+            "support": int(support(total)[place]),
+            "answered": int(answered(total)[place]),
+        }
+        for place, label in enumerate(labels)
+    }
+
+
+def _class_scores(matrices: Floats) -> Floats:
+    """Precision, recall and F1 of every class. Shape [..., 3 L]."""
+    return np.concatenate([precision(matrices), recall(matrices), f1(matrices)], axis=-1)
+
+
+def _confusion(items: Sequence[Item], labels: Sequence[str]) -> dict[str, Any]:
+    """Counts, gold by answer; the last column holds what has no answer."""
+    return {
+        which.value: tally(items, labels, which).sum(axis=0).astype(int).tolist()
+        for which in (Answer.FORCED, Answer.STRICT)
+    }
+
+
+def _slices(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in slices(items, labels, how):
+        found.setdefault(part.dimension, {})[part.part] = part.as_dict()
+    return found
+
+
+def _warnings(tallies: Floats, labels: Sequence[str]) -> list[str]:
+    warnings: list[str] = []
+    if len(tallies) < FEW_CLUSTERS:
+        warnings.append(
+            f"The items stand in only {len(tallies)} cluster(s); with fewer than {FEW_CLUSTERS}, "
+            "intervals and p-values are too rough to rely on."
+        )
+    reach = (support(tallies) > 0).sum(axis=0)
+    for label, number in zip(labels, reach, strict=True):
+        if number == 0:
+            warnings.append(f"No item has the gold label '{label}'; it counts 0 in macro-F1.")
+        elif number < FEW_CLUSTERS_OF_A_LABEL:
+            warnings.append(
+                f"The gold label '{label}' stands in only {number} cluster(s); the intervals of "
+                "its F1 and of macro-F1 are too narrow."
+            )
+    return warnings

@@ -1,0 +1,231 @@
+"""The object that ``--json`` prints for a dialogue, and the way back from it.
+
+Contract: keys and their order are those of :class:`DialogueResult`, published by
+:func:`sentixrl.formats.schema.output_schema`. Probabilities are rounded to six decimals. The
+log-probabilities inside proposals and judgements and the gold labels are not part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.errors import InputError
+from sentixrl.formats.characters import shown
+from sentixrl.prediction import (
+    DialoguePrediction,
+    ItemError,
+    Judgement,
+    Prediction,
+    Proposal,
+    Round,
+    Status,
+    Verdict,
+)
+
+SCHEMA_VERSION = 1
+DECIMALS = 6
+
+_ANSWERED = {Status.CONSENSUS, Status.SINGLE}
+
+
+class ErrorResult(BaseModel):
+    """Why an utterance has no answer."""
+
+    model_config = ConfigDict(title="Error")
+
+    code: str = Field(description="A short machine-readable name, such as too_long.")
+    message: str = Field(description="What was wrong, in one sentence.")
+    hint: str | None = Field(description="What to do about it.")
+
+
+class GeneratorResult(BaseModel):
+    """The generator's turn."""
+
+    model_config = ConfigDict(title="Generator")
+
+    label: str | None = Field(description="The proposed label; null if none could be read.")
+    analysis: str | None = Field(description="The written reasoning; null in the scored voice.")
+
+
+class DiscriminatorResult(BaseModel):
+    """The discriminator's turn."""
+
+    model_config = ConfigDict(title="Discriminator")
+
+    verdict: Verdict | None = Field(description="Null if none could be read.")
+    counter_label: str | None = Field(description="On disagreement, its own label.")
+    assessment: str | None = Field(description="The written reasoning; null in the scored voice.")
+
+
+class RoundResult(BaseModel):
+    """One exchange of the two roles."""
+
+    model_config = ConfigDict(title="Round")
+
+    round: int = Field(ge=1, description="Counted from 1.")
+    generator: GeneratorResult
+    discriminator: DiscriminatorResult | None = Field(
+        description="Null if there was no proposal to judge."
+    )
+
+
+class UtteranceResult(BaseModel):
+    """The answer for one utterance."""
+
+    model_config = ConfigDict(title="Utterance")
+
+    index: int = Field(ge=0, description="Position in the dialogue, counted from 0.")
+    speaker: str | None
+    text: str
+    label: str | None = Field(description="Null for the statuses outlier, invalid and error.")
+    status: Status
+    confidence: float | None = Field(
+        ge=0, le=1, description="Probability that the label is right; null without scores."
+    )
+    probabilities: dict[str, float] | None = Field(
+        description="Posterior of the first round over all labels; null without scores."
+    )
+    fallback: str | None = Field(
+        description="The forced answer at full coverage; null only if nothing was readable."
+    )
+    dropped_turns: int = Field(ge=0, description="Earlier turns the history window left out.")
+    error: ErrorResult | None = Field(description="Set exactly if the status is error.")
+    negotiation: list[RoundResult] = Field(description="Oldest first; empty if there was none.")
+
+
+class DialogueResult(BaseModel):
+    """The answers for one dialogue, in the order of its utterances."""
+
+    model_config = ConfigDict(title="Result", validate_by_name=True)
+
+    version: Literal[1] = Field(alias="schema", description="The version of this format.")
+    id: str
+    language: str = Field(description="The language of the prompt templates.")
+    model: str
+    template: str = Field(description="Version and hash of the prompt templates.")
+    utterances: list[UtteranceResult]
+
+
+def dialogue_json(dialogue: Dialogue, prediction: DialoguePrediction) -> dict[str, Any]:
+    """The ``--json`` object of one dialogue, ready for :func:`json.dumps`.
+
+    Raises:
+        ValueError: ``prediction`` is not that of ``dialogue``.
+    """
+    if (dialogue.id, len(dialogue)) != (prediction.dialogue_id, len(prediction.items)):
+        raise ValueError(
+            f"dialogue '{dialogue.id}' has {len(dialogue)} utterances, the prediction for "
+            f"'{prediction.dialogue_id}' has {len(prediction.items)}"
+        )
+    return {
+        "schema": SCHEMA_VERSION,
+        "id": dialogue.id,
+        "language": prediction.language,
+        "model": prediction.model,
+        "template": prediction.template,
+        "utterances": [
+            utterance_json(utterance, item)
+            for utterance, item in zip(dialogue, prediction.items, strict=True)
+        ],
+    }
+
+
+def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
+    """One entry of ``utterances``."""
+    error = item.error
+    probabilities = item.probabilities
+    return {
+        "index": item.index,
+        "speaker": utterance.speaker,
+        "text": utterance.text,
+        "label": item.label,
+        "status": item.status.value,
+        "confidence": None if item.confidence is None else round(item.confidence, DECIMALS),
+        "probabilities": None
+        if probabilities is None
+        else {label: round(value, DECIMALS) for label, value in probabilities.items()},
+        "fallback": item.fallback,
+        "dropped_turns": item.dropped_turns,
+        "error": error and {"code": error.code, "message": error.message, "hint": error.hint},
+        "negotiation": [_round_json(entry) for entry in item.rounds],
+    }
+
+
+def _round_json(entry: Round) -> dict[str, Any]:
+    judgement = entry.judgement
+    return {
+        "round": entry.number,
+        "generator": {"label": entry.proposal.label, "analysis": entry.proposal.analysis},
+        "discriminator": judgement
+        and {
+            "verdict": judgement.verdict and judgement.verdict.value,
+            "counter_label": judgement.counter_label,
+            "assessment": judgement.assessment,
+        },
+    }
+
+
+def read_dialogue_json(payload: Mapping[str, Any]) -> tuple[Dialogue, DialoguePrediction]:
+    """The inverse of :func:`dialogue_json`, for reopening results.
+
+    What the object does not hold comes back empty: gold labels, utterance ids, the dialogue's
+    own language and group, log-probabilities. Keys that are not known are left alone.
+
+    Raises:
+        InputError: It is not such an object, or an entry contradicts itself.
+    """
+    try:
+        result = DialogueResult.model_validate(payload)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        place = ".".join(shown(str(part)) for part in detail["loc"]) or "the top level"
+        raise InputError(
+            f"This is not a result object: at '{place}', {detail['msg'].lower()}.",
+            hint=f"Results are what --json prints, with 'schema': {SCHEMA_VERSION}.",
+        ) from None
+    turns = tuple(Utterance(entry.text, speaker=entry.speaker) for entry in result.utterances)
+    items = tuple(_prediction(at, entry) for at, entry in enumerate(result.utterances))
+    return Dialogue(result.id, turns), DialoguePrediction(
+        result.id, result.language, result.model, result.template, items
+    )
+
+
+def _prediction(position: int, entry: UtteranceResult) -> Prediction:
+    _check(position, entry)
+    return Prediction(
+        index=entry.index,
+        status=entry.status,
+        label=entry.label,
+        fallback=entry.fallback,
+        probabilities=entry.probabilities,
+        confidence=entry.confidence,
+        dropped_turns=entry.dropped_turns,
+        rounds=tuple(_round(item) for item in entry.negotiation),
+        error=ItemError(**entry.error.model_dump()) if entry.error else None,
+    )
+
+
+def _check(position: int, entry: UtteranceResult) -> None:
+    problem = None
+    if entry.index != position:
+        problem = f"its index is {entry.index}, not {position}"
+    elif (entry.label is None) == (entry.status in _ANSWERED):
+        held = "no label" if entry.label is None else f"the label '{shown(entry.label)}'"
+        problem = f"its status is {entry.status.value}, yet it has {held}"
+    elif (entry.error is None) == (entry.status is Status.ERROR):
+        held = "no error" if entry.error is None else "an error"
+        problem = f"its status is {entry.status.value}, yet it has {held}"
+    if problem:
+        raise InputError(f"Entry {position} of 'utterances' contradicts itself: {problem}.")
+
+
+def _round(entry: RoundResult) -> Round:
+    proposal = Proposal(entry.generator.label, entry.generator.analysis)
+    if (judged := entry.discriminator) is None:
+        return Round(entry.round, proposal)
+    judgement = Judgement(judged.verdict, judged.counter_label, judged.assessment)
+    return Round(entry.round, proposal, judgement)

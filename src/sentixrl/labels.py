@@ -1,0 +1,384 @@
+"""Labels, label sets, maps between them, and the named schemes.
+
+Contract: names within a set are unique by case-folded, NFKC-normalised text, and there are at
+least two of them. A text is read as a label only if it *is* one: a name, an alias or a display
+name, give or take case, outer punctuation and white space. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from sentixrl.errors import LabelError
+
+Polarity = Literal["positive", "negative", "neutral", "ambiguous"]
+
+MAX_NAME_LENGTH = 64
+MAX_LABELS = 512
+MAX_FILE_BYTES = 1_000_000
+_OUTER = " \t\r\n.,;:!?\"'`*_()[]{}<>«»“”‘’„‚¡¿…•·-–—。，、；：！？「」『』（）【】《》〈〉۔،؛؟।"
+# Marks without a glyph that copied text carries: zero-width space, byte order and direction
+# marks, variation selectors. The joiners stay: in Hindi and Persian they can spell a word.
+_INVISIBLE = dict.fromkeys(
+    map(
+        ord,
+        "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
+        "\u2066\u2067\u2068\u2069\ufe0e\ufe0f\ufeff",
+    )
+)
+
+
+def _key(text: str) -> str:
+    # Folding can undo the normal form (Greek ΐ), so it is restored afterwards.
+    folded = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()
+
+
+def _is_plain(word: str) -> bool:
+    return len(word) <= MAX_NAME_LENGTH and not any(
+        unicodedata.category(ch) in {"Cc", "Cs", "Zl", "Zp"} for ch in word
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One category.
+
+    Attributes:
+        name: Its name in data and results.
+        glosses: Language → a short explanation that a label statement may show.
+        polarity: Its side, where it has one.
+        display: Language → the word shown to the model and to people.
+        aliases: Other spellings that are read as this label.
+    """
+
+    name: str
+    glosses: Mapping[str, str] = field(default_factory=dict)
+    polarity: Polarity | None = None
+    display: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    def word(self, language: str | None = None) -> str:
+        """The display name in ``language``, else the name itself."""
+        return self.display.get(language, self.name) if language else self.name
+
+
+class LabelSet:
+    """A closed, ordered set of labels.
+
+    Args:
+        name: What results call the set.
+        labels: At least two labels, or their names.
+        multi_label: Whether the source data may give an utterance several of them.
+
+    Raises:
+        LabelError: Fewer than two labels, an empty or overlong name, or two that read the same.
+            Display names are held to the same rules; aliases must not be empty.
+    """
+
+    def __init__(
+        self, name: str, labels: Sequence[Label | str], *, multi_label: bool = False
+    ) -> None:
+        self.name = name
+        self.multi_label = multi_label
+        self.labels = tuple(Label(item) if isinstance(item, str) else item for item in labels)
+        if len(self.labels) < 2:
+            raise LabelError(
+                f"The label set '{name}' has {len(self.labels)} label(s); it needs at least 2.",
+                hint='Name at least two, for example: --labels "calm, annoyed"',
+            )
+        if len(self.labels) > MAX_LABELS:
+            raise LabelError(
+                f"The label set '{name}' has {len(self.labels)} labels; at most {MAX_LABELS} fit."
+            )
+        self._by_key: dict[str, int] = {}
+        for position, label in enumerate(self.labels):
+            self._admit(label, position)
+        self._by_core: dict[str, list[str]] = {}
+        for key in sorted(self._by_key, key=len, reverse=True):
+            self._by_core.setdefault(key.strip(_OUTER), []).append(key)
+        self._index = {label.name: position for position, label in enumerate(self.labels)}
+
+    def _admit(self, label: Label, position: int) -> None:
+        name = label.name
+        if not _key(name).strip(_OUTER):
+            raise LabelError(f"The label set '{self.name}' has an empty label.")
+        for word in (name, *label.display.values()):
+            if not _is_plain(word):
+                raise LabelError(
+                    f"The label {word[:40]!r} of '{self.name}' is longer than {MAX_NAME_LENGTH} "
+                    "characters or holds a line break or control character.",
+                    hint="Give it a short one-line name; explanations belong in 'glosses'.",
+                )
+        for spelling in (name, *label.aliases, *label.display.values()):
+            key = _key(spelling)
+            if not key:
+                raise LabelError(
+                    f"The label '{name}' of '{self.name}' has an empty alias or display name.",
+                    hint="Fill it in or remove it.",
+                )
+            other = self._by_key.setdefault(key, position)
+            if other != position:
+                raise LabelError(
+                    f"The labels '{self.labels[other].name}' and '{name}' of '{self.name}' read "
+                    f"the same, as '{key}' "
+                    "(names, aliases and display names are compared without case).",
+                    hint="Remove or rename one of them.",
+                )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[Label]:
+        return iter(self.labels)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._index
+
+    def __getitem__(self, name: str) -> Label:
+        return self.labels[self.index(name)]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LabelSet) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"LabelSet({self.name!r}, {list(self.names)})"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels' names, in order."""
+        return tuple(label.name for label in self.labels)
+
+    def words(self, language: str | None = None) -> tuple[str, ...]:
+        """The labels' display names in ``language``, in order."""
+        return tuple(label.word(language) for label in self.labels)
+
+    def index(self, name: str) -> int:
+        """Position of the label called ``name``.
+
+        Raises:
+            LabelError: There is none.
+        """
+        try:
+            return self._index[name]
+        except KeyError:
+            raise LabelError(
+                f"'{name}' is not a label of '{self.name}' ({', '.join(self.names)})."
+            ) from None
+
+    def read(self, text: str) -> Label | None:
+        """The label that ``text`` is, or ``None``; never the nearest one.
+
+        Punctuation around the text is dropped, but never any that a label's own name ends in:
+        ``surprise`` is not read as ``surprise (-)``.
+        """
+        key = _key(text)
+        if key in self._by_key:
+            return self.labels[self._by_key[key]]
+        inside = [own for own in self._by_core.get(key.strip(_OUTER), ()) if own in key]
+        found = {self._by_key[own] for own in inside if len(own) == len(inside[0])}
+        return self.labels[found.pop()] if len(found) == 1 else None
+
+    @property
+    def digest(self) -> str:
+        """A short hash of everything a prompt could show of this set."""
+        content = [
+            [label.name, sorted(label.display.items()), sorted(label.glosses.items())]
+            for label in self.labels
+        ]
+        text = json.dumps([content, self.multi_label], ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A map from one label set into another.
+
+    Attributes:
+        source: Where labels come from.
+        target: Where they go.
+        mapping: Source name → target name, or ``None`` to leave such utterances out.
+    """
+
+    source: LabelSet
+    target: LabelSet
+    mapping: Mapping[str, str | None]
+
+    def __post_init__(self) -> None:
+        missing = [name for name in self.source.names if name not in self.mapping]
+        if missing:
+            raise LabelError(
+                f"The map from '{self.source.name}' to '{self.target.name}' says nothing about "
+                f"{', '.join(missing)}.",
+                hint="Map each to a target label, or to null to leave it out.",
+            )
+        for source, target in self.mapping.items():
+            self.source.index(source)
+            if target is not None:
+                self.target.index(target)
+
+    def __call__(self, name: str) -> str | None:
+        """The target label of ``name``, or ``None`` where the map leaves it out."""
+        return self.mapping[self.source[name].name]
+
+
+class _LabelFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1)]
+    glosses: dict[str, str] = {}
+    polarity: Polarity | None = None
+    display: dict[str, str] = {}
+    aliases: list[str] = []
+
+
+def _as_mapping(item: object) -> object:
+    return {"name": item} if isinstance(item, str) else item
+
+
+class _SetFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    description: str = ""
+    source: str = ""
+    multi_label: bool = False
+    labels: list[Annotated[_LabelFile, BeforeValidator(_as_mapping)]]
+
+
+class _Loader(yaml.BaseLoader):
+    """Takes every scalar as the text it is (``no`` is a language and a label, not False)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        """Refuse a key given twice, where YAML would silently keep the last."""
+        mapping: dict[object, object] = super().construct_mapping(node, deep=deep)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key '{key.value}' stands here twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return mapping
+
+
+_COMPLAINTS = {
+    "extra_forbidden": "there is no such key",
+    "missing": "it is missing",
+    "model_type": "it must be a mapping of keys to values",
+    "dict_type": "it must be a mapping of keys to values",
+    "list_type": "it must be a list",
+    "string_type": "it must be text",
+}
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    parts = (f"#{part + 1}" if isinstance(part, int) else part for part in location)
+    return " ".join(parts) or "the top level"
+
+
+def _fault(error: yaml.YAMLError | RecursionError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    problem = getattr(error, "problem", None)
+    return where + (f": {problem}" if problem else "")
+
+
+def _parse_set(text: str, origin: str) -> LabelSet:
+    try:
+        parsed = _SetFile.model_validate(yaml.load(text, Loader=_Loader))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise LabelError(f"The label file {origin} is not valid YAML{_fault(error)}.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        complaint = _COMPLAINTS.get(first["type"], first["msg"])
+        raise LabelError(
+            f"The label file {origin} does not fit at '{_place(first['loc'])}': {complaint}.",
+            hint="It needs 'name' and 'labels'; 'sentixrl labels meld-7 --yaml' prints an example.",
+        ) from None
+    labels = [
+        Label(item.name, item.glosses, item.polarity, item.display, tuple(item.aliases))
+        for item in parsed.labels
+    ]
+    return LabelSet(parsed.name, labels, multi_label=parsed.multi_label)
+
+
+@cache
+def scheme_names() -> tuple[str, ...]:
+    """The names of the label schemes that come with the library, sorted."""
+    folder = resources.files("sentixrl") / "schemes"
+    return tuple(sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".yaml")))
+
+
+def scheme_text(name: str) -> str:
+    """The YAML text of a named scheme.
+
+    Raises:
+        LabelError: There is no such scheme.
+    """
+    if name not in scheme_names():
+        raise LabelError(
+            f"There is no label scheme called '{name}'.",
+            hint=f"There are: {', '.join(scheme_names())}.",
+        )
+    return (resources.files("sentixrl") / "schemes" / f"{name}.yaml").read_text("utf-8")
+
+
+@cache
+def scheme(name: str) -> LabelSet:
+    """The named scheme, for example ``meld-7``.
+
+    Raises:
+        LabelError: There is no such scheme.
+    """
+    return _parse_set(scheme_text(name), f"of the scheme '{name}'")
+
+
+def read_label_file(path: Path) -> LabelSet:
+    """Read a label set from YAML: ``name`` and ``labels`` (names, or mappings with glosses …).
+
+    Raises:
+        LabelError: The file is missing, too large, not YAML, or not a label set.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise LabelError(f"The label file {path} is larger than {MAX_FILE_BYTES:,} bytes.")
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path no system takes
+        raise LabelError(f"The label file {path} cannot be read as UTF-8 text: {error}.") from None
+    return _parse_set(text, str(path))
+
+
+def resolve_labels(spec: str) -> LabelSet:
+    """Read what ``--labels`` takes: a scheme's name, a YAML file, or names with commas.
+
+    Raises:
+        LabelError: It is none of these, or the set is not usable.
+    """
+    spec = spec.strip()
+    if spec in scheme_names():
+        return scheme(spec)
+    if spec.lower().endswith((".yaml", ".yml")):
+        return read_label_file(Path(spec))
+    if "," not in spec and "،" not in spec and "，" not in spec and "、" not in spec:
+        raise LabelError(
+            f"'{spec}' is neither a label scheme, nor a YAML file, nor a list of labels.",
+            hint=f'Schemes: {", ".join(scheme_names())}. Lists: "calm, curious, annoyed".',
+        )
+    for mark in "،，、":
+        spec = spec.replace(mark, ",")
+    return LabelSet("custom", [name.strip() for name in spec.split(",")])

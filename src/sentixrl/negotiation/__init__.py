@@ -1,0 +1,1 @@
+"""SANM: one model negotiates with itself, as generator and as discriminator."""

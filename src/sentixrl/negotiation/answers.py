@@ -1,0 +1,154 @@
+"""Closed questions: a label of the set, or a verdict.
+
+Contract: an answer is one of the allowed words or ``None``, never a nearby one. Where the engine
+scores, it is read off the probabilities (calibrated, if it is a label); else off the reply, held
+to the words if the engine can be. What was answered is appended to the talk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from sentixrl.calibration.posterior import Calibration
+from sentixrl.engines.protocol import Capabilities, GenerateRequest, ScoreRequest
+from sentixrl.labels import LabelSet
+from sentixrl.negotiation.lockstep import Turn, score, write
+from sentixrl.negotiation.talk import Talk
+from sentixrl.prediction import Verdict
+
+ANSWER_TOKENS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How answers become labels and verdicts.
+
+    Attributes:
+        label_set: The closed set.
+        calibration: From raw label scores to posteriors.
+        agree_threshold: The discriminator agrees from this P(agree) on.
+    """
+
+    label_set: LabelSet
+    calibration: Calibration = field(default_factory=Calibration)
+    agree_threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAnswer:
+    """A label's name, and label → log-probability over the whole set where the engine scores."""
+
+    name: str | None
+    log_probs: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictAnswer:
+    """A verdict, and log P(agree) where the engine scores."""
+
+    verdict: Verdict | None
+    agree_log_prob: float | None = None
+
+
+class Answers:
+    """Asks closed questions in whatever way the engine can answer them.
+
+    Args:
+        capabilities: What the engine can do.
+        judging: How answers become labels and verdicts.
+    """
+
+    def __init__(self, capabilities: Capabilities, judging: Judging) -> None:
+        self._capabilities = capabilities
+        self._judging = judging
+
+    def label(self, talk: Talk, *, other_than: str | None = None) -> Turn[LabelAnswer]:
+        """The label with which the model continues the talk.
+
+        Args:
+            talk: Ends where a label belongs.
+            other_than: A label that is not allowed; its probability is zero.
+        """
+        label_set = self._judging.label_set
+        words = {
+            label.name: label.word(talk.template.language)
+            for label in label_set
+            if label.name != other_than
+        }
+        if self._capabilities.score:
+            raw = yield from score(ScoreRequest(talk.prompt, tuple(words.values())))
+            found = self._likeliest(dict(zip(words, raw, strict=True)))
+        else:
+            reply = yield from self._reply(talk, tuple(words.values()))
+            label = label_set.read(reply)
+            found = LabelAnswer(label.name if label and label.name in words else None)
+        if found.name is not None:
+            talk.answer(words[found.name])
+        return found
+
+    def verdict(self, talk: Talk) -> Turn[VerdictAnswer]:
+        """The verdict with which the model continues the talk."""
+        words = (talk.say("discriminator", "agree"), talk.say("discriminator", "disagree"))
+        if self._capabilities.score:
+            agree, _ = yield from score(ScoreRequest(talk.prompt, words))
+            agrees = math.exp(agree) >= self._judging.agree_threshold
+            found = VerdictAnswer(Verdict.AGREE if agrees else Verdict.DISAGREE, agree)
+        else:
+            reply = yield from self._reply(talk, words)
+            found = VerdictAnswer(_read_verdict(reply, *words))
+        if found.verdict is not None:
+            talk.answer(words[0 if found.verdict is Verdict.AGREE else 1])
+        return found
+
+    def _likeliest(self, raw: Mapping[str, float]) -> LabelAnswer:
+        names = self._judging.label_set.names
+        # Calibrated as a whole: a bias belongs to a label, whether or not all labels compete.
+        posterior = self._judging.calibration([raw.get(name, -math.inf) for name in names])
+        log_probs = dict(zip(names, posterior.tolist(), strict=True))
+        return LabelAnswer(max(raw, key=log_probs.__getitem__), log_probs)
+
+    def _reply(self, talk: Talk, words: tuple[str, ...]) -> Turn[str]:
+        held = words if self._capabilities.constrain else None
+        return (yield from write(GenerateRequest(talk.prompt, ANSWER_TOKENS, ("\n",), held)))
+
+
+def discriminator_view(
+    proposed: str, agree_log_prob: float, counter: LabelAnswer | None, label_set: LabelSet
+) -> dict[str, float]:
+    """The discriminator's distribution over labels, as log-probabilities.
+
+    P(agree) stays with the proposal; the rest goes to the other labels as its counter-proposal
+    spread it, evenly where it was not asked for one.
+
+    Args:
+        proposed: The label it judged.
+        agree_log_prob: log P(agree).
+        counter: Its counter-proposal, in which the proposal has no probability.
+        label_set: The closed set.
+    """
+    rest = _log_complement(agree_log_prob)
+    spread = counter.log_probs if counter is not None else None
+    even = dict.fromkeys(label_set.names, -math.log(len(label_set) - 1))
+    view = {name: rest + log_prob for name, log_prob in (spread or even).items()}
+    return {**view, proposed: agree_log_prob}
+
+
+def _log_complement(log_prob: float) -> float:
+    """``log(1 - p)``."""
+    return math.log(-math.expm1(log_prob)) if log_prob < 0 else -math.inf
+
+
+def _read_verdict(text: str, agree: str, disagree: str) -> Verdict | None:
+    word = _verdict_words(agree, disagree).read(text)
+    if word is None:
+        return None
+    return Verdict.AGREE if word.name == agree else Verdict.DISAGREE
+
+
+@cache
+def _verdict_words(agree: str, disagree: str) -> LabelSet:
+    """Read as labels are: give or take case, outer punctuation and white space."""
+    return LabelSet("verdict", (agree, disagree))

@@ -1,0 +1,178 @@
+"""Negotiation over whole dialogues: chunk by chunk, round by round.
+
+Contract: one prediction an utterance, in order, whatever the chunking. The open talks of a chunk
+go through each round together in one engine call a role; a chunk's session is closed before the
+next begins, so memory is bounded and a crash loses only the chunk at hand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sentixrl.calibration.posterior import Calibration
+from sentixrl.context.retrieval import ContextBuilder
+from sentixrl.dialogue import Dialogue
+from sentixrl.engines.protocol import Engine, Failure, Session
+from sentixrl.errors import ConfigError
+from sentixrl.labels import LabelSet
+from sentixrl.negotiation.deducing import CACHE_SIZE, Deducer
+from sentixrl.negotiation.outcome import predict
+from sentixrl.negotiation.protocol import Rules
+from sentixrl.negotiation.talk import Talk
+from sentixrl.negotiation.voices import Judging, ScoredVoice, Voice, WrittenVoice
+from sentixrl.prediction import DialoguePrediction
+
+VoiceName = Literal["auto", "scored", "written"]
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiationOptions:
+    """How the roles negotiate.
+
+    Attributes:
+        enabled: Off means the generator's first word stands (status ``single``).
+        rules: Round limit and agreements needed.
+        voice: ``scored``, ``written``, or what the engine does best.
+        gate: No negotiation where the first posterior reaches this; ``None`` for no gate.
+        agree_threshold: The discriminator agrees from this P(agree) on.
+        calibration: From raw label scores to posteriors.
+        chunk_tokens: About how many tokens of dialogue are negotiated together.
+        reproducible: A chunk is one dialogue, so its numbers depend on that dialogue alone.
+    """
+
+    enabled: bool = True
+    rules: Rules = field(default_factory=Rules)
+    voice: VoiceName = "auto"
+    gate: float | None = None
+    agree_threshold: float = 0.5
+    calibration: Calibration = field(default_factory=Calibration)
+    chunk_tokens: int = 6_000
+    reproducible: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("gate", "agree_threshold"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ConfigError(f"'{name}' is {value}; a probability lies between 0 and 1.")
+        if self.chunk_tokens < 1:
+            raise ConfigError(f"'chunk_tokens' is {self.chunk_tokens}; it needs to be at least 1.")
+
+
+class Negotiator:
+    """Classifies dialogues by negotiation.
+
+    Args:
+        engine: The language model.
+        label_set: The closed set.
+        builder: Makes each utterance's context.
+        options: How the roles negotiate.
+
+    Raises:
+        ConfigError: The voice or the gate needs scores, and the engine gives none.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        label_set: LabelSet,
+        builder: ContextBuilder,
+        options: NegotiationOptions,
+    ) -> None:
+        self._engine = engine
+        self._label_set = label_set
+        self._builder = builder
+        self._options = options
+        self._voice = self._choose_voice()
+        # A deduction known from another dialogue would change the shape of this one's batch.
+        self._deducer = Deducer(builder, 0 if options.reproducible else CACHE_SIZE)
+
+    def run(self, dialogues: Iterable[Dialogue]) -> Iterator[DialoguePrediction]:
+        """Predictions for each dialogue, in order, as chunks are finished."""
+        for chunk in self._chunks(dialogues):
+            with self._engine.session() as session:
+                answered = self._negotiate(session, chunk)
+            yield from answered
+
+    def _choose_voice(self) -> Voice:
+        capabilities, options = self._engine.capabilities, self._options
+        if options.enabled and options.gate is not None and not capabilities.score:
+            raise self._needs_scores("a confidence gate", "Leave the gate out.")
+        if options.voice == "scored" and not capabilities.score:
+            raise self._needs_scores("the scored voice", "Use --voice written.")
+        judging = Judging(self._label_set, options.calibration, options.agree_threshold)
+        if options.voice == "written" or not capabilities.score:
+            return WrittenVoice(capabilities, judging)
+        return ScoredVoice(capabilities, judging)
+
+    def _needs_scores(self, what: str, hint: str) -> ConfigError:
+        name = self._engine.name
+        return ConfigError(f"The engine '{name}' gives no scores, which {what} needs.", hint=hint)
+
+    def _chunks(self, dialogues: Iterable[Dialogue]) -> Iterator[list[Dialogue]]:
+        chunk: list[Dialogue] = []
+        held = 0
+        for dialogue in dialogues:
+            size = sum(self._engine.count_tokens(turn.text) + 12 for turn in dialogue)
+            full = held + size > self._options.chunk_tokens or self._options.reproducible
+            if chunk and full:
+                yield chunk
+                chunk, held = [], 0
+            chunk.append(dialogue)
+            held += size
+        if chunk:
+            yield chunk
+
+    def _negotiate(self, session: Session, chunk: Sequence[Dialogue]) -> list[DialoguePrediction]:
+        talks = self._deducer.talks(session, chunk)
+        self._rounds(session, [talk for group in talks for talk in group])
+        return [self._answer(dialogue, group) for dialogue, group in zip(chunk, talks, strict=True)]
+
+    def _answer(self, dialogue: Dialogue, talks: Sequence[Talk]) -> DialoguePrediction:
+        template = self._builder.template_for(dialogue)
+        return DialoguePrediction(
+            dialogue_id=dialogue.id,
+            language=template.language,
+            model=self._engine.name,
+            template=template.identity,
+            items=tuple(predict(talk, self._label_set.names) for talk in talks),
+        )
+
+    def _rounds(self, session: Session, talks: Sequence[Talk]) -> None:
+        """Run all talks to their ends, round by round."""
+        going = self._propose(session, [talk for talk in talks if talk.open])
+        going = [talk for talk in going if not self._settled(talk)]
+        while going:
+            going = self._propose(session, self._judge(session, going))
+
+    def _propose(self, session: Session, talks: Sequence[Talk]) -> list[Talk]:
+        """The generator's turn; the talks that did not fail."""
+        for talk, result in zip(talks, self._voice.propose(session, talks), strict=True):
+            if isinstance(result, Failure):
+                talk.fail(result)
+            else:
+                talk.proposal = result
+        return [talk for talk in talks if talk.open]
+
+    def _judge(self, session: Session, talks: Sequence[Talk]) -> list[Talk]:
+        """The discriminator's turn on readable proposals; the talks that go on."""
+        readable = [talk for talk in talks if talk.proposed is not None]
+        results = iter(self._voice.judge(session, readable))
+        for talk in talks:
+            judged = None if talk.proposed is None else next(results)
+            if isinstance(judged, Failure):
+                talk.fail(judged)
+            else:
+                talk.end_round(judged, self._options.rules)
+        return [talk for talk in talks if talk.open]
+
+    def _settled(self, talk: Talk) -> bool:
+        """Whether a first proposal stands without negotiation."""
+        if not self._options.enabled:
+            return True
+        gate, proposal = self._options.gate, talk.proposal
+        if gate is None or proposal is None or proposal.label is None or not proposal.log_probs:
+            return False
+        return math.exp(proposal.log_probs[proposal.label]) >= gate

@@ -1,0 +1,90 @@
+"""One utterance's negotiation under way: the words so far and where it stands.
+
+Contract: a talk's prompt is everything both roles have said, and every method only appends to it,
+so each question's prompt begins with the one before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sentixrl.context.prompt import Prompt
+from sentixrl.context.retrieval import TargetContext
+from sentixrl.context.templates import TemplateSet
+from sentixrl.engines.protocol import Failure
+from sentixrl.negotiation.protocol import Rules, State, advance
+from sentixrl.prediction import ItemError, Judgement, Proposal, Round
+
+
+@dataclass(slots=True)
+class Talk:
+    """What the roles share about one utterance.
+
+    Attributes:
+        context: The utterance and what a prompt shows before it.
+        template: The wording.
+        prompt: Context and conversation so far.
+        state: The protocol's state.
+        proposal: The generator's latest word, while its round is open.
+        error: Why it failed, if it did.
+    """
+
+    context: TargetContext
+    template: TemplateSet
+    prompt: Prompt
+    state: State = field(default_factory=State)
+    proposal: Proposal | None = None
+    error: ItemError | None = None
+
+    @property
+    def round(self) -> int:
+        """Number of the round under way, from 1."""
+        return len(self.state.rounds) + 1
+
+    @property
+    def open(self) -> bool:
+        """Whether it neither ended nor failed."""
+        return self.error is None and self.state.status is None
+
+    @property
+    def proposed(self) -> str | None:
+        """The label that awaits its judgement, if there is a readable one."""
+        return self.proposal.label if self.proposal else None
+
+    @property
+    def record(self) -> tuple[Round, ...]:
+        """All that was said: the finished rounds, and a proposal that was not judged."""
+        if self.proposal is None:
+            return self.state.rounds
+        return (*self.state.rounds, Round(self.round, self.proposal))
+
+    def say(self, role: str, block: str) -> str:
+        """A line of the generator's or discriminator's template for this talk's speaker."""
+        return self.template.render(role, block, speaker=self.context.speaker)
+
+    def ask(self, role: str, block: str) -> None:
+        """Put a question to the model, on a line of its own."""
+        self.prompt = self.prompt.line("user", self.say(role, block))
+
+    def begin(self, role: str, block: str) -> None:
+        """Begin a line of the model's own, which it is to finish."""
+        self.prompt = self.prompt.line("assistant", self.say(role, block))
+
+    def go_on(self, role: str, block: str) -> None:
+        """Continue the model's own line, spaced as the template spaces it."""
+        self.prompt = self.prompt.then("assistant", self.say(role, block))
+
+    def answer(self, text: str) -> None:
+        """Append what the model said."""
+        self.prompt = self.prompt.answer(text)
+
+    def fail(self, failure: Failure) -> None:
+        """Give up; what was said so far is kept."""
+        self.error = ItemError(failure.code, failure.message, failure.hint)
+
+    def end_round(self, judgement: Judgement | None, rules: Rules) -> None:
+        """Close the round under way; no judgement where there was nothing to judge."""
+        if self.proposal is None:
+            raise ValueError("a round cannot end before its proposal")
+        self.state = advance(self.state, rules, Round(self.round, self.proposal, judgement))
+        self.proposal = None

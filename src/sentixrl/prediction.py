@@ -1,0 +1,131 @@
+"""What the library answers: one prediction an utterance, with the negotiation that led there.
+
+Contract: every input utterance has exactly one :class:`Prediction`, in order. A prediction's
+``label`` is a member of the label set or ``None``, never anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How an utterance's label came about."""
+
+    CONSENSUS = "consensus"
+    """Generator and discriminator agreed."""
+    SINGLE = "single"
+    """No negotiation: switched off, or the first answer was confident enough."""
+    OUTLIER = "outlier"
+    """The rounds ran out without consensus."""
+    INVALID = "invalid"
+    """No allowed label could be read (only engines that cannot constrain their answers)."""
+    ERROR = "error"
+    """This utterance failed; the others went on."""
+
+
+class Verdict(StrEnum):
+    """The discriminator's judgement of a proposal."""
+
+    AGREE = "agree"
+    DISAGREE = "disagree"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """Why one utterance has no answer."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The generator's turn.
+
+    Attributes:
+        label: The proposed label's name; ``None`` if the reply held no allowed label.
+        analysis: The written reasoning; ``None`` in the scored voice.
+        log_probs: Label name → log-probability over the label set, where the engine scores.
+    """
+
+    label: str | None
+    analysis: str | None = None
+    log_probs: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The discriminator's turn.
+
+    Attributes:
+        verdict: Agreement or disagreement; ``None`` if the reply held no readable verdict.
+        counter_label: On disagreement, the label it would give instead.
+        assessment: The written reasoning; ``None`` in the scored voice.
+        agree_log_prob: log P(agree), where the engine scores.
+        log_probs: Label name → the discriminator's own log-probability, where the engine scores.
+    """
+
+    verdict: Verdict | None
+    counter_label: str | None = None
+    assessment: str | None = None
+    agree_log_prob: float | None = None
+    log_probs: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One exchange: a proposal and, unless the proposal was unreadable, its judgement."""
+
+    number: int
+    proposal: Proposal
+    judgement: Judgement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one utterance.
+
+    Attributes:
+        index: Position of the utterance in its dialogue, from 0.
+        status: How the label came about.
+        label: The label's name; ``None`` for outlier, invalid and error.
+        fallback: The forced answer at full coverage; ``None`` only when nothing was readable.
+        probabilities: Label name → posterior of the first round, where the engine scores.
+        confidence: Probability that ``label`` is right, where the engine scores.
+        dropped_turns: Earlier turns that the history window left out.
+        rounds: The negotiation's record, oldest first; empty when there was none.
+        error: Set exactly when ``status`` is ``error``.
+    """
+
+    index: int
+    status: Status
+    label: str | None = None
+    fallback: str | None = None
+    probabilities: Mapping[str, float] | None = None
+    confidence: float | None = None
+    dropped_turns: int = 0
+    rounds: tuple[Round, ...] = ()
+    error: ItemError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DialoguePrediction:
+    """The answers for one dialogue, in the order of its utterances.
+
+    Attributes:
+        dialogue_id: The dialogue's identifier.
+        language: The prompt templates' language that was used.
+        model: A name for the model that answered.
+        template: The prompt templates' version and hash.
+        items: One prediction an utterance.
+    """
+
+    dialogue_id: str
+    language: str
+    model: str
+    template: str
+    items: tuple[Prediction, ...] = field(default_factory=tuple)

@@ -1,0 +1,6 @@
+"""The prompt trie: shared prefixes computed once. Pure numpy; knows no model."""
+
+from sentixrl.trie.packing import Pack, PackBudget, Row, plan
+from sentixrl.trie.trie import Node, PromptTrie
+
+__all__ = ["Node", "Pack", "PackBudget", "PromptTrie", "Row", "plan"]

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.errors import InputError
+from sentixrl.evaluation.items import Answer, Cost, Item, build_items
+from sentixrl.prediction import (
+    DialoguePrediction,
+    Judgement,
+    Prediction,
+    Proposal,
+    Round,
+    Status,
+    Verdict,
+)
+
+
+def dialogue() -> Dialogue:
+    turns = (
+        Utterance("Hi there, you two!", speaker="A", gold="joy"),
+        Utterance("what now", speaker="B"),
+        Utterance("I said hi.", speaker="A", gold="anger"),
+        Utterance("  Sorry!  ", speaker="B", gold="sadness"),
+        Utterance("I was away.", speaker="B", gold="sadness"),
+        Utterance("hm", gold="neutral"),
+    )
+    return Dialogue(id="d", utterances=turns, language="en", group="show")
+
+
+def predictions() -> DialoguePrediction:
+    turned = (
+        Round(1, Proposal("joy"), Judgement(Verdict.DISAGREE, "anger")),
+        Round(2, Proposal("anger"), Judgement(Verdict.AGREE)),
+    )
+    lost = (Round(1, Proposal(None)), Round(2, Proposal("joy"), Judgement(Verdict.DISAGREE)))
+    return DialoguePrediction(
+        "d",
+        "en",
+        "model",
+        "v1",
+        (
+            Prediction(0, Status.SINGLE, "joy", "joy", confidence=0.9),
+            Prediction(1, Status.SINGLE, "joy", "joy"),
+            Prediction(2, Status.CONSENSUS, "anger", "anger", rounds=turned),
+            Prediction(3, Status.OUTLIER, None, "joy", rounds=lost),
+            Prediction(4, Status.ERROR, None, None),
+            Prediction(5, Status.INVALID, None, "neutral"),
+        ),
+    )
+
+
+def built() -> dict[int, Item]:
+    costs = {("d", 2): Cost(tokens=7, seconds=0.5)}
+    return {item.index: item for item in build_items([(dialogue(), predictions())], costs)}
+
+
+def test_unannotated_turns_are_context_and_keep_their_position() -> None:
+    items = built()
+    assert list(items) == [0, 2, 3, 4, 5]
+    assert {item.cluster for item in items.values()} == {"show"}
+    assert items[2].key == ("d", 2)
+
+
+def test_first_proposal_is_the_single_pass() -> None:
+    items = built()
+    assert [items[at].single for at in (0, 2, 3, 4, 5)] == ["joy", "joy", None, None, "neutral"]
+    assert [items[at].rounds for at in (0, 2, 3)] == [0, 2, 2]
+    assert [items[at].negotiated for at in (0, 2, 3, 4)] == [False, True, True, False]
+
+
+def test_answers() -> None:
+    outlier = built()[3]
+    assert outlier.answer() == "joy"
+    assert outlier.answer(Answer.STRICT) is None
+    assert outlier.answer(Answer.SINGLE) is None
+    assert not outlier.covered
+    assert built()[4].answer() is None
+    assert built()[2].answer(Answer.SINGLE) == "joy"
+
+
+def test_speaker_change_and_emotion_shift() -> None:
+    items = built()
+    assert [items[at].same_speaker for at in (0, 2, 3, 4, 5)] == [None, False, False, True, None]
+    # Turn 1 of B has no gold, so B's first known emotion is at turn 3.
+    assert [items[at].emotion_shift for at in (0, 2, 3, 4, 5)] == [None, True, None, False, None]
+
+
+def test_lengths_and_costs() -> None:
+    items = built()
+    assert (items[0].words, items[0].characters) == (4, 18)
+    assert items[3].characters == len("Sorry!")
+    assert items[2].cost == Cost(7, 0.5)
+    assert items[0].cost == Cost()
+    chinese = replace(dialogue(), language="zh")
+    assert build_items([(chinese, predictions())])[0].words is None
+
+
+def test_mismatched_pairs_are_refused() -> None:
+    other = replace(predictions(), dialogue_id="e")
+    with pytest.raises(InputError, match="'e' was joined with dialogue 'd'"):
+        build_items([(dialogue(), other)])
+    short = replace(predictions(), items=predictions().items[:-1])
+    with pytest.raises(InputError, match="has 6 utterances, but its prediction holds 5"):
+        build_items([(dialogue(), short)])
+    swapped = replace(predictions(), items=predictions().items[::-1])
+    with pytest.raises(InputError, match="in another order"):
+        build_items([(dialogue(), swapped)])
+    with pytest.raises(InputError, match="'d' occurs twice"):
+        build_items([(dialogue(), predictions())] * 2)

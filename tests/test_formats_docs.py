@@ -1,0 +1,52 @@
+"""The examples of docs/formats.md are what the page says they are."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sentixrl.dialogue import Dialogue
+from sentixrl.formats import Format, dialogue_json, read_dialogue_json, read_dialogues
+from sentixrl.formats.tables import usual_headers
+
+PAGE = (Path(__file__).parents[1] / "docs" / "formats.md").read_text("utf-8")
+
+
+def example(kind: str) -> str:
+    (block,) = re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
+def read(kind: Format, format: Format) -> list[Dialogue]:
+    return read_dialogues(stream=io.BytesIO(example(kind).encode()), format=format)
+
+
+@pytest.mark.parametrize(
+    ("kind", "turns"),
+    [
+        ("text", [["Anna", "Ben", None], ["小明"]]),
+        ("json", [["Anna", "Ben", None]]),
+        ("jsonl", [[None, None], ["小明"]]),
+        ("csv", [["Anna", "Ben"], [None]]),
+    ],
+)
+def test_input_examples(kind: Format, turns: list[list[str | None]]) -> None:
+    dialogues = read(kind, kind)
+    assert [[turn.speaker for turn in dialogue] for dialogue in dialogues] == turns
+    assert read(kind, "auto") == dialogues
+
+
+def test_result_example() -> None:
+    result = json.loads(example("result"))
+    again = dialogue_json(*read_dialogue_json(result))
+    assert json.dumps(again) == json.dumps(result)
+
+
+@pytest.mark.parametrize("role", ["text", "speaker", "dialogue", "label", "id"])
+def test_headers_that_are_found(role: str) -> None:
+    (row,) = re.findall(rf"^\| `{role}`[^|]*\| (`.*`) \|$", PAGE, re.MULTILINE)
+    assert tuple(re.findall("`([^`]+)`", row)) == usual_headers(role)
