@@ -179,7 +179,7 @@ def test_brighter_test_labels_that_were_withheld(write: Write) -> None:
 def test_emasac_test_file_for_participants(write: Write) -> None:
     text = '[{"episode": "e", "speakers": ["a"], "utterances": ["haan"]}]'
     error = refusal(write({"MaSaC_test_erc.json": text}), "emasac", "test")
-    assert "dialogue 1: there is no list of texts called 'emotions'" in error.message
+    assert "dialogue 1: there is no list called 'emotions'" in error.message
     assert "participants" in str(error.hint)
 
 

@@ -88,6 +88,16 @@ def test_speaker_change_and_emotion_shift() -> None:
     assert [items[at].emotion_shift for at in (0, 2, 3, 4, 5)] == [None, True, None, False, None]
 
 
+def test_shifts_look_past_turns_without_gold_and_first_turns_follow_nobody() -> None:
+    golds = ["joy", None, "joy", "anger"]
+    turns = tuple(Utterance("x", speaker="A", gold=gold) for gold in golds)
+    answers = tuple(Prediction(index, Status.SINGLE, "joy") for index in range(4))
+    pair = Dialogue("d", turns), DialoguePrediction("d", "en", "m", "v1", answers)
+    items = build_items([pair])
+    assert [item.emotion_shift for item in items] == [None, False, True]
+    assert [item.same_speaker for item in items] == [None, True, True]
+
+
 def test_lengths_and_costs() -> None:
     items = built()
     assert (items[0].words, items[0].characters) == (4, 18)

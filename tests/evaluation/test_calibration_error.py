@@ -49,6 +49,14 @@ def test_equal_width_edges_belong_to_the_bin_below() -> None:
     assert [part.accuracy for part in curve] == [0.5, 1.0]
 
 
+def test_equal_width_ignores_where_the_items_lie() -> None:
+    confidence = np.array([0.91, 0.92, 0.93, 0.94, 0.1])
+    curve = reliability(confidence, confidence > 0.92, bins=10, binning=Binning.WIDTH)
+    assert [part.n for part in curve] == [1, 4]
+    assert curve[1].lower == pytest.approx(0.9)
+    assert len(reliability(confidence, confidence > 0.92, bins=10)) > 2
+
+
 def test_the_order_of_items_does_not_matter() -> None:
     rng = np.random.default_rng(2)
     confidence = rng.choice([0.2, 0.4, 0.5, 0.7, 0.95], size=200)

@@ -95,6 +95,21 @@ def test_calibration_judges_proposal_and_answer_apart(
     assert last == {"coverage": 1.0, "risk": pytest.approx(1 - right / len(items), abs=1e-6)}
 
 
+def test_what_was_not_answered_is_answered_last(random_items: Maker, label_set: LabelSet) -> None:
+    items = [
+        replace(item, confidence=0.9 if item.covered else 0.99, fallback="joy")
+        for item in random_items(5)
+    ]
+    report = metrics_json(items, label_set, how=HOW)["calibration"]
+    covered = [item for item in items if item.covered]
+    assert report["answer"]["n"] == len(covered)
+    assert report["answer"]["mean_confidence"] == 0.9
+    share = len(covered) / len(items)
+    near = min(report["risk_coverage"]["curve"], key=lambda point: abs(point["coverage"] - share))
+    wrong = sum(item.label != item.gold for item in covered) / len(covered)
+    assert near["risk"] == pytest.approx(wrong, abs=0.01)
+
+
 def test_without_scores_calibration_says_null(random_items: Maker, label_set: LabelSet) -> None:
     assert metrics_json(random_items(5), label_set, how=HOW)["calibration"] is None
     items = [replace(item, confidence=None) for item in scored(random_items(5), label_set.names)]

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from sentixrl.evaluation.intervals import Resampling
+from sentixrl.evaluation.confusion import cluster_names, tally
+from sentixrl.evaluation.intervals import Resampling, intervals
 from sentixrl.evaluation.items import Item
+from sentixrl.evaluation.metrics import headline
 from sentixrl.evaluation.slices import in_ranges, slices
 
 HOW = Resampling(resamples=200)
@@ -54,6 +56,21 @@ def test_parts_come_in_their_own_order(
         part.part for part in slices(random_items(3), labels, HOW) if part.dimension == "characters"
     ]
     assert parts == ["0-5", "6-10", "11-20", "21-50", "51+"]
+
+
+def test_all_clusters_of_the_run_are_drawn(
+    random_items: Callable[..., list[Item]], labels: tuple[str, ...]
+) -> None:
+    items = random_items(3)
+    members = [item for item in items if item.index >= 5]
+    clusters = cluster_names(items)
+    assert len(cluster_names(members)) < len(clusters)
+    cut = {"late": lambda item: "yes" if item.index >= 5 else "no"}
+    late = slices(items, labels, HOW, dimensions=cut)[1]
+    drawn = [
+        intervals(tally(members, labels, clusters=of), headline, HOW)[0] for of in (clusters, None)
+    ]
+    assert late.accuracy == drawn[0] != drawn[1]
 
 
 def test_a_part_inside_one_cluster_has_no_interval(labels: tuple[str, ...]) -> None:

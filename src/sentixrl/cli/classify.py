@@ -177,13 +177,15 @@ def _print_json(classifier: Classifier, dialogues: Sequence[Dialogue]) -> int:
 
 
 def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: Show | None) -> int:
-    from sentixrl.cli.table import dialogue_table, header, item_errors
+    from sentixrl.cli.table import dialogue_table, header, item_errors, negotiation_view
+
+    view = dialogue_table if show is None else negotiation_view
 
     console = answers()
     console.print(header(classifier), highlight=False)
     failures = 0
     for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
-        console.print(dialogue_table(dialogue, result, classifier.label_set, show is not None))
+        console.print(view(dialogue, result, classifier.label_set))
         for line in item_errors(result):
             errors().print(line, highlight=False)
             failures += 1

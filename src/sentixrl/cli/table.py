@@ -2,67 +2,90 @@
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from collections.abc import Iterator
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from sentixrl.classifier import Classifier
-from sentixrl.dialogue import Dialogue
+from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Round, Status, Verdict
 
 BAR = 8
+SPEAKER_WIDTH = 18
 _COLOURS = {"positive": "green", "negative": "red", "neutral": "dim", "ambiguous": "yellow"}
 _STATUS = {
-    Status.CONSENSUS: "✓ consensus",
-    Status.SINGLE: "· single",
-    Status.OUTLIER: "? outlier",
-    Status.INVALID: "! invalid",
-    Status.ERROR: "✗ error",
+    Status.CONSENSUS: ("✓ consensus", "dim"),
+    Status.SINGLE: ("· single", "dim"),
+    Status.OUTLIER: ("? outlier", "yellow"),
+    Status.INVALID: ("! invalid", "red"),
+    Status.ERROR: ("✗ error", "red"),
 }
 
 
 def header(classifier: Classifier) -> Text:
     """One line: which model, how trained, which labels, whether it negotiates."""
     negotiation = classifier.negotiation
-    rules = negotiation.rules
-    how = f"up to {rules.max_rounds} rounds" if negotiation.enabled else "no negotiation"
+    how = (
+        f"up to {negotiation.rules.max_rounds} rounds" if negotiation.enabled else "no negotiation"
+    )
     kind = "" if classifier.bundle.trained else " (untrained base model)"
-    line = Text()
-    line.append(classifier.engine.name, style="bold")
-    line.append(f"{kind} · {classifier.label_set.name}: ")
-    line.append(", ".join(classifier.label_set.names))
-    line.append(f" · {how}")
-    return line
+    names = ", ".join(classifier.label_set.names)
+    return Text.assemble(
+        (classifier.engine.name, "bold"), f"{kind} · {classifier.label_set.name}: {names} · {how}"
+    )
 
 
 def dialogue_table(
-    dialogue: Dialogue, result: DialoguePrediction, label_set: LabelSet, negotiation: bool
+    dialogue: Dialogue, result: DialoguePrediction, label_set: LabelSet
 ) -> RenderableType:
-    """The dialogue's turns with their emotions, and the record below each if asked for."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
+    """The dialogue's turns with their emotions."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("#", justify="right", style="dim", no_wrap=True)
     speakers = any(turn.speaker for turn in dialogue)
     if speakers:
-        table.add_column("speaker", no_wrap=True, max_width=18)
+        table.add_column("speaker", no_wrap=True, max_width=SPEAKER_WIDTH)
     table.add_column("text", overflow="fold", ratio=1)
-    table.add_column("emotion", no_wrap=True)
-    table.add_column("confidence", no_wrap=True)
-    table.add_column("status", no_wrap=True)
+    for name in ("emotion", "confidence", "status"):
+        table.add_column(name, no_wrap=True)
     for turn, item in zip(dialogue, result.items, strict=True):
-        cells: list[RenderableType] = [str(item.index + 1)]
-        if speakers:
-            cells.append(Text(" ".join((turn.speaker or "").split())))
-        cells.append(_said(turn.text, item, negotiation))
-        cells += [_emotion(item, label_set, result.language), _bar(item.confidence)]
-        cells.append(Text(_STATUS[item.status], style=_status_style(item.status)))
-        table.add_row(*cells)
-    title = Text.assemble(("dialogue ", "dim"), (dialogue.id, "bold"), (f" · {result.language}", "dim"))
-    return Group(title, table)
+        who = [Text(_speaker(turn))] if speakers else []
+        table.add_row(
+            str(item.index + 1),
+            *who,
+            _said(turn, item),
+            _emotion(item, label_set, result.language),
+            _bar(item.confidence),
+            Text(*_STATUS[item.status]),
+        )
+    return Group(_title(dialogue, result), table, "")
+
+
+def negotiation_view(
+    dialogue: Dialogue, result: DialoguePrediction, label_set: LabelSet
+) -> RenderableType:
+    """Each turn with the whole record of its negotiation."""
+    parts: list[RenderableType] = [_title(dialogue, result), ""]
+    for turn, item in zip(dialogue, result.items, strict=True):
+        speaker = f"{_speaker(turn)}: " if turn.speaker else ""
+        parts.append(
+            Text.assemble((f"{item.index + 1} ", "dim"), (speaker, "bold"), _said(turn, item))
+        )
+        for entry in item.rounds:
+            parts += [Padding(line, (0, 0, 0, 4)) for line in _round_lines(entry)]
+        outcome = Text.assemble(
+            "→ ", _emotion(item, label_set, result.language), "  ", _bar(item.confidence), "  "
+        )
+        outcome.append(*_STATUS[item.status])
+        parts += [Padding(outcome, (0, 0, 1, 4))]
+    return Group(*parts)
 
 
 def item_errors(result: DialoguePrediction) -> Iterator[str]:
@@ -76,33 +99,46 @@ def item_errors(result: DialoguePrediction) -> Iterator[str]:
             )
 
 
-def _said(text: str, item: Prediction, negotiation: bool) -> RenderableType:
-    said = Text(" ".join(text.split()))
+def _title(dialogue: Dialogue, result: DialoguePrediction) -> Text:
+    return Text.assemble(
+        ("dialogue ", "dim"), (printable(dialogue.id), "bold"), (f" · {result.language}", "dim")
+    )
+
+
+def _speaker(turn: Utterance) -> str:
+    return printable(turn.speaker or "")
+
+
+def _said(turn: Utterance, item: Prediction) -> Text:
+    said = Text(printable(turn.text))
     if item.dropped_turns:
-        said.append(f"  [{item.dropped_turns} earlier turns not shown to the model]", style="dim")
-    if not negotiation or not item.rounds:
-        return said
-    return Group(said, *(line for entry in item.rounds for line in _round_lines(entry)))
+        said.append(f"  [{item.dropped_turns} earlier turns left out]", style="dim")
+    return said
+
+
+def printable(text: str) -> str:
+    """Text on one line without the control characters that would steer a terminal."""
+    shown = (c if c.isspace() or unicodedata.category(c) != "Cc" else "�" for c in text)
+    return " ".join("".join(shown).split())
 
 
 def _round_lines(entry: Round) -> Iterator[Text]:
     proposal, judgement = entry.proposal, entry.judgement
-    line = Text(f"  {entry.number}. generator: ", style="dim")
-    line.append(proposal.label or "no readable label", style="default")
-    yield line
+    yield Text.assemble(
+        (f"{entry.number}  generator      ", "dim"), proposal.label or "no readable label"
+    )
     if proposal.analysis:
-        yield Text(f"     “{proposal.analysis}”", style="italic dim")
+        yield Text(f"   “{printable(proposal.analysis)}”", style="italic dim")
     if judgement is None:
         return
-    line = Text("     discriminator: ", style="dim")
-    line.append(_verdict(judgement.verdict), style="default")
-    if judgement.counter_label:
-        line.append(f", rather {judgement.counter_label}", style="default")
-    if judgement.agree_log_prob is not None:
-        line.append(f"  (P(agree) {2.718281828 ** judgement.agree_log_prob:.2f})")
-    yield line
+    counter = f", rather {judgement.counter_label}" if judgement.counter_label else ""
+    sure = judgement.agree_log_prob
+    agreement = f"   P(agree) {math.exp(sure):.2f}" if sure is not None else ""
+    yield Text.assemble(
+        ("   discriminator  ", "dim"), _verdict(judgement.verdict) + counter, (agreement, "dim")
+    )
     if judgement.assessment:
-        yield Text(f"     “{judgement.assessment}”", style="italic dim")
+        yield Text(f"   “{printable(judgement.assessment)}”", style="italic dim")
 
 
 def _verdict(verdict: Verdict | None) -> str:
@@ -112,12 +148,15 @@ def _verdict(verdict: Verdict | None) -> str:
 
 
 def _emotion(item: Prediction, label_set: LabelSet, language: str) -> Text:
-    if item.label is not None:
-        label = label_set[item.label]
-        word = label.word(language)
-        shown = label.name if word.casefold() == label.name.casefold() else f"{label.name} {word}"
-        return Text(shown, style=_COLOURS.get(label.polarity or "", "default"))
-    return Text(f"({item.fallback}?)" if item.fallback else "–", style="dim")
+    if item.label is None:
+        return Text(f"({item.fallback}?)" if item.fallback else "–", style="dim")
+    label = label_set[item.label]
+    word = label.word(language)
+    same = word.casefold() == label.name.casefold()
+    return Text(
+        label.name if same else f"{label.name} {word}",
+        style=_COLOURS.get(label.polarity or "", "default"),
+    )
 
 
 def _bar(confidence: float | None) -> Text:
@@ -127,9 +166,3 @@ def _bar(confidence: float | None) -> Text:
     return Text.assemble(
         ("█" * filled, "cyan"), ("░" * (BAR - filled), "dim"), f" {confidence:4.0%}"
     )
-
-
-def _status_style(status: Status) -> str:
-    if status in (Status.ERROR, Status.INVALID):
-        return "red"
-    return "yellow" if status is Status.OUTLIER else "dim"

@@ -68,8 +68,9 @@ _COMMON = {
         """,
     }.items()
 }
-# In subtitles, eight lines of Spanish have at least 0.36 of such words, of Romanian, Polish or
-# Turkish at most 0.23; single lines of Spanish have 0.2 and more, but for one in a hundred.
+# From this share of such words on, a text is in that language. Eight lines of XED's subtitles at a
+# time: Spanish has 0.36 and more in 99 of 100 cases; of Romanian lines that would pass for
+# Spanish, 95 of 100 have less than 0.24. Galician does pass.
 _COMMON_SHARE = 0.2
 _SPANISH_MARKS = re.compile(r"[¿¡ñÑ]")
 
@@ -103,7 +104,7 @@ def _by_script(sample: str) -> str | None:
         for code, letters in _LETTERS.items()
     }
     code = max(counts, key=counts.__getitem__)
-    if counts[code] <= len(_LATIN.findall(sample)):
+    if counts[code] < max(1, len(_LATIN.findall(sample))):
         return None
     others = _NEIGHBOURS[code].findall(sample) if code in _NEIGHBOURS else []
     return code if len(others) <= _NEIGHBOUR_SHARE * counts[code] else DEFAULT_LANGUAGE

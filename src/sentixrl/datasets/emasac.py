@@ -7,6 +7,7 @@ Two layouts: ``{train,val,test}.csv``, and the shared task's ``MaSaC_{train,val,
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sentixrl.datasets.files import Place, find, read_csv, read_json, relative
 from sentixrl.datasets.gather import Gathering
@@ -37,7 +38,7 @@ def _read_table(gathering: Gathering, path: Path) -> None:
     for row in read_csv(path, gathering.request.path, _COLUMNS):
         utterance = Utterance(
             gathering.text(row["text"], row.place),
-            speaker=row.required("speaker"),
+            speaker=_speaker(gathering, row["speaker"], row.place),
             gold=gathering.label(row["emotion"], row.place),
             id=row.required("utterance_id"),
         )
@@ -53,25 +54,35 @@ def _read_official(gathering: Gathering, path: Path, name: str) -> None:
         raise Place(file, "top level").error("the file is not a list of dialogues.")
     for number, item in enumerate(content):
         place = Place(file, f"dialogue {number + 1}")
-        columns = [_texts(item, key, place) for key in ("speakers", "utterances", "emotions")]
+        columns = [_list(item, key, place) for key in ("speakers", "utterances", "emotions")]
         if len({len(column) for column in columns}) > 1:
             raise place.error("speakers, utterances and emotions differ in number.")
         episode = str(item.get("episode", "")) or None
         for index, (speaker, text, emotion) in enumerate(zip(*columns, strict=True)):
+            if not isinstance(text, str) or not isinstance(emotion, str):
+                raise place.error(f"utterance or emotion {index + 1} is not a text.")
             utterance = Utterance(
                 gathering.text(text, place),
-                speaker=speaker,
+                speaker=_speaker(gathering, speaker, place),
                 gold=gathering.label(emotion, place),
                 id=str(index),
             )
             gathering.turn(place, f"{name}_{number}", utterance, group=episode)
 
 
-def _texts(item: object, key: str, place: Place) -> list[str]:
+def _speaker(gathering: Gathering, raw: object, place: Place) -> str | None:
+    """A name without outer white space; one turn of train has NaN for one."""
+    if isinstance(raw, str) and raw.strip() and raw != "nan":
+        return raw.strip()
+    gathering.repaired("speakers that are not known (NaN) left open", place)
+    return None
+
+
+def _list(item: object, key: str, place: Place) -> list[Any]:
     found = item.get(key) if isinstance(item, dict) else None
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+    if not isinstance(found, list):
         raise place.error(
-            f"there is no list of texts called '{key}'.",
+            f"there is no list called '{key}'.",
             hint="The test file for participants has no emotions; take the labelled one."
             if key == "emotions"
             else f"See the layout at {SOURCE}.",
@@ -102,6 +113,7 @@ INFO = DatasetInfo(
     },
     notes=(
         "Every test episode occurs in train: results say little about new episodes.",
+        "One turn of train has no speaker (NaN in the source).",
         "Hindi written in Latin letters and mixed with English; the language is given as 'hi'.",
     ),
     not_fetched="No licence is stated.",

@@ -91,10 +91,10 @@ class ScriptedEngine:
         text = self._write(request.prompt) if self._write is not None else ""
         if isinstance(text, Failure):
             return text
-        if request.choices and self.capabilities.constrain and text not in request.choices:
-            text = request.choices[0]
         for stop in request.stop:
             text = text.split(stop)[0]
+        if request.choices and self.capabilities.constrain and text not in request.choices:
+            text = request.choices[0]
         return Completion(text, self.count_tokens(text))
 
 

@@ -1,12 +1,14 @@
-"""Talks opened: each utterance's context, with the emotional deduction E carried out first.
+"""Emotional deduction carried out: the model is asked for E before it judges.
 
-Contract: deductions are asked for in one engine call a part for all dialogues of a chunk, kept in
-a bounded cache by prompt, and left out, never invented, where the model says nothing. Where one
-fails, the utterances that needed it fail with it: without E they would be another experiment.
+Contract: deductions are asked for in one engine call a part for all dialogues of a chunk and kept
+in a bounded cache by prompt. Where the model says nothing or fails, E is left out, never
+invented: a turn too long to deduce from must not take its neighbours down. Failures are not
+kept.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from sentixrl.context.deduction import MAX_TOKENS, PARTS, Deduction, deduction_prompt
@@ -16,16 +18,17 @@ from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure, GenerateRequest, Session
 from sentixrl.negotiation.lockstep import Turn, together, write
-from sentixrl.negotiation.talk import Talk
 
 CACHE_SIZE = 10_000
 
 Source = tuple[Prompt, TemplateSet]
 """What a deduction is drawn from: the turns so far, and the language it is asked in."""
 
+_log = logging.getLogger(__name__)
+
 
 class Deducer:
-    """Opens the talks of dialogues, with deductions where the options ask for them.
+    """Builds contexts, with deductions where the options ask for them.
 
     Args:
         builder: Makes each utterance's context.
@@ -37,63 +40,50 @@ class Deducer:
         self._cache: dict[Source, Deduction | None] = {}
         self._cache_size = cache_size
 
-    def talks(self, session: Session, dialogues: Sequence[Dialogue]) -> list[list[Talk]]:
-        """A talk for every utterance of each dialogue, in order."""
+    def contexts(
+        self, session: Session, dialogues: Sequence[Dialogue]
+    ) -> list[list[TargetContext]]:
+        """The context of every utterance of each dialogue."""
+        if self._builder.options.deduction == "off":
+            return [self._builder.build(dialogue) for dialogue in dialogues]
         sources = [self._sources(dialogue) for dialogue in dialogues]
-        found = self._deduce(session, (source for group in sources for source in group))
+        found = self._deduce(session, (source for group in sources for source in group if source))
         return [
-            self._open(dialogue, [found[source] for source in group])
+            self._builder.build(dialogue, [found[source] if source else None for source in group])
             for dialogue, group in zip(dialogues, sources, strict=True)
         ]
 
-    def _open(
-        self, dialogue: Dialogue, deductions: Sequence[Deduction | Failure | None]
-    ) -> list[Talk]:
-        template = self._builder.template_for(dialogue)
-        usable = [None if isinstance(found, Failure) else found for found in deductions]
-        talks = []
-        for context, found in zip(self._builder.build(dialogue, usable), deductions, strict=True):
-            talk = Talk(context, template, context.prompt)
-            if isinstance(found, Failure):
-                talk.fail(found)
-            talks.append(talk)
-        return talks
-
     def _sources(self, dialogue: Dialogue) -> list[Source | None]:
         """What each target's deduction is drawn from, if it gets one."""
-        mode = self._builder.options.deduction
-        if mode == "off":
-            return [None] * len(dialogue)
         template = self._builder.template_for(dialogue)
         contexts = self._builder.build(dialogue)
-        if mode == "utterance":
+        if self._builder.options.deduction == "utterance":
             return [(context.prompt, template) for context in contexts]
-        return [_before_window(contexts, context, template) for context in contexts]
+        # Once an anchor: from what was said before the window starts.
+        starts = [context.dropped_turns for context in contexts]
+        return [(contexts[start - 1].prompt, template) if start else None for start in starts]
 
     def _deduce(
-        self, session: Session, sources: Iterable[Source | None]
-    ) -> dict[Source | None, Deduction | Failure | None]:
-        wanted = [source for source in dict.fromkeys(sources) if source is not None]
+        self, session: Session, sources: Iterable[Source]
+    ) -> dict[Source, Deduction | None]:
+        wanted = dict.fromkeys(sources)
         unknown = [source for source in wanted if source not in self._cache]
-        fresh = together(session, [_deduction(*source) for source in unknown])
-        failed: dict[Source, Failure] = {}
-        for source, found in zip(unknown, fresh, strict=True):
-            if isinstance(found, Failure):
-                failed[source] = found
+        failures = []
+        answers = together(session, [_deduction(*source) for source in unknown])
+        for source, answer in zip(unknown, answers, strict=True):
+            if isinstance(answer, Failure):
+                failures.append(answer)
             else:
-                self._cache[source] = found
-        known = {source: self._cache[source] for source in wanted if source not in failed}
+                self._cache[source] = answer
+        if failures:
+            _log.warning(
+                "%d of %d deductions failed and are left out: %s",
+                len(failures), len(unknown), failures[0].message,
+            )  # fmt: skip
+        found = {source: self._cache.get(source) for source in wanted}
         while len(self._cache) > self._cache_size:
             del self._cache[next(iter(self._cache))]
-        return {None: None, **known, **failed}
-
-
-def _before_window(
-    contexts: Sequence[TargetContext], target: TargetContext, template: TemplateSet
-) -> Source | None:
-    """Once an anchor: from what was said before the window starts."""
-    start = target.dropped_turns
-    return (contexts[start - 1].prompt, template) if start else None
+        return found
 
 
 def _deduction(context: Prompt, template: TemplateSet) -> Turn[Deduction | None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.retrieval import ContextBuilder
@@ -26,6 +26,7 @@ from sentixrl.negotiation.voices import Judging, ScoredVoice, Voice, WrittenVoic
 from sentixrl.prediction import DialoguePrediction
 
 VoiceName = Literal["auto", "scored", "written"]
+TURN_TOKENS = 12  # what a turn's speaker, question and answers take besides its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ class NegotiationOptions:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"'{name}' is {value}; a probability lies between 0 and 1.")
+        if self.voice not in get_args(VoiceName):
+            raise ConfigError(
+                f"There is no voice '{self.voice}'.",
+                hint=f"There are: {', '.join(get_args(VoiceName))}.",
+            )
         if self.chunk_tokens < 1:
             raise ConfigError(f"'chunk_tokens' is {self.chunk_tokens}; it needs to be at least 1.")
 
@@ -115,7 +121,7 @@ class Negotiator:
         chunk: list[Dialogue] = []
         held = 0
         for dialogue in dialogues:
-            size = sum(self._engine.count_tokens(turn.text) + 12 for turn in dialogue)
+            size = sum(self._engine.count_tokens(turn.text) + TURN_TOKENS for turn in dialogue)
             full = held + size > self._options.chunk_tokens or self._options.reproducible
             if chunk and full:
                 yield chunk
@@ -126,24 +132,27 @@ class Negotiator:
             yield chunk
 
     def _negotiate(self, session: Session, chunk: Sequence[Dialogue]) -> list[DialoguePrediction]:
-        talks = self._deducer.talks(session, chunk)
+        templates = [self._builder.template_for(dialogue) for dialogue in chunk]
+        contexts = self._deducer.contexts(session, chunk)
+        talks = [
+            [Talk(context, template, context.prompt) for context in group]
+            for template, group in zip(templates, contexts, strict=True)
+        ]
         self._rounds(session, [talk for group in talks for talk in group])
-        return [self._answer(dialogue, group) for dialogue, group in zip(chunk, talks, strict=True)]
-
-    def _answer(self, dialogue: Dialogue, talks: Sequence[Talk]) -> DialoguePrediction:
-        template = self._builder.template_for(dialogue)
-        return DialoguePrediction(
-            dialogue_id=dialogue.id,
-            language=template.language,
-            model=self._engine.name,
-            template=template.identity,
-            items=tuple(predict(talk, self._label_set.names) for talk in talks),
-        )
+        return [
+            DialoguePrediction(
+                dialogue_id=dialogue.id,
+                language=template.language,
+                model=self._engine.name,
+                template=template.identity,
+                items=tuple(predict(talk, self._label_set.names) for talk in group),
+            )
+            for dialogue, template, group in zip(chunk, templates, talks, strict=True)
+        ]
 
     def _rounds(self, session: Session, talks: Sequence[Talk]) -> None:
         """Run all talks to their ends, round by round."""
-        going = self._propose(session, [talk for talk in talks if talk.open])
-        going = [talk for talk in going if not self._settled(talk)]
+        going = [talk for talk in self._propose(session, talks) if not self._settled(talk)]
         while going:
             going = self._propose(session, self._judge(session, going))
 

@@ -48,7 +48,7 @@ class Decoder(Protocol):
 
 @dataclass(slots=True)
 class Counters:
-    """What a session computed, in tokens and pairs.
+    """What an engine has computed, in tokens and pairs.
 
     Attributes:
         tokens: Tokens computed.
@@ -89,6 +89,7 @@ class LocalEngine:
         self.text = text
         self.framing = framing
         self.budget = budget or PackBudget()
+        self.counters = Counters()
         self.capabilities = Capabilities(
             score=True,
             constrain=True,
@@ -129,7 +130,11 @@ class LocalSession:
         self._engine = engine
         self._trie = PromptTrie()
         self._store = KeyValueStore()
-        self.counters = Counters()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory its keys and values hold, in bytes."""
+        return self._store.nbytes
 
     def __enter__(self) -> Self:
         return self
@@ -194,7 +199,7 @@ class LocalSession:
             if failure is not None:
                 answers[index] = failure
                 continue
-            self.counters.prompt_tokens += len(prompt)
+            self._engine.counters.prompt_tokens += len(prompt)
             decoding.add(index, self._trie.insert(prompt), request)
         while decoding.open:
             hidden = self._compute(decoding.ends())
@@ -240,7 +245,7 @@ class LocalSession:
                     item.reads.append(node)
                 steps.append((places[before], token))
             item.steps.append(steps)
-            self.counters.prompt_tokens += len(prompt) + len(branch) - 1
+            self._engine.counters.prompt_tokens += len(prompt) + len(branch) - 1
         return item
 
     def _compute(self, reads: Sequence[Node]) -> torch.Tensor:
@@ -255,9 +260,9 @@ class LocalSession:
             tensors = PackPlan.of(pack, self._store, decoder.dtype, decoder.device)
             ids = torch.from_numpy(pack.read_ids).to(decoder.device)
             hidden.index_copy_(0, ids, decoder.hidden(tensors))
-            self.counters.tokens += len(pack)
-            self.counters.visible_pairs += pack.visible_pairs
-            self.counters.packs += 1
+            self._engine.counters.tokens += len(pack)
+            self._engine.counters.visible_pairs += pack.visible_pairs
+            self._engine.counters.packs += 1
         return hidden
 
     def _read_off(

@@ -7,13 +7,14 @@ decoder; everything else, and whatever needs quantising, takes transformers.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sentixrl.engines.local import bundled
+from sentixrl.engines.local.attention import uses_flex
 from sentixrl.engines.local.adapters import merge_lora
 from sentixrl.engines.local.engine import Decoder, LocalEngine
 from sentixrl.engines.local.framing import (
@@ -198,8 +199,10 @@ def _dtype(name: str) -> torch.dtype:
 
 
 def _budget(device: torch.device) -> PackBudget:
-    budget = PackBudget()
-    return replace(budget, pack=16_384) if device.type == "cuda" else budget
+    if not uses_flex(device):
+        return PackBudget()
+    # One row a pack: FlexAttention skips what a row cannot see by itself.
+    return PackBudget(pack=16_384, row=16_384, row_min=16_384)
 
 
 def _check_adapter(folder: Path) -> None:

@@ -1,0 +1,88 @@
+"""The dialogues that are measured: a sample of MELD's test split, or our own examples repeated.
+
+Contract: the same material for every contender, named by a hash of all its prompts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentixrl import Classifier, Dialogue
+from sentixrl.context.prompt import Prompt
+from sentixrl.context.retrieval import ContextBuilder
+from sentixrl.formats import read_dialogues
+from sentixrl.negotiation.talk import Talk
+
+ROOT = Path(__file__).parent.parent
+LABELS = "meld-7"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is measured.
+
+    Attributes:
+        source: Where it comes from, in words.
+        dialogues: The sample.
+        prompts: One prompt an utterance, as the default model asks it.
+        digest: SHA-256 of all prompts.
+    """
+
+    source: str
+    dialogues: tuple[Dialogue, ...]
+    prompts: tuple[Prompt, ...]
+    digest: str
+
+
+def gather(classifier: Classifier, count: int) -> Material:
+    """A sample of ``count`` dialogues."""
+    source, dialogues = _dialogues(count)
+    prompts = questions(classifier, dialogues)
+    text = "\x00".join("\x01".join(s for m in p.messages for s in m.segments) for p in prompts)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Material(source, tuple(dialogues), tuple(prompts), digest)
+
+
+def questions(classifier: Classifier, dialogues: Sequence[Dialogue]) -> list[Prompt]:
+    """The generator's first question about every utterance."""
+    builder = ContextBuilder(
+        classifier.label_set, classifier.context, classifier.engine.count_tokens
+    )
+    prompts = []
+    for dialogue in dialogues:
+        template = builder.template_for(dialogue)
+        for context in builder.build(dialogue):
+            talk = Talk(context, template, context.prompt)
+            prompts.append(context.prompt.line("user", talk.say("generator", "question")))
+    return prompts
+
+
+def of_length(dialogues: Sequence[Dialogue], turns: int, total: int) -> list[Dialogue]:
+    """Dialogues of exactly ``turns`` turns, about ``total`` turns in all, by concatenation."""
+    pool = [turn for dialogue in dialogues for turn in dialogue]
+    while len(pool) < total:
+        pool += pool
+    count = max(1, total // turns)
+    return [
+        Dialogue(str(n), tuple(pool[n * turns : (n + 1) * turns]), language="en")
+        for n in range(count)
+    ]
+
+
+def _dialogues(count: int) -> tuple[str, list[Dialogue]]:
+    folder = Path(os.environ.get("SENTIXRL_DATA", ROOT.parent / "shared" / "data")) / "meld"
+    path = folder / "test_sent_emo.csv"
+    if path.is_file():
+        from sentixrl.datasets.registry import load
+
+        everything = load("meld", folder, "test").dialogues
+        step = max(1, len(everything) // count)
+        chosen = list(everything[::step][:count])
+        return f"MELD test, every {step}th of {len(everything)} dialogues", chosen
+    examples = read_dialogues(ROOT / "examples" / "en.txt")
+    repeated = [Dialogue(str(n), examples[0].utterances) for n in range(count)]
+    return f"examples/en.txt, {count} times", repeated

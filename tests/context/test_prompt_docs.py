@@ -1,0 +1,51 @@
+"""The page on prompts shows what the code does."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+
+from sentixrl.context.deduction import Deduction
+from sentixrl.context.retrieval import ContextBuilder, ContextOptions, Demonstration
+from sentixrl.context.templates import ROLES, templates
+from sentixrl.context.window import HistoryWindow
+from sentixrl.dialogue import Dialogue
+from sentixrl.labels import scheme
+
+PAGE = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text("utf-8")
+
+
+def test_the_example_is_a_real_prompt() -> None:
+    dialogue = Dialogue.from_texts(
+        [
+            ("Mia", "Did the parcel come?"),
+            ("Ben", "It did. It was for next door."),
+            ("Mia", "Oh. I told Dad it was here."),
+        ]
+    )
+    options = ContextOptions(
+        deduction="utterance", demonstrations=(Demonstration("What a day!", "joy", "Zoe"),)
+    )
+    said = Deduction("A hallway at noon.", "Mia and Ben.", "Brother and sister.")
+    context = ContextBuilder(scheme("meld-7"), options, len).build(dialogue, [said] * 3)[2]
+    question = templates("en").render("generator", "question", speaker=context.speaker)
+    assert f"```text\n{context.prompt.line('user', question).text}\n```" in PAGE
+
+
+def test_the_window_s_table_is_right() -> None:
+    starts = HistoryWindow(4, 2).starts([1] * 9)
+    assert "first turn  " + "  ".join(map(str, starts)) in PAGE
+
+
+def test_the_page_lists_every_block_of_every_file() -> None:
+    listed: dict[str, list[str]] = {}
+    table = PAGE[PAGE.index("| file | block |") :].split("\n\n")[0]
+    for row in table.splitlines()[2:]:
+        file, block = row.split("|")[1:3]
+        role = file.strip(" `").removesuffix(".jinja") or next(reversed(listed))
+        listed.setdefault(role, []).extend(re.findall(r"`(\w+)`", block))
+    folder = resources.files("sentixrl") / "context" / "templates" / "en"
+    for role in ROLES:
+        source = (folder / f"{role}.jinja").read_text("utf-8")
+        assert sorted(listed[role]) == sorted(re.findall(r"{% block (\w+) %}", source))

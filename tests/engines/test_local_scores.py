@@ -1,0 +1,293 @@
+"""Packed scores are those of plain transformers, one prompt and one choice at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sentixrl.context.prompt import Prompt
+from sentixrl.engines.local._hf import load_model
+from sentixrl.engines.local.engine import LocalEngine, LocalSession
+from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.engines.protocol import Failure, GenerateRequest, ScoreRequest, Scores
+from sentixrl.trie import PackBudget
+
+from ..conftest import MakeModel
+
+CHOICES = ("joy", "anger", "anger management", "deep melancholy", "calm", "sadness")
+BASE = Prompt().then("system", "Name the emotion.", "\nEmotions: joy, anger.")
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "grouped": {},
+    "multi-head": {"num_key_value_heads": 4},
+    "multi-query": {"num_key_value_heads": 1},
+    "untied": {"tie_word_embeddings": False},
+    "wide heads": {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 24},
+    "llama 3 rotation": {
+        "rope_scaling": {
+            "rope_type": "llama3",
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        },
+        "rope_theta": 500000.0,
+    },
+}
+
+
+def open_tiny(folder: Path, **options: Any) -> LocalEngine:  # noqa: ANN401
+    return open_engine(folder, LocalOptions(**{"dtype": "float32", **options}))
+
+
+def reference(model: Any, engine: LocalEngine, request: ScoreRequest) -> list[float]:  # noqa: ANN401
+    """Normalised log-likelihoods from whole sequences, computed without any of our machinery.
+
+    A choice that another one extends is ended with the framing's end token.
+    """
+    prompt = engine.framing.encode(request.prompt).tolist()
+    answers = engine.framing.answers(request.prompt, request.choices)
+    sums = []
+    for answer in answers:
+        extended = any(o[: len(answer)] == answer and o != answer for o in answers)
+        tail = [*answer, engine.framing.end] if extended else list(answer)
+        with torch.no_grad():
+            logits = model(torch.tensor([prompt + tail])).logits[0].log_softmax(-1)
+        sums.append(sum(float(logits[len(prompt) - 1 + i, t]) for i, t in enumerate(tail)))
+    total = np.logaddexp.reduce(sums)
+    return [value - total for value in sums]
+
+
+def dialogue_prompts(turns: Sequence[str]) -> list[Prompt]:
+    """A question after every turn, each prompt extending the turns before."""
+    prompts = []
+    for end in range(1, len(turns) + 1):
+        lines = tuple(f"\n{turn}" for turn in turns[:end])
+        prompts.append(BASE.then("user", *lines).line("user", "Emotion of Ann:"))
+    return prompts
+
+
+@pytest.mark.parametrize("framing", ["plain", "chat"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_scores_equal_full_sequence_likelihoods(
+    make_model: MakeModel, layout: str, framing: str
+) -> None:
+    folder = make_model(seed=3, **LAYOUTS[layout])
+    model = load_model(folder, torch.float32, torch.device("cpu"))
+    engine = open_tiny(folder, framing=framing)
+    turns = ["Ann: I kept the letter.", "Bob: All these years?", "Ann: Every word of it."]
+    requests = [ScoreRequest(prompt, CHOICES) for prompt in dialogue_prompts(turns)]
+    with engine.session() as session:
+        answers = session.score(requests)
+    for request, scores in zip(requests, answers, strict=True):
+        assert isinstance(scores, Scores)
+        assert scores.log_probs == pytest.approx(reference(model, engine, request), abs=1e-4)
+
+
+def test_choices_take_one_to_six_tokens(tiny_model: Path) -> None:
+    engine = open_tiny(tiny_model, framing="plain")
+    model = load_model(tiny_model, torch.float32, torch.device("cpu"))
+    words = ("joy", "river", "melancholy", "deep sorrow", "walked home", "xylophone")
+    request = ScoreRequest(dialogue_prompts(["Bob: yes"])[0], words)
+    lengths = {len(answer) for answer in engine.framing.answers(request.prompt, words)}
+    assert min(lengths) == 1
+    assert max(lengths) >= 6
+    with engine.session() as session:
+        (scores,) = session.score([request])
+    assert isinstance(scores, Scores)
+    assert scores.log_probs == pytest.approx(reference(model, engine, request), abs=1e-4)
+
+
+def test_both_decoders_agree(tiny_model: Path) -> None:
+    requests = [ScoreRequest(p, CHOICES) for p in dialogue_prompts(["Ann: no", "Bob: why?"])]
+    results = []
+    for decoder in ("own", "transformers"):
+        with open_tiny(tiny_model, decoder=decoder).session() as session:
+            results.append(session.score(requests))
+    for own, other in zip(*results, strict=True):
+        assert isinstance(own, Scores)
+        assert isinstance(other, Scores)
+        assert own.log_probs == pytest.approx(other.log_probs, abs=1e-4)
+
+
+def test_sliding_windows_are_kept(make_model: MakeModel) -> None:
+    """Mistral's layers look back a few tokens only; the packed rows must too."""
+    from transformers import MistralConfig, MistralForCausalLM
+
+    folder = make_model(seed=5)
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=420, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, sliding_window=6,
+        eos_token_id=1, max_position_embeddings=512,
+    )  # fmt: skip
+    MistralForCausalLM(config).save_pretrained(folder)
+    model = load_model(folder, torch.float32, torch.device("cpu"))
+    engine = open_tiny(folder, framing="plain")
+    requests = [ScoreRequest(p, CHOICES) for p in dialogue_prompts(["Ann: no", "Bob: why not?"])]
+    with engine.session() as session:
+        answers = session.score(requests)
+    for request, scores in zip(requests, answers, strict=True):
+        assert isinstance(scores, Scores)
+        assert scores.log_probs == pytest.approx(reference(model, engine, request), abs=1e-4)
+
+
+words = st.sampled_from(["joy", "calm", "anger", "rain", "the river", "Ann: home", "no, but", "é中"])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(words, min_size=1, max_size=6), st.integers(1, 40), st.integers(1, 16))
+def test_packing_never_changes_a_score(
+    tiny_model: Path, turns: list[str], pack: int, row: int
+) -> None:
+    requests = [ScoreRequest(prompt, CHOICES) for prompt in dialogue_prompts(turns)]
+    whole = open_tiny(tiny_model)
+    cut = LocalEngine(
+        "cut", whole.decoder, whole.text, whole.framing, 1024, PackBudget(pack, row, 1)
+    )
+    with cut.session() as session:
+        packed = session.score(requests)
+    for request, scores in zip(requests, packed, strict=True):
+        with whole.session() as session:
+            (alone,) = session.score([request])
+        assert isinstance(scores, Scores)
+        assert isinstance(alone, Scores)
+        assert scores.log_probs == pytest.approx(alone.log_probs, abs=1e-4)
+
+
+def test_later_turns_and_sibling_branches_leak_nothing(tiny_model: Path) -> None:
+    engine = open_tiny(tiny_model)
+    first = dialogue_prompts(["Ann: I kept it.", "Bob: You did?"])
+    other = dialogue_prompts(["Ann: I kept it.", "Bob: Burn it, the rain is better!"])
+    with engine.session() as session:
+        alone = session.score([ScoreRequest(first[0], CHOICES)])
+    for prompts in (first, other):
+        with engine.session() as session:
+            together = session.score([ScoreRequest(prompt, CHOICES) for prompt in prompts])
+        assert isinstance(together[0], Scores)
+        assert isinstance(alone[0], Scores)
+        assert together[0].log_probs == pytest.approx(alone[0].log_probs, abs=1e-5)
+
+
+def test_a_session_computes_shared_tokens_once(tiny_model: Path) -> None:
+    engine = open_tiny(tiny_model, framing="plain")
+    prompts = dialogue_prompts([f"Ann: the rain stopped {n}" for n in range(8)])
+    with engine.session() as session:
+        session.score([ScoreRequest(prompt, ("yes", "no")) for prompt in prompts])
+        first = engine.counters.tokens
+        longer = [p.answer("yes").line("user", "Right?") for p in prompts]
+        session.score([ScoreRequest(prompt, ("yes", "no")) for prompt in longer])
+        second = engine.counters.tokens - first
+    unique = len({tuple(e[:n]) for p in prompts for e in [engine.framing.encode(p).tolist()]
+                  for n in range(1, len(e) + 1)})  # fmt: skip
+    assert first == unique
+    added = len(engine.framing.encode(longer[0])) - len(engine.framing.encode(prompts[0]))
+    assert second == added * len(prompts)
+
+
+def test_rounds_on_kept_keys_equal_a_fresh_session(tiny_model: Path) -> None:
+    engine = open_tiny(tiny_model)
+    prompts = dialogue_prompts(["Ann: no", "Bob: why?", "Ann: the letter"])
+    longer = [p.answer("joy").line("user", "Is that right?") for p in prompts]
+    with engine.session() as session:
+        session.score([ScoreRequest(prompt, CHOICES) for prompt in prompts])
+        kept = session.score([ScoreRequest(prompt, ("yes", "no")) for prompt in longer])
+    for prompt, scores in zip(longer, kept, strict=True):
+        with engine.session() as session:
+            (fresh,) = session.score([ScoreRequest(prompt, ("yes", "no"))])
+        assert isinstance(scores, Scores)
+        assert isinstance(fresh, Scores)
+        assert scores.log_probs == pytest.approx(fresh.log_probs, abs=1e-4)
+
+
+def test_too_long_fails_alone(tiny_model: Path) -> None:
+    engine = open_tiny(tiny_model)
+    short = ScoreRequest(dialogue_prompts(["Ann: no"])[0], CHOICES)
+    long = ScoreRequest(dialogue_prompts(["Ann: " + "no " * 2000])[0], CHOICES)
+    with engine.session() as session:
+        answers = session.score([long, short])
+        generated = session.generate([GenerateRequest(long.prompt), GenerateRequest(short.prompt)])
+    for failure, fine in (answers, generated):
+        assert isinstance(failure, Failure)
+        assert failure.code == "too_long"
+        assert "1,024" in failure.message
+        assert not isinstance(fine, Failure)
+
+
+def test_greedy_generation_equals_transformers(tiny_model: Path) -> None:
+    engine = open_tiny(tiny_model, framing="plain")
+    model = load_model(tiny_model, torch.float32, torch.device("cpu"))
+    prompts = dialogue_prompts(["Ann: I kept the letter.", "Bob: All these years?"])
+    with engine.session() as session:
+        replies = session.generate([GenerateRequest(prompt, 12) for prompt in prompts])
+    for prompt, reply in zip(prompts, replies, strict=True):
+        assert not isinstance(reply, Failure)
+        ids = torch.tensor(engine.framing.encode(prompt).tolist())[None]
+        expected: list[int] = []
+        with torch.no_grad():
+            for _ in range(12):
+                token = int(model(ids).logits[0, -1].argmax())
+                if token in engine.text.end_ids:
+                    break
+                expected.append(token)
+                ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
+        assert reply.text == engine.text.decode(expected).strip()
+
+
+def test_generation_stops_before_the_stop_string_and_at_the_limit(tiny_model: Path) -> None:
+    engine = open_tiny(tiny_model)
+    prompt = dialogue_prompts(["Ann: I kept the letter."])[0]
+    with engine.session() as session:
+        (free,) = session.generate([GenerateRequest(prompt, 10)])
+        assert not isinstance(free, Failure)
+        stop = free.text[2:4]
+        (cut,) = session.generate([GenerateRequest(prompt, 10, stop=(stop,))])
+    assert not isinstance(cut, Failure)
+    assert free.tokens <= 10
+    assert stop not in cut.text
+    assert free.text.startswith(cut.text)
+
+
+def test_a_closed_generation_is_one_of_its_choices(tiny_model: Path) -> None:
+    engine = open_tiny(tiny_model)
+    prompts = dialogue_prompts(["Ann: no", "Bob: yes"])
+    with engine.session() as session:
+        replies = session.generate([GenerateRequest(p, 4, choices=CHOICES) for p in prompts])
+        scores = session.score([ScoreRequest(p, CHOICES) for p in prompts])
+    for reply, scored in zip(replies, scores, strict=True):
+        assert isinstance(scored, Scores)
+        assert not isinstance(reply, Failure)
+        assert reply.text == CHOICES[int(np.argmax(scored.log_probs))]
+
+
+def test_closing_a_session_frees_its_keys(tiny_model: Path) -> None:
+    engine = open_tiny(tiny_model)
+    with LocalSession(engine) as session:
+        session.score([ScoreRequest(dialogue_prompts(["Ann: no"])[0], CHOICES)])
+        assert session.nbytes > 0
+    assert session.nbytes == 0
+
+
+def test_block_masks_give_what_dense_rows_give(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CUDA path's masks, run through FlexAttention's uncompiled form on the CPU."""
+    from sentixrl.engines.local import attention
+
+    requests = [ScoreRequest(p, CHOICES) for p in dialogue_prompts(["Ann: no", "Bob: why not?"])]
+    with open_tiny(tiny_model).session() as session:
+        dense = session.score(requests)
+    monkeypatch.setattr(attention, "uses_flex", lambda device: True)
+    whole = PackBudget(pack=4096, row=4096, row_min=4096)
+    with open_tiny(tiny_model, budget=whole).session() as session:
+        sparse = session.score(requests)
+    for left, right in zip(dense, sparse, strict=True):
+        assert isinstance(left, Scores)
+        assert isinstance(right, Scores)
+        assert left.log_probs == pytest.approx(right.log_probs, abs=1e-4)

@@ -1,0 +1,377 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sentixrl.calibration.posterior import Calibration
+from sentixrl.context.prompt import Prompt
+from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.window import HistoryWindow
+from sentixrl.dialogue import Dialogue
+from sentixrl.engines.protocol import (
+    Completion,
+    Failure,
+    GenerateRequest,
+    ScoreRequest,
+    Scores,
+)
+from sentixrl.engines.scripted import ScriptedEngine, ScriptedSession
+from sentixrl.errors import ConfigError
+from sentixrl.negotiation.negotiator import NegotiationOptions, VoiceName
+from sentixrl.prediction import Status
+
+from .worlds import (
+    AGREE,
+    ENGLISH,
+    Roles,
+    always,
+    dialogue,
+    negotiator,
+    rules,
+    run,
+    run_one,
+    target,
+)
+
+LATE = Failure("timeout", "No answer in time.", "Try again.")
+JOY, SADNESS, ANGER = always("joy"), always("sadness"), always("anger")
+
+
+def summary(engine: ScriptedEngine, options: NegotiationOptions) -> tuple[Status, str | None, int]:
+    found = run_one(engine, options)
+    return found.status, found.label, len(found.rounds)
+
+
+def test_agreement_is_consensus() -> None:
+    found = run_one(ScriptedEngine(Roles([JOY], [0.9])))
+    assert (found.status, found.label, found.fallback) == (Status.CONSENSUS, "joy", "joy")
+    [only] = found.rounds
+    assert only.judgement is not None
+    assert (only.number, only.proposal.label, only.judgement.verdict) == (1, "joy", AGREE)
+
+
+def test_the_generator_may_come_round() -> None:
+    engine = ScriptedEngine(Roles([JOY, SADNESS], [0.1, 0.9], [SADNESS]))
+    assert summary(engine, rules()) == (Status.CONSENSUS, "sadness", 2)
+
+
+def test_two_agreements_are_two_rounds_on_the_same_label() -> None:
+    assert summary(ScriptedEngine(Roles([JOY])), rules(3, 2)) == (Status.CONSENSUS, "joy", 2)
+    fickle = ScriptedEngine(Roles([JOY, ANGER, ANGER]))
+    assert summary(fickle, rules(3, 2)) == (Status.CONSENSUS, "anger", 3)
+    interrupted = ScriptedEngine(Roles([JOY], [0.9, 0.1, 0.9]))
+    assert summary(interrupted, rules(3, 2)) == (Status.OUTLIER, None, 3)
+
+
+def test_the_limit_makes_an_outlier_with_a_forced_answer() -> None:
+    found = run_one(ScriptedEngine(Roles([{"joy": 1, "sadness": 0.9}], [0.2], [SADNESS])), rules(2))
+    assert (found.status, found.label, found.fallback) == (Status.OUTLIER, None, "sadness")
+    assert found.confidence is None
+    assert found.probabilities is not None
+    assert max(found.probabilities, key=found.probabilities.__getitem__) == "joy"
+
+
+def test_switched_off_the_first_word_stands() -> None:
+    engine = ScriptedEngine(Roles([{"joy": 3, "sadness": 1, "anger": 1}], [0.0]))
+    found = run_one(engine, NegotiationOptions(enabled=False))
+    assert (found.status, found.label, found.fallback) == (Status.SINGLE, "joy", "joy")
+    assert found.rounds == ()
+    assert found.confidence == pytest.approx(0.6)
+    assert len(engine.batches) == 1
+
+
+def test_the_gate_lets_the_confident_pass_and_only_them() -> None:
+    def score(prompt: Prompt, choices: tuple[str, ...]) -> Sequence[float]:
+        sure = "Sure." in target(prompt)
+        script = Roles([{"joy": 8.0 if sure else 5.0, "sadness": 1, "anger": 1}], [1.0])
+        found = script(prompt, choices)
+        assert not isinstance(found, Failure)
+        return found
+
+    pair = [dialogue("Sure."), dialogue("Unsure.")]
+    options = NegotiationOptions(gate=0.75)
+    answers = [answer.items[0] for answer in run(ScriptedEngine(score), pair, options)]
+    assert [answer.status for answer in answers] == [Status.SINGLE, Status.CONSENSUS]
+    assert [len(answer.rounds) for answer in answers] == [0, 1]
+    assert answers[0].confidence == pytest.approx(0.8)
+
+
+def test_the_gate_is_for_the_first_proposal_alone() -> None:
+    unsure, sure = {"joy": 1.0, "sadness": 0.9}, JOY
+    engine = ScriptedEngine(Roles([unsure, sure], [0.1], [SADNESS]))
+    assert summary(engine, NegotiationOptions(gate=0.75)) == (Status.OUTLIER, None, 3)
+
+
+def test_the_gate_is_asked_after_calibration() -> None:
+    engine = ScriptedEngine(Roles([{"joy": 8, "sadness": 1, "anger": 1}]))
+    gated = NegotiationOptions(gate=0.75)
+    assert run_one(engine, gated).status is Status.SINGLE
+    cooled = replace(gated, calibration=Calibration(scale=0.5))
+    assert run_one(engine, cooled).status is Status.CONSENSUS
+
+
+@pytest.mark.parametrize("voice", ["auto", "written"])
+def test_a_gate_without_scores_is_refused(voice: VoiceName) -> None:
+    engine = ScriptedEngine(write=lambda prompt: "joy")
+    with pytest.raises(ConfigError, match=r"'scripted' gives no scores.*gate"):
+        negotiator(engine, NegotiationOptions(voice=voice, gate=0.9))
+    negotiator(engine, NegotiationOptions(voice=voice, gate=0.9, enabled=False))
+
+
+def test_the_scored_voice_without_scores_is_refused() -> None:
+    with pytest.raises(ConfigError, match="scored voice") as error:
+        negotiator(ScriptedEngine(), NegotiationOptions(voice="scored"))
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"gate": 1.5},
+        {"gate": math.nan},
+        {"agree_threshold": -0.1},
+        {"chunk_tokens": 0},
+        {"voice": "x"},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        NegotiationOptions(**options)
+
+
+def test_nothing_readable_is_invalid_and_never_a_guess() -> None:
+    engine = ScriptedEngine(write=lambda prompt: "joyful, I guess", constrain=False)
+    found = run_one(engine, rules(2))
+    assert (found.status, found.label, found.fallback) == (Status.INVALID, None, None)
+    assert [one.proposal.label for one in found.rounds] == [None, None]
+    assert all(one.proposal.analysis and one.judgement is None for one in found.rounds)
+    single = run_one(engine, NegotiationOptions(enabled=False))
+    assert (single.status, single.label, single.rounds) == (Status.INVALID, None, ())
+
+
+def test_a_readable_round_may_follow_an_unreadable_one() -> None:
+    replies = iter(["hm", "???", "because", "joy", "indeed", "yes"])
+    engine = ScriptedEngine(write=lambda prompt: next(replies), constrain=False)
+    found = run_one(engine)
+    assert (found.status, found.label, len(found.rounds)) == (Status.CONSENSUS, "joy", 2)
+    assert (found.probabilities, found.confidence) == (None, None)
+
+
+def test_unreadable_verdicts_end_in_an_outlier_with_what_was_proposed() -> None:
+    replies = iter(["because", "joy", "well", "perhaps"] * 2)
+    engine = ScriptedEngine(write=lambda prompt: next(replies), constrain=False)
+    found = run_one(engine, rules(2))
+    assert (found.status, found.label, found.fallback) == (Status.OUTLIER, None, "joy")
+    assert all(one.judgement and one.judgement.verdict is None for one in found.rounds)
+
+
+def test_a_failure_in_the_first_proposal_leaves_nothing_but_the_error() -> None:
+    found = run_one(ScriptedEngine(Roles([LATE])))
+    assert found.status is Status.ERROR
+    assert found.error is not None
+    assert (found.error.code, found.error.message, found.error.hint) == (
+        LATE.code,
+        LATE.message,
+        LATE.hint,
+    )
+    assert (found.label, found.fallback, found.probabilities, found.rounds) == (
+        None,
+        None,
+        None,
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "complete"),
+    [
+        (Roles([JOY], [LATE]), [False]),
+        (Roles([JOY], [0.1], [LATE]), [False]),
+        (Roles([JOY, LATE], [0.1], [SADNESS]), [True]),
+        (Roles([JOY, SADNESS], [0.1, LATE], [SADNESS]), [True, False]),
+    ],
+)
+def test_a_failure_later_keeps_the_record_so_far(script: Roles, complete: list[bool]) -> None:
+    found = run_one(ScriptedEngine(script))
+    assert (found.status, found.label, found.confidence) == (Status.ERROR, None, None)
+    assert found.error is not None
+    assert [one.judgement is not None for one in found.rounds] == complete
+    assert [one.number for one in found.rounds] == list(range(1, len(complete) + 1))
+    assert found.rounds[0].proposal.label == "joy"
+    assert found.fallback is not None
+    assert found.probabilities is not None
+
+
+def test_one_that_fails_leaves_the_others_as_they_were() -> None:
+    script = Roles([JOY, SADNESS], [0.1, 0.9], [SADNESS])
+
+    def score(prompt: Prompt, choices: tuple[str, ...]) -> Sequence[float] | Failure:
+        bad = "Bad" in target(prompt) and len(prompt.messages) > 3
+        return LATE if bad else script(prompt, choices)
+
+    alone = run(ScriptedEngine(script), [dialogue("One.", "Two.", "Bad.", "Four.")])[0].items
+    mixed = run(ScriptedEngine(score), [dialogue("One.", "Two.", "Bad.", "Four.")])[0].items
+    assert [item.status is Status.ERROR for item in mixed] == [False, False, True, False]
+    assert [mixed[i] for i in (0, 1, 3)] == [alone[i] for i in (0, 1, 3)]
+
+
+def test_probabilities_of_zero_never_become_nan() -> None:
+    certain = Roles(
+        [{"joy": 1, "sadness": 0, "anger": 0}], [0.0], [{"joy": 0, "sadness": 1, "anger": 0}]
+    )
+    found = run_one(ScriptedEngine(certain), rules(2))
+    assert (found.status, found.fallback) == (Status.OUTLIER, "joy")
+    assert found.probabilities == {"joy": 1.0, "sadness": 0.0, "anger": 0.0}
+    agreed = run_one(ScriptedEngine(Roles(certain.proposals, [1.0])))
+    assert agreed.confidence == pytest.approx(1.0)
+    # Agreement by threshold alone, although the discriminator gives the label no chance.
+    doubted = run_one(ScriptedEngine(certain), NegotiationOptions(agree_threshold=0.0))
+    assert doubted.label == "joy"
+    assert doubted.confidence is not None
+    assert 0 <= doubted.confidence <= 1
+
+
+def test_no_dialogues_no_utterances() -> None:
+    engine = ScriptedEngine(Roles([JOY]))
+    assert run(engine, []) == []
+    [empty] = run(engine, [dialogue()])
+    assert (empty.dialogue_id, empty.items) == ("1", ())
+    assert engine.batches == []
+
+
+def test_results_say_what_made_them() -> None:
+    engine = ScriptedEngine(Roles([JOY]), name="a model")
+    [answer] = run(engine, [dialogue("Hola.", id="x")], context=ContextOptions(language="es"))
+    assert (answer.dialogue_id, answer.language, answer.model) == ("x", "es", "a model")
+    assert answer.template.startswith("es-v")
+
+
+def stubborn_about(*stubborn: str) -> Roles:
+    """Agrees at once, but for some speakers' last words."""
+
+    class Script(Roles):
+        def __call__(self, prompt: Prompt, choices: tuple[str, ...]) -> Sequence[float] | Failure:
+            objects = any(word in target(prompt) for word in stubborn)
+            self.agreement = [0.1] if objects else [0.9]
+            return super().__call__(prompt, choices)
+
+    return Script([JOY], [0.9], [SADNESS])
+
+
+def test_open_items_of_a_round_go_to_the_engine_together() -> None:
+    pair = [dialogue("One.", "Two!", "Three.", id="1"), dialogue("Four!", "Five.", id="2")]
+    engine = ScriptedEngine(stubborn_about("Two", "Four"))
+    run(engine, pair, rules(3))
+    # A round is the proposals, the verdicts, and the counter-labels of those that object.
+    assert [len(batch) for batch in engine.batches] == [5, 5, 2, 2, 2, 2, 2, 2, 2]
+
+    engine = ScriptedEngine(stubborn_about("Two", "Four"), lambda prompt: "because")
+    run(engine, pair, replace(rules(2), voice="written"))
+    kinds = [type(batch[0]) for batch in engine.batches]
+    a_round = [GenerateRequest, ScoreRequest, GenerateRequest, ScoreRequest, ScoreRequest]
+    assert kinds == a_round * 2
+    assert [len(batch) for batch in engine.batches] == [5, 5, 5, 5, 2, 2, 2, 2, 2, 2]
+
+
+class Watched(ScriptedEngine):
+    """Knows its open sessions."""
+
+    opened = 0
+    now_open = 0
+
+    def session(self) -> ScriptedSession:
+        engine = self
+
+        class Session(ScriptedSession):
+            def __enter__(self) -> Session:
+                engine.opened += 1
+                engine.now_open += 1
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                engine.now_open -= 1
+
+        return Session(self)
+
+
+def test_chunks_are_taken_one_by_one_and_freed_before_their_results_are_seen() -> None:
+    taken = []
+
+    def source() -> Iterator[Dialogue]:
+        for place in range(5):
+            taken.append(place)
+            yield dialogue("One two three four.", id=str(place))
+
+    engine = Watched(Roles([JOY]))
+    answers = negotiator(engine, NegotiationOptions(chunk_tokens=40)).run(source())
+    assert taken == []
+    assert next(answers).dialogue_id == "0"
+    assert (engine.opened, engine.now_open) == (1, 0)
+    assert len(taken) == 3  # two fit; the third waits
+    assert [answer.dialogue_id for answer in answers] == ["1", "2", "3", "4"]
+    assert (engine.opened, engine.now_open) == (3, 0)
+
+
+@pytest.mark.parametrize("options", [{"chunk_tokens": 1}, {"reproducible": True}])
+def test_a_dialogue_is_never_cut(options: dict[str, Any]) -> None:
+    engine = Watched(Roles([JOY]))
+    pair = [dialogue(*["One two three."] * 9, id="1"), dialogue("Four.", id="2")]
+    run(engine, pair, NegotiationOptions(**options))
+    assert engine.opened == 2
+    assert [len(batch) for batch in engine.batches] == [9, 9, 1, 1]
+
+
+def test_reproducible_batches_do_not_depend_on_the_dialogues_before() -> None:
+    deducing = ContextOptions(language="en", deduction="utterance")
+    options = NegotiationOptions(reproducible=True)
+    pair = [dialogue("Oh.", "No!", id="1"), dialogue("Oh.", "Yes.", id="2")]
+
+    def batches(dialogues: list[Dialogue]) -> list[int]:
+        engine = ScriptedEngine(Roles([JOY]), lambda prompt: "a garden")
+        run(engine, dialogues, options, deducing)
+        return [len(batch) for batch in engine.batches]
+
+    assert batches(pair) == batches(pair[:1]) + batches(pair[1:])
+
+
+def test_a_crash_loses_only_the_chunk_at_hand() -> None:
+    def score(prompt: Prompt, choices: tuple[str, ...]) -> Sequence[float] | Failure:
+        if "Three" in prompt.text:
+            raise KeyboardInterrupt
+        return Roles([JOY])(prompt, choices)
+
+    engine = Watched(score)
+    three = [dialogue(text, id=text) for text in ("One", "Two", "Three")]
+    answers = negotiator(engine, NegotiationOptions(chunk_tokens=1)).run(three)
+    assert [next(answers).dialogue_id, next(answers).dialogue_id] == ["One", "Two"]
+    with pytest.raises(KeyboardInterrupt):
+        next(answers)
+    assert engine.now_open == 0
+
+
+def test_an_engine_that_drops_an_answer_is_a_bug() -> None:
+    class Forgetful(ScriptedSession):
+        def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:
+            return super().score(requests)[1:]
+
+        def generate(self, requests: Sequence[GenerateRequest]) -> list[Completion | Failure]:
+            return super().generate(requests)[1:]
+
+    class Engine(ScriptedEngine):
+        def session(self) -> ScriptedSession:
+            return Forgetful(self)
+
+    for voice in ("scored", "written"):
+        engine = Engine(Roles([JOY]), lambda prompt: "because")
+        with pytest.raises(RuntimeError, match=r"1 answer.* 2 request"):
+            run(engine, [dialogue("One.", "Two.")], NegotiationOptions(voice=voice))
+
+
+def test_the_history_that_was_dropped_is_reported() -> None:
+    window = replace(ENGLISH, window=HistoryWindow(1, 0))
+    [answer] = run(ScriptedEngine(Roles([JOY])), [dialogue("1", "2", "3", "4")], context=window)
+    assert [item.dropped_turns for item in answer.items] == [0, 0, 2, 2]
