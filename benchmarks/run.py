@@ -63,7 +63,9 @@ class Timing:
 def main(
     dialogues: Annotated[int, typer.Option(help="Size of the sample.")] = 30,
     repeats: Annotated[int, typer.Option(help="Runs of each contender; the best counts.")] = 2,
-    model: Annotated[str | None, typer.Option(help="Model folder; default: the bundled one.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model folder; default: the bundled one.")
+    ] = None,
     gguf: Annotated[Path | None, typer.Option(help="GGUF for llama.cpp, if installed.")] = None,
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = ROOT / "results/bench.json",
 ) -> None:

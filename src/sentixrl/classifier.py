@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,7 @@ class Classifier:
         self.negotiation = negotiation
         self.bundle = bundle
         self._builder = ContextBuilder(label_set, context, engine.count_tokens)
+        self._negotiator = Negotiator(engine, label_set, self._builder, negotiation)
 
     def predict(self, dialogue: DialogueLike) -> DialoguePrediction:
         """The emotion of every turn of one dialogue.
@@ -72,8 +73,7 @@ class Classifier:
 
     def predict_many(self, dialogues: Iterable[DialogueLike]) -> Iterator[DialoguePrediction]:
         """Predictions for many dialogues, in order, as they are finished."""
-        negotiator = Negotiator(self.engine, self.label_set, self._builder, self.negotiation)
-        return negotiator.run(_dialogue(item) for item in dialogues)
+        return self._negotiator.run(_dialogue(item) for item in dialogues)
 
     def predict_proba(self, dialogue: DialogueLike) -> NDArray[np.float64]:
         """The calibrated first-round posterior of every turn.
@@ -129,15 +129,16 @@ def load(
     """
     bundle = _bundle(model)
     label_set = labels if isinstance(labels, LabelSet) else resolve_labels(labels or bundle.labels)
-    if model is None or isinstance(model, str | Path):
-        engine: Engine = _open_local(bundle, local)
-    else:
-        engine = model
+    local_model = model is None or isinstance(model, str | Path)
+    engine = _open_local(bundle, local) if local_model else cast(Engine, model)
     if context is None:
         context = ContextOptions(deduction="anchor" if _deduces(engine) else "off")
     if negotiation is None:
         negotiation = NegotiationOptions(
-            enabled=bundle.negotiate, gate=bundle.gate, agree_threshold=bundle.agree_threshold
+            enabled=bundle.negotiate,
+            gate=bundle.gate,
+            agree_threshold=bundle.agree_threshold,
+            correct_priors=local_model and not bundle.trained,
         )
     if not negotiation.calibration.fitted:
         fitted = bundle.calibrations.get(label_set.digest, Calibration())

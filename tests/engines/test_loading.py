@@ -72,7 +72,9 @@ def test_merged_adapters_equal_peft(tiny_model: Path, tmp_path: Path, rslora: bo
         r=3, lora_alpha=6, target_modules="all-linear", init_lora_weights=False, use_rslora=rslora
     )
     get_peft_model(model, config).save_pretrained(str(tmp_path))
-    request = ScoreRequest(Prompt().then("user", "Ann: hi").line("user", "Emotion:"), ("joy", "anger"))
+    request = ScoreRequest(
+        Prompt().then("user", "Ann: hi").line("user", "Emotion:"), ("joy", "anger")
+    )
     results = []
     for decoder in ("own", "transformers"):
         options = LocalOptions(dtype="float32", adapter=tmp_path, decoder=decoder)

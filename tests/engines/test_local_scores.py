@@ -138,7 +138,9 @@ def test_sliding_windows_are_kept(make_model: MakeModel) -> None:
         assert scores.log_probs == pytest.approx(reference(model, engine, request), abs=1e-4)
 
 
-words = st.sampled_from(["joy", "calm", "anger", "rain", "the river", "Ann: home", "no, but", "é中"])
+words = st.sampled_from(
+    ["joy", "calm", "anger", "rain", "the river", "Ann: home", "no, but", "é中"]
+)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -16,6 +16,7 @@ from sentixrl.calibration.posterior import Calibration
 from sentixrl.engines.protocol import Capabilities, GenerateRequest, ScoreRequest
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.lockstep import Turn, score, write
+from sentixrl.negotiation.priors import Prior, Priors
 from sentixrl.negotiation.talk import Talk
 from sentixrl.prediction import Verdict
 
@@ -30,11 +31,17 @@ class Judging:
         label_set: The closed set.
         calibration: From raw label scores to posteriors.
         agree_threshold: The discriminator agrees from this P(agree) on.
+        priors: The model's preferences to take off first, if any were measured.
     """
 
     label_set: LabelSet
     calibration: Calibration = field(default_factory=Calibration)
     agree_threshold: float = 0.5
+    priors: Priors | None = None
+
+    def prior(self, talk: Talk) -> Prior | None:
+        """The model's preferences in the talk's language."""
+        return self.priors.of(talk.template.language) if self.priors else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ class Answers:
         }
         if self._capabilities.score:
             raw = yield from score(ScoreRequest(talk.prompt, tuple(words.values())))
-            found = self._likeliest(dict(zip(words, raw, strict=True)))
+            found = self._likeliest(talk, dict(zip(words, raw, strict=True)))
         else:
             reply = yield from self._reply(talk, tuple(words.values()))
             label = label_set.read(reply)
@@ -94,6 +101,8 @@ class Answers:
         words = (talk.say("discriminator", "agree"), talk.say("discriminator", "disagree"))
         if self._capabilities.score:
             agree, _ = yield from score(ScoreRequest(talk.prompt, words))
+            prior = self._judging.prior(talk)
+            agree = agree if prior is None else prior.agreement(talk.proposed, agree)
             agrees = math.exp(agree) >= self._judging.agree_threshold
             found = VerdictAnswer(Verdict.AGREE if agrees else Verdict.DISAGREE, agree)
         else:
@@ -103,7 +112,9 @@ class Answers:
             talk.answer(words[0 if found.verdict is Verdict.AGREE else 1])
         return found
 
-    def _likeliest(self, raw: Mapping[str, float]) -> LabelAnswer:
+    def _likeliest(self, talk: Talk, raw: Mapping[str, float]) -> LabelAnswer:
+        prior = self._judging.prior(talk)
+        raw = raw if prior is None else prior.label(raw)
         names = self._judging.label_set.names
         # Calibrated as a whole: a bias belongs to a label, whether or not all labels compete.
         posterior = self._judging.calibration([raw.get(name, -math.inf) for name in names])

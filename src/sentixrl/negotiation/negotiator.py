@@ -2,7 +2,8 @@
 
 Contract: one prediction an utterance, in order, whatever the chunking. The open talks of a chunk
 go through each round together in one engine call a role; a chunk's session is closed before the
-next begins, so memory is bounded and a crash loses only the chunk at hand.
+next begins (and a dialogue too long for one session takes several), so memory is bounded and a
+crash loses only the chunk at hand.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Literal, get_args
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.retrieval import ContextBuilder
-from sentixrl.dialogue import Dialogue
+from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.protocol import Engine, Failure, Session
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.deducing import CACHE_SIZE, Deducer
 from sentixrl.negotiation.outcome import predict
+from sentixrl.negotiation.priors import Priors
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.negotiation.talk import Talk
 from sentixrl.negotiation.voices import Judging, ScoredVoice, Voice, WrittenVoice
@@ -40,6 +42,7 @@ class NegotiationOptions:
         gate: No negotiation where the first posterior reaches this; ``None`` for no gate.
         agree_threshold: The discriminator agrees from this P(agree) on.
         calibration: From raw label scores to posteriors.
+        correct_priors: Take an untrained model's preferences off its scores (scored voice).
         chunk_tokens: About how many tokens of dialogue are negotiated together.
         reproducible: A chunk is one dialogue, so its numbers depend on that dialogue alone.
     """
@@ -50,7 +53,8 @@ class NegotiationOptions:
     gate: float | None = None
     agree_threshold: float = 0.5
     calibration: Calibration = field(default_factory=Calibration)
-    chunk_tokens: int = 6_000
+    correct_priors: bool = False
+    chunk_tokens: int = 4_000
     reproducible: bool = False
 
     def __post_init__(self) -> None:
@@ -91,6 +95,8 @@ class Negotiator:
         self._label_set = label_set
         self._builder = builder
         self._options = options
+        scored = engine.capabilities.score and options.voice != "written"
+        self._priors = Priors(label_set, builder) if options.correct_priors and scored else None
         self._voice = self._choose_voice()
         # A deduction known from another dialogue would change the shape of this one's batch.
         self._deducer = Deducer(builder, 0 if options.reproducible else CACHE_SIZE)
@@ -98,9 +104,7 @@ class Negotiator:
     def run(self, dialogues: Iterable[Dialogue]) -> Iterator[DialoguePrediction]:
         """Predictions for each dialogue, in order, as chunks are finished."""
         for chunk in self._chunks(dialogues):
-            with self._engine.session() as session:
-                answered = self._negotiate(session, chunk)
-            yield from answered
+            yield from self._negotiate(chunk)
 
     def _choose_voice(self) -> Voice:
         capabilities, options = self._engine.capabilities, self._options
@@ -108,7 +112,9 @@ class Negotiator:
             raise self._needs_scores("a confidence gate", "Leave the gate out.")
         if options.voice == "scored" and not capabilities.score:
             raise self._needs_scores("the scored voice", "Use --voice written.")
-        judging = Judging(self._label_set, options.calibration, options.agree_threshold)
+        judging = Judging(
+            self._label_set, options.calibration, options.agree_threshold, self._priors
+        )
         if options.voice == "written" or not capabilities.score:
             return WrittenVoice(capabilities, judging)
         return ScoredVoice(capabilities, judging)
@@ -117,11 +123,14 @@ class Negotiator:
         name = self._engine.name
         return ConfigError(f"The engine '{name}' gives no scores, which {what} needs.", hint=hint)
 
+    def _size(self, turn: Utterance) -> int:
+        return self._engine.count_tokens(turn.text) + TURN_TOKENS
+
     def _chunks(self, dialogues: Iterable[Dialogue]) -> Iterator[list[Dialogue]]:
         chunk: list[Dialogue] = []
         held = 0
         for dialogue in dialogues:
-            size = sum(self._engine.count_tokens(turn.text) + TURN_TOKENS for turn in dialogue)
+            size = sum(map(self._size, dialogue))
             full = held + size > self._options.chunk_tokens or self._options.reproducible
             if chunk and full:
                 yield chunk
@@ -131,14 +140,36 @@ class Negotiator:
         if chunk:
             yield chunk
 
-    def _negotiate(self, session: Session, chunk: Sequence[Dialogue]) -> list[DialoguePrediction]:
+    def _parts(
+        self, chunk: Sequence[Dialogue], talks: Sequence[Sequence[Talk]]
+    ) -> list[list[Talk]]:
+        """The chunk's talks, cut where one dialogue alone is more than a session may hold."""
+        parts: list[list[Talk]] = [[]]
+        held = 0
+        for dialogue, group in zip(chunk, talks, strict=True):
+            for turn, talk in zip(dialogue, group, strict=True):
+                if held > self._options.chunk_tokens:
+                    parts.append([])
+                    held = 0
+                held += self._size(turn)
+                parts[-1].append(talk)
+        return parts
+
+    def _negotiate(self, chunk: Sequence[Dialogue]) -> list[DialoguePrediction]:
         templates = [self._builder.template_for(dialogue) for dialogue in chunk]
-        contexts = self._deducer.contexts(session, chunk)
-        talks = [
-            [Talk(context, template, context.prompt) for context in group]
-            for template, group in zip(templates, contexts, strict=True)
-        ]
-        self._rounds(session, [talk for group in talks for talk in group])
+        with self._engine.session() as session:
+            if self._priors is not None:
+                self._priors.learn(session, templates)
+            contexts = self._deducer.contexts(session, chunk)
+            talks = [
+                [Talk(context, template, context.prompt) for context in group]
+                for template, group in zip(templates, contexts, strict=True)
+            ]
+            first, *others = self._parts(chunk, talks)
+            self._rounds(session, first)
+        for part in others:
+            with self._engine.session() as session:
+                self._rounds(session, part)
         return [
             DialoguePrediction(
                 dialogue_id=dialogue.id,

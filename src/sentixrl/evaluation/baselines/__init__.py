@@ -1,0 +1,25 @@
+"""Systems to compare with: what no understanding, little understanding and equal compute give.
+
+Contract: a baseline answers like a :class:`~sentixrl.classifier.Classifier` (``predict_many``), so
+that one evaluation serves all. None of them ever sees a test split.
+"""
+
+from sentixrl.evaluation.baselines.label_orders import LabelOrders, label_orders
+from sentixrl.evaluation.baselines.majority import Majority, majority
+from sentixrl.evaluation.baselines.system import System, answer, answered
+from sentixrl.evaluation.baselines.tfidf import GRID, Tfidf, TfidfSettings, Trial, tfidf
+
+__all__ = [
+    "GRID",
+    "LabelOrders",
+    "Majority",
+    "System",
+    "Tfidf",
+    "TfidfSettings",
+    "Trial",
+    "answer",
+    "answered",
+    "label_orders",
+    "majority",
+    "tfidf",
+]

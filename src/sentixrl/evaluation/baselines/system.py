@@ -1,0 +1,82 @@
+"""What every system under evaluation has in common, and how a baseline words its answers.
+
+Contract: one :class:`~sentixrl.prediction.DialoguePrediction` a dialogue, in order; a baseline
+uses no prompt, so its template is ``none``, and it never negotiates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import tee
+from typing import Protocol
+
+from sentixrl.datasets.dataset import Dataset
+from sentixrl.dialogue import Dialogue
+from sentixrl.errors import InputError
+from sentixrl.prediction import DialoguePrediction, Prediction, Status
+
+NO_TEMPLATE = "none"
+UNKNOWN_LANGUAGE = "und"
+
+
+class System(Protocol):
+    """Anything that labels dialogues; a :class:`~sentixrl.classifier.Classifier` is one."""
+
+    def predict_many(self, dialogues: Iterable[Dialogue], /) -> Iterator[DialoguePrediction]:
+        """Predictions for many dialogues, in order."""
+        ...
+
+
+def answered(
+    system: System, dialogues: Iterable[Dialogue]
+) -> Iterator[tuple[Dialogue, DialoguePrediction]]:
+    """Each dialogue with the system's prediction for it: what evaluation takes."""
+    asked, kept = tee(dialogues)
+    yield from zip(kept, system.predict_many(asked), strict=True)
+
+
+def answer(
+    dialogue: Dialogue, posteriors: Sequence[Mapping[str, float]], model: str
+) -> DialoguePrediction:
+    """The prediction that follows from a posterior for each turn.
+
+    Args:
+        dialogue: What was labelled.
+        posteriors: One a turn: label name → probability, ties going to the first label.
+        model: What results call the baseline.
+    """
+    items = []
+    for index, (_, posterior) in enumerate(zip(dialogue, posteriors, strict=True)):
+        label = max(posterior, key=posterior.__getitem__)
+        items.append(
+            Prediction(
+                index=index,
+                status=Status.SINGLE,
+                label=label,
+                fallback=label,
+                probabilities=dict(posterior),
+                confidence=posterior[label],
+            )
+        )
+    return DialoguePrediction(
+        dialogue_id=dialogue.id,
+        language=dialogue.language or UNKNOWN_LANGUAGE,
+        model=model,
+        template=NO_TEMPLATE,
+        items=tuple(items),
+    )
+
+
+def labelled(data: Dataset) -> tuple[list[str], list[str]]:
+    """The texts and gold labels of the labelled turns, both of shape [n].
+
+    Raises:
+        InputError: No turn has a gold label.
+    """
+    turns = [turn for turn in data.utterances if turn.gold is not None]
+    if not turns:
+        raise InputError(
+            f"No utterance of {data.name}/{data.split} has a gold label to learn from.",
+            hint="Choose a split that has them.",
+        )
+    return [turn.text for turn in turns], [turn.gold for turn in turns if turn.gold is not None]

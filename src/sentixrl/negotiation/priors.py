@@ -1,0 +1,117 @@
+"""What a model would answer about nothing: label and verdict preferences, to be taken off.
+
+Contract: an untrained model prefers some words whatever was said. Its answers about an empty
+conversation measure that preference, and dividing by it leaves what the words at hand say
+(contextual calibration, Zhao et al. 2021, arXiv 2102.09690). Nothing is fitted on data. Trained
+models are calibrated on dev instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sentixrl.calibration.posterior import normalise
+from sentixrl.context.retrieval import ContextBuilder
+from sentixrl.context.templates import TemplateSet
+from sentixrl.dialogue import Dialogue
+from sentixrl.engines.protocol import Failure, ScoreRequest, Session
+from sentixrl.labels import LabelSet
+from sentixrl.negotiation.lockstep import Turn, score, together
+from sentixrl.negotiation.talk import Talk
+
+# Words and marks that carry no emotion of their own, in any of the templates' languages.
+EMPTY_TURNS = (("A", "N/A"), ("B", "…"), ("A", "Hm."), ("B", "OK."), ("A", "1, 2, 3."))
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A model's preferences in one template language.
+
+    Attributes:
+        labels: Label name → mean log-probability about nothing.
+        agree: Label name → log-odds of agreeing to it about nothing.
+    """
+
+    labels: Mapping[str, float]
+    agree: Mapping[str, float]
+
+    def label(self, raw: Mapping[str, float]) -> dict[str, float]:
+        """Log-probabilities over labels without the model's preferences."""
+        scores = np.array([value - self.labels[name] for name, value in raw.items()])
+        return dict(zip(raw, normalise(scores).tolist(), strict=True))
+
+    def agreement(self, proposed: str | None, agree_log_prob: float) -> float:
+        """log P(agree) without the model's preference for a verdict."""
+        if proposed is None:
+            return agree_log_prob
+        odds = _log_odds(agree_log_prob) - self.agree[proposed]
+        return -math.log1p(math.exp(-odds)) if odds > -700 else odds
+
+
+class Priors:
+    """The priors of the template languages met so far.
+
+    Args:
+        label_set: The closed set.
+        builder: Makes the contexts.
+    """
+
+    def __init__(self, label_set: LabelSet, builder: ContextBuilder) -> None:
+        self._label_set = label_set
+        self._builder = builder
+        self._known: dict[str, Prior] = {}
+
+    def learn(self, session: Session, templates: Sequence[TemplateSet]) -> None:
+        """Ask about nothing in each language that is new."""
+        for template in templates:
+            if template.language not in self._known:
+                prior = self._measure(session, template)
+                if prior is not None:
+                    self._known[template.language] = prior
+
+    def of(self, language: str) -> Prior | None:
+        """The prior of a template language, if it was measured."""
+        return self._known.get(language)
+
+    def _measure(self, session: Session, template: TemplateSet) -> Prior | None:
+        nothing = Dialogue.from_texts(EMPTY_TURNS, language=template.language)
+        contexts = self._builder.build(nothing)
+        talks = [Talk(context, template, context.prompt) for context in contexts]
+        proposals = together(session, [self._label_scores(talk) for talk in talks])
+        verdicts = together(
+            session,
+            [
+                self._agreement(talks[-1], label.word(template.language))
+                for label in self._label_set
+            ],
+        )
+        spoken = [answer for answer in proposals if not isinstance(answer, Failure)]
+        odds = [answer for answer in verdicts if not isinstance(answer, Failure)]
+        if len(spoken) < len(proposals) or len(odds) < len(verdicts):
+            return None
+        names = self._label_set.names
+        means = [sum(column) / len(spoken) for column in zip(*spoken, strict=True)]
+        return Prior(dict(zip(names, means, strict=True)), dict(zip(names, odds, strict=True)))
+
+    def _label_scores(self, talk: Talk) -> Turn[tuple[float, ...]]:
+        talk.ask("generator", "question")
+        words = self._label_set.words(talk.template.language)
+        return (yield from score(ScoreRequest(talk.prompt, words)))
+
+    def _agreement(self, asked: Talk, word: str) -> Turn[float]:
+        talk = Talk(asked.context, asked.template, asked.prompt)
+        talk.answer(word)
+        talk.ask("discriminator", "question")
+        words = (talk.say("discriminator", "agree"), talk.say("discriminator", "disagree"))
+        agree, _ = yield from score(ScoreRequest(talk.prompt, words))
+        return _log_odds(agree)
+
+
+def _log_odds(log_prob: float) -> float:
+    probability = min(max(math.exp(log_prob), _SMALLEST), 1 - _SMALLEST)
+    return math.log(probability) - math.log1p(-probability)
