@@ -38,7 +38,7 @@ def padded(batch: Sequence[Sequence[int]], fill: int) -> tuple[torch.Tensor, tor
 
 @torch.inference_mode()
 def generate(model: Any, engine: LocalEngine, prompts: Sequence[Prompt]) -> tuple[float, int]:  # noqa: ANN401
-    """transformers' ``generate``: greedy, four new tokens. Seconds, and tokens computed."""
+    """Transformers' ``generate``: greedy, four new tokens. Seconds, and tokens computed."""
     fill = min(engine.text.end_ids)
     start, tokens = time.perf_counter(), 0
     for batch in batches(engine, prompts):

@@ -13,6 +13,8 @@ ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "docs" / "commands.md"
 COMMANDS = (
     ("classify",),
+    ("evaluate",),
+    ("compare",),
     ("labels",),
     ("models",),
     ("models", "list"),

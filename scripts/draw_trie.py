@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sentixrl.trie import PackBudget, PromptTrie, plan
+from sentixrl.trie import Node, PackBudget, PromptTrie, plan
 
 TARGET = Path(__file__).parent.parent / "docs" / "trie.svg"
 INK, PAPER, SHARED, BRANCH = "#1f2933", "#ffffff", "#2f6f8f", "#c9772f"
@@ -77,7 +77,8 @@ def _edges() -> list[str]:
 def _mask() -> tuple[list[str], int]:
     """The cells of the mask, in the order the engine computes the tokens."""
     trie = PromptTrie()
-    ends, colours = [], {}
+    ends: list[Node] = []
+    colours: dict[int, str] = {}
     for index, (_, tokens, _, _, colour, parent) in enumerate(NODES):
         run = np.arange(tokens, dtype=np.int64) + 10 * index
         ends.append(trie.insert(run, below=ends[parent] if parent >= 0 else None))

@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# Machines that run the tests may be busy: time is no property here.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 TEXT = (
     "Read the conversation and name the emotion that each speaker feels. Emotions: neutral, joy, "

@@ -1,11 +1,11 @@
 """Fine-grained emotion classification with language models that negotiate with themselves.
 
-    import sentixrl
+import sentixrl
 
-    model = sentixrl.load()
-    result = model.predict([("Ana", "You kept my letter?"), ("Ben", "Every single one.")])
-    for item in result.items:
-        print(item.index, item.label, item.confidence)
+model = sentixrl.load()
+result = model.predict([("Ana", "You kept my letter?"), ("Ben", "Every single one.")])
+for item in result.items:
+print(item.index, item.label, item.confidence)
 """
 
 from sentixrl.bundle import ModelBundle

@@ -1,8 +1,9 @@
 """A model with everything that decides its answers, in one folder.
 
 Contract: ``bundle.json`` names the base model, the framing, the templates by hash, the label set,
-calibrations and negotiation policy; ``adapter/`` holds the trained difference, if any. A bundle
-is saved and loaded whole; one written for other templates says so instead of answering wrongly.
+calibrations and negotiation policy; ``adapter/`` holds the trained difference and ``labels.yaml``
+a label set of one's own, if any. A bundle is saved and loaded whole; one that lacks a part or was
+written for other templates says so instead of answering wrongly.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.templates import templates
 from sentixrl.errors import ModelError
+from sentixrl.labels import LabelSet, read_label_file
 
 BUNDLE_FILE = "bundle.json"
 ADAPTER_FOLDER = "adapter"
+LABELS_FILE = "labels.yaml"
 SCHEMA = 1
 
 
@@ -36,7 +40,8 @@ class _BundleFile(BaseModel):
 
     schema_version: Literal[1] = Field(alias="schema")
     name: str
-    base: str | None
+    base: str
+    adapter: bool
     trained: bool
     labels: str
     framing: Literal["plain", "chat"] | None
@@ -53,9 +58,11 @@ class ModelBundle:
 
     Attributes:
         name: What results say answered them.
-        base: A bundled model's name, a folder or a hub id; ``None`` for the default.
+        base: A bundled model's name, a folder or a hub id; ``None`` for an engine made by hand,
+            which cannot be saved.
         trained: Whether an adapter was trained for this task.
-        labels: The label set it uses unless told otherwise (a scheme's name or a list).
+        labels: The label set it uses unless told otherwise: itself, a scheme's name, a YAML file
+            or a list.
         framing: How prompts become text; ``None`` for the model's own.
         templates: Template language → hash of the templates it was made with; empty if any will do.
         calibrations: Label set digest → its fitted calibration.
@@ -68,7 +75,7 @@ class ModelBundle:
     name: str
     base: str | None = None
     trained: bool = False
-    labels: str = "ekman-7"
+    labels: str | LabelSet = "ekman-7"
     framing: Literal["plain", "chat"] | None = None
     templates: dict[str, str] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
@@ -78,25 +85,29 @@ class ModelBundle:
     adapter: Path | None = None
 
     def save(self, folder: Path) -> None:
-        """Write the bundle to ``folder``, adapter included.
+        """Write the bundle to ``folder``, adapter included, in place of one that is there.
 
         Raises:
-            ModelError: The folder holds something else.
+            ModelError: The folder holds something else, or there is no model that could be
+                loaded again.
+            LabelError: The label set is a file that cannot be read.
         """
-        if folder.exists() and any(folder.iterdir()) and not (folder / BUNDLE_FILE).exists():
+        if self.base is None:
             raise ModelError(
-                f"{folder} is not empty and not a model bundle.", hint="Name a new folder."
+                f"'{self.name}' is an engine made by hand; a bundle of it could not be loaded.",
+                hint="Load the model by its folder or name instead.",
             )
+        _check_free(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        target = folder / ADAPTER_FOLDER
-        if self.adapter is not None and self.adapter.resolve() != target.resolve():
-            shutil.copytree(self.adapter, target, dirs_exist_ok=True)
+        _replace_adapter(folder / ADAPTER_FOLDER, self.adapter)
         content = {
             "schema": SCHEMA,
             "name": self.name,
-            "base": self.base,
+            # A folder is found again from anywhere.
+            "base": str(Path(self.base).resolve()) if Path(self.base).is_dir() else self.base,
+            "adapter": self.adapter is not None,
             "trained": self.trained,
-            "labels": self.labels,
+            "labels": _write_labels(folder / LABELS_FILE, self.labels),
             "framing": self.framing,
             "templates": self.templates,
             "calibrations": {
@@ -115,25 +126,35 @@ class ModelBundle:
         """Read the bundle in ``folder``.
 
         Raises:
-            ModelError: It is not a bundle, or was made with other templates.
+            ModelError: It is not a bundle, lacks its adapter, or was made with other templates.
+            LabelError: Its own label set cannot be read.
         """
         path = folder / BUNDLE_FILE
         try:
             parsed = _BundleFile.model_validate_json(path.read_bytes())
         except OSError as error:
-            raise ModelError(f"{path} cannot be read: {error.strerror}.") from None
+            raise ModelError(
+                f"{path} cannot be read: {error.strerror}.",
+                hint="Name a folder that 'save' has written.",
+            ) from None
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the top level"
             raise ModelError(
                 f"{path} is not a model bundle: at '{place}': {first['msg']}."
             ) from None
-        adapter = folder / ADAPTER_FOLDER
+        adapter = folder / ADAPTER_FOLDER if parsed.adapter else None
+        if adapter is not None and not adapter.is_dir():
+            raise ModelError(
+                f"The model bundle {folder} lacks its folder '{ADAPTER_FOLDER}'.",
+                hint="Copy the bundle's folder whole.",
+            )
+        own = parsed.labels == LABELS_FILE
         bundle = cls(
             name=parsed.name,
             base=parsed.base,
             trained=parsed.trained,
-            labels=parsed.labels,
+            labels=read_label_file(folder / LABELS_FILE) if own else parsed.labels,
             framing=parsed.framing,
             templates=parsed.templates,
             calibrations={
@@ -143,7 +164,7 @@ class ModelBundle:
             negotiate=parsed.negotiate,
             gate=parsed.gate,
             agree_threshold=parsed.agree_threshold,
-            adapter=adapter if adapter.is_dir() else None,
+            adapter=adapter,
         )
         bundle._check_templates()
         return bundle
@@ -156,3 +177,44 @@ class ModelBundle:
                     f"templates ({digest}) than this version has ({templates(language).digest}).",
                     hint="Use the version of sentixrl it was made with, or train it again.",
                 )
+
+
+def _check_free(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"{folder} is a file, not a folder.", hint="Name a new folder.")
+    if folder.exists() and any(folder.iterdir()) and not (folder / BUNDLE_FILE).exists():
+        raise ModelError(
+            f"{folder} is not empty and not a model bundle.", hint="Name a new folder."
+        )
+
+
+def _replace_adapter(target: Path, adapter: Path | None) -> None:
+    """Copy the adapter to its place; nothing of an earlier one stays."""
+    if adapter is not None and adapter.resolve() == target.resolve():
+        return
+    if target.is_dir():
+        shutil.rmtree(target)
+    if adapter is not None:
+        shutil.copytree(adapter, target)
+
+
+def _write_labels(path: Path, labels: str | LabelSet) -> str:
+    """What ``bundle.json`` says of the labels; a set of one's own goes into a file beside it."""
+    if isinstance(labels, str) and labels.lower().endswith((".yaml", ".yml")):
+        labels = read_label_file(Path(labels))
+    if isinstance(labels, str):
+        path.unlink(missing_ok=True)
+        return labels
+    entries = []
+    for label in labels:
+        entry = {
+            "name": label.name,
+            "polarity": label.polarity,
+            "display": dict(label.display),
+            "glosses": dict(label.glosses),
+            "aliases": list(label.aliases),
+        }
+        entries.append({key: value for key, value in entry.items() if value})
+    content = {"name": labels.name, "multi_label": labels.multi_label, "labels": entries}
+    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), "utf-8")
+    return LABELS_FILE

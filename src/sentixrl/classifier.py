@@ -20,7 +20,7 @@ from sentixrl.context.retrieval import ContextBuilder, ContextOptions
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
-from sentixrl.labels import LabelSet, resolve_labels
+from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
 from sentixrl.negotiation.negotiator import NegotiationOptions, Negotiator
 from sentixrl.prediction import DialoguePrediction
 
@@ -59,6 +59,8 @@ class Classifier:
         self.bundle = bundle
         self._builder = ContextBuilder(label_set, context, engine.count_tokens)
         self._negotiator = Negotiator(engine, label_set, self._builder, negotiation)
+        once = replace(negotiation, enabled=False)
+        self._proposer = Negotiator(engine, label_set, self._builder, once)
 
     def predict(self, dialogue: DialogueLike) -> DialoguePrediction:
         """The emotion of every turn of one dialogue.
@@ -87,9 +89,7 @@ class Classifier:
         """
         if not self.engine.capabilities.score:
             raise ConfigError(f"The engine '{self.engine.name}' gives no probabilities.")
-        once = replace(self.negotiation, enabled=False)
-        negotiator = Negotiator(self.engine, self.label_set, self._builder, once)
-        items = next(negotiator.run([_dialogue(dialogue)])).items
+        items = next(self._proposer.run([_dialogue(dialogue)])).items
         nothing = dict.fromkeys(self.label_set.names, np.nan)
         return np.array(
             [
@@ -100,8 +100,28 @@ class Classifier:
         )
 
     def save(self, folder: str | Path) -> None:
-        """Save the classifier's model bundle; :func:`load` takes the folder."""
-        self.bundle.save(Path(folder))
+        """Save the model bundle, with this label set and its calibration; :func:`load` takes it.
+
+        Whether and when it negotiates is saved too; the round limit and what prompts show are
+        not.
+
+        Raises:
+            ModelError: The folder holds something else, or the engine was made by hand.
+        """
+        named = self.label_set.name in scheme_names()
+        known = named and scheme(self.label_set.name) == self.label_set
+        calibrations = dict(self.bundle.calibrations)
+        if self.negotiation.calibration.fitted:
+            calibrations[self.label_set.digest] = self.negotiation.calibration
+        bundle = replace(
+            self.bundle,
+            labels=self.label_set.name if known else self.label_set,
+            calibrations=calibrations,
+            negotiate=self.negotiation.enabled,
+            gate=self.negotiation.gate,
+            agree_threshold=self.negotiation.agree_threshold,
+        )
+        bundle.save(Path(folder))
 
 
 def load(
@@ -120,15 +140,19 @@ def load(
         labels: A label set, a scheme's name, a YAML file, or names with commas; default: the
             bundle's own.
         context: What prompts show.
-        negotiation: How the roles negotiate; default: the bundle's policy.
-        local: How a local model is loaded.
+        negotiation: How the roles negotiate; default: the bundle's policy. To change one thing,
+            load first and ``dataclasses.replace`` the classifier's own.
+        local: How a local model is loaded. An adapter named here is taken for a trained one.
 
     Raises:
         ModelError: The model is missing or unusable.
         LabelError: The label set is unusable.
     """
     bundle = _bundle(model)
-    label_set = labels if isinstance(labels, LabelSet) else resolve_labels(labels or bundle.labels)
+    if local is not None:
+        bundle = _with_options(bundle, local)
+    wanted = bundle.labels if labels is None else labels
+    label_set = wanted if isinstance(wanted, LabelSet) else resolve_labels(wanted)
     local_model = model is None or isinstance(model, str | Path)
     engine = _open_local(bundle, local) if local_model else cast(Engine, model)
     if context is None:
@@ -150,12 +174,24 @@ def _bundle(model: str | Path | Engine | None) -> ModelBundle:
     if model is None:
         from sentixrl.engines.local.bundled import DEFAULT
 
-        return ModelBundle(name=DEFAULT.name, framing="plain")
+        return ModelBundle(name=DEFAULT.name, base=DEFAULT.name, framing="plain")
     if not isinstance(model, str | Path):
         return ModelBundle(name=model.name)
     if (Path(model) / BUNDLE_FILE).is_file():
         return ModelBundle.load(Path(model))
-    return ModelBundle(name=str(model), base=str(model))
+    folder = Path(model)
+    return ModelBundle(
+        name=folder.resolve().name if folder.is_dir() else str(model), base=str(model)
+    )
+
+
+def _with_options(bundle: ModelBundle, local: LocalOptions) -> ModelBundle:
+    """The bundle with what was asked for on top: framing, and an adapter with its name."""
+    bundle = replace(bundle, framing=local.framing or bundle.framing)
+    if local.adapter is None or bundle.base is None:
+        return bundle
+    name = f"{bundle.name}+{local.adapter.resolve().name}"
+    return replace(bundle, name=name, adapter=local.adapter, trained=True)
 
 
 def _open_local(bundle: ModelBundle, local: LocalOptions | None) -> Engine:
@@ -164,15 +200,26 @@ def _open_local(bundle: ModelBundle, local: LocalOptions | None) -> Engine:
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "local") from None
     options = local or LocalOptions()
-    options = replace(
-        options,
-        framing=options.framing or bundle.framing,
-        adapter=options.adapter or bundle.adapter,
-    )
+    if options.device is not None:
+        _check_device(options.device)
+    options = replace(options, framing=bundle.framing, adapter=bundle.adapter)
     engine = open_engine(bundle.base, options)
     if bundle.trained:
         engine.name = bundle.name
     return engine
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ConfigError(
+            f"The device '{device}' cannot be used: {reason}",
+            hint="'cpu' always can; 'sentixrl doctor' shows what there is.",
+        ) from None
 
 
 def _deduces(engine: Engine) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sentixrl.cli.console import answers, errors
-from sentixrl.cli.progress import follow
+from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
 from sentixrl.formats import Columns, dialogue_json, read_dialogues, read_text
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
 
 EXIT_ITEM_ERRORS = 2
+_CONTROLS = re.compile("[\x7f-\x9f]")  # json.dumps leaves these raw
 
 
 class FormatName(StrEnum):
@@ -125,23 +127,24 @@ def classify(
     dialogues = _read(file, text, format, encoding, columns)
     from sentixrl.cli.options import build_classifier
 
-    classifier = build_classifier(
-        model=model,
-        labels=labels,
-        window=window,
-        rounds=rounds,
-        agreements=agreements,
-        negotiate=negotiate,
-        gate=gate,
-        voice=voice.value,
-        deduction=deduction.value,
-        language=language,
-        framing=framing.value if framing else None,
-        adapter=adapter,
-        device=device,
-        dtype=dtype,
-        bits=bits,
-    )
+    with waiting("loading the model"):
+        classifier = build_classifier(
+            model=model,
+            labels=labels,
+            window=window,
+            rounds=rounds,
+            agreements=agreements,
+            negotiate=negotiate,
+            gate=gate,
+            voice=voice.value,
+            deduction=deduction.value,
+            language=language,
+            framing=framing.value if framing else None,
+            adapter=adapter,
+            device=device,
+            dtype=dtype,
+            bits=bits,
+        )
     if json_output:
         return _print_json(classifier, dialogues)
     return _print_tables(classifier, dialogues, show)
@@ -171,9 +174,16 @@ def _read(
 def _print_json(classifier: Classifier, dialogues: Sequence[Dialogue]) -> int:
     failed = False
     for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
-        typer.echo(json.dumps(dialogue_json(dialogue, result), ensure_ascii=False))
+        typer.echo(_json_line(dialogue_json(dialogue, result)))
         failed = failed or any(item.status is Status.ERROR for item in result.items)
     return EXIT_ITEM_ERRORS if failed else 0
+
+
+def _json_line(content: dict[str, Any]) -> str:
+    """One line of JSON that any terminal and any encoding of standard output can take."""
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    line = json.dumps(content, ensure_ascii=not unicode)
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: Show | None) -> int:

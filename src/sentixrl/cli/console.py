@@ -1,8 +1,16 @@
-"""Where commands print: answers to standard output, everything else to standard error."""
+"""Where commands print: answers to standard output, everything else to standard error.
+
+Contract: what users wrote passes :func:`printable` before a terminal sees it.
+"""
 
 from __future__ import annotations
 
+import unicodedata
+
 from rich.console import Console
+
+# Embeddings, overrides and isolates: unclosed, they would turn round the rest of a line.
+_TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 
 
 def answers() -> Console:
@@ -13,3 +21,9 @@ def answers() -> Console:
 def errors() -> Console:
     """The console for progress, notices and errors."""
     return Console(stderr=True, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Text on one line without the control characters that would steer a terminal."""
+    shown = (c if c.isspace() or unicodedata.category(c) != "Cc" else "�" for c in text)
+    return " ".join("".join(shown).translate(_TURNING).split())

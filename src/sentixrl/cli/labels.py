@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from sentixrl.cli.console import answers
+from sentixrl.cli.console import answers, printable
 from sentixrl.context.templates import template_languages
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names, scheme_text
 
@@ -16,7 +16,9 @@ from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names, sche
 def labels(
     spec: Annotated[
         str | None,
-        typer.Argument(help="A scheme, a YAML file, or names with commas. Without it: all schemes."),
+        typer.Argument(
+            help="A scheme, a YAML file, or names with commas. Without it: all schemes."
+        ),
     ] = None,
     yaml: Annotated[
         bool, typer.Option("--yaml", help="Print the scheme's file, a model for your own.")
@@ -45,14 +47,14 @@ def _overview() -> Table:
 def _details(label_set: LabelSet) -> Table:
     languages = [code for code in template_languages() if _shown_in(label_set, code)]
     table = Table(box=None, pad_edge=False, title=None)
-    table.add_column(escape(label_set.name), style="bold", no_wrap=True)
+    table.add_column(escape(printable(label_set.name)), style="bold", no_wrap=True)
     table.add_column("polarity")
     for code in languages:
         table.add_column(code)
     table.add_column("meaning")
     for label in label_set:
         words = [escape(label.word(code)) for code in languages]
-        gloss = escape(label.glosses.get("en", ""))
+        gloss = escape(printable(label.glosses.get("en", "")))
         table.add_row(escape(label.name), label.polarity or "", *words, gloss)
     return table
 

@@ -6,6 +6,7 @@ traceback), 130 after Ctrl-C. Heavy imports happen inside the commands that need
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,9 +16,11 @@ from rich.markup import escape
 
 from sentixrl import __version__
 from sentixrl.cli.classify import classify
-from sentixrl.cli.console import errors
+from sentixrl.cli.compare import compare
+from sentixrl.cli.console import errors, printable
 from sentixrl.cli.datasets import app as datasets_app
 from sentixrl.cli.doctor import doctor
+from sentixrl.cli.evaluate import evaluate
 from sentixrl.cli.labels import labels
 from sentixrl.cli.models import app as models_app
 from sentixrl.cli.schema import schema
@@ -35,6 +38,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(classify)
+app.command()(evaluate)
+app.command()(compare)
 app.command()(labels)
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")
@@ -58,6 +63,9 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the process's exit code says how it went."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a mark that it cannot show is no reason to stop
+            stream.reconfigure(errors="replace")
     sys.exit(run(arguments))
 
 
@@ -66,23 +74,31 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         result = app(list(arguments) if arguments is not None else None, standalone_mode=False)
     except SentixError as error:
-        console = errors()
-        console.print(f"[bold red]Error:[/] {escape(error.message)}", highlight=False)
-        if error.hint:
-            console.print(f"[bold]Hint:[/] {escape(error.hint)}", highlight=False)
+        _complain(error.message, error.hint)
         return EXIT_USER
-    except KeyboardInterrupt:
-        errors().print("Stopped.")
-        return EXIT_INTERRUPTED
-    except typer.Abort:
-        return EXIT_INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort):
+        result = EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
+        return EXIT_USER
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        _complain(f"The system refused: {error.strerror or error}{where}.")
         return EXIT_USER
     except Exception as error:
         shown = getattr(error, "format_message", None)
         if shown is None:
             raise
-        errors().print(f"[bold red]Error:[/] {escape(shown())}", highlight=False)
+        _complain(shown())
         return EXIT_USER
+    if result == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
+        errors().print("Stopped.")
     return result if isinstance(result, int) else 0
+
+
+def _complain(message: str, hint: str | None = None) -> None:
+    """Print an error; a group of commands called without one has shown its help instead."""
+    console = errors()
+    for name, text in (("[bold red]Error:[/]", message), ("[bold]Hint:[/]", hint or "")):
+        if text.strip():
+            console.print(f"{name} {escape(printable(text))}", highlight=False)

@@ -39,7 +39,7 @@ def build_classifier(
         SentixError: An option does not fit.
     """
     rules = Rules(rounds, agreements)
-    history = None if window is None else HistoryWindow(window, window // 2)
+    history = None if window is None else HistoryWindow(window, window // 3)
     if language != "auto":
         templates(language)
     try:

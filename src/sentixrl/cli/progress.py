@@ -1,16 +1,20 @@
-"""Progress over dialogues, shown only where work lasts and a person watches."""
+"""Progress, shown only where work lasts longer than two seconds and a person watches."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Timer
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    SpinnerColumn,
     TextColumn,
-    TimeRemainingColumn,
+    TimeElapsedColumn,
 )
 
 from sentixrl.cli.console import errors
@@ -18,26 +22,61 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.prediction import DialoguePrediction
 
 QUIET_SECONDS = 2.0
+_PAUSE = 0.2  # results that come faster than this leave no time to look at a bar
 
 
 def follow(
     dialogues: Sequence[Dialogue], results: Iterable[DialoguePrediction]
 ) -> Iterator[tuple[Dialogue, DialoguePrediction]]:
-    """Pair dialogues with their results as they come, with a bar once two seconds have passed."""
-    total = sum(len(dialogue) for dialogue in dialogues)
-    columns = (TextColumn("turns"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = errors()
-    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    task = progress.add_task("turns", total=total)
+    """Pair dialogues with their results as they come, with a bar once two seconds have passed.
+
+    The bar is gone whenever a pair is handed over, so that both can be printed.
+    """
+    bar = _progress(SpinnerColumn(), TextColumn("turns"), BarColumn(), MofNCompleteColumn())
+    task = bar.add_task("turns", total=sum(len(dialogue) for dialogue in dialogues))
+    pairs = zip(dialogues, results, strict=True)
     start = time.monotonic()
-    shown = False
+    while True:
+        with _later(bar, start + QUIET_SECONDS):
+            pair = next(pairs, None)
+        if pair is None:
+            return
+        bar.update(task, advance=len(pair[0]))
+        yield pair
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say what is going on if it takes longer than two seconds."""
+    spinner = _progress(SpinnerColumn(), TextColumn(what))
+    spinner.add_task(what, total=None)
+    with _later(spinner, time.monotonic() + QUIET_SECONDS):
+        yield
+
+
+def _progress(*columns: ProgressColumn) -> Progress:
+    return Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=errors(),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+@contextmanager
+def _later(progress: Progress, when: float) -> Iterator[None]:
+    """Show ``progress`` from ``when`` on, on the monotonic clock, until the block ends."""
+    if not progress.console.is_terminal:
+        yield
+        return
+    timer = Timer(max(_PAUSE, when - time.monotonic()), progress.start)
+    timer.daemon = True
+    timer.start()
     try:
-        for dialogue, result in zip(dialogues, results, strict=True):
-            progress.update(task, advance=len(dialogue))
-            if not shown and time.monotonic() - start > QUIET_SECONDS:
-                progress.start()
-                shown = True
-            yield dialogue, result
+        yield
     finally:
-        if shown:
-            progress.stop()
+        timer.cancel()
+        timer.join()
+        progress.stop()

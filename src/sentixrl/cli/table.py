@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator
 
 from rich import box
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sentixrl.classifier import Classifier
+from sentixrl.cli.console import printable
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Round, Status, Verdict
@@ -92,10 +92,11 @@ def item_errors(result: DialoguePrediction) -> Iterator[str]:
     """A sentence for each turn that failed."""
     for item in result.items:
         if item.error is not None:
-            hint = f" {escape(item.error.hint)}" if item.error.hint else ""
+            hint = f" {escape(printable(item.error.hint))}" if item.error.hint else ""
             yield (
-                f"[bold red]Turn {item.index + 1} of dialogue {escape(result.dialogue_id)}:[/] "
-                f"{escape(item.error.message)}{hint}"
+                f"[bold red]Turn {item.index + 1} of dialogue "
+                f"{escape(printable(result.dialogue_id))}:[/] "
+                f"{escape(printable(item.error.message))}{hint}"
             )
 
 
@@ -114,12 +115,6 @@ def _said(turn: Utterance, item: Prediction) -> Text:
     if item.dropped_turns:
         said.append(f"  [{item.dropped_turns} earlier turns left out]", style="dim")
     return said
-
-
-def printable(text: str) -> str:
-    """Text on one line without the control characters that would steer a terminal."""
-    shown = (c if c.isspace() or unicodedata.category(c) != "Cc" else "�" for c in text)
-    return " ".join("".join(shown).split())
 
 
 def _round_lines(entry: Round) -> Iterator[Text]:

@@ -28,8 +28,8 @@ class HistoryWindow:
             target leaves of it.
     """
 
-    history_max: int = 20
-    history_min: int = 10
+    history_max: int = 24
+    history_min: int = 8
     max_tokens: int = 768
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sentixrl.calibration.confidence import LOG_FLOOR
 from sentixrl.calibration.posterior import normalise
 from sentixrl.context.retrieval import ContextBuilder
 from sentixrl.context.templates import TemplateSet
@@ -42,11 +43,13 @@ class Prior:
 
     def label(self, raw: Mapping[str, float]) -> dict[str, float]:
         """Log-probabilities over labels without the model's preferences."""
-        scores = np.array([value - self.labels[name] for name, value in raw.items()])
+        scores = np.array(
+            [value - max(self.labels[name], LOG_FLOOR) for name, value in raw.items()]
+        )
         return dict(zip(raw, normalise(scores).tolist(), strict=True))
 
     def agreement(self, proposed: str | None, agree_log_prob: float) -> float:
-        """log P(agree) without the model's preference for a verdict."""
+        """The log of P(agree) without the model's preference for a verdict."""
         if proposed is None:
             return agree_log_prob
         odds = _log_odds(agree_log_prob) - self.agree[proposed]
@@ -64,15 +67,16 @@ class Priors:
     def __init__(self, label_set: LabelSet, builder: ContextBuilder) -> None:
         self._label_set = label_set
         self._builder = builder
-        self._known: dict[str, Prior] = {}
+        self._known: dict[str, Prior | None] = {}  # None: it could not be measured
 
     def learn(self, session: Session, templates: Sequence[TemplateSet]) -> None:
-        """Ask about nothing in each language that is new."""
+        """Ask about nothing in each language that is new, once, whatever comes of it.
+
+        A second try could succeed, and then a result would depend on its place in the input.
+        """
         for template in templates:
             if template.language not in self._known:
-                prior = self._measure(session, template)
-                if prior is not None:
-                    self._known[template.language] = prior
+                self._known[template.language] = self._measure(session, template)
 
     def of(self, language: str) -> Prior | None:
         """The prior of a template language, if it was measured."""

@@ -218,7 +218,8 @@ def _frequencies(shape: LlamaShape) -> torch.Tensor:
     wavelengths = 2 * math.pi / frequencies
     turns = rope["original_max_position_embeddings"] / wavelengths
     blend = ((turns - low) / (high - low)).clamp(0, 1)
-    return (1 - blend) * frequencies / factor + blend * frequencies
+    stretched: torch.Tensor = (1 - blend) * frequencies / factor + blend * frequencies
+    return stretched
 
 
 def read_config(folder: Path) -> dict[str, Any]:

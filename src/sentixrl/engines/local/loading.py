@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from sentixrl.engines.local import bundled
-from sentixrl.engines.local.attention import uses_flex
 from sentixrl.engines.local.adapters import merge_lora
+from sentixrl.engines.local.attention import uses_flex
 from sentixrl.engines.local.engine import Decoder, LocalEngine
 from sentixrl.engines.local.framing import (
     ChatFraming,

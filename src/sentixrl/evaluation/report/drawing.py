@@ -16,6 +16,8 @@ from html import escape
 from io import StringIO
 from typing import Any
 
+from markupsafe import Markup
+
 from sentixrl.errors import MissingDependencyError
 
 # Blue and orange after Okabe and Ito (2008), "Color Universal Design"; the orange is much the
@@ -34,8 +36,11 @@ _ROLES = {
     SAND: "sand", GREY: "grey", ON_BLUE: "on-blue",
 }  # fmt: skip
 
+FOLDER = "pictures"
 FULL, HALF = 7.2, 3.5
 """Widths in inches: of a page's text, and of half of it."""
+PIXELS = 113
+"""Pixels on the page for an inch, so that ``FULL`` fills the text's width."""
 FONT_SIZE = 8.0
 LONGEST_LABEL = 26
 _FONTS = "font-family: 'Source Sans 3', 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -83,6 +88,11 @@ class Picture:
     title: str
     inline: str
     standalone: str
+
+    @property
+    def path(self) -> Markup:
+        """Where its file lies, seen from the report; nothing in it needs escaping."""
+        return Markup(f"{FOLDER}/{self.name}.svg")
 
 
 @contextmanager
@@ -147,7 +157,7 @@ def _cleaned(text: str, name: str, title: str) -> tuple[str, str]:
     size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', head)
     head = head.replace("<svg", '<svg role="img" stroke-linejoin="round"', 1)
     standalone = f"{head}>\n<title>{label}</title>{rest}"
-    width = float(size[1]) * 4 / 3 if size else 0
+    width = float(size[1]) / 72 * PIXELS if size else 0
     head = re.sub(r' (width|height)="[\d.]+pt"', "", head)
     head += f' aria-label="{label}" style="max-width: {width:.0f}px"'
     inline = f"{head}>{rest}"

@@ -35,10 +35,10 @@ class Exchange:
 
     number: int
     proposed: str | None
-    analysis: str | None
+    analysis: str
     verdict: str | None
     counter: str | None
-    assessment: str | None
+    assessment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +133,13 @@ def _exchange(entry: Round) -> Exchange:
     return Exchange(
         number=entry.number,
         proposed=entry.proposal.label,
-        analysis=shortened(entry.proposal.analysis),
+        analysis=shortened(entry.proposal.analysis or ""),
         verdict=judged.verdict.value if judged and judged.verdict else None,
         counter=judged.counter_label if judged else None,
-        assessment=shortened(judged.assessment) if judged else None,
+        assessment=shortened(judged.assessment or "") if judged else "",
     )
 
 
-def shortened[Text: (str, str | None)](text: Text, longest: int = LONGEST_TEXT) -> Text:
+def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
     """``text``, cut with an ellipsis where it is longer than ``longest``."""
-    if text is None or len(text) <= longest:
-        return text
-    return text[: longest - 1].rstrip() + "…"
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

@@ -5,6 +5,7 @@ Contract: what is not known (``None``) is an en dash, never a zero.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,3 +53,10 @@ def p_value(p: float | None) -> str:
 def level(metrics: Mapping[str, Any]) -> str:
     """The nominal coverage of the intervals: ``95%``."""
     return f"{100 * metrics['level']:g}%"
+
+
+def isolated(name: str) -> str:
+    """A name set apart within a sentence, so that its direction of writing stays its own."""
+    if any(unicodedata.bidirectional(character) in {"R", "AL"} for character in name):
+        return f"\u2068{name}\u2069"
+    return name

@@ -1,0 +1,485 @@
+"""``sentixrl evaluate``: a system on a split of a data set, in a run folder that can be resumed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sentixrl import __version__
+from sentixrl.cli.classify import DeductionChoice, FramingChoice, VoiceChoice
+from sentixrl.cli.console import answers, errors
+from sentixrl.cli.progress import follow
+from sentixrl.errors import ConfigError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from sentixrl.classifier import Classifier
+    from sentixrl.datasets import Dataset
+    from sentixrl.evaluation.baselines.system import System
+    from sentixrl.labels import LabelSet
+    from sentixrl.runs import RunFolder
+
+EXIT_INTERRUPTED = 130
+TEST = "test"
+CUSTOM = "custom"
+
+
+class BaselineChoice(StrEnum):
+    """Systems to compare with."""
+
+    MAJORITY = "majority"
+    TFIDF = "tfidf"
+    LABEL_ORDERS = "label-orders"
+
+
+def evaluate(
+    dataset: Annotated[
+        str,
+        typer.Option(help=f"A name that 'datasets list' gives, or '{CUSTOM}' for your own file."),
+    ],
+    data: Annotated[Path, typer.Option(help="The folder (or file) that holds the data.")],
+    out: Annotated[Path, typer.Option(help="The run folder; an unfinished run goes on there.")],
+    split: Annotated[str, typer.Option(help="Which split.")] = TEST,
+    task: Annotated[
+        str | None, typer.Option(help="Which annotation; default: the data set's first.")
+    ] = None,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(help="A switch of the loader, name=value; may be given several times."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", "-l", help=f"The labels of a '{CUSTOM}' file, as in classify."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="A bundle, a model folder, a bundled name or a hub id."),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Score this CSV instead: dialogue_id, utterance_id (or index), label."),
+    ] = None,
+    baseline: Annotated[
+        BaselineChoice | None,
+        typer.Option(help="Score a baseline instead; label-orders takes --rounds passes."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only this many dialogues, drawn with the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws --limit and the intervals.")] = 0,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="Where evaluations on test are logged; default: results/ledger.jsonl."),
+    ] = None,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Compute dialogues together: faster, but a label may differ where the top two "
+            "are nearly equal.",
+        ),
+    ] = False,
+    window: Annotated[
+        int | None, typer.Option(min=0, help="Most earlier turns a prompt shows.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Most rounds of negotiation.")] = 3,
+    agreements: Annotated[int, typer.Option(help="Agreements in a row that end it.")] = 1,
+    negotiate: Annotated[
+        bool | None, typer.Option("--negotiate/--no-negotiate", help="Default: the model's policy.")
+    ] = None,
+    gate: Annotated[
+        float | None, typer.Option(help="No negotiation from this confidence on (0 to 1).")
+    ] = None,
+    voice: Annotated[
+        VoiceChoice, typer.Option(help="Answers by probabilities, or written out.")
+    ] = VoiceChoice.AUTO,
+    deduction: Annotated[
+        DeductionChoice, typer.Option(help="Let the model describe the situation first.")
+    ] = DeductionChoice.AUTO,
+    language: Annotated[
+        str, typer.Option(help="Language of the prompt templates; 'auto' follows the text.")
+    ] = "auto",
+    framing: Annotated[
+        FramingChoice | None, typer.Option(help="Chat markup or plain text; default: the model's.")
+    ] = None,
+    adapter: Annotated[Path | None, typer.Option(help="Folder of a PEFT adapter.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="8 or 4: quantised weights on CUDA.")] = None,
+) -> int:
+    """Measure a model, a baseline or anybody's predictions on a data set."""
+    _check_choice(model, predictions, baseline)
+    switches = dict(_pair(text) for text in switch or [])
+    whole, neutral = _load(dataset, data, split, task, switches, labels)
+
+    def open_classifier() -> Classifier:
+        from sentixrl.cli.options import build_classifier
+
+        classifier = build_classifier(
+            model=model,
+            labels=None,
+            window=window,
+            rounds=rounds,
+            agreements=agreements,
+            negotiate=negotiate,
+            gate=gate,
+            voice=voice.value,
+            deduction=deduction.value,
+            language=language,
+            framing=framing.value if framing else None,
+            adapter=adapter,
+            device=device,
+            dtype=dtype,
+            bits=bits,
+            reproducible=not fast,
+        )
+        return with_labels(classifier, whole.label_set)
+
+    if predictions is not None:
+        open_system: Callable[[Dataset], Subject] = partial(_foreign, predictions, whole)
+    elif baseline in {BaselineChoice.MAJORITY, BaselineChoice.TFIDF}:
+        load_part = partial(_part, dataset, data, task, switches)
+        open_system = partial(_baseline, baseline, load_part)
+    else:
+        passes = rounds if baseline is BaselineChoice.LABEL_ORDERS else None
+        loaded = partial(_model, open_classifier, adapter, bits, passes, seed)
+        open_system = loaded
+    return _evaluate(Job(whole, neutral, out, limit, seed, ledger, open_system))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated.
+
+    Attributes:
+        system: Answers dialogues.
+        identity: What makes it that system.
+        classifier: The classifier behind it, if there is one.
+    """
+
+    system: System
+    identity: Mapping[str, Any]
+    classifier: Classifier | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """An evaluation as a command line asks for it."""
+
+    whole: Dataset
+    neutral: str | None
+    out: Path
+    limit: int | None
+    seed: int
+    ledger: Path | None
+    open_system: Callable[[Dataset], Subject]
+
+
+def with_labels(classifier: Classifier, label_set: LabelSet) -> Classifier:
+    """The same classifier over another label set, with the calibration fitted for that, if any."""
+    from sentixrl.calibration.posterior import Calibration
+    from sentixrl.classifier import Classifier
+
+    fitted = classifier.bundle.calibrations.get(label_set.digest, Calibration())
+    return Classifier(
+        classifier.engine,
+        label_set,
+        classifier.context,
+        replace(classifier.negotiation, calibration=fitted),
+        classifier.bundle,
+    )
+
+
+def _evaluate(job: Job) -> int:
+    from sentixrl.evaluation.intervals import Resampling
+    from sentixrl.evaluation.running import answer_all, draw, ledger_line, score
+    from sentixrl.runs import RunFolder, data_identity, enter_ledger, find_ledger, labels_identity
+    from sentixrl.runs.identity import session_facts
+
+    notices = errors()
+    part = draw(job.whole, job.limit, job.seed)
+    book = find_ledger(job.ledger)
+    _announce(job, part, book, notices)
+    subject = job.open_system(part)
+    if subject.classifier is not None:
+        from sentixrl.cli.table import header
+
+        notices.print(header(subject.classifier), highlight=False)
+    limit = job.limit if part is not job.whole else None
+    identity = {
+        "data": data_identity(job.whole, limit=limit, seed=job.seed),
+        "labels": labels_identity(job.whole.label_set),
+        "seed": job.seed,
+        "sentixrl": __version__,
+        **subject.identity,
+    }
+    command = shlex.join(["sentixrl", *sys.argv[1:]])
+    engine = subject.classifier.engine if subject.classifier else None
+    facts = session_facts(command, engine)
+    with RunFolder(job.out, identity) as run:
+        _say_where_it_stands(run, part, notices)
+        try:
+            if run.remaining(part.dialogues):
+                run.begin_session(facts)
+            answer_all(subject.system, part.dialogues, run, follow)
+            how = Resampling(seed=job.seed)
+            metrics = score(run, part, job.whole.label_set, neutral=job.neutral, how=how)
+        except KeyboardInterrupt:
+            _say_how_to_go_on(run, part, command, notices)
+            return EXIT_INTERRUPTED
+        if book is not None and part.split == TEST:
+            enter_ledger(book, ledger_line(run, metrics, facts["date"]))
+    answers().print(headline_table(metrics, run))
+    _report(job.out, notices)
+    _warn(metrics, job.out, notices)
+    return 0
+
+
+def _check_choice(
+    model: str | None, predictions: Path | None, baseline: BaselineChoice | None
+) -> None:
+    needs_model = baseline in {None, BaselineChoice.LABEL_ORDERS}
+    chosen = {
+        "--model": model is not None and not (needs_model and predictions is None),
+        "--predictions": predictions is not None,
+        "--baseline": baseline is not None,
+    }
+    named = [name for name, is_there in chosen.items() if is_there]
+    if len(named) > 1:
+        raise ConfigError(
+            f"{' and '.join(named)} are each a system of its own; one evaluation takes one.",
+            hint="Give them one after the other, each with its own --out.",
+        )
+
+
+def _load(
+    name: str,
+    data: Path,
+    split: str,
+    task: str | None,
+    switches: Mapping[str, str],
+    labels: str | None,
+) -> tuple[Dataset, str | None]:
+    """The split, and the label that a further micro-F1 leaves out."""
+    from sentixrl.datasets import info, load, load_custom
+    from sentixrl.labels import resolve_labels
+
+    if name == CUSTOM:
+        if labels is None:
+            raise ConfigError(
+                f"The labels of a '{CUSTOM}' data set are not known.",
+                hint='Name them, for example: --labels "calm, annoyed"',
+            )
+        return load_custom(data, resolve_labels(labels), split), None
+    if labels is not None:
+        raise ConfigError(
+            f"The data set '{name}' has its own labels.",
+            hint=f"Leave --labels out; it is for --dataset {CUSTOM}.",
+        )
+    found = load(name, data, split, task, **switches)
+    neutral = info(name).tasks[found.task].neutral
+    return found, neutral if neutral in found.label_set else None
+
+
+def _part(
+    name: str, data: Path, task: str | None, switches: Mapping[str, str], split: str
+) -> Dataset:
+    if name == CUSTOM:
+        raise ConfigError(
+            f"A baseline is trained on a train split, which a '{CUSTOM}' file has not.",
+            hint="Baselines need one of the data sets that 'sentixrl datasets list' gives.",
+        )
+    return _load(name, data, split, task, switches, None)[0]
+
+
+def _foreign(path: Path, whole: Dataset, part: Dataset) -> Subject:
+    from sentixrl.evaluation.foreign import read_predictions
+    from sentixrl.runs.identity import fingerprint
+
+    system = read_predictions(path, whole)
+    return Subject(
+        system,
+        {"kind": "predictions", "model": {"name": system.name, "weights": fingerprint(path)}},
+    )
+
+
+def _baseline(
+    choice: BaselineChoice, load_part: Callable[[str], Dataset], part: Dataset
+) -> Subject:
+    from sentixrl.evaluation.baselines import majority, tfidf
+
+    train = load_part("train")
+    model: dict[str, Any] = {"name": choice.value, "train_hash": train.data_hash}
+    if choice is BaselineChoice.MAJORITY:
+        return Subject(majority(train), {"kind": "baseline", "model": model})
+    dev = load_part("dev")
+    with errors().status("Training TF-IDF on train, choosing on dev"):
+        system = tfidf(train, dev)
+    model |= {"dev_hash": dev.data_hash, "settings": system.settings.as_dict()}
+    return Subject(system, {"kind": "baseline", "model": model})
+
+
+def _model(
+    open_classifier: Callable[[], Classifier],
+    adapter: Path | None,
+    bits: int | None,
+    passes: int | None,
+    seed: int,
+    part: Dataset,
+) -> Subject:
+    from sentixrl.evaluation.baselines import label_orders
+    from sentixrl.runs import model_identity, options_identity
+
+    classifier = open_classifier()
+    identity = {
+        "kind": "model",
+        "model": model_identity(classifier, adapter=adapter, bits=bits),
+        **options_identity(classifier, part.dialogues),
+    }
+    if passes is None:
+        return Subject(classifier, identity, classifier)
+    identity |= {"kind": "baseline", "label_orders": passes}
+    return Subject(label_orders(classifier, passes, seed=seed), identity, classifier)
+
+
+def _announce(job: Job, part: Dataset, book: Path | None, notices: Console) -> None:
+    """What will be done, before it is."""
+    whole = job.whole
+    turns = sum(len(dialogue) for dialogue in part)
+    drawn = "" if part is whole else f" (of {len(whole):,}, drawn with seed {job.seed})"
+    notices.print(
+        f"{whole.name}/{whole.split}, {whole.task}: {len(part):,} dialogues{drawn}, "
+        f"{turns:,} utterances, {part.labelled:,} of them with a gold label.",
+        highlight=False,
+        markup=False,
+    )
+    for warning in whole.warnings:
+        notices.print(f"[yellow]Note:[/] {escape(warning)}", highlight=False)
+    if whole.split == TEST:
+        where = (
+            f"it is logged in {book}"
+            if book is not None
+            else "it is not logged, as there is no folder 'results' here; name a file with --ledger"
+        )
+        notices.print(
+            f"[yellow]This looks at a test split:[/] {escape(where)}. Make choices on dev.",
+            highlight=False,
+        )
+
+
+def _say_where_it_stands(run: RunFolder, part: Dataset, notices: Console) -> None:
+    if run.repaired:
+        notices.print(f"[yellow]Note:[/] {escape(run.repaired)}", highlight=False)
+    left = len(run.remaining(part.dialogues))
+    if len(run.done):
+        notices.print(
+            f"{len(run.done):,} of {len(part):,} dialogues are done already; {left:,} to go.",
+            highlight=False,
+        )
+
+
+def _say_how_to_go_on(run: RunFolder, part: Dataset, command: str, notices: Console) -> None:
+    notices.print(
+        f"Stopped: {len(run.done):,} of {len(part):,} dialogues are done and kept in "
+        f"{run.path}. To go on, run the same command again:\n  {command}",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _report(folder: Path, notices: Console) -> None:
+    try:
+        from sentixrl.evaluation.report import write_report
+
+        write_report(folder)
+    except MissingDependencyError as error:
+        notices.print(f"[yellow]No report:[/] {escape(error.message)} {escape(error.hint or '')}")
+
+
+def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Table:
+    """The numbers to look at first, in percent."""
+    identity = run.record["identity"]
+    data = identity["data"]
+    title = f"{identity['model']['name']} on {data['dataset']}/{data['split']}, {data['task']}"
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    table.add_column("%", justify="right")
+    table.add_column(f"{metrics['level']:.0%} interval", no_wrap=True)
+    for name, value in headline_rows(metrics):
+        table.add_row(name, percent(value.get("value")), interval(value))
+    speed = metrics["speed"]["utterances_per_second"]
+    if speed is not None and identity["kind"] != "predictions":
+        table.caption = f"{metrics['n']:,} utterances scored; {speed:,.1f} utterances/s"
+    else:
+        table.caption = f"{metrics['n']:,} utterances scored"
+    table.caption_justify = "left"
+    return table
+
+
+def headline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Name and value of every row of the headline table."""
+    rows: list[tuple[str, Mapping[str, Any]]] = [
+        ("weighted-F1", metrics["weighted_f1"]),
+        ("macro-F1", metrics["macro_f1"]),
+        ("accuracy", metrics["accuracy"]),
+    ]
+    if "micro_f1_without_neutral" in metrics:
+        found = metrics["micro_f1_without_neutral"]
+        rows.append((f"micro-F1 without {found['neutral']}", found))
+    for name, found in (metrics.get("graded") or {}).items():
+        kind, classes = name.split("_")
+        rows.append((f"{'Acc' if kind == 'acc' else 'F1'}-{classes} (CH-SIMS)", found))
+    rows += [
+        ("coverage (a label without force)", metrics["coverage"]),
+        ("weighted-F1, outlier as wrong", metrics["outlier_as_wrong"]["weighted_f1"]),
+    ]
+    calibration = metrics["calibration"] or {}
+    for part, what in (("proposal", "first posterior"), ("answer", "confidence")):
+        if calibration.get(part):
+            rows.append((f"ECE of the {what}", {"value": calibration[part]["ece"]}))
+    return rows
+
+
+def percent(value: float | None) -> str:
+    """A fraction in percent, one decimal."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def interval(found: Mapping[str, Any]) -> str:
+    """An interval's ends in percent."""
+    low, high = found.get("low"), found.get("high")
+    return "" if low is None or high is None else f"{percent(low)} – {percent(high)}"
+
+
+def _warn(metrics: Mapping[str, Any], out: Path, notices: Console) -> None:
+    failed: int = metrics["negotiation"]["statuses"]["error"]
+    warnings: Sequence[str] = metrics["warnings"]
+    for warning in warnings:
+        notices.print(f"[yellow]Note:[/] {escape(warning)}", highlight=False)
+    if failed:
+        notices.print(
+            f"[yellow]Note:[/] {failed:,} utterance(s) failed (status error in items.jsonl) and "
+            "count as wrong where there was no earlier answer.",
+            highlight=False,
+        )
+    notices.print(f"All of it is in {out}.", highlight=False, markup=False)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"'{text}' is not a switch.", hint="Write --switch name=value.")
+    return name.strip(), value.strip()

@@ -1,0 +1,133 @@
+"""From a run to files: ``report.html``, ``report.md`` and ``pictures/*.svg``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from sentixrl.errors import InputError
+from sentixrl.evaluation.report import numbers
+from sentixrl.evaluation.report.content import Content, Table, content
+from sentixrl.evaluation.report.drawing import FOLDER, Picture
+from sentixrl.evaluation.report.flow import Pair
+from sentixrl.labels import LabelSet
+
+HTML_FILE = "report.html"
+MARKDOWN_FILE = "report.md"
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$:-])")
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A rendered report.
+
+    Attributes:
+        html: One self-contained page.
+        markdown: The same in Markdown; its pictures are expected beside it, in ``pictures/``.
+        pictures: What was drawn.
+    """
+
+    html: str
+    markdown: str
+    pictures: tuple[Picture, ...]
+
+
+def render(
+    pairs: Sequence[Pair], metrics: Mapping[str, Any], run: Mapping[str, Any], label_set: LabelSet
+) -> Report:
+    """Write a run's report.
+
+    Args:
+        pairs: Every dialogue, gold labels included, with the answers to it.
+        metrics: The content of ``metrics.json``.
+        run: The content of ``run.json``.
+        label_set: The task's labels.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    found = content(pairs, metrics, run, label_set)
+    return Report(
+        html=_html(found),
+        markdown=_markdown(found),
+        pictures=tuple(found.pictures.values()),
+    )
+
+
+def write_report(folder: Path) -> None:
+    """Write the report of a finished run into its folder.
+
+    Raises:
+        InputError: The folder lacks its log, its metrics or its identity, or cannot be written.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    from sentixrl.runs.folder import read_items, read_metrics, read_run
+
+    metrics = read_metrics(folder)
+    labels = LabelSet(metrics["label_set"]["name"], metrics["label_set"]["labels"])
+    report = render(read_items(folder), metrics, read_run(folder), labels)
+    try:
+        _write(folder / HTML_FILE, report.html)
+        _write(folder / MARKDOWN_FILE, report.markdown)
+        (folder / FOLDER).mkdir(exist_ok=True)
+        for picture in report.pictures:
+            _write(folder / FOLDER / f"{picture.name}.svg", picture.standalone)
+    except OSError as error:
+        raise InputError(f"The report cannot be written into {folder}: {error}.") from None
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(_UNSEEN.sub("\ufffd", text), "utf-8", newline="\n")
+
+
+@cache
+def _environment(*, html: bool) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("sentixrl.evaluation.report"),
+        autoescape=html,
+        finalize=None if html else _markdown_text,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["points"] = numbers.points
+    environment.filters["grid"] = _grid
+    return environment
+
+
+def _html(found: Content) -> str:
+    environment = _environment(html=True)
+    css = environment.loader.get_source(environment, "report.css")[0] if environment.loader else ""
+    drawn = {name: Markup(picture.inline) for name, picture in found.pictures.items()}
+    template = environment.get_template("report.html.jinja")
+    return template.render(report=found, css=Markup(css), drawn=drawn)
+
+
+def _markdown(found: Content) -> str:
+    text = _environment(html=False).get_template("report.md.jinja").render(report=found)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _markdown_text(value: object) -> object:
+    """Make any inserted text harmless in Markdown, on one line."""
+    if isinstance(value, Markup):
+        return value
+    text = " ".join(_UNSEEN.sub("\ufffd", str(value)).split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def _grid(rows: Table) -> Markup:
+    """A Markdown table, its first column to the left and the others to the right."""
+    head, *body = [[str(_markdown_text(cell)) for cell in row] for row in rows]
+    lines = [head, [":--", *["--:"] * (len(head) - 1)], *body]
+    return Markup("\n".join(f"| {' | '.join(line)} |" for line in lines))

@@ -1,0 +1,284 @@
+"""A run folder: who answers what (``run.json``) and what was answered so far (``items.jsonl``).
+
+Contract: a dialogue stands in the log whole or not at all, and never twice. The folder goes on
+only under the identity it was made with, and has one writer at a time. Reading needs no lock and
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sentixrl.dialogue import Dialogue
+from sentixrl.errors import ConfigError, InputError, SentixError
+from sentixrl.prediction import DialoguePrediction
+from sentixrl.runs.entries import Chunk, Entry, entry_json, read_entry
+from sentixrl.runs.identity import Json, differences, plain
+from sentixrl.runs.lock import LOCK_FILE, FolderLock
+from sentixrl.runs.storage import AppendLog, scan, storage_error, sync_folder, write_json
+
+ITEMS_FILE = "items.jsonl"
+RUN_FILE = "run.json"
+METRICS_FILE = "metrics.json"
+SCHEMA = 1
+
+
+class RunFolder:
+    """A run that is being written; a context manager.
+
+    Args:
+        path: The folder; made if it is not there.
+        identity: What must be the same whenever the run goes on (plain data).
+
+    Attributes:
+        path: The folder.
+        record: The content of ``run.json``.
+        repaired: A sentence about a line that a crash had cut off, if there was one.
+
+    Raises:
+        ConfigError: The folder holds something else or a run of another identity, or another
+            process is writing to it.
+        InputError: Its files are damaged.
+        SentixError: It cannot be written to.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self.path = path
+        _make(path)
+        self._lock = FolderLock(path)
+        try:
+            self.record = self._open_record(plain(identity))
+            self._log = AppendLog(path / ITEMS_FILE)
+            try:
+                self._done = _ids(self._log.found.payloads, path / ITEMS_FILE)
+            except SentixError:
+                self._log.close()
+                raise
+        except BaseException:
+            self._lock.release()
+            raise
+        self.repaired = _repair_notice(path / ITEMS_FILE, self._log.found.cut)
+        sync_folder(path)
+
+    @property
+    def id(self) -> str:
+        """The run's own name, made when the folder was."""
+        return str(self.record["run"])
+
+    @property
+    def done(self) -> Sequence[str]:
+        """Identifiers of the dialogues in the log, in order."""
+        return tuple(self._done)
+
+    def remaining(self, dialogues: Iterable[Dialogue]) -> list[Dialogue]:
+        """The dialogues that are not in the log, in order.
+
+        Raises:
+            InputError: The log holds dialogues that are not among them.
+        """
+        wanted = list(dialogues)
+        if stray := set(self._done) - {dialogue.id for dialogue in wanted}:
+            raise InputError(
+                f"{self.path / ITEMS_FILE} holds {len(stray):,} dialogue(s) that are not to be "
+                f"answered, for example '{min(stray)}'.",
+                hint="The file was changed by other means: restore it, or name a new folder.",
+            )
+        return [dialogue for dialogue in wanted if dialogue.id not in self._done]
+
+    def append(
+        self, dialogue: Dialogue, prediction: DialoguePrediction, chunk: Chunk | None = None
+    ) -> None:
+        """Put one dialogue into the log; a crash does not take it back.
+
+        Raises:
+            InputError: It is there already.
+            SentixError: The disk is full or refuses; nothing that was there is lost.
+        """
+        if dialogue.id in self._done:
+            raise InputError(f"Dialogue '{dialogue.id}' is in {self.path} already.")
+        self._log.append(entry_json(Entry(dialogue, prediction, chunk)))
+        self._done[dialogue.id] = len(self._done) + 1
+
+    def begin_session(self, facts: Mapping[str, Any]) -> None:
+        """Note in ``run.json`` when, where and by which command the run is worked on."""
+        sessions = [*self.record["sessions"], {**plain(facts), "dialogues_before": len(self._done)}]
+        command = facts.get("command")
+        self.record = {**self.record, "command": command, "sessions": sessions}
+        write_json(self.path / RUN_FILE, self.record)
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Write ``metrics.json``, whole, once the log is safe."""
+        self._log.sync()
+        write_json(self.path / METRICS_FILE, metrics)
+
+    def close(self) -> None:
+        """Let go of the log and the lock."""
+        try:
+            self._log.close()
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _open_record(self, identity: Json) -> Json:
+        file = self.path / RUN_FILE
+        if not file.exists():
+            _refuse_foreign(self.path)
+            record = _new_record(identity)
+            write_json(file, record)
+            return record
+        record = read_run(self.path)
+        if changed := differences(record["identity"], identity):
+            shown = "; ".join(changed[:4]) + (f"; {len(changed) - 4} more" * (len(changed) > 4))
+            raise ConfigError(
+                f"{self.path} holds a run with other settings: {shown}.",
+                hint="Name a new folder, or repeat the run's own command"
+                f"{_command(record)} to go on with it.",
+                code="other_run",
+            )
+        return record
+
+
+def read_run(folder: Path) -> Json:
+    """The content of a folder's ``run.json``.
+
+    Raises:
+        InputError: There is none, or it is not what this version writes.
+    """
+    path = folder / RUN_FILE
+    record = _read_json(path, f"{folder} is not a run folder: it has no {RUN_FILE}.")
+    if record.get("schema") != SCHEMA or not isinstance(record.get("identity"), dict):
+        raise InputError(
+            f"{path} is not the record of a run with 'schema': {SCHEMA}.",
+            hint="It was written by another version of sentixrl, or changed by other means.",
+        )
+    return record
+
+
+def read_metrics(folder: Path) -> Json:
+    """The content of a folder's ``metrics.json``.
+
+    Raises:
+        InputError: There is none: the run has not come to its end.
+    """
+    missing = f"{folder} has no {METRICS_FILE}: the run has not come to its end."
+    return _read_json(folder / METRICS_FILE, missing)
+
+
+def read_entries(folder: Path) -> list[Entry]:
+    """Every dialogue of a run with its gold labels, answers, log-probabilities and cost.
+
+    Raises:
+        InputError: There is no log, or it is damaged before its last line.
+    """
+    path = folder / ITEMS_FILE
+    if not path.is_file():
+        raise InputError(f"{folder} is not a run folder: it has no {ITEMS_FILE}.")
+    payloads = scan(path).payloads
+    _ids(payloads, path)
+    entries = []
+    for number, payload in enumerate(payloads, start=1):
+        try:
+            entries.append(read_entry(payload))
+        except InputError as error:
+            message = f"{path}, line {number}: {error.message}"
+            raise InputError(message, hint=error.hint) from None
+    return entries
+
+
+def read_items(folder: Path) -> list[tuple[Dialogue, DialoguePrediction]]:
+    """Every dialogue of a run, gold labels and groups included, with its answers.
+
+    This is what :func:`sentixrl.evaluation.build_items` takes.
+
+    Raises:
+        InputError: There is no log, or it is damaged before its last line.
+    """
+    return [(entry.dialogue, entry.prediction) for entry in read_entries(folder)]
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError(f"{path} is a file; a run needs a folder.") from None
+    except OSError as error:
+        raise storage_error(path, error) from None
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A crash before ``run.json`` was in place leaves at most hidden files."""
+    if strange := sorted(item.name for item in path.iterdir() if not _ours(item.name)):
+        raise ConfigError(
+            f"{path} is not empty and not a run folder: it holds '{strange[0]}'.",
+            hint="Name a new folder.",
+        )
+
+
+def _ours(name: str) -> bool:
+    return name in {LOCK_FILE, f".{RUN_FILE}.new"}
+
+
+def _new_record(identity: Json) -> Json:
+    now = datetime.now(UTC)
+    return {
+        "schema": SCHEMA,
+        "run": f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+        "date": now.isoformat(timespec="seconds"),
+        "command": None,
+        "identity": identity,
+        "sessions": [],
+    }
+
+
+def _command(record: Json) -> str:
+    command = record.get("command")
+    return f" ({command})" if command else ""
+
+
+def _ids(payloads: Iterable[Mapping[str, Any]], path: Path) -> dict[str, int]:
+    """Dialogue → its line."""
+    ids: dict[str, int] = {}
+    for number, payload in enumerate(payloads, start=1):
+        id = payload.get("id")
+        if not isinstance(id, str):
+            raise InputError(f"{path}, line {number}: the line names no dialogue.")
+        if id in ids:
+            raise InputError(
+                f"{path}, line {number}: dialogue '{id}' stands in line {ids[id]} already.",
+                hint="The file was changed by other means; remove one of the two lines.",
+            )
+        ids[id] = number
+    return ids
+
+
+def _repair_notice(path: Path, cut: int) -> str | None:
+    if not cut:
+        return None
+    return (
+        f"The last line of {path} was cut off, as after a crash: its {cut:,} bytes are dropped, "
+        "and its dialogue is done again."
+    )
+
+
+def _read_json(path: Path, missing: str) -> Json:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(missing) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is not a JSON object.")
+    return content
