@@ -18,9 +18,7 @@ export PIP_NO_WARN_SCRIPT_LOCATION := 1
 .PHONY: demo test check bench clean
 
 demo: $(STAMPS)/package $(STAMPS)/model
-	@$(BIN)/sentixrl classify examples/en.txt
-	@$(BIN)/sentixrl classify examples/zh.txt
-	@$(BIN)/sentixrl classify examples/es.txt
+	@$(BIN)/sentixrl classify examples/en.txt examples/zh.txt examples/es.txt
 
 test: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev check
 	$(BIN)/python -m pytest
@@ -36,34 +34,39 @@ bench: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
 	$(BIN)/python -m benchmarks.run
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sentixrl needs Python 3.11 or newer; set PYTHON=…")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sentixrl needs Python 3.11 or newer; set PYTHON=…")'
+	@echo "Making the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 
 # Torch first and alone, so that nothing else pulls another build of it.
 $(STAMPS)/torch: constraints.txt | $(VENV)/bin/python
 	@mkdir -p $(STAMPS)
-	$(PIP) install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	@echo "Installing torch (the largest part; a few minutes on a slow line)"
+	@$(PIP) install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	@touch $@
 
 $(STAMPS)/libraries: constraints.txt pyproject.toml $(STAMPS)/torch
-	$(BIN)/python scripts/requirements.py local > $(STAMPS)/libraries.txt
-	$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/libraries.txt hatchling
+	@echo "Installing libraries"
+	@$(BIN)/python scripts/requirements.py local > $(STAMPS)/libraries.txt
+	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/libraries.txt hatchling
 	@touch $@
 
 $(STAMPS)/dev: constraints.txt pyproject.toml $(STAMPS)/libraries
-	$(BIN)/python scripts/requirements.py eval dev > $(STAMPS)/dev.txt
-	$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/dev.txt
+	@echo "Installing what the tests need"
+	@$(BIN)/python scripts/requirements.py eval dev > $(STAMPS)/dev.txt
+	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/dev.txt
 	@touch $@
 
 # The built wheel is installed, never the source tree: what is tested is what is shipped.
 $(STAMPS)/package: $(STAMPS)/libraries $(SOURCES)
 	@rm -rf $(VENV)/wheel
-	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir $(VENV)/wheel .
-	$(PIP) install --quiet --no-deps --force-reinstall $(VENV)/wheel/*.whl
+	@echo "Building and installing sentixrl"
+	@$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir $(VENV)/wheel .
+	@$(PIP) install --quiet --no-deps --force-reinstall $(VENV)/wheel/*.whl
 	@touch $@
 
 $(STAMPS)/model: $(STAMPS)/libraries | $(STAMPS)/package
-	$(BIN)/sentixrl models install
+	@$(BIN)/sentixrl models install
 	@touch $@
 
 clean:

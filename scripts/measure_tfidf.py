@@ -2,7 +2,8 @@
 
     python scripts/measure_tfidf.py --data ../shared/data
 
-Trains on train, chooses on dev, looks at test once a data set, and writes results/tfidf.json.
+Trains on train, chooses on dev, looks at test once a data set, writes results/tfidf.json and logs
+the looks in results/ledger.jsonl.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from typing import Any
 from sentixrl import datasets
 from sentixrl.evaluation import build_items, metrics_json
 from sentixrl.evaluation.baselines import answered, tfidf
+from sentixrl.evaluation.metrics import HEADLINE
+from sentixrl.runs import enter_ledger
 
-TARGET = Path(__file__).parent.parent / "results" / "tfidf.json"
+RESULTS = Path(__file__).parent.parent / "results"
 RUNS: dict[str, dict[str, Any]] = {
     "meld": {"task": "emotion", "switches": {}, "anchor": 0.566},
     "emorynlp": {"task": "emotion", "switches": {"layout": "full"}, "anchor": 0.313},
@@ -53,12 +56,33 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
         "group_kind": split["test"].group_kind,
         "anchor_weighted_f1": run["anchor"],
         "settings": system.settings.as_dict(),
-        "tried": len(system.trials),
+        "tried": [
+            {**trial.settings.as_dict(), "dev_weighted_f1": round(trial.dev_weighted_f1, 6)}
+            for trial in system.trials
+        ],
         "dev_weighted_f1": round(best, 6),
         **{key: metrics[key] for key in KEPT},
         "warnings": metrics["warnings"],
         "fit_seconds": round(seconds, 1),
     }
+
+
+def log(run: dict[str, Any], date: str) -> None:
+    """Note the look at test; the same settings on the same data are one look."""
+    settings = run["settings"]
+    chosen = "-".join(f"{name}={value}" for name, value in settings.items())
+    line = {
+        "date": date,
+        "run": f"tfidf-{run['dataset']}-{run['data_hash']['test']}-{chosen}",
+        **{key: run[key] for key in ("dataset", "split", "task", "n")},
+        "limit": None,
+        "seed": 0,
+        "data_hash": run["data_hash"]["test"],
+        "model": "tfidf",
+        "settings": settings,
+        "headline": {name: run[name]["value"] for name in HEADLINE},
+    }
+    enter_ledger(RESULTS / "ledger.jsonl", line)
 
 
 def main() -> None:
@@ -67,22 +91,24 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
     folder = parser.parse_args().data
     runs = []
+    date = datetime.now(UTC).date().isoformat()
     for name in RUNS:
         runs.append(measure(name, folder))
         found = runs[-1]
+        log(found, date)
         print(f"{name}: {100 * found['weighted_f1']['value']:.1f}, {found['settings']}", flush=True)
     content = {
         "what": "TF-IDF (word 1-2-grams, char 1-4-grams) + logistic regression",
         "command": "python scripts/measure_tfidf.py --data ../shared/data",
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": date,
         "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, no accelerator",
         "versions": {name: version(name) for name in ("scikit-learn", "numpy", "scipy")},
         "seed": 0,
         "selected_on": "dev",
         "runs": runs,
     }
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    (RESULTS / "tfidf.json").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

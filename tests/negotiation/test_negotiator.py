@@ -29,6 +29,7 @@ from .worlds import (
     ENGLISH,
     Roles,
     always,
+    chaotic_score,
     dialogue,
     negotiator,
     rules,
@@ -316,13 +317,30 @@ def test_chunks_are_taken_one_by_one_and_freed_before_their_results_are_seen() -
     assert (engine.opened, engine.now_open) == (3, 0)
 
 
-@pytest.mark.parametrize("options", [{"chunk_tokens": 1}, {"reproducible": True}])
-def test_a_dialogue_is_never_cut(options: dict[str, Any]) -> None:
-    engine = Watched(Roles([JOY]))
+def test_a_dialogue_too_long_for_one_session_takes_several() -> None:
+    """Memory is bounded by the chunk, not by the dialogue; the answers are those of one session."""
+    long = dialogue(*["One two three.", "Four!", "No.", "yes"] * 6)
+    whole, cut = (Watched(chaotic_score(3, zeros=False, failing=0)) for _ in range(2))
+    expected = run(whole, [long], NegotiationOptions(chunk_tokens=10_000))
+    found = run(cut, [long], NegotiationOptions(chunk_tokens=60))
+    assert found == expected
+    assert {item.status for item in found[0].items} == {Status.CONSENSUS, Status.OUTLIER}
+    assert [item.index for item in found[0].items] == list(range(24))
+    assert (whole.opened, whole.now_open) == (1, 0)
+    assert cut.opened > 4
+    assert cut.now_open == 0
+    # A part holds 60 tokens and the turn that passes them; a turn is 13 to 15 tokens.
+    assert max(len(batch) for batch in cut.batches) <= 5
+    assert len(whole.batches[0]) == 24
+
+
+def test_a_short_dialogue_is_never_cut() -> None:
     pair = [dialogue(*["One two three."] * 9, id="1"), dialogue("Four.", id="2")]
-    run(engine, pair, NegotiationOptions(**options))
-    assert engine.opened == 2
-    assert [len(batch) for batch in engine.batches] == [9, 9, 1, 1]
+    for options in (NegotiationOptions(reproducible=True), NegotiationOptions(chunk_tokens=140)):
+        engine = Watched(Roles([JOY]))
+        run(engine, pair, options)
+        assert engine.opened == 2
+        assert [len(batch) for batch in engine.batches] == [9, 9, 1, 1]
 
 
 def test_reproducible_batches_do_not_depend_on_the_dialogues_before() -> None:

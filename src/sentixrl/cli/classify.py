@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,8 +69,9 @@ class Show(StrEnum):
 
 
 def classify(
-    file: Annotated[
-        str | None, typer.Argument(help="Transcript, JSON, JSONL or CSV; '-' reads standard input.")
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Transcripts, JSON, JSONL or CSV; '-' reads standard input."),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", "-t", help="Classify this text instead of a file.")
@@ -124,7 +126,7 @@ def classify(
     bits: Annotated[int | None, typer.Option(help="8 or 4: quantised weights on CUDA.")] = None,
 ) -> int:
     """Tell the emotion of every turn."""
-    dialogues = _read(file, text, format, encoding, columns)
+    dialogues = _read(files or [], text, format, encoding, columns)
     from sentixrl.cli.options import build_classifier
 
     with waiting("loading the model"):
@@ -151,24 +153,33 @@ def classify(
 
 
 def _read(
-    file: str | None, text: str | None, format: FormatName, encoding: str, columns: str | None
+    files: Sequence[str],
+    text: str | None,
+    format: FormatName,
+    encoding: str,
+    columns: str | None,
 ) -> list[Dialogue]:
-    if (file is None) == (text is None):
+    if bool(files) == (text is not None):
         raise ConfigError(
-            "Name either a file or a text to classify.",
+            "Name either files or a text to classify.",
             hint="For example: sentixrl classify talk.txt, or --text 'You came back!'",
         )
     if text is not None:
         return read_text(text)
     chosen = Columns.parse(columns) if columns else None
-    piped = file == "-"
-    return read_dialogues(
-        None if piped else Path(file or ""),
-        stream=sys.stdin.buffer if piped else None,
-        format=format.value,
-        encoding=encoding,
-        columns=chosen,
-    )
+    dialogues = []
+    for file in files:
+        piped = file == "-"
+        found = read_dialogues(
+            None if piped else Path(file),
+            stream=sys.stdin.buffer if piped else None,
+            format=format.value,
+            encoding=encoding,
+            columns=chosen,
+        )
+        # Ids are unique within a file only; of several files each dialogue says which it is from.
+        dialogues += found if len(files) == 1 else [replace(d, id=f"{file}/{d.id}") for d in found]
+    return dialogues
 
 
 def _print_json(classifier: Classifier, dialogues: Sequence[Dialogue]) -> int:

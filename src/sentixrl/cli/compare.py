@@ -146,7 +146,7 @@ def _print(found: Comparison, answer: Answer, console: Console) -> None:
             console.print(
                 f"McNemar: {pair.mcnemar.only_first:,} right in the first alone, "
                 f"{pair.mcnemar.only_second:,} in the second alone, "
-                f"p = {_p(pair.mcnemar.p)}. It assumes independent items, which utterances of a "
+                f"p {_equals(pair.mcnemar.p)}. It assumes independent items, which utterances of a "
                 "dialogue are not: its p tends to be too small.",
                 highlight=False,
             )
@@ -211,3 +211,8 @@ def _p(value: float) -> str:
     if value != value:
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _equals(p: float) -> str:
+    text = _p(p)
+    return text if text.startswith("<") else f"= {text}"

@@ -119,7 +119,7 @@ def evaluate(
         str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
     ] = None,
     bits: Annotated[int | None, typer.Option(help="8 or 4: quantised weights on CUDA.")] = None,
-) -> int:
+) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
     _check_choice(model, predictions, baseline)
     switches = dict(_pair(text) for text in switch or [])
@@ -157,7 +157,7 @@ def evaluate(
         passes = rounds if baseline is BaselineChoice.LABEL_ORDERS else None
         loaded = partial(_model, open_classifier, adapter, bits, passes, seed)
         open_system = loaded
-    return _evaluate(Job(whole, neutral, out, limit, seed, ledger, open_system))
+    _evaluate(Job(whole, neutral, out, limit, seed, ledger, open_system))
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def with_labels(classifier: Classifier, label_set: LabelSet) -> Classifier:
     )
 
 
-def _evaluate(job: Job) -> int:
+def _evaluate(job: Job) -> None:
     from sentixrl.evaluation.intervals import Resampling
     from sentixrl.evaluation.running import answer_all, draw, ledger_line, score
     from sentixrl.runs import RunFolder, data_identity, enter_ledger, find_ledger, labels_identity
@@ -239,13 +239,12 @@ def _evaluate(job: Job) -> int:
             metrics = score(run, part, job.whole.label_set, neutral=job.neutral, how=how)
         except KeyboardInterrupt:
             _say_how_to_go_on(run, part, command, notices)
-            return EXIT_INTERRUPTED
+            raise typer.Exit(EXIT_INTERRUPTED) from None
         if book is not None and part.split == TEST:
             enter_ledger(book, ledger_line(run, metrics, facts["date"]))
     answers().print(headline_table(metrics, run))
     _report(job.out, notices)
     _warn(metrics, job.out, notices)
-    return 0
 
 
 def _check_choice(
@@ -393,7 +392,7 @@ def _say_where_it_stands(run: RunFolder, part: Dataset, notices: Console) -> Non
 
 def _say_how_to_go_on(run: RunFolder, part: Dataset, command: str, notices: Console) -> None:
     notices.print(
-        f"Stopped: {len(run.done):,} of {len(part):,} dialogues are done and kept in "
+        f"{len(run.done):,} of {len(part):,} dialogues are done and kept in "
         f"{run.path}. To go on, run the same command again:\n  {command}",
         highlight=False,
         markup=False,

@@ -89,11 +89,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         shown = getattr(error, "format_message", None)
         if shown is None:
             raise
-        _complain(shown())
+        _complain(_sentence(shown()))
         return EXIT_USER
     if result == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
         errors().print("Stopped.")
     return result if isinstance(result, int) else 0
+
+
+def _sentence(usage_error: str) -> str:
+    text = usage_error.strip().replace("Value error, ", "")
+    return text if not text or text.endswith((".", "?", "!", ")")) else f"{text}."
 
 
 def _complain(message: str, hint: str | None = None) -> None:

@@ -7,7 +7,9 @@ map into memory. A half-finished install is never taken for a whole one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -188,7 +190,8 @@ def _convert(gguf: Path, target: Path) -> None:
         raise MissingDependencyError.of(error.name or "transformers", "local") from None
     from sentixrl.engines.local._hf import quiet
 
-    with quiet():
+    # The reader's own progress bar goes to standard error whatever transformers is told.
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32
         )

@@ -121,16 +121,14 @@ def content(
     )
 
 
-def _summary(
-    metrics: Mapping[str, Any], label_set: LabelSet, level: str, *, dialogues: int
-) -> str:
+def _summary(metrics: Mapping[str, Any], label_set: LabelSet, level: str, *, dialogues: int) -> str:
     best = metrics["weighted_f1"]
     clusters = metrics["n_clusters"]
     apart = f" (drawn as {numbers.whole(clusters)} clusters)" if clusters != dialogues else ""
     text = (
-        f"Weighted-F1 of {numbers.points(best['value'])} ({level} interval {numbers.span(best)}) on "
-        f"{numbers.whole(metrics['n'])} utterances in {numbers.whole(dialogues)} dialogues{apart}, "
-        f"over the {len(label_set)} labels of {label_set.name}."
+        f"Weighted-F1 of {numbers.points(best['value'])} ({level} interval {numbers.span(best)}) "
+        f"on {numbers.whole(metrics['n'])} utterances in {numbers.whole(dialogues)} dialogues"
+        f"{apart}, over the {len(label_set)} labels of {label_set.name}."
     )
     covered = metrics["coverage"]["value"]
     if covered is not None and covered < 1:
@@ -169,21 +167,22 @@ def _confidences(pairs: Sequence[Pair]) -> dict[str, list[float]]:
     ]
     return {
         "answer": [
-            one.confidence for one in answers if one.label is not None and one.confidence is not None
+            one.confidence
+            for one in answers
+            if one.label is not None and one.confidence is not None
         ],
         "proposal": [max(one.probabilities.values()) for one in answers if one.probabilities],
     }
 
 
 def _confusion_table(metrics: Mapping[str, Any]) -> Table:
-    names, matrix = shown_classes(metrics)
+    names, matrix, totals = shown_classes(metrics)
     rows: Table = [("gold ↓ answer →", *names, "no label", "all")]
-    for name, counts in zip(names, matrix, strict=True):
-        total = counts.sum()
+    for name, counts, total in zip(names, matrix, totals.tolist(), strict=True):
         shares = counts / max(total, 1)
         cells = (
             f"{numbers.whole(number)} ({numbers.points(share, 0)}%)" if number else "0"
-            for number, share in zip(counts, shares, strict=True)
+            for number, share in zip(counts.tolist(), shares.tolist(), strict=True)
         )
         rows.append((name, *cells, numbers.whole(total)))
     return rows
@@ -191,19 +190,18 @@ def _confusion_table(metrics: Mapping[str, Any]) -> Table:
 
 def _most_confused(metrics: Mapping[str, Any], how_many: int = 3) -> list[str]:
     """The commonest mix-ups, a sentence each."""
-    names, matrix = shown_classes(metrics)
+    names, matrix, totals = shown_classes(metrics)
     counts = matrix[:, : len(names)].copy()
     np.fill_diagonal(counts, 0)
-    totals = matrix.sum(axis=1)
     order = np.argsort(-counts, axis=None, kind="stable")[:how_many]
-    places = [np.unravel_index(place, counts.shape) for place in order]
-    return [
-        f"“{numbers.isolated(names[gold])}” was answered “{numbers.isolated(names[answer])}” "
-        f"{numbers.whole(counts[gold, answer])} times "
-        f"({numbers.points(counts[gold, answer] / totals[gold], 0)}% of its utterances)"
-        for gold, answer in places
-        if counts[gold, answer]
-    ]
+    found = []
+    for gold, answer in (divmod(place, len(names)) for place in order.tolist()):
+        if number := float(counts[gold, answer]):
+            taken, given = numbers.isolated(names[gold]), numbers.isolated(names[answer])
+            share = numbers.points(number / float(totals[gold]), 0)
+            times = "once" if number == 1 else f"{numbers.whole(number)} times"
+            found.append(f"“{taken}” was answered “{given}” {times} ({share}% of its utterances)")
+    return found
 
 
 def _per_class(metrics: Mapping[str, Any]) -> Table:
@@ -275,8 +273,8 @@ def _negotiation(metrics: Mapping[str, Any], found: Flow) -> str:
     text = (
         f"Two roles spoke about {numbers.whole(found.total)} of {numbers.whole(effect['n'])} "
         f"utterances and agreed on {numbers.points(effect['consensus_rate']['value'])}% of them. "
-        f"{changes['fixed']:,} wrong first proposals became right, {changes['broken']:,} right ones "
-        f"became wrong. Against the same model's first proposals, weighted-F1 changed by "
+        f"{changes['fixed']:,} wrong first proposals became right, {changes['broken']:,} right "
+        f"ones became wrong. Against the same model's first proposals, weighted-F1 changed by "
         f"{numbers.signed(gain['difference']['value'])} points "
         f"({numbers.span(gain['difference'], signs=True)}; {numbers.p_value(gain['p'])})."
     )

@@ -16,8 +16,6 @@ from html import escape
 from io import StringIO
 from typing import Any
 
-from markupsafe import Markup
-
 from sentixrl.errors import MissingDependencyError
 
 # Blue and orange after Okabe and Ito (2008), "Color Universal Design"; the orange is much the
@@ -31,9 +29,10 @@ ORANGE = "#e08a00"
 SAND = "#f6d49b"
 GREY = "#a9b1b9"
 ON_BLUE = "#fffffe"
+ON_ORANGE = "#1b1f25"
 _ROLES = {
     INK: "ink", MUTED: "muted", LINE: "line", BLUE: "blue", SKY: "sky", ORANGE: "orange",
-    SAND: "sand", GREY: "grey", ON_BLUE: "on-blue",
+    SAND: "sand", GREY: "grey", ON_BLUE: "on-blue", ON_ORANGE: "on-orange",
 }  # fmt: skip
 
 FOLDER = "pictures"
@@ -88,11 +87,6 @@ class Picture:
     title: str
     inline: str
     standalone: str
-
-    @property
-    def path(self) -> Markup:
-        """Where its file lies, seen from the report; nothing in it needs escaping."""
-        return Markup(f"{FOLDER}/{self.name}.svg")
 
 
 @contextmanager
@@ -180,4 +174,4 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
 def _ems(character: str) -> float:
     if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Cf"}:
         return 0.0
-    return 1.0 if unicodedata.east_asian_width(character) in "WF" else 0.56
+    return 1.0 if unicodedata.east_asian_width(character) in "WF" else 0.53

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from sentixrl.dialogue import Dialogue
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
@@ -73,7 +74,7 @@ def flow(pairs: Iterable[Pair]) -> Flow:
     return Flow(
         steps,
         tuple(Counter(column) for column in columns),
-        tuple(Counter(zip(a, b, strict=True)) for a, b in zip(columns, columns[1:], strict=False)),
+        tuple(Counter(zip(a, b, strict=True)) for a, b in pairwise(columns)),
     )
 
 

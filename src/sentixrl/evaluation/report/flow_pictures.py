@@ -16,6 +16,7 @@ from sentixrl.evaluation.report.drawing import (
     INK,
     MUTED,
     ON_BLUE,
+    ON_ORANGE,
     ORANGE,
     SAND,
     SKY,
@@ -37,6 +38,7 @@ _COLOURS = {
     State.NONE: GREY,
     State.WRONG: ORANGE,
 }
+_WRITING = {State.RIGHT: ON_BLUE, State.WRONG: ON_ORANGE}
 _NODE_INCHES = 0.36
 _MARGIN = 0.3
 _GAP = 0.02
@@ -142,7 +144,7 @@ def _nodes(
             Rectangle(corner, node, top - bottom, facecolor=_COLOURS[state], linewidth=0)
         )
         if column[state] / total >= _LEAST_LABELLED:
-            colour = ON_BLUE if state is State.RIGHT else INK
+            colour = _WRITING.get(state, INK)
             middle = (top + bottom) / 2
             plot.text(step, middle, whole(column[state]), ha="center", va="center", color=colour,
                       size=FONT_SIZE - 1)  # fmt: skip
@@ -189,7 +191,9 @@ def changes_picture(metrics: Mapping[str, Any]) -> Picture | None:
         plot.spines["left"].set_visible(False)
         plot.grid(axis="x")
         plot.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
-        return finished(figure, "changes", "Answers that negotiation fixed and broke, by gold label")
+        return finished(
+            figure, "changes", "Answers that negotiation fixed and broke, by gold label"
+        )
 
 
 def _whole_ticks() -> Any:  # noqa: ANN401

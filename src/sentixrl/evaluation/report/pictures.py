@@ -18,7 +18,6 @@ from sentixrl.evaluation.report.drawing import (
     GREY,
     HALF,
     INK,
-    LINE,
     MUTED,
     ON_BLUE,
     ORANGE,
@@ -42,17 +41,17 @@ _TALL = 4.1
 
 def confusion(metrics: Mapping[str, Any]) -> Picture:
     """Gold by answer, in shares of the gold label, counts beneath; the last column is no label."""
-    names, matrix = shown_classes(metrics)
+    names, matrix, totals = shown_classes(metrics)
     size = len(names)
     margin = max(text_width(short(name)) for name in names) + 0.35
     cell = min(0.66, (FULL - margin - 0.5) / (size + 1.25))
     upright = cell > max(text_width(short(name)) for name in (*names, NO_LABEL)) + 0.06
-    head = 0.45 if upright else margin + 0.15
+    head = 0.45 if upright else margin + 0.05
     with style("confusion"):
         figure = canvas(margin + cell * (size + 1.25) + 0.5, head + cell * size + 0.05)
         plot = axes(figure, left=margin, right=0.5, top=head, bottom=0.05)
         places = [*range(size), size + 0.25]
-        _cells(plot, matrix, places, cell)
+        _cells(plot, matrix, totals, places, cell)
         plot.set(xlim=(-0.5, size + 0.75), ylim=(size - 0.5, -0.5))
         plot.set_yticks(range(size), map(short, names))
         plot.set_xticks(places, [*map(short, names), NO_LABEL])
@@ -64,7 +63,7 @@ def confusion(metrics: Mapping[str, Any]) -> Picture:
         plot.spines[:].set_visible(False)
         plot.set_xlabel("answer", color=MUTED, labelpad=6)
         plot.set_ylabel("gold", color=MUTED, labelpad=6)
-        for row, total in enumerate(matrix.sum(axis=1)):
+        for row, total in enumerate(totals.tolist()):
             plot.text(
                 size + 0.9, row, whole(total), va="center", ha="left", color=MUTED, size=_SMALL
             )
@@ -73,36 +72,57 @@ def confusion(metrics: Mapping[str, Any]) -> Picture:
         )
 
 
-def shown_classes(metrics: Mapping[str, Any]) -> tuple[list[str], Floats]:
-    """Labels and counts, gold by answer; of very many labels the most frequent alone."""
+def shown_classes(metrics: Mapping[str, Any]) -> tuple[list[str], Floats, Floats]:
+    """Labels, counts and totals of the gold labels; of very many labels the most frequent alone.
+
+    Returns:
+        L names, counts of gold by answer, shape [L, L + 1], and gold items, shape [L].
+    """
     names = list(metrics["label_set"]["labels"])
     matrix = np.array(metrics["confusion"]["strict"], dtype=np.float64)
-    kept = np.sort(np.argsort(-matrix.sum(axis=1), kind="stable")[:MOST_LABELS])
-    return [names[place] for place in kept], matrix[np.ix_(kept, [*kept, len(names)])]
+    totals = np.asarray(matrix.sum(axis=1))
+    kept = np.sort(np.argsort(-totals, kind="stable")[:MOST_LABELS])
+    columns = np.append(kept, len(names))
+    return [names[place] for place in kept], matrix[np.ix_(kept, columns)], totals[kept]
 
 
-def _cells(plot: Any, matrix: Floats, places: Sequence[float], inches: float) -> None:  # noqa: ANN401
+def _cells(
+    plot: Any,  # noqa: ANN401
+    matrix: Floats,
+    totals: Floats,
+    places: Sequence[float],
+    inches: float,
+) -> None:
     from matplotlib.patches import Rectangle
 
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    two_lines, one_line = inches > 0.4, inches > 0.24
     for row, column in np.ndindex(matrix.shape):
-        share, number = shares[row, column], matrix[row, column]
-        left = places[column] - 0.47
-        box = {"facecolor": BLUE, "alpha": round(0.04 + 0.96 * share, 3), "linewidth": 0}
-        plot.add_patch(Rectangle((left, row - 0.47), 0.94, 0.94, **box))
+        number = float(matrix[row, column])
+        share = number / max(float(totals[row]), 1)
+        corner, tint = (places[column] - 0.47, row - 0.47), round(0.04 + 0.96 * share, 3)
+        plot.add_patch(Rectangle(corner, 0.94, 0.94, facecolor=BLUE, alpha=tint, linewidth=0))
         if column == row:
-            frame = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.7}
-            plot.add_patch(Rectangle((left, row - 0.47), 0.94, 0.94, **frame))
-        if not number or not one_line:
-            continue
-        colour = ON_BLUE if share > 0.5 else INK
-        shift = 0.12 if two_lines else 0
-        shared = {"ha": "center", "va": "center", "color": colour}
-        size = FONT_SIZE if two_lines else min(FONT_SIZE, inches * 22)
-        plot.text(places[column], row - shift, points(share, 0), size=size, **shared)
-        if two_lines:
-            plot.text(places[column], row + 0.24, whole(number), size=FONT_SIZE - 2, **shared)
+            plot.add_patch(
+                Rectangle(corner, 0.94, 0.94, facecolor="none", edgecolor=INK, linewidth=0.7)
+            )
+        if number:
+            _write_cell(plot, (places[column], row), share, number, inches)
+
+
+def _write_cell(
+    plot: Any,  # noqa: ANN401
+    place: tuple[float, float],
+    share: float,
+    number: float,
+    inches: float,
+) -> None:
+    """The share in %, and the count beneath it; in small cells less, in tiny ones nothing."""
+    across, down = place
+    look = {"ha": "center", "va": "center", "color": ON_BLUE if share > 0.5 else INK}
+    if inches > 0.4:
+        plot.text(across, down - 0.12, points(share, 0), **look)
+        plot.text(across, down + 0.24, whole(number), size=FONT_SIZE - 2, **look)
+    elif inches > 0.24:
+        plot.text(across, down, points(share, 0), size=min(FONT_SIZE, inches * 22), **look)
 
 
 def classes(metrics: Mapping[str, Any]) -> Picture:
@@ -176,10 +196,11 @@ def reliability(
         plot = axes(figure, left=0.5, right=0.12, top=0.5, bottom=1.15)
         below = axes(figure, left=0.5, right=0.12, top=_TALL - 1.03, bottom=0.42)
         plot.plot((0, 1), (0, 1), color=GREY, linewidth=0.8, linestyle=(0, (2, 2)))
-        plot.text(0.6, 0.61, "calibrated", color=MUTED, size=_SMALL, rotation=45,
-                  rotation_mode="anchor", va="bottom", ha="center", transform_rotates_text=True)  # fmt: skip
+        tilted = {"rotation": 45, "rotation_mode": "anchor", "transform_rotates_text": True}
+        plot.text(0.6, 0.61, "calibrated", color=MUTED, size=_SMALL, ha="center", **tilted)
         for key, title, colour, marker, line in _CURVES:
-            if not (curve := found.get(key)):
+            curve = found.get(key)
+            if not curve or (key == "proposal" and _same_curve(curve, found.get("answer"))):
                 continue
             bins = curve["reliability"]
             plot.plot(
@@ -199,6 +220,11 @@ def reliability(
         below.yaxis.set_major_locator(_few_ticks())
         below.grid(axis="x")
         return finished(figure, "reliability", "Reliability diagram: accuracy against confidence")
+
+
+def _same_curve(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
+    """Without negotiation an answer's confidence is its posterior: one line says it."""
+    return other is not None and one["reliability"] == other["reliability"]
 
 
 def _few_ticks() -> Any:  # noqa: ANN401
@@ -227,8 +253,9 @@ def risk_coverage(metrics: Mapping[str, Any]) -> Picture | None:
         covered = metrics["coverage"]["value"]
         if covered is not None and covered < 1:
             plot.axvline(100 * covered, color=MUTED, linewidth=0.7)
-            plot.text(100 * covered - 1.5, 0.985, "forced from here", rotation=90, va="top",
-                      ha="right", color=MUTED, size=_SMALL, transform=plot.get_xaxis_transform())  # fmt: skip
+            beside = {"rotation": 90, "va": "top", "ha": "right", "color": MUTED, "size": _SMALL}
+            place = plot.get_xaxis_transform()
+            plot.text(100 * covered - 1.5, 0.985, "forced from here", transform=place, **beside)
         top = max(5.0, 1.35 * max(max(risk), risk[-1]))
         plot.set(xlim=(0, 100), ylim=(0, min(top, 100)), xlabel="coverage: answered, %")
         plot.set_ylabel("risk: wrong among the answered, %")
@@ -289,7 +316,8 @@ def _reach(metrics: Mapping[str, Any], rows: Sequence[tuple[str, str, Any]]) -> 
         for value in (one["low"], one["value"], one["high"])
         if value is not None
     ] or [0.0, 100.0]
-    return 10 * np.floor(min(ends) / 10), min(100, 10 * np.floor(max(ends) / 10) + 10)
+    low = min(10 * np.floor(min(ends) / 10), 90.0)
+    return low, min(100, 10 * np.floor(max(ends) / 10) + 10)
 
 
 def part_words(part: str) -> str:

@@ -1,6 +1,6 @@
 """What was run, as rows of a table: what a reader asks first, then all else that is recorded.
 
-Contract: whatever shape ``run.json`` has, nothing of it is left out.
+Contract: whatever shape ``run.json`` has, nothing of it is left out but what is empty.
 """
 
 from __future__ import annotations
@@ -30,14 +30,17 @@ def run_facts(
         ("model", _each(prediction.model for _, prediction in pairs)),
         ("prompt template", _each(prediction.template for _, prediction in pairs)),
         ("template language", _each(prediction.language for _, prediction in pairs)),
-        ("data", f"{data['name']}, {data.get('split', '')}{task}" if "name" in data else ""),
-        ("data hash", str(data.get("hash", ""))),
+        ("data", f"{data['dataset']}, {data.get('split', '')}{task}" if "dataset" in data else ""),
+        ("data hash", str(data.get("data_hash", ""))),
         (
             "size",
             f"{whole(metrics['n'])} annotated utterances, {whole(len(pairs))} dialogues, "
             f"{whole(metrics['n_clusters'])} clusters",
         ),
-        ("labels", f"{', '.join(map(isolated, label_set.names))} ({label_set.name}, {label_set.digest})"),
+        (
+            "labels",
+            f"{', '.join(map(isolated, label_set.names))} ({label_set.name}, {label_set.digest})",
+        ),
         ("date", _each(str(one["date"]) for one in sessions if one.get("date"))),
     ]
     return [(name, value) for name, value in rows if value.strip()]
@@ -57,7 +60,7 @@ def commands(run: Mapping[str, Any]) -> list[str]:
 def title_of(run: Mapping[str, Any], pairs: Sequence[Pair]) -> str:
     """Data set and split, and who answered."""
     data = _part(run, "identity", "data")
-    named = " ".join(str(data[key]) for key in ("name", "split") if data.get(key))
+    named = " ".join(str(data[key]) for key in ("dataset", "split") if data.get(key))
     model = _each(prediction.model for _, prediction in pairs)
     return f"{model} on {named}" if named else model
 
@@ -92,7 +95,7 @@ def _flat(value: object, name: str = "") -> Iterator[Fact]:
                 yield from _flat(part, f"{name}{JOINT}{number}")
         elif value:
             yield name, ", ".join(map(_worded, value))
-    elif value is not None:
+    elif value is not None and value != "":
         yield name, _worded(value)
 
 

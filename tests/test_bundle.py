@@ -1,0 +1,153 @@
+"""Model bundles: saved and loaded whole, or refused with a sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentixrl import Calibration, Label, LabelSet, ModelBundle, scheme
+from sentixrl.bundle import ADAPTER_FOLDER, BUNDLE_FILE, LABELS_FILE
+from sentixrl.context.templates import template_languages, templates
+from sentixrl.errors import LabelError, ModelError
+
+OWN = LabelSet(
+    "own, mine",
+    [
+        Label("calm, quiet", {"en": "at rest: no wish"}, "positive", {"es": "calma"}, ("ease",)),
+        Label("no", display={"en": "1"}),
+        Label("null"),
+    ],
+    multi_label=True,
+)
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    folder = tmp_path / "lora"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "deep" / "weights").write_bytes(b"\x00\x01")
+    return folder
+
+
+def whole(adapter: Path) -> ModelBundle:
+    return ModelBundle(
+        name="mood",
+        base="smollm2-135m",
+        trained=True,
+        labels="meld-7",
+        framing="chat",
+        templates={name: templates(name).digest for name in template_languages()},
+        calibrations={"abc": Calibration(0.7, (0.1, -0.2), fitted=True)},
+        negotiate=False,
+        gate=0.9,
+        agree_threshold=0.3,
+        adapter=adapter,
+    )
+
+
+def test_everything_comes_back(adapter: Path, tmp_path: Path) -> None:
+    saved = whole(adapter)
+    folder = tmp_path / "deep" / "bundle"
+    saved.save(folder)
+    loaded = ModelBundle.load(folder)
+    assert loaded.adapter == folder / ADAPTER_FOLDER
+    assert (folder / ADAPTER_FOLDER / "deep" / "weights").read_bytes() == b"\x00\x01"
+    for name in saved.__slots__:
+        if name != "adapter":
+            assert getattr(loaded, name) == getattr(saved, name), name
+    loaded.save(folder)
+    assert ModelBundle.load(folder) == loaded
+
+
+def test_ones_own_labels_come_back_as_they_were(tmp_path: Path) -> None:
+    ModelBundle("mood", base="x/y", labels=OWN).save(tmp_path / "b")
+    found = ModelBundle.load(tmp_path / "b").labels
+    assert isinstance(found, LabelSet)
+    assert found == OWN
+    assert (found.name, found.labels, found.multi_label) == (OWN.name, OWN.labels, True)
+    file = tmp_path / "own.yaml"
+    file.write_text((tmp_path / "b" / LABELS_FILE).read_text("utf-8"), "utf-8")
+    ModelBundle("mood", base="x/y", labels=str(file)).save(tmp_path / "c")
+    file.unlink()
+    assert ModelBundle.load(tmp_path / "c").labels == OWN
+    with pytest.raises(LabelError):
+        ModelBundle("mood", base="x/y", labels="gone.yaml").save(tmp_path / "d")
+    ModelBundle("mood", base="x/y", labels="meld-7").save(tmp_path / "c")
+    assert not (tmp_path / "c" / LABELS_FILE).exists()
+
+
+@pytest.mark.parametrize("name", ["cped-13", "goemotions-28"])
+def test_named_schemes_survive_as_files_too(tmp_path: Path, name: str) -> None:
+    ModelBundle("mood", base="x/y", labels=scheme(name)).save(tmp_path)
+    assert ModelBundle.load(tmp_path).labels == scheme(name)
+
+
+def test_nothing_of_an_earlier_adapter_stays(adapter: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    whole(adapter).save(folder)
+    (adapter / "deep" / "weights").unlink()
+    (adapter / "deep").rmdir()
+    whole(adapter).save(folder)
+    assert [path.name for path in (folder / ADAPTER_FOLDER).iterdir()] == ["adapter_config.json"]
+    ModelBundle("plain", base="smollm2-135m").save(folder)
+    assert not (folder / ADAPTER_FOLDER).exists()
+    assert ModelBundle.load(folder).adapter is None
+
+
+def test_a_bundle_without_its_adapter_is_refused(adapter: Path, tmp_path: Path) -> None:
+    """Else it would answer as the base model, under the trained one's name."""
+    folder = tmp_path / "bundle"
+    whole(adapter).save(folder)
+    (folder / ADAPTER_FOLDER).rename(tmp_path / "elsewhere")
+    with pytest.raises(ModelError, match="lacks its folder 'adapter'"):
+        ModelBundle.load(folder)
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ModelError, match="not empty and not a model bundle"):
+        ModelBundle("mood", base="x/y").save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    with pytest.raises(ModelError, match="is a file"):
+        ModelBundle("mood", base="x/y").save(tmp_path / "thesis.txt")
+
+
+def test_other_templates_are_refused(tmp_path: Path) -> None:
+    ModelBundle("mood", base="x/y", templates={"en": "0" * 12}).save(tmp_path)
+    with pytest.raises(ModelError, match="made with other 'en' prompt templates") as caught:
+        ModelBundle.load(tmp_path)
+    assert templates("en").digest in caught.value.message
+    assert caught.value.hint
+
+
+BREAKS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown key": ({"colour": "red"}, "colour"),
+    "unknown schema": ({"schema": 2}, "schema"),
+    "no base": ({"base": None}, "base"),
+    "wrong type": ({"negotiate": "maybe"}, "negotiate"),
+    "scale of zero": ({"calibrations": {"abc": {"scale": 0}}}, "scale"),
+    "unknown framing": ({"framing": "verse"}, "framing"),
+}
+
+
+@pytest.mark.parametrize("case", BREAKS)
+def test_a_bundle_file_that_does_not_fit_names_the_place(tmp_path: Path, case: str) -> None:
+    ModelBundle("mood", base="x/y").save(tmp_path)
+    content = json.loads((tmp_path / BUNDLE_FILE).read_text("utf-8"))
+    change, place = BREAKS[case]
+    (tmp_path / BUNDLE_FILE).write_text(json.dumps(content | change))
+    with pytest.raises(ModelError, match=f"is not a model bundle: at '.*{place}"):
+        ModelBundle.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe"])
+def test_what_is_no_bundle_at_all(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / BUNDLE_FILE).write_bytes(content)
+    with pytest.raises(ModelError, match="is not a model bundle"):
+        ModelBundle.load(tmp_path)
+    with pytest.raises(ModelError, match="cannot be read"):
+        ModelBundle.load(tmp_path / "nowhere")
