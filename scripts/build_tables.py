@@ -59,10 +59,16 @@ def tfidf(content: Content) -> str:
                 f"`{run['settings']['characters']}`",
             ]
         )
-    notes = [f"- {run['title']}: {note}" for run in content["runs"] for note in run["warnings"]]
+    notes = [f"- {run['title']}: {note}" for run in content["runs"] for note in _gravest(run)]
     return "\n\n".join(
         part for part in (table(head, rows), provenance(content), "\n".join(notes)) if part
     )
+
+
+def _gravest(run: Content) -> list[str]:
+    """A run's warnings; where all of its intervals are rough, the one that says so."""
+    warnings: list[str] = run["warnings"]
+    return [note for note in warnings if note.startswith("The items stand in only")] or warnings
 
 
 def provenance(content: Content) -> str:

@@ -61,7 +61,7 @@ def test_plain_framing_puts_answers_on_the_question_s_line(tiny_model: Path) -> 
         Prompt().then("system", "Task.").then("user", "Ann: hi").line("user", "Emotion:")
     ).answer("joy").line("user", "Right?").answer("no").then("assistant", ", but").answer("calm")  # fmt: skip
     text = engine.text.decode(engine.framing.encode(prompt).tolist())
-    assert text == "Task.\nAnn: hi\nEmotion: joy\nRight? no, but calm"
+    assert text == "Task.\nAnn: hi\nEmotion: joy Right? no, but calm"
 
 
 def test_chosen_words_become_the_same_tokens_in_the_next_prompt(tiny_model: Path) -> None:

@@ -286,7 +286,7 @@ def test_block_masks_give_what_dense_rows_give(
     with open_tiny(tiny_model).session() as session:
         dense = session.score(requests)
     monkeypatch.setattr(attention, "uses_flex", lambda device: True)
-    whole = PackBudget(pack=4096, row=4096, row_min=4096)
+    whole = PackBudget(pack=4096, row=4096, waste=4096)
     with open_tiny(tiny_model, budget=whole).session() as session:
         sparse = session.score(requests)
     for left, right in zip(dense, sparse, strict=True):

@@ -11,7 +11,7 @@ from sentixrl.trie import Node, Pack, PackBudget, PromptTrie, plan
 Sequences = list[list[int]]
 sequences = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=9), min_size=1, max_size=12)
 budgets = st.builds(
-    PackBudget, pack=st.integers(1, 12), row=st.integers(1, 9), row_min=st.integers(1, 5)
+    PackBudget, pack=st.integers(1, 12), row=st.integers(1, 9), waste=st.integers(1, 9)
 )
 
 

@@ -64,6 +64,19 @@ class Prompt:
         text = ""
         for position, message in enumerate(self.messages):
             if position:
-                text += lead(text) if message.role == "assistant" else "\n"
+                own_line = begins_line(self.messages[position - 1], message)
+                text += "\n" if own_line else lead(text)
             text += "".join(message.segments)
         return text
+
+
+def begins_line(before: Message, message: Message) -> bool:
+    """Whether plain text gives a message a line of its own.
+
+    An answer follows its question on the same line, and after an answer of one line the talk
+    goes on there: every round asks a few words about every utterance, and a line break would be
+    one token in three.
+    """
+    if message.role == "assistant":
+        return False
+    return before.role != "assistant" or any("\n" in segment for segment in before.segments)

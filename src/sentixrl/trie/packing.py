@@ -19,6 +19,7 @@ from sentixrl.trie.trie import Node, PromptTrie
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+ROW_SHORTEST = 16  # a row this short is not worth a call of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,14 @@ class PackBudget:
 
     Attributes:
         pack: Most tokens computed in one forward pass.
-        row: Most tokens that attend together; longer rows pay for more pairs they cannot see,
-            shorter ones for more calls.
-        row_min: A row ends at a point where nothing in it is seen any more, once it is this long.
+        row: Most tokens that attend together.
+        waste: A row ends where the next token would not see this many of its keys: longer rows
+            pay for more pairs they cannot see, shorter ones for more calls.
     """
 
-    pack: int = 1024
+    pack: int = 2048
     row: int = 192
-    row_min: int = 64
+    waste: int = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,24 @@ class _Layout:
             wanted[self.last(node)] = True
         self.queries = np.flatnonzero(wanted)
 
+    def shared_depths(self) -> list[int]:
+        """How many ancestors each query shares with the query before it, shape ``[n_queries]``.
+
+        On the way from one to the next, depth-first order enters some nodes; the shallowest of
+        them hangs from their deepest common ancestor.
+        """
+        entered = np.append(self.position, 0)
+        inside = np.ones(len(entered), np.bool_)
+        inside[list(self.first.values())] = False
+        entered[inside] = np.iinfo(np.int64).max
+        queries = self.queries
+        if len(queries) < 2:
+            return [0] * len(queries)
+        bounds = np.stack([queries[:-1] + 1, queries[1:] + 1], axis=1).ravel()
+        lowest = np.minimum.reduceat(entered, bounds)[::2]
+        within = self.position[queries[:-1]] + 1
+        return [0, *np.minimum(lowest, within).tolist()]
+
     def last(self, node: Node) -> int:
         """Depth-first index of a node's last token."""
         return self.first[id(node)] + len(node.tokens) - 1
@@ -220,19 +239,19 @@ def _cut(layout: _Layout, reads: Sequence[Node], budget: PackBudget) -> list[Pac
 
 def _row_bounds(layout: _Layout, budget: PackBudget) -> list[tuple[int, int]]:
     """Ranges of ``layout.queries`` that form rows."""
-    queries, end = layout.queries, layout.end
+    depths = (layout.position[layout.queries] + 1).tolist()
     bounds: list[tuple[int, int]] = []
-    start = 0
-    seen_until = -1
-    for position, query in enumerate(queries.tolist()):
-        length = position - start
-        closed = length >= budget.row_min and query >= seen_until
-        if closed or length >= min(budget.row, budget.pack):
-            bounds.append((start, position))
-            start, seen_until = position, -1
-        seen_until = max(seen_until, int(end[query]))
-    if start < len(queries):
-        bounds.append((start, len(queries)))
+    start, keys = 0, 0
+    for place, (depth, shared) in enumerate(zip(depths, layout.shared_depths(), strict=True)):
+        length = place - start
+        far = length >= ROW_SHORTEST and keys - shared >= budget.waste
+        if length and (far or length >= min(budget.row, budget.pack)):
+            bounds.append((start, place))
+            start, keys = place, 0
+        # What the row gains: the path from where the last token's path is left.
+        keys += depth - (shared if place > start else 0)
+    if start < len(depths):
+        bounds.append((start, len(depths)))
     return bounds
 
 

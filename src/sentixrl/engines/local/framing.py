@@ -16,7 +16,7 @@ import numpy as np
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from sentixrl.context.prompt import Message, Prompt, lead
+from sentixrl.context.prompt import Message, Prompt, begins_line, lead
 from sentixrl.errors import ModelError
 from sentixrl.trie.trie import Tokens
 
@@ -80,7 +80,7 @@ class Text:
 
 
 class PlainFraming:
-    """Messages one below the other; an answer follows its question on the same line.
+    """Messages as :attr:`Prompt.text` lays them out.
 
     Args:
         text: The model's tokenisation.
@@ -98,10 +98,10 @@ class PlainFraming:
         """Token ids of a prompt, shape ``[length]``."""
         ids = list(self._text.begin_ids)
         for position, message in enumerate(prompt.messages):
-            if position and message.role != "assistant":
-                ids += self._text.bare("\n")
             segments = list(message.segments)
-            if message.role == "assistant" and segments and position:
+            if position and begins_line(prompt.messages[position - 1], message):
+                ids += self._text.bare("\n")
+            elif position and segments:
                 segments[0] = lead(_tail(prompt.messages[:position])) + segments[0]
             for segment in segments:
                 ids += self._text.bare(segment)

@@ -202,7 +202,7 @@ def _budget(device: torch.device) -> PackBudget:
     if not uses_flex(device):
         return PackBudget()
     # One row a pack: FlexAttention skips what a row cannot see by itself.
-    return PackBudget(pack=16_384, row=16_384, row_min=16_384)
+    return PackBudget(pack=16_384, row=16_384, waste=16_384)
 
 
 def _check_adapter(folder: Path) -> None:
