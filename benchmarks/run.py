@@ -61,7 +61,7 @@ class Timing:
 
 
 def main(
-    dialogues: Annotated[int, typer.Option(help="Size of the sample.")] = 30,
+    dialogues: Annotated[int, typer.Option(help="Size of the sample.")] = 50,
     repeats: Annotated[int, typer.Option(help="Runs of each contender; the best counts.")] = 2,
     model: Annotated[
         str | None, typer.Option(help="Model folder; default: the bundled one.")

@@ -54,7 +54,7 @@ class NegotiationOptions:
     agree_threshold: float = 0.5
     calibration: Calibration = field(default_factory=Calibration)
     correct_priors: bool = False
-    chunk_tokens: int = 4_000
+    chunk_tokens: int = 12_000
     reproducible: bool = False
 
     def __post_init__(self) -> None:
@@ -96,7 +96,9 @@ class Negotiator:
         self._builder = builder
         self._options = options
         scored = engine.capabilities.score and options.voice != "written"
-        self._priors = Priors(label_set, builder) if options.correct_priors and scored else None
+        self._priors = None
+        if options.correct_priors and scored:
+            self._priors = Priors(label_set, builder, verdicts=options.enabled)
         self._voice = self._choose_voice()
         # A deduction known from another dialogue would change the shape of this one's batch.
         self._deducer = Deducer(builder, 0 if options.reproducible else CACHE_SIZE)

@@ -62,11 +62,15 @@ class Priors:
     Args:
         label_set: The closed set.
         builder: Makes the contexts.
+        verdicts: Whether verdicts will be asked for, and their preferences are needed too.
     """
 
-    def __init__(self, label_set: LabelSet, builder: ContextBuilder) -> None:
+    def __init__(
+        self, label_set: LabelSet, builder: ContextBuilder, *, verdicts: bool = True
+    ) -> None:
         self._label_set = label_set
         self._builder = builder
+        self._judged = tuple(label_set) if verdicts else ()
         self._known: dict[str, Prior | None] = {}  # None: it could not be measured
 
     def learn(self, session: Session, templates: Sequence[TemplateSet]) -> None:
@@ -91,16 +95,19 @@ class Priors:
             session,
             [
                 self._agreement(talks[-1], label.word(template.language))
-                for label in self._label_set
+                for label in self._judged
             ],
         )
         spoken = [answer for answer in proposals if not isinstance(answer, Failure)]
         odds = [answer for answer in verdicts if not isinstance(answer, Failure)]
         if len(spoken) < len(proposals) or len(odds) < len(verdicts):
             return None
-        names = self._label_set.names
         means = [sum(column) / len(spoken) for column in zip(*spoken, strict=True)]
-        return Prior(dict(zip(names, means, strict=True)), dict(zip(names, odds, strict=True)))
+        judged = [label.name for label in self._judged]
+        return Prior(
+            dict(zip(self._label_set.names, means, strict=True)),
+            dict(zip(judged, odds, strict=True)),
+        )
 
     def _label_scores(self, talk: Talk) -> Turn[tuple[float, ...]]:
         talk.ask("generator", "question")

@@ -34,8 +34,8 @@ class PackBudget:
     """
 
     pack: int = 2048
-    row: int = 192
-    waste: int = 96
+    row: int = 128
+    waste: int = 64
 
 
 @dataclass(frozen=True, slots=True)

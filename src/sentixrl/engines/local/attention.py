@@ -1,66 +1,104 @@
 """Attention over a pack's rows: each range of tokens against its own keys.
 
 Contract: ``attend`` gives what dense attention under the trie's visibility would give. On the CPU
-a row is a small dense product under an additive mask, and only its pairs are computed; on CUDA
-the pack is one row for FlexAttention, whose blocks without a visible pair are skipped.
+rows of like shape are padded into one batched product under an additive mask, and little more
+than their own pairs is computed; on CUDA the pack is one row for FlexAttention, whose blocks
+without a visible pair are skipped.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from sentixrl.engines.local.store import KeyValueStore
 from sentixrl.trie import Pack, Row
 
+# A batch of rows may compute this much more than its rows alone: calls cost too.
+PADDING = 1.4
+
 
 @dataclass(slots=True)
-class RowPlan:
-    """One row's tensors on the device.
+class RowBatch:
+    """Rows that attend in one call, padded to the same shape.
 
     Attributes:
-        start: First query in the pack.
-        stop: One past the last.
-        keys: Slots of its keys, ``[n_keys]``.
-        row: Whose visibility its masks carry.
+        rows: The rows, at most ``queries`` tokens and ``keys`` keys each.
+        gather: Token of the pack at each place of the padded batch, ``[batch * queries]``.
+        places: Where each of the rows' tokens stands in the padded batch, ``[n_tokens]``.
+        tokens: Which tokens of the pack those are, ``[n_tokens]``.
+        slots: Slot of each key, padded with slot 0, ``[batch * keys]``.
+        queries: Padded number of tokens.
+        keys: Padded number of keys.
         dtype: Format of additive masks.
         sparse: Whether masks are FlexAttention's block masks.
     """
 
-    start: int
-    stop: int
-    keys: torch.Tensor
-    row: Row
+    rows: Sequence[Row]
+    gather: torch.Tensor
+    places: torch.Tensor
+    tokens: torch.Tensor
+    slots: torch.Tensor
+    queries: int
+    keys: int
     dtype: torch.dtype
     sparse: bool
     _masks: dict[int | None, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls, rows: Sequence[Row], dtype: torch.dtype, device: torch.device, sparse: bool
+    ) -> RowBatch:
+        """Lay rows out side by side."""
+        queries = max(row.stop - row.start for row in rows)
+        keys = max(len(row.keys) for row in rows)
+        gather = np.zeros((len(rows), queries), np.int64)
+        slots = np.zeros((len(rows), keys), np.int64)
+        for place, row in enumerate(rows):
+            gather[place, : row.stop - row.start] = np.arange(row.start, row.stop)
+            slots[place, : len(row.keys)] = row.keys
+        tokens = np.concatenate([np.arange(row.start, row.stop) for row in rows])
+        places = np.concatenate(
+            [n * queries + np.arange(row.stop - row.start) for n, row in enumerate(rows)]
+        )
+        on_device = (torch.from_numpy(a).to(device) for a in (gather, places, tokens, slots))
+        first, second, third, fourth = on_device
+        return cls(
+            rows, first.flatten(), second, third, fourth.flatten(), queries, keys, dtype, sparse
+        )
+
     def mask(self, window: int | None) -> Any:  # noqa: ANN401 - a tensor or a block mask
-        """The row's mask, for layers that look back ``window`` tokens or all the way."""
+        """The rows' mask, for layers that look back ``window`` tokens or all the way."""
         if window not in self._masks:
             build = self._block_mask if self.sparse else self._additive
             self._masks[window] = build(window)
         return self._masks[window]
 
     def _additive(self, window: int | None) -> torch.Tensor:
-        """0 where a key is seen, -inf where not, ``[1, 1, queries, n_keys]``."""
-        seen = self.row.visible()
-        if window is not None:
-            seen &= self.row.distance() < window
-        hidden = torch.from_numpy(~seen).to(self.keys.device)
-        bias = torch.zeros(hidden.shape, dtype=self.dtype, device=self.keys.device)
-        return bias.masked_fill_(hidden, float("-inf"))[None, None]
+        """0 where a key is seen, -inf where not, ``[batch, 1, queries, keys]``."""
+        hidden = np.ones((len(self.rows), self.queries, self.keys), np.bool_)
+        for place, row in enumerate(self.rows):
+            seen = row.visible()
+            if window is not None:
+                seen &= row.distance() < window
+            hidden[place, : seen.shape[0], : seen.shape[1]] = ~seen
+            hidden[place, seen.shape[0] :, 0] = False  # padding sees something, or it is NaN
+        bias = torch.zeros(hidden.shape, dtype=self.dtype, device=self.slots.device)
+        bias.masked_fill_(torch.from_numpy(hidden).to(self.slots.device), float("-inf"))
+        return bias[:, None]
 
     def _block_mask(self, window: int | None) -> Any:  # noqa: ANN401 - FlexAttention's BlockMask
         from torch.nn.attention.flex_attention import create_block_mask
 
-        device, row = self.keys.device, self.row
+        (row,) = self.rows
+        device = self.slots.device
         order, end, query, depth, back = (
             torch.from_numpy(values).to(device)
             for values in (row.order, row.end, row.queries, row.key_depth, row.query_depth)
@@ -72,9 +110,7 @@ class RowPlan:
             seen = (order[k] <= query[q]) & (query[q] < end[k])
             return seen if window is None else seen & (back[q] - depth[k] < window)
 
-        return create_block_mask(
-            visible, None, None, self.stop - self.start, len(row.order), device=str(device)
-        )
+        return create_block_mask(visible, None, None, self.queries, self.keys, device=str(device))
 
 
 @dataclass(slots=True)
@@ -85,7 +121,7 @@ class PackPlan:
         tokens: ``[length]``.
         positions: ``[length]``.
         slots: ``[length]``.
-        rows: One plan a row.
+        batches: What attends together.
         reads: ``[n_reads]``.
         store: The session's keys and values.
     """
@@ -93,7 +129,7 @@ class PackPlan:
     tokens: torch.Tensor
     positions: torch.Tensor
     slots: torch.Tensor
-    rows: list[RowPlan]
+    batches: list[RowBatch]
     reads: torch.Tensor
     store: KeyValueStore
 
@@ -103,17 +139,12 @@ class PackPlan:
     ) -> PackPlan:
         """Move a pack to the device."""
         sparse = uses_flex(device)
-        rows = [
-            RowPlan(
-                row.start, row.stop, torch.from_numpy(row.keys).to(device), row, dtype, sparse
-            )
-            for row in pack.rows
-        ]
+        groups = [[row] for row in pack.rows] if sparse else _alike(pack.rows)
         return cls(
             tokens=torch.from_numpy(pack.tokens).to(device),
             positions=torch.from_numpy(pack.positions).to(device),
             slots=torch.from_numpy(pack.slots).to(device),
-            rows=rows,
+            batches=[RowBatch.of(rows, dtype, device, sparse) for rows in groups],
             reads=torch.from_numpy(pack.reads).to(device),
             store=store,
         )
@@ -139,12 +170,17 @@ def attend(
     """
     keys, values = plan.store.layer(layer)
     grouped = queries.shape[1] != keys.shape[1]
-    for row in plan.rows:
-        key = keys.index_select(0, row.keys).transpose(0, 1)[None]
-        value = values.index_select(0, row.keys).transpose(0, 1)[None]
-        query = queries[row.start : row.stop].transpose(0, 1)[None]
-        mask = row.mask(window)
-        if row.sparse:
+    for batch in plan.batches:
+        key, value, query = (
+            source.index_select(0, index).unflatten(0, (len(batch.rows), -1)).transpose(1, 2)
+            for source, index in (
+                (keys, batch.slots),
+                (values, batch.slots),
+                (queries, batch.gather),
+            )
+        )
+        mask = batch.mask(window)
+        if batch.sparse:
             mixed = flex_attention(queries.device)(
                 query, key, value, block_mask=mask, scale=scale, enable_gqa=grouped
             )
@@ -152,7 +188,24 @@ def attend(
             mixed = F.scaled_dot_product_attention(
                 query, key, value, attn_mask=mask, scale=scale, enable_gqa=grouped
             )
-        out[row.start : row.stop] = mixed[0].transpose(0, 1)
+        spread = mixed.transpose(1, 2).flatten(0, 1)
+        out.index_copy_(0, batch.tokens, spread.index_select(0, batch.places))
+
+
+def _alike(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Group rows so that padding each group to one shape costs little."""
+    group: list[Row] = []
+    area = 0
+    for row in sorted(rows, key=lambda row: (len(row.keys), row.stop - row.start)):
+        own = (row.stop - row.start) * len(row.keys)
+        widest = max(other.stop - other.start for other in [*group, row])
+        if group and (len(group) + 1) * widest * len(row.keys) > PADDING * (area + own):
+            yield group
+            group, area = [], 0
+        group.append(row)
+        area += own
+    if group:
+        yield group
 
 
 def uses_flex(device: torch.device) -> bool:

@@ -1,7 +1,7 @@
 """The key–value store of a session: one slot a trie token, in every layer.
 
 Contract: slots are written once per computation and read by any number of rows. The store grows
-by doubling; closing the session drops it.
+by half; closing the session drops it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class KeyValueStore:
         """Make room for ``slots`` slots in all."""
         if slots <= self._capacity:
             return
-        self._capacity = max(slots, 2 * self._capacity)
+        self._capacity = max(slots, 3 * self._capacity // 2)
         for layers in (self._keys, self._values):
             for layer, old in layers.items():
                 layers[layer] = old.new_empty(self._capacity, *old.shape[1:])
