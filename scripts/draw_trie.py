@@ -83,7 +83,7 @@ def _mask() -> tuple[list[str], int]:
         run = np.arange(tokens, dtype=np.int64) + 10 * index
         ends.append(trie.insert(run, below=ends[parent] if parent >= 0 else None))
         colours.update(dict.fromkeys(run.tolist(), colour))
-    (pack,) = plan(trie, ends, PackBudget(row=1024, row_min=1024))
+    (pack,) = plan(trie, ends, PackBudget(row=1024, waste=1024))
     visible = pack.rows[0].visible()
     cells = []
     for q, token in enumerate(pack.tokens.tolist()):

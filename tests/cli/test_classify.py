@@ -195,7 +195,9 @@ def test_several_files_are_told_apart(classify: Classify, talk: Path, tmp_path: 
     assert [len(result["utterances"]) for result in answer.objects] == [2, 1, 1]
     alone = classify(other, "--json", "--no-negotiate").objects[0]
     assert alone["id"] == "scene"
-    assert alone["utterances"] == answer.objects[2]["utterances"]
+    (one,), (among,) = alone["utterances"], answer.objects[2]["utterances"]
+    assert one["label"] == among["label"]
+    assert one["probabilities"] == pytest.approx(among["probabilities"], abs=1e-4)
 
 
 def test_columns_and_encodings_can_be_named(classify: Classify, tmp_path: Path) -> None:
@@ -368,7 +370,7 @@ def test_ten_thousand_turns_have_ten_thousand_results(
     assert [turn["index"] for turn in turns] == list(range(10_000))
     assert [turn["fallback"] for turn in turns] == [LABELS.names[n % 3] for n in range(10_000)]
     largest = max(len(batch) for batch in engine.batches)
-    assert largest <= 4_000 / 12
+    assert largest <= NegotiationOptions().chunk_tokens / 12
 
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--show", "negotiation")])
@@ -425,14 +427,3 @@ def test_invalid_is_no_error(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> N
     assert (answer.code, turn["status"]) == (0, Status.INVALID)
     assert (turn["probabilities"], turn["confidence"], turn["fallback"]) == (None, None, None)
     assert "! invalid" in shell("classify", "--text", "Well.").out
-
-
-def test_several_files_are_one_run_and_say_where_each_dialogue_is_from(
-    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    paths = [tmp_path / name for name in ("one.txt", "two.txt")]
-    for path in paths:
-        path.write_text("Ann: I kept it.\n\nBob: All of it?\n", "utf-8")
-    assert run(["classify", *map(str, paths), "--model", str(tiny_model), "--json"]) == 0
-    found = [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()]
-    assert found == [f"{path}/{number}" for path in paths for number in (1, 2)]

@@ -46,7 +46,9 @@ def test_an_answer_continues_what_the_assistant_said() -> None:
 
 def test_the_text_shows_each_message_where_plain_framing_puts_it() -> None:
     prompt = Prompt().then("system", "S", "\nT").then("user", "U").answer("A").line("user", "V")
-    assert prompt.text == "S\nT\nU A\nV"
+    assert prompt.text == "S\nT\nU A V"
+    written = Prompt().then("user", "U").answer("A").line("assistant", "B").line("user", "V")
+    assert written.text == "U A\nB\nV"
 
 
 def test_a_deduction_is_asked_for_part_by_part() -> None:

@@ -57,16 +57,16 @@ def test_markup_in_an_utterance_stays_text(tiny_model: Path, framing: str) -> No
 
 def test_plain_framing_puts_answers_on_the_question_s_line(tiny_model: Path) -> None:
     engine = open_engine(tiny_model, LocalOptions(dtype="float32", framing="plain"))
-    prompt = (
-        Prompt().then("system", "Task.").then("user", "Ann: hi").line("user", "Emotion:")
-    ).answer("joy").line("user", "Right?").answer("no").then("assistant", ", but").answer("calm")  # fmt: skip
+    asked = Prompt().then("system", "Task.").then("user", "Ann: hi").line("user", "Emotion:")
+    judged = asked.answer("joy").line("user", "Right?").answer("no")
+    prompt = judged.then("assistant", ", but").answer("calm")
     text = engine.text.decode(engine.framing.encode(prompt).tolist())
     assert text == "Task.\nAnn: hi\nEmotion: joy Right? no, but calm"
 
 
 def test_chosen_words_become_the_same_tokens_in_the_next_prompt(tiny_model: Path) -> None:
     for framing in ("plain", "chat"):
-        engine = open_engine(tiny_model, LocalOptions(dtype="float32", framing=framing))  # type: ignore[arg-type]
+        engine = open_engine(tiny_model, LocalOptions(dtype="float32", framing=framing))
         asked = Prompt().then("user", "Ann: hi").line("user", "Emotion:")
         (answer,) = engine.framing.answers(asked, ["deep melancholy"])
         before = engine.framing.encode(asked).tolist()

@@ -93,10 +93,7 @@ class Priors:
         proposals = together(session, [self._label_scores(talk) for talk in talks])
         verdicts = together(
             session,
-            [
-                self._agreement(talks[-1], label.word(template.language))
-                for label in self._judged
-            ],
+            [self._agreement(talks[-1], label.word(template.language)) for label in self._judged],
         )
         spoken = [answer for answer in proposals if not isinstance(answer, Failure)]
         odds = [answer for answer in verdicts if not isinstance(answer, Failure)]

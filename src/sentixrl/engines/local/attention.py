@@ -172,7 +172,9 @@ def attend(
     grouped = queries.shape[1] != keys.shape[1]
     for batch in plan.batches:
         key, value, query = (
-            source.index_select(0, index).unflatten(0, (len(batch.rows), -1)).transpose(1, 2)
+            source.index_select(0, index)
+            .view(len(batch.rows), -1, *source.shape[1:])
+            .transpose(1, 2)
             for source, index in (
                 (keys, batch.slots),
                 (values, batch.slots),
