@@ -28,6 +28,7 @@ check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/ruff check .
 	$(BIN)/python scripts/check_rooms.py
 	$(BIN)/python scripts/build_docs.py --check
+	$(BIN)/python scripts/build_tables.py --check
 	$(BIN)/mypy src tests scripts benchmarks
 
 bench: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev

@@ -80,7 +80,58 @@ def provenance(content: Content) -> str:
     )
 
 
-MAKERS: Mapping[str, Callable[[Content], str]] = {"tfidf": tfidf}
+def zero_shot(content: Content) -> str:
+    """The untrained model on test sets."""
+    head = ["data set", "utterances", "weighted-F1", "macro-F1", "accuracy"]
+    rows = []
+    for run in content["runs"]:
+        drawn = run["limit_dialogues"]
+        sample = f" ({drawn} dialogues drawn with seed {run['seed']})" if drawn else ""
+        metrics = [with_interval(run[name]) for name in ("weighted_f1", "macro_f1", "accuracy")]
+        rows.append([run["title"] + sample, f"{run['utterances']:,}", *metrics])
+    source = (
+        f"Measured on {content['date']} with `{content['command']}` on {content['machine']}: "
+        f"{content['what']}."
+    )
+    notes = [f"- {run['title']}: {note}" for run in content["runs"] for note in _gravest(run)]
+    return "\n\n".join(part for part in (table(head, rows), source, "\n".join(notes)) if part)
+
+
+def bench(content: Content) -> str:
+    """The engine against what is usually done."""
+    machine, material = content["machine"], content["material"]
+    found = content["contenders"]
+    slowest = min(entry["utterances_per_second"] for entry in found.values())
+    rows = [
+        [
+            name,
+            f"{entry['utterances_per_second']:.1f}",
+            f"{entry['utterances_per_second'] / slowest:.1f}×",
+            f"{entry['tokens_computed']:,}",
+        ]
+        for name, entry in sorted(found.items(), key=lambda pair: pair[1]["utterances_per_second"])
+    ]
+    head = ["", "utterances/s", "against the slowest", "tokens computed"]
+    growth = ", ".join(
+        f"{turns} turns {cost:.0f} ms"
+        for turns, cost in content["milliseconds_per_utterance_by_turns"].items()
+    )
+    facts = (
+        f"Measured on {content['date']} with `make bench` on {machine['processor']}, "
+        f"{machine['threads']} threads, {machine['dtype']} (matrix products reach "
+        f"{machine['matmul_peak_gflops']:.0f} GFLOP/s there); {material['source']}, "
+        f"{material['utterances']} utterances, up to {material['history_turns']} earlier turns. "
+        f"Useful fraction of that rate in the single pass: "
+        f"{content['headline']['useful_fraction']:.2f}. An utterance in dialogues of {growth}."
+    )
+    return f"{table(head, rows)}\n\n{facts}"
+
+
+MAKERS: Mapping[str, Callable[[Content], str]] = {
+    "tfidf": tfidf,
+    "zero_shot": zero_shot,
+    "bench": bench,
+}
 """Name of a file in results/ → what makes its table."""
 
 

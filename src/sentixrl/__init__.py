@@ -1,11 +1,13 @@
 """Fine-grained emotion classification with language models that negotiate with themselves.
 
-import sentixrl
+Example::
 
-model = sentixrl.load()
-result = model.predict([("Ana", "You kept my letter?"), ("Ben", "Every single one.")])
-for item in result.items:
-print(item.index, item.label, item.confidence)
+    import sentixrl
+
+    model = sentixrl.load()
+    result = model.predict([("Ana", "You kept my letter?"), ("Ben", "Every single one.")])
+    for item in result.items:
+        print(item.index, item.label, item.confidence)
 """
 
 from sentixrl.bundle import ModelBundle

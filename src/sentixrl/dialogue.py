@@ -36,7 +36,7 @@ class Dialogue:
     Attributes:
         id: Unique within a data set or file.
         utterances: The turns, oldest first.
-        language: BCP-47 primary subtag (``en``, ``zh``, …) if known.
+        language: BCP-47 tag (``en``, ``zh``, ``hi-Latn``, …) if known.
         group: The unit that is drawn when results are resampled (a show, a video, an episode);
             the dialogue itself when ``None``.
     """

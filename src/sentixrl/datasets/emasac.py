@@ -26,7 +26,7 @@ def read(request: Request) -> Reading:
     candidates = (f"{name}.csv", f"MaSaC_{name}_erc.json")
     what = f"{request.split} split of E-MaSaC"
     path = find(request.path, candidates, what, f"See {SOURCE}.")
-    gathering = Gathering(request, "hi")
+    gathering = Gathering(request, "hi-Latn")
     if path.suffix == ".json":
         _read_official(gathering, path, name)
     else:
@@ -93,7 +93,7 @@ def _list(item: object, key: str, place: Place) -> list[Any]:
 INFO = DatasetInfo(
     name="emasac",
     title="E-MaSaC, SemEval-2024 task 10 (EDiReF), subtask 1",
-    languages=("hi",),
+    languages=("hi-Latn",),
     licence="unclear: none is stated; the transcripts are a third party's",
     citation="Kumar et al. 2024, SemEval 2024 Task 10: Emotion Discovery and Reasoning its Flip "
     "in Conversation (EDiReF)",
@@ -114,7 +114,8 @@ INFO = DatasetInfo(
     notes=(
         "Every test episode occurs in train: results say little about new episodes.",
         "One turn of train has no speaker (NaN in the source).",
-        "Hindi written in Latin letters and mixed with English; the language is given as 'hi'.",
+        "Hindi written in Latin letters and mixed with English: the language is 'hi-Latn', for "
+        "which 'auto' takes the English templates.",
     ),
     not_fetched="No licence is stated.",
 )

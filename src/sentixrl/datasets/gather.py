@@ -42,7 +42,7 @@ class Gathering:
 
     Args:
         request: What the loader was asked for.
-        language: BCP-47 primary subtag of the dialogues.
+        language: BCP-47 tag of the dialogues.
         cp1252: Whether control characters U+0080 to U+009F are bytes of Windows-1252 that were
             decoded as something else (then they become what they stood for); else they are
             removed, for nothing is known of them.
