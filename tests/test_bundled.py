@@ -10,7 +10,15 @@ import pytest
 import torch
 
 import sentixrl
-from sentixrl import ContextOptions, Dialogue, LabelSet, NegotiationOptions, Rules, Status
+from sentixrl import (
+    Classifier,
+    ContextOptions,
+    Dialogue,
+    LabelSet,
+    NegotiationOptions,
+    Rules,
+    Status,
+)
 from sentixrl.context.retrieval import ContextBuilder
 from sentixrl.context.templates import templates
 from sentixrl.engines.local import bundled
@@ -103,7 +111,16 @@ def test_two_turns_classify(model: sentixrl.Classifier) -> None:
     result = model.predict(TALK)
     assert (result.model, result.language) == ("smollm2-135m", "en")
     assert result.template == templates("en").identity
-    for item in result.items:
+    # Its discriminator is untrained, so it negotiates only when asked.
+    assert {item.status for item in result.items} == {Status.SINGLE}
+    asked = Classifier(
+        model.engine,
+        model.label_set,
+        model.context,
+        replace(model.negotiation, enabled=True),
+        model.bundle,
+    )
+    for item in asked.predict(TALK).items:
         assert item.status in {Status.CONSENSUS, Status.OUTLIER}
         assert item.fallback in model.label_set
         assert item.probabilities is not None

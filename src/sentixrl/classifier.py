@@ -171,10 +171,11 @@ def load(
 
 
 def _bundle(model: str | Path | Engine | None) -> ModelBundle:
-    if model is None:
-        from sentixrl.engines.local.bundled import DEFAULT
+    from sentixrl.engines.local.bundled import DEFAULT
 
-        return ModelBundle(name=DEFAULT.name, base=DEFAULT.name, framing="plain")
+    if model is None or model == DEFAULT.name:
+        # Its discriminator was never trained to judge, so it negotiates only when asked.
+        return ModelBundle(DEFAULT.name, DEFAULT.name, framing="plain", negotiate=False)
     if not isinstance(model, str | Path):
         return ModelBundle(name=model.name)
     if (Path(model) / BUNDLE_FILE).is_file():

@@ -136,7 +136,7 @@ def classify(
             window=window,
             rounds=rounds,
             agreements=agreements,
-            negotiate=negotiate,
+            negotiate=True if negotiate is None and show is not None else negotiate,
             gate=gate,
             voice=voice.value,
             deduction=deduction.value,

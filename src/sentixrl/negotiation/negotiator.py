@@ -159,9 +159,11 @@ class Negotiator:
 
     def _negotiate(self, chunk: Sequence[Dialogue]) -> list[DialoguePrediction]:
         templates = [self._builder.template_for(dialogue) for dialogue in chunk]
-        with self._engine.session() as session:
-            if self._priors is not None:
+        if self._priors is not None:
+            # In a session of its own: what a chunk computes must not depend on its being first.
+            with self._engine.session() as session:
                 self._priors.learn(session, templates)
+        with self._engine.session() as session:
             contexts = self._deducer.contexts(session, chunk)
             talks = [
                 [Talk(context, template, context.prompt) for context in group]

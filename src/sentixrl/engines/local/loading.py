@@ -209,7 +209,7 @@ def _check_adapter(folder: Path) -> None:
     if not (folder / "adapter_config.json").is_file():
         raise ModelError(
             f"{folder} is not an adapter: it has no adapter_config.json.",
-            hint="Give a folder saved by PEFT or by 'sentixrl train'.",
+            hint="Give a folder saved by PEFT.",
         )
 
 
