@@ -73,6 +73,7 @@ def test_two_runs(compare: Compare) -> None:
         assert label in output
     assert "Holm" not in output
     assert "three seeds" in " ".join(output.split())
+    assert "too rough to rely on" in " ".join(output.split())  # a handful of clusters
 
 
 def test_json_says_the_same(compare: Compare) -> None:

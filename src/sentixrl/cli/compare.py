@@ -16,7 +16,7 @@ from rich.table import Table
 from sentixrl.cli.console import answers, errors
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.evaluation.comparison import Comparison, PairComparison, Pairs, compare_systems
-from sentixrl.evaluation.intervals import Interval, Resampling
+from sentixrl.evaluation.intervals import Interval, Resampling, few_clusters
 from sentixrl.evaluation.items import Answer, Item
 
 Record = Mapping[str, Any]
@@ -139,6 +139,9 @@ def _print(found: Comparison, answer: Answer, console: Console) -> None:
         "are second minus first, in points.",
         highlight=False,
     )
+    rough = few_clusters(found.n_clusters)
+    if rough is not None:
+        console.print(f"Note: {rough}", highlight=False)
     several = len(found.pairs) > 1
     for pair in found.pairs:
         console.print(_metrics(pair, several))

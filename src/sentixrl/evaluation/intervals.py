@@ -31,6 +31,7 @@ from sentixrl.evaluation.metrics import Statistic
 _CHUNK = 4_000_000
 _BY_KIND = 4
 DIGITS = 6
+FEW_CLUSTERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +208,13 @@ def standard_errors(tallies: Floats, statistic: Statistic) -> Floats:
     without = statistic(held.sum(axis=0) - held)
     spread = ((without - without.mean(axis=0)) ** 2).sum(axis=0)
     return np.asarray(np.sqrt(spread * (len(held) - 1) / len(held)))
+
+
+def few_clusters(number: int) -> str | None:
+    """A warning where intervals and p-values rest on too few clusters, else ``None``."""
+    if number >= FEW_CLUSTERS:
+        return None
+    return (
+        f"The items stand in only {number} cluster(s); with fewer than {FEW_CLUSTERS}, "
+        "intervals and p-values are too rough to rely on."
+    )

@@ -15,7 +15,13 @@ import numpy as np
 from sentixrl.errors import InputError
 from sentixrl.evaluation.calibration_report import calibration_report
 from sentixrl.evaluation.confusion import Floats, cluster_codes, cluster_names, tally
-from sentixrl.evaluation.intervals import Interval, Resampling, intervals, mean_intervals
+from sentixrl.evaluation.intervals import (
+    Interval,
+    Resampling,
+    few_clusters,
+    intervals,
+    mean_intervals,
+)
 from sentixrl.evaluation.items import Answer, Item
 from sentixrl.evaluation.metrics import (
     HEADLINE,
@@ -31,7 +37,6 @@ from sentixrl.evaluation.negotiation_effect import negotiation_effect
 from sentixrl.evaluation.slices import slices
 from sentixrl.labels import LabelSet
 
-FEW_CLUSTERS = 20
 FEW_CLUSTERS_OF_A_LABEL = 10
 
 
@@ -153,11 +158,9 @@ def _slices(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> di
 
 def _warnings(tallies: Floats, labels: Sequence[str]) -> list[str]:
     warnings: list[str] = []
-    if len(tallies) < FEW_CLUSTERS:
-        warnings.append(
-            f"The items stand in only {len(tallies)} cluster(s); with fewer than {FEW_CLUSTERS}, "
-            "intervals and p-values are too rough to rely on."
-        )
+    rough = few_clusters(len(tallies))
+    if rough is not None:
+        warnings.append(rough)
     reach = (support(tallies) > 0).sum(axis=0)
     for label, number in zip(labels, reach, strict=True):
         if number == 0:
