@@ -13,6 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sentixrl.cli.arguments import (
+    AdapterOption,
+    AgreementsOption,
+    BitsOption,
+    DeductionChoice,
+    DeductionOption,
+    DeviceOption,
+    DtypeOption,
+    FramingOption,
+    GateOption,
+    LanguageOption,
+    NegotiateOption,
+    RoundsOption,
+    VoiceChoice,
+    VoiceOption,
+    WindowOption,
+)
 from sentixrl.cli.console import answers, errors
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
@@ -38,30 +55,6 @@ class FormatName(StrEnum):
     TSV = "tsv"
 
 
-class VoiceChoice(StrEnum):
-    """How the roles answer."""
-
-    AUTO = "auto"
-    SCORED = "scored"
-    WRITTEN = "written"
-
-
-class DeductionChoice(StrEnum):
-    """How often the model describes the situation first."""
-
-    AUTO = "auto"
-    OFF = "off"
-    ANCHOR = "anchor"
-    UTTERANCE = "utterance"
-
-
-class FramingChoice(StrEnum):
-    """How prompts become text."""
-
-    PLAIN = "plain"
-    CHAT = "chat"
-
-
 class Show(StrEnum):
     """What the table adds."""
 
@@ -84,26 +77,14 @@ def classify(
         str | None,
         typer.Option("--model", "-m", help="A bundle, a model folder, a bundled name or a hub id."),
     ] = None,
-    window: Annotated[
-        int | None, typer.Option(min=0, help="Most earlier turns a prompt shows.")
-    ] = None,
-    rounds: Annotated[int, typer.Option(help="Most rounds of negotiation.")] = 3,
-    agreements: Annotated[int, typer.Option(help="Agreements in a row that end it.")] = 1,
-    negotiate: Annotated[
-        bool | None, typer.Option("--negotiate/--no-negotiate", help="Default: the model's policy.")
-    ] = None,
-    gate: Annotated[
-        float | None, typer.Option(help="No negotiation from this confidence on (0 to 1).")
-    ] = None,
-    voice: Annotated[
-        VoiceChoice, typer.Option(help="Answers by probabilities, or written out.")
-    ] = VoiceChoice.AUTO,
-    deduction: Annotated[
-        DeductionChoice, typer.Option(help="Let the model describe the situation first.")
-    ] = DeductionChoice.AUTO,
-    language: Annotated[
-        str, typer.Option(help="Language of the prompt templates; 'auto' follows the text.")
-    ] = "auto",
+    window: WindowOption = None,
+    rounds: RoundsOption = 3,
+    agreements: AgreementsOption = 1,
+    negotiate: NegotiateOption = None,
+    gate: GateOption = None,
+    voice: VoiceOption = VoiceChoice.AUTO,
+    deduction: DeductionOption = DeductionChoice.AUTO,
+    language: LanguageOption = "auto",
     json_output: Annotated[
         bool, typer.Option("--json", help="One JSON object a dialogue, a line each.")
     ] = False,
@@ -115,15 +96,11 @@ def classify(
     columns: Annotated[
         str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
     ] = None,
-    framing: Annotated[
-        FramingChoice | None, typer.Option(help="Chat markup or plain text; default: the model's.")
-    ] = None,
-    adapter: Annotated[Path | None, typer.Option(help="Folder of a PEFT adapter.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
-    ] = None,
-    bits: Annotated[int | None, typer.Option(help="8 or 4: quantised weights on CUDA.")] = None,
+    framing: FramingOption = None,
+    adapter: AdapterOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    bits: BitsOption = None,
 ) -> int:
     """Tell the emotion of every turn."""
     dialogues = _read(files or [], text, format, encoding, columns)

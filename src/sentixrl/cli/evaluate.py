@@ -18,7 +18,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from sentixrl import __version__
-from sentixrl.cli.classify import DeductionChoice, FramingChoice, VoiceChoice
+from sentixrl.cli.arguments import (
+    AdapterOption,
+    AgreementsOption,
+    BitsOption,
+    DeductionChoice,
+    DeductionOption,
+    DeviceOption,
+    DtypeOption,
+    FramingOption,
+    GateOption,
+    LanguageOption,
+    NegotiateOption,
+    RoundsOption,
+    VoiceChoice,
+    VoiceOption,
+    WindowOption,
+)
 from sentixrl.cli.console import answers, errors
 from sentixrl.cli.progress import follow
 from sentixrl.errors import ConfigError, MissingDependencyError
@@ -90,35 +106,19 @@ def evaluate(
             "are nearly equal.",
         ),
     ] = False,
-    window: Annotated[
-        int | None, typer.Option(min=0, help="Most earlier turns a prompt shows.")
-    ] = None,
-    rounds: Annotated[int, typer.Option(help="Most rounds of negotiation.")] = 3,
-    agreements: Annotated[int, typer.Option(help="Agreements in a row that end it.")] = 1,
-    negotiate: Annotated[
-        bool | None, typer.Option("--negotiate/--no-negotiate", help="Default: the model's policy.")
-    ] = None,
-    gate: Annotated[
-        float | None, typer.Option(help="No negotiation from this confidence on (0 to 1).")
-    ] = None,
-    voice: Annotated[
-        VoiceChoice, typer.Option(help="Answers by probabilities, or written out.")
-    ] = VoiceChoice.AUTO,
-    deduction: Annotated[
-        DeductionChoice, typer.Option(help="Let the model describe the situation first.")
-    ] = DeductionChoice.AUTO,
-    language: Annotated[
-        str, typer.Option(help="Language of the prompt templates; 'auto' follows the text.")
-    ] = "auto",
-    framing: Annotated[
-        FramingChoice | None, typer.Option(help="Chat markup or plain text; default: the model's.")
-    ] = None,
-    adapter: Annotated[Path | None, typer.Option(help="Folder of a PEFT adapter.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
-    ] = None,
-    bits: Annotated[int | None, typer.Option(help="8 or 4: quantised weights on CUDA.")] = None,
+    window: WindowOption = None,
+    rounds: RoundsOption = 3,
+    agreements: AgreementsOption = 1,
+    negotiate: NegotiateOption = None,
+    gate: GateOption = None,
+    voice: VoiceOption = VoiceChoice.AUTO,
+    deduction: DeductionOption = DeductionChoice.AUTO,
+    language: LanguageOption = "auto",
+    framing: FramingOption = None,
+    adapter: AdapterOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    bits: BitsOption = None,
 ) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
     _check_choice(model, predictions, baseline)
