@@ -28,7 +28,7 @@ ORDER = (
     {"batch", "serve", "cli"},
 )
 HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch"}
-HEAVY_AT_TOP = {"engines/local": {"torch"}, "training": {"torch"}}
+HEAVY_AT_TOP = {"engines/local": {"torch"}, "training": {"torch", "transformers"}}
 
 
 def rank(room: str) -> int | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.templates import templates
+from sentixrl.context.window import HistoryWindow
 from sentixrl.errors import ModelError
 from sentixrl.labels import LabelSet, read_label_file
 
@@ -35,6 +36,14 @@ class _CalibrationFile(BaseModel):
     bias: tuple[float, ...] = ()
 
 
+class _WindowFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    history_max: int
+    history_min: int
+    max_tokens: int
+
+
 class _BundleFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -46,6 +55,8 @@ class _BundleFile(BaseModel):
     labels: str
     framing: Literal["plain", "chat"] | None
     templates: dict[str, str]
+    language: str = "auto"
+    window: _WindowFile | None = None
     calibrations: dict[str, _CalibrationFile]
     negotiate: bool
     gate: float | None
@@ -65,6 +76,8 @@ class ModelBundle:
             or a list.
         framing: How prompts become text; ``None`` for the model's own.
         templates: Template language → hash of the templates it was made with; empty if any will do.
+        language: The templates' language it was trained with; ``auto`` follows each dialogue.
+        window: The history window it was trained with; ``None`` for the usual one.
         calibrations: Label set digest → its fitted calibration.
         negotiate: Whether it negotiates unless told otherwise.
         gate: No negotiation where the first posterior reaches this.
@@ -78,6 +91,8 @@ class ModelBundle:
     labels: str | LabelSet = "ekman-7"
     framing: Literal["plain", "chat"] | None = None
     templates: dict[str, str] = field(default_factory=dict)
+    language: str = "auto"
+    window: HistoryWindow | None = None
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     negotiate: bool = True
     gate: float | None = None
@@ -110,6 +125,8 @@ class ModelBundle:
             "labels": _write_labels(folder / LABELS_FILE, self.labels),
             "framing": self.framing,
             "templates": self.templates,
+            "language": self.language,
+            "window": asdict(self.window) if self.window else None,
             "calibrations": {
                 digest: {"scale": fitted.scale, "bias": list(fitted.bias)}
                 for digest, fitted in self.calibrations.items()
@@ -157,6 +174,8 @@ class ModelBundle:
             labels=read_label_file(folder / LABELS_FILE) if own else parsed.labels,
             framing=parsed.framing,
             templates=parsed.templates,
+            language=parsed.language,
+            window=HistoryWindow(**parsed.window.model_dump()) if parsed.window else None,
             calibrations={
                 digest: Calibration(entry.scale, entry.bias, fitted=True)
                 for digest, entry in parsed.calibrations.items()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sentixrl.bundle import BUNDLE_FILE, ModelBundle
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.retrieval import ContextBuilder, ContextOptions
+from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
@@ -139,7 +140,7 @@ def load(
             default: the model that comes along.
         labels: A label set, a scheme's name, a YAML file, or names with commas; default: the
             bundle's own.
-        context: What prompts show.
+        context: What prompts show; default: as the bundle was trained.
         negotiation: How the roles negotiate; default: the bundle's policy. To change one thing,
             load first and ``dataclasses.replace`` the classifier's own.
         local: How a local model is loaded. An adapter named here is taken for a trained one.
@@ -156,7 +157,11 @@ def load(
     local_model = model is None or isinstance(model, str | Path)
     engine = _open_local(bundle, local) if local_model else cast(Engine, model)
     if context is None:
-        context = ContextOptions(deduction="anchor" if _deduces(engine) else "off")
+        context = ContextOptions(
+            deduction="anchor" if _deduces(engine) else "off",
+            language=bundle.language,
+            window=bundle.window or HistoryWindow(),
+        )
     if negotiation is None:
         negotiation = NegotiationOptions(
             enabled=bundle.negotiate,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -179,6 +179,15 @@ class LabelSet:
             raise LabelError(
                 f"'{name}' is not a label of '{self.name}' ({', '.join(self.names)})."
             ) from None
+
+    def only(self, names: Collection[str]) -> LabelSet:
+        """The set without the labels that are not in ``names``, in its own order.
+
+        Raises:
+            LabelError: Fewer than two would remain.
+        """
+        kept = [label for label in self.labels if label.name in names]
+        return LabelSet(self.name, kept, multi_label=self.multi_label)
 
     def read(self, text: str) -> Label | None:
         """The label that ``text`` is, or ``None``; never the nearest one.

@@ -118,7 +118,7 @@ class DialoguePrediction:
 
     Attributes:
         dialogue_id: The dialogue's identifier.
-        language: The prompt templates' language that was used.
+        language: The dialogue's language, as it names it or as its text tells.
         model: A name for the model that answered.
         template: The prompt templates' version and hash.
         items: One prediction an utterance.

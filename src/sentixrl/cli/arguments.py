@@ -47,7 +47,10 @@ DeductionOption = Annotated[
     DeductionChoice, typer.Option(help="Let the model describe the situation first.")
 ]
 LanguageOption = Annotated[
-    str, typer.Option(help="Language of the prompt templates; 'auto' follows the text.")
+    str | None,
+    typer.Option(
+        help="Language of the prompt templates; 'auto' follows the text; default: the model's."
+    ),
 ]
 FramingOption = Annotated[
     FramingChoice | None, typer.Option(help="Chat markup or plain text; default: the model's.")

@@ -84,7 +84,7 @@ def classify(
     gate: GateOption = None,
     voice: VoiceOption = VoiceChoice.AUTO,
     deduction: DeductionOption = DeductionChoice.AUTO,
-    language: LanguageOption = "auto",
+    language: LanguageOption = None,
     json_output: Annotated[
         bool, typer.Option("--json", help="One JSON object a dialogue, a line each.")
     ] = False,

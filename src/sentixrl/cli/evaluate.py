@@ -113,7 +113,7 @@ def evaluate(
     gate: GateOption = None,
     voice: VoiceOption = VoiceChoice.AUTO,
     deduction: DeductionOption = DeductionChoice.AUTO,
-    language: LanguageOption = "auto",
+    language: LanguageOption = None,
     framing: FramingOption = None,
     adapter: AdapterOption = None,
     device: DeviceOption = None,

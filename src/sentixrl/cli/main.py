@@ -24,6 +24,7 @@ from sentixrl.cli.evaluate import evaluate
 from sentixrl.cli.labels import labels
 from sentixrl.cli.models import app as models_app
 from sentixrl.cli.schema import schema
+from sentixrl.cli.train import train
 from sentixrl.errors import SentixError
 
 EXIT_USER = 2
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command()(classify)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(train)
 app.command()(labels)
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")

@@ -25,7 +25,7 @@ def build_classifier(
     gate: float | None,
     voice: VoiceName,
     deduction: Literal["auto", "off", "anchor", "utterance"],
-    language: str,
+    language: str | None,
     framing: Literal["plain", "chat"] | None,
     adapter: Path | None,
     device: str | None,
@@ -40,7 +40,7 @@ def build_classifier(
     """
     rules = Rules(rounds, agreements)
     history = None if window is None else HistoryWindow(window, window // 3)
-    if language != "auto":
+    if language not in {None, "auto"}:
         templates(language)
     try:
         from sentixrl.engines.local.loading import LocalOptions
@@ -58,7 +58,7 @@ def build_classifier(
     )
     context = replace(
         classifier.context,
-        language=language,
+        language=language or classifier.context.language,
         window=history or classifier.context.window,
         deduction=classifier.context.deduction if deduction == "auto" else deduction,
     )

@@ -38,6 +38,11 @@ def one_line(text: str) -> str:
     return _HALF_CHARACTER.sub("\ufffd", _LAYOUT.sub(" ", text).strip())
 
 
+def language_of(dialogue: Dialogue) -> str:
+    """The language a dialogue names, else the template language its text is nearest to."""
+    return dialogue.language or detect_language(turn.text for turn in dialogue)
+
+
 @dataclass(frozen=True, slots=True)
 class Demonstration:
     """A labelled utterance shown as an example.
@@ -127,12 +132,10 @@ class ContextBuilder:
     def template_for(self, dialogue: Dialogue) -> TemplateSet:
         """The templates this dialogue's prompts are made with."""
         language = self.options.language
-        if language != "auto":
-            return templates(language)
-        if dialogue.language is None:
-            return templates(detect_language(turn.text for turn in dialogue))
-        known = dialogue.language in template_languages()
-        return templates(dialogue.language if known else DEFAULT_LANGUAGE)
+        if language == "auto":
+            language = language_of(dialogue)
+            language = language if language in template_languages() else DEFAULT_LANGUAGE
+        return templates(language)
 
     def windows(self, dialogue: Dialogue) -> list[int]:
         """The first turn each target's prompt holds (see :class:`HistoryWindow`)."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.context.retrieval import ContextBuilder
+from sentixrl.context.retrieval import ContextBuilder, language_of
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.protocol import Engine, Failure, Session
 from sentixrl.errors import ConfigError
@@ -177,7 +177,7 @@ class Negotiator:
         return [
             DialoguePrediction(
                 dialogue_id=dialogue.id,
-                language=template.language,
+                language=language_of(dialogue),
                 model=self._engine.name,
                 template=template.identity,
                 items=tuple(predict(talk, self._label_set.names) for talk in group),

@@ -9,17 +9,46 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
-from sentixrl.engines.local.attention import PackPlan, attend
+from sentixrl.engines.local.attention import PackPlan
 from sentixrl.errors import MissingDependencyError, ModelError
 
 ATTENTION = "sentixrl_trie"
-_current: ContextVar[PackPlan] = ContextVar("pack")
+
+
+class AttentionPlan(Protocol):
+    """Who attends to whom in the pack under way, to compute or to train on."""
+
+    def attend(
+        self,
+        layer: int,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scale: float,
+        window: int | None,
+    ) -> torch.Tensor:
+        """Attention of every token, ``[length, heads, value_dim]``, from heads laid out so."""
+        ...
+
+
+_current: ContextVar[AttentionPlan] = ContextVar("pack")
+
+
+@contextlib.contextmanager
+def attending(plan: AttentionPlan) -> Iterator[None]:
+    """Within the block, the models' attention is that of ``plan``."""
+    token = _current.set(plan)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 class TransformersDecoder:
@@ -30,18 +59,7 @@ class TransformersDecoder:
     """
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - transformers has no useful base type
-        _register()
-        if not getattr(model, "_supports_attention_backend", False):
-            raise ModelError(
-                f"{type(model).__name__} does its attention in its own way, which the prompt "
-                "trie cannot steer.",
-                hint="Use a model that supports transformers' attention interface.",
-            )
-        if getattr(model.config, "attn_logit_softcapping", None):
-            raise ModelError(
-                f"{type(model).__name__} caps its attention scores, which is not supported."
-            )
-        model.set_attn_implementation(ATTENTION)
+        steer(model)
         self.model = model
         self.head = model.get_output_embeddings().weight
         self.parameters = model.num_parameters()
@@ -54,15 +72,32 @@ class TransformersDecoder:
         Returns:
             The final hidden states of the tokens that are read, ``[n_reads, hidden]``.
         """
-        token = _current.set(plan)
-        try:
+        with attending(plan):
             state = self.model.base_model(
                 input_ids=plan.tokens[None], position_ids=plan.positions[None], use_cache=False
             ).last_hidden_state
-        finally:
-            _current.reset(token)
         read: torch.Tensor = state[0].index_select(0, plan.reads.to(state.device))
         return read.to(self.head.device)
+
+
+def steer(model: Any) -> None:  # noqa: ANN401 - transformers has no useful base type
+    """Let the pack under way decide a model's attention.
+
+    Raises:
+        ModelError: The model does its attention in its own way.
+    """
+    _register()
+    if not getattr(model, "_supports_attention_backend", False):
+        raise ModelError(
+            f"{type(model).__name__} does its attention in its own way, which the prompt "
+            "trie cannot steer.",
+            hint="Use a model that supports transformers' attention interface.",
+        )
+    if getattr(model.config, "attn_logit_softcapping", None):
+        raise ModelError(
+            f"{type(model).__name__} caps its attention scores, which is not supported."
+        )
+    model.set_attn_implementation(ATTENTION)
 
 
 def _register() -> None:
@@ -84,13 +119,10 @@ def _attention(
     **kwargs: object,
 ) -> tuple[torch.Tensor, None]:
     """Attention over the current pack, as transformers calls it: ``[1, heads, length, dim]``."""
-    plan = _current.get()
-    layer = int(getattr(module, "layer_idx", 0))
-    plan.store.write(layer, plan.slots, key[0].transpose(0, 1), value[0].transpose(0, 1))
-    queries = query[0].transpose(0, 1)
-    out = queries.new_empty(*queries.shape[:2], value.shape[-1])
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    attend(queries, plan, layer, scale, out, sliding_window)
+    q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
+    layer = int(getattr(module, "layer_idx", 0))
+    out = _current.get().attend(layer, q, k, v, scale, sliding_window)
     return out[None], None
 
 

@@ -139,7 +139,7 @@ class PackPlan:
     ) -> PackPlan:
         """Move a pack to the device."""
         sparse = uses_flex(device)
-        groups = [[row] for row in pack.rows] if sparse else _alike(pack.rows)
+        groups = [[row] for row in pack.rows] if sparse else alike(pack.rows)
         return cls(
             tokens=torch.from_numpy(pack.tokens).to(device),
             positions=torch.from_numpy(pack.positions).to(device),
@@ -148,6 +148,33 @@ class PackPlan:
             reads=torch.from_numpy(pack.reads).to(device),
             store=store,
         )
+
+    def attend(
+        self,
+        layer: int,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scale: float,
+        window: int | None,
+    ) -> torch.Tensor:
+        """Store the pack's keys and values and attend: what transformers' models call.
+
+        Args:
+            layer: The decoder layer.
+            query: ``[length, heads, head_dim]``, rotated.
+            key: ``[length, key_heads, head_dim]``, rotated.
+            value: ``[length, key_heads, value_dim]``.
+            scale: What scores are multiplied by.
+            window: How many tokens back a layer with a sliding window looks.
+
+        Returns:
+            ``[length, heads, value_dim]``.
+        """
+        self.store.write(layer, self.slots, key, value)
+        out = query.new_empty(*query.shape[:2], value.shape[-1])
+        attend(query, self, layer, scale, out, window)
+        return out
 
 
 def attend(
@@ -194,7 +221,7 @@ def attend(
         out.index_copy_(0, batch.tokens, spread.index_select(0, batch.places))
 
 
-def _alike(rows: Sequence[Row]) -> Iterator[list[Row]]:
+def alike(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Group rows so that padding each group to one shape costs little."""
     group: list[Row] = []
     area = 0

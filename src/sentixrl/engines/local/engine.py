@@ -17,7 +17,7 @@ import torch
 
 from sentixrl.engines.local.attention import PackPlan
 from sentixrl.engines.local.decoding import Decoding
-from sentixrl.engines.local.framing import Framing, Text
+from sentixrl.engines.local.framing import Framing, Text, branches
 from sentixrl.engines.local.store import KeyValueStore
 from sentixrl.engines.protocol import (
     Capabilities,
@@ -155,13 +155,13 @@ class LocalSession:
         items: dict[int, _Choices] = {}
         for index, request in enumerate(requests):
             prompt = self._engine.framing.encode(request.prompt)
-            branches = self._branches(request)
-            longest = len(prompt) + max(len(branch) for branch in branches)
+            choices = branches(self._engine.framing, request.prompt, request.choices)
+            longest = len(prompt) + max(len(branch) for branch in choices)
             failure = self._too_long(longest)
             if failure is not None:
                 answers[index] = failure
                 continue
-            items[index] = self._insert(prompt, branches)
+            items[index] = self._insert(prompt, choices)
         hidden = self._compute([node for item in items.values() for node in item.reads])
         offset = 0
         pieces = []
@@ -208,13 +208,6 @@ class LocalSession:
         for index, completion in decoding.completions().items():
             answers[index] = completion
         return [answer for answer in answers if answer is not None]
-
-    def _branches(self, request: ScoreRequest) -> list[tuple[int, ...]]:
-        """Token ids of each choice, ended only where another choice extends it."""
-        branches = self._engine.framing.answers(request.prompt, request.choices)
-        starts = {branch[:length] for branch in branches for length in range(1, len(branch))}
-        end = self._engine.framing.end
-        return [(*branch, end) if branch in starts else branch for branch in branches]
 
     def _too_long(self, length: int) -> Failure | None:
         limit = self._engine.capabilities.context_tokens

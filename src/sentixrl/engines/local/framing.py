@@ -199,6 +199,13 @@ class ChatFraming:
 Framing = PlainFraming | ChatFraming
 
 
+def branches(framing: Framing, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
+    """Token ids of each choice, ended only where another choice extends it."""
+    answers = framing.answers(prompt, choices)
+    starts = {answer[:length] for answer in answers for length in range(1, len(answer))}
+    return [(*answer, framing.end) if answer in starts else answer for answer in answers]
+
+
 def _tail(messages: Sequence[Message]) -> str:
     for message in reversed(messages):
         if message.segments:

@@ -1,0 +1,126 @@
+"""``sentixrl train``: a recipe and data in, a model bundle out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from sentixrl.cli.arguments import DeviceOption
+from sentixrl.cli.console import answers, errors
+from sentixrl.errors import ConfigError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from sentixrl.training.checking import Check
+    from sentixrl.training.estimate import Estimate
+    from sentixrl.training.finishing import Finished
+    from sentixrl.training.recipe import Recipe
+    from sentixrl.training.trainer import Progress
+
+EXIT_INTERRUPTED = 130
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    data: Annotated[Path, typer.Option(help="The folder that has a folder a data set.")],
+    out: Annotated[
+        Path, typer.Option(help="Where the training goes; an unfinished one goes on there.")
+    ],
+    seeds: Annotated[
+        str | None,
+        typer.Option(help='Several trainings, one a seed, e.g. "0,1,2"; each in OUT/seed-N.'),
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would cost, and stop.")
+    ] = False,
+    device: DeviceOption = None,
+) -> None:
+    """Train a model after a recipe; the result is a bundle that --model takes."""
+    try:
+        from sentixrl.training.recipe import read_recipe
+        from sentixrl.training.running import Watch
+    except ImportError as error:
+        raise MissingDependencyError.of(error.name or "torch", "train") from None
+    found = read_recipe(recipe)
+    notices = errors()
+    watch = Watch(
+        say=lambda text: notices.print(escape(text), highlight=False),
+        progress=lambda progress: _progress(progress, notices),
+        check=lambda check, better: _check(check, better, notices),
+    )
+    numbers = _seeds(seeds) if seeds else [found.seed]
+    for number in numbers:
+        folder = out / f"seed-{number}" if seeds else out
+        one = found.model_copy(update={"seed": number})
+        _train(one, data, folder, watch, estimate, device)
+
+
+def _train(
+    recipe: Recipe, data: Path, folder: Path, watch: object, estimate: bool, device: str | None
+) -> None:
+    from sentixrl.training.running import Watch, train_bundle
+
+    assert isinstance(watch, Watch)
+    notices = errors()
+
+    def announce(cost: Estimate) -> bool:
+        notices.print(_cost(cost), highlight=False)
+        return not estimate
+
+    finished = train_bundle(recipe, data, folder, watch, announce, device)
+    if finished is None and not estimate:
+        notices.print(
+            f"Stopped. To go on, run the same command again; all of it is in {folder}.",
+            highlight=False,
+            markup=False,
+        )
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if finished is not None:
+        _say_result(finished)
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"'{text}' is not a list of seeds.", hint='Write whole numbers, e.g. --seeds "0,1,2".'
+        ) from None
+
+
+def _cost(cost: Estimate) -> str:
+    time = f", about {cost.minutes:,.0f} minutes on this machine" if cost.minutes else ""
+    room = f" of {cost.available:,.0f}" if cost.available else ""
+    return (
+        f"{cost.steps:,} steps, about {cost.tokens:,} tokens{time}; "
+        f"about {cost.gibibytes:.1f}{room} GiB of memory."
+    )
+
+
+def _progress(progress: Progress, notices: Console) -> None:
+    left = progress.seconds_left / 60
+    notices.print(
+        f"step {progress.step:,}/{progress.steps:,}  loss {progress.loss:.3f}  "
+        f"{progress.tokens_per_second:,.0f} tokens/s  {left:,.0f} min left",
+        highlight=False,
+    )
+
+
+def _check(check: Check, better: bool, notices: Console) -> None:
+    parts = "  ".join(
+        f"{name} {100 * part['weighted_f1']:.1f}" for name, part in check.parts.items()
+    )
+    mark = "[green]best so far[/]" if better else ""
+    notices.print(f"[bold]dev[/] {100 * check.score:.1f}  {escape(parts)}  {mark}", highlight=False)
+
+
+def _say_result(finished: Finished) -> None:
+    answers().print(
+        f"{finished.folder}: adapter of {finished.adapter_bytes / 1e6:.1f} MB, keeps "
+        f"{finished.kept:.1%} of the dev weighted-F1.",
+        highlight=False,
+        markup=False,
+    )

@@ -1,0 +1,1 @@
+"""Training both roles on labelled dialogues: recipes in, model bundles out."""

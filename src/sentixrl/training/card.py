@@ -1,0 +1,32 @@
+"""The model card of a bundle: ``README.md``, made from what is known of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from sentixrl.datasets.registry import info
+
+CARD_FILE = "README.md"
+
+
+def write_card(facts: Mapping[str, Any], folder: Path) -> None:
+    """Write the card of a bundle.
+
+    Args:
+        facts: What :func:`~sentixrl.training.finishing.training_facts` gives.
+        folder: The bundle's folder.
+    """
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["points"] = lambda value: f"{100 * value:.1f}"
+    template = resources.files("sentixrl") / "training" / "card.jinja"
+    known = {source["dataset"]: info(source["dataset"]) for source in facts["sources"]}
+    text = environment.from_string(template.read_text("utf-8")).render(**facts, known=known)
+    (folder / CARD_FILE).write_text(text.strip() + "\n", "utf-8")

@@ -1,0 +1,99 @@
+"""What a training will cost, before it starts: tokens, minutes, memory.
+
+Contract: tokens come from the packs themselves, minutes from a few steps' products measured on
+this machine, memory from the sizes of what will be held. All three are estimates and said so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from sentixrl.engines.local.hardware import matmul_rate, memory_bytes
+from sentixrl.errors import ConfigError
+from sentixrl.training.material import HEAD_TOKENS, dialogue_tokens
+from sentixrl.training.model import Trainee
+from sentixrl.training.setting import Setting
+
+USEFUL = 0.85
+"""The share of the matrix-product rate that a training step reaches, as measured on a CPU."""
+STATE_BYTES = 12
+"""Master, first and second moment of a trained parameter in float32."""
+ACTIVATION_FACTOR = 34
+"""Numbers kept for the backward pass, a layer and token, in units of the hidden size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a training will cost.
+
+    Attributes:
+        tokens: To be computed, first role alone.
+        steps: Optimiser steps.
+        minutes: On this machine; ``None`` where it cannot be told (accelerators).
+        gibibytes: Of memory.
+        available: Gibibytes of this machine or device; ``None`` if unknown.
+    """
+
+    tokens: int
+    steps: int
+    minutes: float | None
+    gibibytes: float
+    available: float | None
+
+
+def estimate(setting: Setting) -> Estimate:
+    """Work out what a training will cost."""
+    recipe, trainee, packs = setting.recipe, setting.trainee, setting.packs
+    count = trainee.engine.count_tokens
+    sizes = [[dialogue_tokens(d, count) for d in source.data] for source in setting.sources]
+    tokens = sum(
+        HEAD_TOKENS + sum(sizes[pack.source][index] for index in pack.dialogues) for pack in packs
+    )
+    model = trainee.model
+    every = sum(p.numel() for p in model.parameters())
+    trained = sum(p.numel() for p in trainee.trained.values())
+    config = model.config
+    layers, hidden = config.num_hidden_layers, config.hidden_size
+    width = torch.finfo(trainee.dtype).bits // 8
+    held = every * width + trained * (STATE_BYTES + width)
+    held += ACTIVATION_FACTOR * layers * hidden * recipe.optimiser.pack_tokens * width
+    available = _available(trainee.device)
+    return Estimate(
+        tokens=tokens,
+        steps=-(-len(packs) // recipe.optimiser.packs_per_step),
+        minutes=_minutes(trainee, tokens, every, trained),
+        gibibytes=held / 2**30,
+        available=available / 2**30 if available else None,
+    )
+
+
+def check_memory(found: Estimate) -> None:
+    """Refuse a training that will not fit.
+
+    Raises:
+        ConfigError: It will not.
+    """
+    if found.available is not None and found.gibibytes > found.available:
+        raise ConfigError(
+            f"The training needs about {found.gibibytes:.1f} GiB of memory; there are "
+            f"{found.available:.1f}.",
+            hint="Lower 'optimiser.pack_tokens', or set 'method: lora' (or 'qlora' on CUDA).",
+        )
+
+
+def _minutes(trainee: Trainee, tokens: int, every: int, trained: int) -> float | None:
+    if trainee.device.type != "cpu":
+        return None
+    embedded: int = trainee.model.get_input_embeddings().weight.numel()
+    # Forward and the gradient of activations touch every matrix, the third product the trained.
+    whole = trained if trained > 0.5 * (every - embedded) else 0
+    operations = 2.0 * tokens * (2 * (every - embedded) + whole)
+    return operations / (USEFUL * matmul_rate(trainee.dtype)) / 60
+
+
+def _available(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return memory_bytes()

@@ -1,0 +1,97 @@
+"""The packs of a training as a data set: built when they are asked for, from their plan alone.
+
+Contract: the same plan gives the same pack in every process and after every resume.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch.utils.data import Dataset as TorchDataset
+
+from sentixrl.context.retrieval import ContextBuilder, ContextOptions
+from sentixrl.engines.local.framing import Framing
+from sentixrl.training.drawing import LabelDraw
+from sentixrl.training.material import PackPlan, Source
+from sentixrl.training.packs import TrainingPack, pack_questions
+from sentixrl.training.questions import Mined, Question, questions
+
+MinedTurns = Mapping[tuple[str, int], Mined]
+"""(dialogue id, turn) → an out-of-fold proposal."""
+
+
+@dataclass(frozen=True)
+class Packer:
+    """Turns pack plans into packs.
+
+    Attributes:
+        sources: What plans point into.
+        context: What prompts show.
+        draws: How label sets are drawn.
+        framing: How prompts become tokens.
+        count_tokens: Length of a segment in tokens.
+        mined: Out-of-fold proposals, by source; none, no second role.
+        challenge: How often a right proposal is objected to.
+    """
+
+    sources: Sequence[Source]
+    context: ContextOptions
+    draws: LabelDraw
+    framing: Framing
+    count_tokens: Callable[[str], int]
+    mined: Sequence[MinedTurns] = field(default_factory=tuple)
+    challenge: float = 0.0
+
+    def __call__(self, plan: PackPlan) -> TrainingPack:
+        """Build one pack."""
+        return pack_questions(self.questions(plan), self.framing)
+
+    def questions(self, plan: PackPlan) -> list[Question]:
+        """The questions of one pack."""
+        rng = random.Random(plan.seed)
+        source = self.sources[plan.source]
+        dialogues = [source.data.dialogues[index] for index in plan.dialogues]
+        mined = self.mined[plan.source] if self.mined else {}
+        needed = set(plan.allowed) or {
+            turn.gold for dialogue in dialogues for turn in dialogue if turn.gold is not None
+        }
+        for dialogue in dialogues:
+            for found in (mined.get((dialogue.id, n)) for n in range(len(dialogue))):
+                needed |= {found.proposal, found.runner_up} if found else set()
+        language = ContextBuilder(
+            source.data.label_set, self.context, self.count_tokens
+        ).template_for(dialogues[0])
+        shown = self.draws(source.data.label_set, needed, language.language, rng)
+        if plan.allowed:
+            shown = shown.only(plan.allowed)
+        builder = ContextBuilder(shown, self.context, self.count_tokens)
+        asked: list[Question] = []
+        for dialogue in dialogues:
+            template = builder.template_for(dialogue)
+            for context, turn in zip(builder.build(dialogue), dialogue, strict=True):
+                if turn.gold is not None:
+                    asked += questions(
+                        context,
+                        template,
+                        shown,
+                        turn.gold,
+                        mined.get((dialogue.id, context.index)),
+                        challenge=rng.random() < self.challenge,
+                    )
+        return asked
+
+
+class PackDataset(TorchDataset[TrainingPack]):
+    """Packs in training order."""
+
+    def __init__(self, plans: Sequence[PackPlan], packer: Packer) -> None:
+        self._plans = plans
+        self._packer = packer
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def __getitem__(self, index: int) -> TrainingPack:
+        return self._packer(self._plans[index])

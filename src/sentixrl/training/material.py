@@ -1,0 +1,226 @@
+"""What a recipe trains on and is checked on: loaded, kept apart, cut into packs.
+
+Contract: nothing that shares text with a split named under ``apart`` is trained on: such dialogues
+are dropped, or the recipe is refused. Packs are planned for the whole training beforehand, from
+the seed alone, so that a resumed training goes through the same ones.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sentixrl.datasets.dataset import Dataset
+from sentixrl.datasets.overlap import Part, overlap
+from sentixrl.datasets.registry import load
+from sentixrl.dialogue import Dialogue
+from sentixrl.errors import ConfigError
+from sentixrl.evaluation.running import draw
+from sentixrl.training.drawing import LabelDraw
+from sentixrl.training.recipe import DataPart, Recipe
+
+TURN_TOKENS = 8  # what a turn's speaker and question take besides its text
+HEAD_TOKENS = 40  # instruction and label statement, once a pack
+FEWEST = 8  # lines of a drawn subset of labels that are worth a pack
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set to train on.
+
+    Attributes:
+        data: Its dialogues, those to be kept apart gone.
+        epochs: How often it is gone through.
+        dropped: How many dialogues were dropped for sharing text.
+    """
+
+    data: Dataset
+    epochs: float
+    dropped: int
+
+    @property
+    def lines(self) -> bool:
+        """Whether its dialogues are single lines, which go into packs in any company."""
+        return all(len(dialogue) == 1 for dialogue in self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class PackPlan:
+    """One pack of the training.
+
+    Attributes:
+        source: Index of its source.
+        dialogues: Indices of its dialogues there.
+        allowed: The labels it may show where a subset was drawn beforehand; empty for all.
+        seed: Of its draws.
+        epoch: Which time its source is gone through, from 0.
+    """
+
+    source: int
+    dialogues: tuple[int, ...]
+    allowed: tuple[str, ...]
+    seed: int
+    epoch: int
+
+
+def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
+    """Load a part of a recipe from the folder that has a folder a data set.
+
+    Raises:
+        ConfigError: There is no such folder or part.
+        InputError: Its files are not as they should be.
+    """
+    folder = root / part.dataset
+    if not folder.is_dir():
+        raise ConfigError(
+            f"The recipe names '{part.name}', but there is no folder {folder}.",
+            hint="Give --data the folder that has a folder a data set; 'sentixrl datasets show "
+            f"{part.dataset}' says where to get it.",
+        )
+    return draw(
+        load(part.dataset, folder, part.split, part.task, **part.switches), part.limit, seed
+    )
+
+
+def load_sources(recipe: Recipe, root: Path, say: Callable[[str], None]) -> list[Source]:
+    """The recipe's training data, kept apart from what it must not share text with.
+
+    Raises:
+        ConfigError: They share text and the recipe does not say to drop it; a label of the data
+            has no example in a single-source recipe is no error, but is said.
+    """
+    apart = [
+        Part(part.name, load_part(part, root, recipe.seed).dialogues)
+        for part in [*recipe.apart, *recipe.dev]
+    ]
+    sources = []
+    for part in recipe.train:
+        data = load_part(part, root, recipe.seed)
+        found = overlap(Part(part.name, data.dialogues), apart)
+        if found.drop and not recipe.drop_overlap:
+            shared = ", ".join(item.name for item in found.parts if item.drop)
+            raise ConfigError(
+                f"{len(found.drop):,} dialogues of {part.name} share text with {shared}, which the "
+                "recipe keeps apart.",
+                hint="Set 'drop_overlap: true' in the recipe; 'sentixrl datasets overlap' shows "
+                "which ones.",
+            )
+        data = data.without(found.drop) if found.drop else data
+        if found.drop:
+            say(f"{part.name}: {len(found.drop):,} dialogues dropped, which share text with "
+                "dev or test data.")  # fmt: skip
+        missing = [name for name, count in data.label_counts.items() if not count]
+        if missing:
+            say(f"{part.name}: no example of {', '.join(missing)}.")
+        sources.append(Source(data, part.epochs or recipe.epochs, len(found.drop)))
+    if not any(source.data.labelled for source in sources):
+        raise ConfigError("No utterance of the training data has a label.")
+    return sources
+
+
+def label_counts(sources: Sequence[Source]) -> dict[str, dict[str, int]]:
+    """Label set name → label → training examples."""
+    counts: dict[str, Counter[str]] = {}
+    for source in sources:
+        counts.setdefault(source.data.label_set.name, Counter()).update(source.data.label_counts)
+    return {name: dict(count) for name, count in counts.items()}
+
+
+def plan_packs(
+    sources: Sequence[Source],
+    draws: LabelDraw,
+    pack_tokens: int,
+    count_tokens: Callable[[str], int],
+    seed: int,
+) -> list[PackPlan]:
+    """All packs of a training, in the order they are gone through.
+
+    Every source's packs are spread evenly over the training, so that small and large ones end
+    together.
+    """
+    placed: list[tuple[float, PackPlan]] = []
+    for number, source in enumerate(sources):
+        rng = random.Random(f"{seed}-{number}")
+        sizes = [dialogue_tokens(dialogue, count_tokens) for dialogue in source.data]
+        plans: list[PackPlan] = []
+        for epoch in range(math.ceil(source.epochs)):
+            share = min(1.0, source.epochs - epoch)
+            plans += _epoch(number, source, sizes, draws, pack_tokens, rng, epoch, share)
+        placed += [((place + rng.random()) / len(plans), pack) for place, pack in enumerate(plans)]
+    placed.sort(key=lambda pair: pair[0])
+    return [pack for _, pack in placed]
+
+
+def dialogue_tokens(dialogue: Dialogue, count_tokens: Callable[[str], int]) -> int:
+    """About how many tokens a dialogue takes in a pack, the generator's questions included."""
+    return sum(count_tokens(turn.text) + TURN_TOKENS for turn in dialogue)
+
+
+def _epoch(
+    number: int,
+    source: Source,
+    sizes: Sequence[int],
+    draws: LabelDraw,
+    pack_tokens: int,
+    rng: random.Random,
+    epoch: int,
+    share: float,
+) -> list[PackPlan]:
+    """One pass over a source, or a share of one, in packs."""
+    order = list(range(len(sizes)))
+    rng.shuffle(order)
+    queue = deque(order[: max(1, round(share * len(order)))])
+    golds = [dialogue.utterances[0].gold for dialogue in source.data]
+    plans = []
+    while queue:
+        allowed: tuple[str, ...] = ()
+        if source.lines and draws.subset:
+            allowed = draws.needed(source.data.label_set, rng)
+        fitting = {index for index in queue if golds[index] in allowed} if allowed else set(queue)
+        if allowed and len(fitting) < FEWEST:  # hardly any of these labels are left
+            allowed, fitting = (), set(queue)
+        chosen = _fill(queue, sizes, pack_tokens, fitting)
+        plans.append(PackPlan(number, tuple(chosen), allowed, rng.getrandbits(32), epoch))
+    return plans
+
+
+def _fill(
+    queue: deque[int], sizes: Sequence[int], room: int, fitting: Collection[int]
+) -> list[int]:
+    """Take dialogues that fit from the queue until the pack is full; the others stay."""
+    room -= HEAD_TOKENS
+    chosen: list[int] = []
+    passed: list[int] = []
+    while queue and (room > 0 or not chosen):
+        index = queue[0]
+        if index not in fitting:
+            passed.append(queue.popleft())
+            continue
+        if chosen and sizes[index] > room:
+            break
+        chosen.append(queue.popleft())
+        room -= sizes[index]
+    queue.extendleft(reversed(passed))
+    return chosen
+
+
+def folds(data: Dataset, count: int, seed: int) -> list[tuple[Dataset, Dataset]]:
+    """Pairs of (rest, held out), cut by what resampling draws, so that no dialogue is in both."""
+    groups = list(data.groups)
+    random.Random(seed).shuffle(groups)
+    pairs = []
+    for number in range(count):
+        held = set(groups[number::count])
+        inside = tuple(d for d in data if d.cluster in held)
+        outside = tuple(d for d in data if d.cluster not in held)
+        if not inside or not outside:
+            raise ConfigError(
+                f"{data.name}/{data.split} has {len(groups)} {data.group_kind}(s), too few for "
+                f"{count} folds."
+            )
+        pairs.append((replace(data, dialogues=outside), replace(data, dialogues=inside)))
+    return pairs

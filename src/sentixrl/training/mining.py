@@ -1,0 +1,105 @@
+"""Out-of-fold proposals: what a model that never saw a dialogue answers about it.
+
+Contract: a discriminator trained on the proposals of a model that learned the same dialogues
+would meet almost no mistakes. So the data are cut into folds, a generator is trained without each
+of them, and what it proposes for the fold it has not seen is what the discriminator will judge,
+at its natural rate of mistakes. A fold's proposals are kept in the training's folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sentixrl.datasets.dataset import Dataset
+from sentixrl.training.checking import posteriors
+from sentixrl.training.examples import MinedTurns
+from sentixrl.training.material import Source, folds
+from sentixrl.training.questions import Mined
+from sentixrl.training.recipe import Recipe
+from sentixrl.training.setting import Setting, set_up
+
+Fit = Callable[[Setting, Path], bool]
+"""Trains a setting in a folder; whether it came to its end."""
+
+
+def mine(setting: Setting, folder: Path, fit: Fit, device: str | None) -> list[MinedTurns] | None:
+    """Proposals for every labelled turn of every source.
+
+    Args:
+        setting: The training that needs them.
+        folder: Its folder.
+        fit: Trains the generator of a fold.
+        device: Where it runs.
+
+    Returns:
+        A mapping a source; ``None`` if it was stopped.
+    """
+    recipe = setting.recipe
+    assert recipe.discriminator is not None
+    count = recipe.discriminator.folds
+    cuts = [folds(source.data, count, recipe.seed) for source in setting.sources]
+    mined: list[dict[tuple[str, int], Mined]] = [{} for _ in setting.sources]
+    for number in range(count):
+        path = folder / f"fold-{number}.json"
+        if not path.is_file():
+            kept = [
+                replace(source, data=cut[number][0], epochs=recipe.discriminator.epochs)
+                for source, cut in zip(setting.sources, cuts, strict=True)
+            ]
+            held = [cut[number][1] for cut in cuts]
+            if not _mine_fold(setting, kept, held, path, fit, device):
+                return None
+        for turns, found in zip(mined, json.loads(path.read_text("utf-8")), strict=True):
+            turns.update({(id, turn): Mined(*pair) for id, turn, pair in found})
+    return list(mined)
+
+
+def _mine_fold(
+    setting: Setting,
+    kept: Sequence[Source],
+    held: Sequence[Dataset],
+    path: Path,
+    fit: Fit,
+    device: str | None,
+) -> bool:
+    """Train without a fold and write down what is proposed for it; whether it was finished."""
+    recipe = fold_recipe(setting.recipe)
+    one = set_up(recipe, kept, setting.dev, device)
+    if not fit(one, path.with_suffix("")):
+        return False
+    found = [_proposals(one, data) for data in held]
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(found, ensure_ascii=False), "utf-8")
+    unfinished.replace(path)
+    return True
+
+
+def fold_recipe(recipe: Recipe) -> Recipe:
+    """The recipe of a fold's generator: the same, without a second role."""
+    assert recipe.discriminator is not None
+    epochs = recipe.discriminator.epochs
+    return recipe.model_copy(
+        update={"discriminator": None, "epochs": epochs, "checks_per_epoch": 1}
+    )
+
+
+def _proposals(setting: Setting, data: Dataset) -> list[tuple[str, int, tuple[str, str]]]:
+    """(dialogue, turn, (first, second choice)) of every labelled turn."""
+    rows, _ = posteriors(setting.trainee, setting.context, data)
+    names = data.label_set.names
+    places = [
+        (dialogue.id, number)
+        for dialogue in data
+        for number, turn in enumerate(dialogue)
+        if turn.gold is not None
+    ]
+    order = np.argsort(-rows, axis=-1, kind="stable")
+    return [
+        (id, number, (names[best[0]], names[best[1]]))
+        for (id, number), best in zip(places, order, strict=True)
+    ]

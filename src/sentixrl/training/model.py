@@ -1,0 +1,117 @@
+"""The model under training: weights, what of them is trained, and the engine that reads it.
+
+Contract: ``full`` trains the matrices of all linear layers but the vocabulary's; embeddings and
+norms stay, so that the difference to the base is a set of matrices that a low-rank adapter can
+hold. ``lora`` and ``qlora`` train an adapter on the same layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sentixrl.bundle import ModelBundle
+from sentixrl.engines.local._hf import TransformersDecoder, load_model, steer
+from sentixrl.engines.local.engine import LocalEngine
+from sentixrl.engines.local.hardware import choose_device, choose_dtype
+from sentixrl.engines.local.loading import LocalOptions, locate, open_engine
+from sentixrl.errors import ConfigError, MissingDependencyError
+from sentixrl.training.recipe import Recipe
+
+
+@dataclass(slots=True)
+class Trainee:
+    """A model under training.
+
+    Attributes:
+        model: What the trainer steps: a transformers model, or a PEFT model around one.
+        engine: Answers with the model as it stands.
+        folder: The base model's folder.
+        dtype: Number format of weights and activations.
+        device: Where it runs.
+    """
+
+    model: Any
+    engine: LocalEngine
+    folder: Path
+    dtype: torch.dtype
+    device: torch.device
+
+    @property
+    def trained(self) -> dict[str, torch.nn.Parameter]:
+        """The parameters that are trained, by checkpoint name."""
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+
+def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
+    """Load the model a recipe starts from and mark what is trained.
+
+    Raises:
+        ModelError: The base or the start cannot be loaded.
+        ConfigError: The method needs another machine.
+    """
+    chosen = choose_device(device)
+    if recipe.method == "qlora" and chosen.type != "cuda":
+        raise ConfigError(
+            f"The method 'qlora' needs a CUDA device; this would run on {chosen.type}.",
+            hint="Set 'method: lora' in the recipe.",
+        )
+    dtype = choose_dtype(chosen)
+    _, folder = locate(recipe.base)
+    start = ModelBundle.load(Path(recipe.start)) if recipe.start else None
+    bits = 4 if recipe.method == "qlora" else None
+    # An adapter is merged in float32 and rounded once.
+    first = torch.float32 if start is not None and bits is None else dtype
+    adapter = start.adapter if start is not None else None
+    model = load_model(folder, first, chosen, adapter=adapter, bits=bits)
+    model = model.to(dtype) if bits is None else model
+    steer(model)
+    if recipe.method == "full":
+        _mark_matrices(model)
+    else:
+        model = _with_lora(model, recipe, dtype)
+    model.train()
+    engine = open_engine(
+        recipe.base, LocalOptions(device=str(chosen), dtype=_name(dtype), framing=recipe.framing)
+    )
+    engine.decoder = TransformersDecoder(_inner(model))
+    return Trainee(model, engine, folder, dtype, chosen)
+
+
+def _inner(model: Any) -> Any:  # noqa: ANN401
+    """The transformers model, without PEFT's wrapping around it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _mark_matrices(model: Any) -> None:  # noqa: ANN401
+    head = model.get_output_embeddings()
+    model.requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) and module is not head:
+            module.weight.requires_grad_(True)
+
+
+def _with_lora(model: Any, recipe: Recipe, dtype: torch.dtype) -> Any:  # noqa: ANN401
+    try:
+        from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    except ImportError:
+        raise MissingDependencyError.of("peft", "local") from None
+    if recipe.method == "qlora":
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    torch.manual_seed(recipe.seed)
+    # The optimiser keeps float32 masters; the adapter computes in the model's own format.
+    return get_peft_model(model, config, autocast_adapter_dtype=False).to(dtype)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,65 @@
+"""What a pack is worth: the loss of its answers, weighted by label and role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from sentixrl.training.losses import Focal
+from sentixrl.training.packs import TrainingPack
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a pack is worth.
+
+    Attributes:
+        focal: The loss of one answer.
+        weights: Label → α.
+        log_priors: Label → log frequency, where logits are adjusted.
+        adjust: τ of logit adjustment.
+        second: Weight of a question that is not the generator's first.
+    """
+
+    focal: Focal
+    weights: Mapping[str, float] = field(default_factory=dict)
+    log_priors: Mapping[str, float] = field(default_factory=dict)
+    adjust: float = 0.0
+    second: float = 1.0
+
+    def __call__(self, pack: TrainingPack, logits: torch.Tensor) -> torch.Tensor:
+        """The sum of the weighted losses of a pack's questions.
+
+        Args:
+            pack: On the logits' device.
+            logits: ``[n_reads, vocabulary]``.
+        """
+        if self.focal.variant == "vocabulary":
+            steps, number = pack.target_steps(logits)
+            losses = torch.zeros(len(pack), device=logits.device)
+            losses = losses.index_add(0, number, self.focal(steps))
+        else:
+            scores = pack.log_probs(logits)
+            if self.adjust:
+                scores = (scores + self.adjust * self._priors(pack, scores)).log_softmax(-1)
+            losses = self.focal(scores.gather(-1, pack.target[:, None])[:, 0])
+        return (losses * self.of(pack).to(losses.device)).sum()
+
+    def of(self, pack: TrainingPack) -> torch.Tensor:
+        """The weight of each of a pack's questions, ``[n_questions]``."""
+        return torch.tensor(
+            [
+                self.weights.get(question.label, 1.0)
+                * (1.0 if question.role == "generator" else self.second)
+                for question in pack.questions
+            ]
+        )
+
+    def _priors(self, pack: TrainingPack, like: torch.Tensor) -> torch.Tensor:
+        rows = torch.zeros_like(like)
+        for number, question in enumerate(pack.questions):
+            for place, name in enumerate(question.names):
+                rows[number, place] = self.log_priors.get(name, 0.0)
+        return rows

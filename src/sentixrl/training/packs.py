@@ -1,0 +1,125 @@
+"""From questions to a pack and its read-out: what one training step computes.
+
+Contract: the questions of a pack share every prefix they can; ``log_probs`` of the model's logits
+at the reads are exact log-probabilities of whole choices, normalised over each question's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sentixrl.engines.local.framing import Framing, branches
+from sentixrl.training.questions import Question
+from sentixrl.trie import Node, Pack, PackBudget, PromptTrie, plan
+
+ROW = PackBudget(pack=1 << 40, row=128, waste=64)
+"""One pack a step, whatever its length; rows as the engine cuts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPack:
+    """A pack with the answers it is to learn.
+
+    Attributes:
+        pack: All tokens of the questions.
+        reads: Tokens of the pack whose logits are wanted, ``[n_reads]``.
+        read: Which read predicts each step, ``[n_steps]``.
+        token: Which token the step predicts, ``[n_steps]``.
+        inner: Whether the step lies inside a choice, ``[n_steps]``.
+        place: Where the step's choice stands in ``[n_questions * width]``, ``[n_steps]``.
+        width: Most choices of a question.
+        target: Index of each question's answer, ``[n_questions]``.
+        questions: The questions.
+    """
+
+    pack: Pack
+    reads: torch.Tensor
+    read: torch.Tensor
+    token: torch.Tensor
+    inner: torch.Tensor
+    place: torch.Tensor
+    width: int
+    target: torch.Tensor
+    questions: tuple[Question, ...]
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    def log_probs(self, logits: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities of each question's choices, padded with -inf.
+
+        At a prompt's end all choices share one normaliser, which cancels; inside a choice the
+        whole vocabulary competes.
+
+        Args:
+            logits: ``[n_reads, vocabulary]``.
+
+        Returns:
+            ``[n_questions, width]``, float32.
+        """
+        values = logits[self.read, self.token].float()
+        if bool(self.inner.any()):
+            within = logits[self.read[self.inner]].float().logsumexp(-1)
+            values = values.index_add(0, self.inner.nonzero()[:, 0], -within)
+        size = len(self) * self.width
+        sums = torch.zeros(size, device=logits.device).index_add(0, self.place, values)
+        there = torch.zeros(size, dtype=torch.bool, device=logits.device)
+        there[self.place] = True
+        scores = sums.masked_fill(~there, float("-inf")).view(len(self), self.width)
+        return scores.log_softmax(-1)
+
+    def target_steps(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probability of each token of each answer among the whole vocabulary.
+
+        Returns:
+            The log-probabilities, and the question each belongs to, ``[n_target_steps]`` each.
+        """
+        number = self.place // self.width
+        answers = self.place == number * self.width + self.target[number]
+        rows = logits[self.read[answers]].float()
+        picked = rows.gather(-1, self.token[answers][:, None])[:, 0]
+        return picked - rows.logsumexp(-1), number[answers]
+
+    def to(self, device: torch.device) -> TrainingPack:
+        """The same pack with its tensors on a device."""
+        names = ("reads", "read", "token", "inner", "place", "target")
+        moved = {name: getattr(self, name).to(device) for name in names}
+        return TrainingPack(pack=self.pack, width=self.width, questions=self.questions, **moved)
+
+
+def pack_questions(questions: Sequence[Question], framing: Framing) -> TrainingPack:
+    """Put questions into one trie and lay it out as one pack."""
+    trie = PromptTrie()
+    nodes: list[Node] = []
+    index: dict[int, int] = {}
+    steps: list[tuple[int, int, bool, int]] = []
+    width = max(len(question.choices) for question in questions)
+    for number, question in enumerate(questions):
+        end = trie.insert(framing.encode(question.prompt))
+        for choice, branch in enumerate(branches(framing, question.prompt, question.choices)):
+            for length, token in enumerate(branch):
+                before = np.array(branch[:length], np.int64)
+                node = trie.insert(before, below=end) if length else end
+                read = index.setdefault(id(node), len(nodes))
+                if read == len(nodes):
+                    nodes.append(node)
+                steps.append((read, token, length > 0, number * width + choice))
+    (pack,) = plan(trie, nodes, ROW)
+    reads = np.empty(len(nodes), np.int64)
+    reads[pack.read_ids] = pack.reads
+    columns = [torch.tensor(column) for column in zip(*steps, strict=True)]
+    return TrainingPack(
+        pack=pack,
+        reads=torch.from_numpy(reads),
+        read=columns[0],
+        token=columns[1],
+        inner=columns[2],
+        place=columns[3],
+        width=width,
+        target=torch.tensor([question.target for question in questions]),
+        questions=tuple(questions),
+    )

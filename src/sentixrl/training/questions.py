@@ -1,0 +1,103 @@
+"""Role examples: what generator and discriminator are asked about a labelled turn, and the answer.
+
+Contract: questions are put together by the same talk that negotiates at inference, so a model
+meets in training exactly the words it will meet later. Gold labels are targets; no prompt holds
+one that was not spoken by a role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from sentixrl.context.prompt import Prompt
+from sentixrl.context.retrieval import TargetContext
+from sentixrl.context.templates import TemplateSet
+from sentixrl.labels import LabelSet
+from sentixrl.negotiation.talk import Talk
+
+Role = Literal["generator", "verdict", "counter", "again"]
+ROLES: tuple[Role, ...] = ("generator", "verdict", "counter", "again")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A closed question with its answer.
+
+    Attributes:
+        prompt: Ends where the answer belongs.
+        choices: The allowed answers.
+        names: The labels they stand for; empty where they are verdicts.
+        target: Index of the right one.
+        role: Who is asked.
+        label: The gold label's name, by which class weights go.
+    """
+
+    prompt: Prompt
+    choices: tuple[str, ...]
+    names: tuple[str, ...]
+    target: int
+    role: Role
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """What a model that never saw a turn's dialogue answered about it.
+
+    Attributes:
+        proposal: Its first choice.
+        runner_up: Its second.
+    """
+
+    proposal: str
+    runner_up: str
+
+
+def questions(
+    context: TargetContext,
+    template: TemplateSet,
+    label_set: LabelSet,
+    gold: str,
+    mined: Mined | None = None,
+    *,
+    challenge: bool = False,
+) -> Iterator[Question]:
+    """All questions about one turn.
+
+    Args:
+        context: The turn and what its prompt shows.
+        template: The wording.
+        label_set: The labels as this pack shows them.
+        gold: The turn's label.
+        mined: An out-of-fold proposal for the discriminator to judge; none, no discriminator.
+        challenge: Also object without justification to a right proposal, and ask the generator
+            again: it learns to stand by a right answer.
+    """
+    words = {label.name: label.word(template.language) for label in label_set}
+    talk = Talk(context, template, context.prompt)
+    talk.ask("generator", "question")
+    yield _label_question(talk, words, gold, "generator")
+    if mined is None or not {mined.proposal, mined.runner_up} <= set(words):
+        return
+    right = mined.proposal == gold
+    talk.answer(words[mined.proposal])
+    talk.ask("discriminator", "question")
+    verdicts = (talk.say("discriminator", "agree"), talk.say("discriminator", "disagree"))
+    yield Question(talk.prompt, verdicts, (), 0 if right else 1, "verdict", gold)
+    if right and not challenge:
+        return
+    talk.answer(verdicts[1])
+    talk.go_on("discriminator", "counter")
+    if not right:
+        others = {name: word for name, word in words.items() if name != mined.proposal}
+        yield _label_question(talk, others, gold, "counter")
+    talk.answer(words[mined.runner_up if right else gold])
+    talk.ask("generator", "question_again")
+    yield _label_question(talk, words, gold, "again")
+
+
+def _label_question(talk: Talk, words: dict[str, str], gold: str, role: Role) -> Question:
+    names = tuple(words)
+    return Question(talk.prompt, tuple(words.values()), names, names.index(gold), role, gold)

@@ -1,0 +1,249 @@
+"""Recipes: everything that decides a trained model, in one YAML file.
+
+Contract: a recipe is checked whole before anything is loaded; an unknown key is refused with the
+nearest known one. Paths of data are not part of it: data sets are named, and found under a folder
+given on the command line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sentixrl.errors import ConfigError
+from sentixrl.formats.characters import nearest
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataPart(_Part):
+    """A split of a data set.
+
+    Attributes:
+        dataset: A name of the registry.
+        split: One of its splits.
+        task: Which annotation; the data set's first if not given.
+        switches: The loader's switches.
+        limit: Only this many dialogues, drawn with the recipe's seed.
+    """
+
+    dataset: str
+    split: str = "train"
+    task: str | None = None
+    switches: dict[str, str | bool] = {}
+    limit: Count | None = None
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        switches = [f"{key}={value}" for key, value in self.switches.items()]
+        return ":".join([self.dataset, self.split, *([self.task] if self.task else []), *switches])
+
+
+class TrainPart(DataPart):
+    """A split to train on.
+
+    Attributes:
+        epochs: How often it is gone through; the recipe's if not given. Fractions are allowed.
+    """
+
+    epochs: Positive | None = None
+
+
+class Window(_Part):
+    """The history window (see :class:`~sentixrl.context.window.HistoryWindow`)."""
+
+    history_max: Annotated[int, Field(ge=0)] = 24
+    history_min: Annotated[int, Field(ge=0)] = 8
+    max_tokens: Count = 768
+
+
+class Loss(_Part):
+    """The loss.
+
+    Attributes:
+        gamma: γ of the focal loss; 0 is cross-entropy.
+        variant: ``closed`` over the labels, or ``vocabulary`` over all tokens.
+        balance: α by label: ``inverse`` frequency or ``effective`` number.
+        adjust: τ of logit adjustment (closed variant).
+    """
+
+    gamma: Annotated[float, Field(ge=0)] = 0.0
+    variant: Literal["closed", "vocabulary"] = "closed"
+    balance: Literal["none", "inverse", "effective"] = "none"
+    adjust: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Loss:
+        if self.adjust and self.variant != "closed":
+            raise ValueError("'adjust' needs the variant 'closed'")
+        return self
+
+
+class Draw(_Part):
+    """How label sets are drawn (see :class:`~sentixrl.training.drawing.LabelDraw`)."""
+
+    shuffle: bool = False
+    subset: Share = 0.0
+    wording: Share = 0.0
+
+
+class Optimiser(_Part):
+    """AdamW and its schedule.
+
+    Attributes:
+        rate: Peak learning rate.
+        warmup: Share of the steps over which it rises.
+        decay: Weight decay.
+        clip: Largest norm of a gradient.
+        pack_tokens: About how many tokens a pack has.
+        packs_per_step: Packs whose gradients are added up for one step.
+    """
+
+    rate: Positive = 6e-5
+    warmup: Share = 0.05
+    decay: Annotated[float, Field(ge=0)] = 0.01
+    clip: Positive = 1.0
+    pack_tokens: Annotated[int, Field(ge=64)] = 2048
+    packs_per_step: Count = 1
+
+
+class Discriminator(_Part):
+    """How the second role is trained.
+
+    Attributes:
+        folds: Proposals come from this many models, each trained without a fold of the dialogues.
+        epochs: How long each of them is trained.
+        challenge: How often a right proposal is objected to all the same.
+        weight: What a question of the second role and after counts against a first one.
+    """
+
+    folds: Annotated[int, Field(ge=2)] = 2
+    epochs: Positive = 1.0
+    challenge: Share = 0.1
+    weight: Positive = 1.0
+
+
+class Recipe(_Part):
+    """All that decides a trained model.
+
+    Attributes:
+        name: What the model will be called.
+        about: A sentence for the model card.
+        base: A bundled model's name, a folder or a hub id.
+        start: A model bundle whose weights training starts from.
+        method: ``lora``, ``full`` (shipped as a low-rank difference) or ``qlora`` (CUDA).
+        rank: Of the adapter.
+        alpha: LoRA's scale is ``alpha / rank``.
+        dropout: LoRA's dropout.
+        framing: How prompts become text.
+        language: Language of templates and labels; ``auto`` follows each dialogue.
+        window: How far prompts look back.
+        labels: The label set the model uses unless told otherwise.
+        train: What it is trained on.
+        dev: What choices are made on: the mean weighted-F1.
+        apart: Splits that no training dialogue may share text with.
+        drop_overlap: Drop such dialogues instead of refusing.
+        loss: The loss.
+        draw: How label sets are drawn.
+        optimiser: AdamW and its schedule.
+        discriminator: How the second role is trained; none, a generator alone.
+        epochs: How often the training data are gone through.
+        checks_per_epoch: How often dev is looked at.
+        patience: Checks without a better one after which training stops.
+        seed: Of everything that is drawn.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    about: str = ""
+    base: str = "smollm2-135m"
+    start: str | None = None
+    method: Literal["lora", "full", "qlora"] = "full"
+    rank: Count = 16
+    alpha: Positive = 32.0
+    dropout: Share = 0.0
+    framing: Literal["plain", "chat"] = "plain"
+    language: str = "en"
+    window: Window = Window()
+    labels: str | None = None
+    train: Annotated[list[TrainPart], Field(min_length=1)]
+    dev: Annotated[list[DataPart], Field(min_length=1)]
+    apart: list[DataPart] = []
+    drop_overlap: bool = False
+    loss: Loss = Loss()
+    draw: Draw = Draw()
+    optimiser: Optimiser = Optimiser()
+    discriminator: Discriminator | None = None
+    epochs: Positive = 3.0
+    checks_per_epoch: Count = 1
+    patience: Count = 3
+    seed: int = 0
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        ConfigError: It cannot be read, or does not fit.
+    """
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The recipe {path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"The recipe {path} is not valid YAML: {first}.") from None
+    return parse_recipe(content, str(path))
+
+
+def parse_recipe(content: object, origin: str) -> Recipe:
+    """Check a recipe's content.
+
+    Raises:
+        ConfigError: It does not fit; an unknown key is named with the nearest known one.
+    """
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top level"
+        if first["type"] == "extra_forbidden":
+            key = str(first["loc"][-1])
+            close = nearest(key, _keys_beside(first["loc"][:-1]))
+            raise ConfigError(
+                f"The recipe {origin} has an unknown key '{where}'.",
+                hint=f"Did you mean '{close}'?" if close else None,
+            ) from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"The recipe {origin} does not fit at '{where}': {said}.") from None
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The keys that are known where an unknown one stands."""
+    sections: dict[str, type[BaseModel]] = {
+        "train": TrainPart,
+        "dev": DataPart,
+        "apart": DataPart,
+        "loss": Loss,
+        "draw": Draw,
+        "optimiser": Optimiser,
+        "discriminator": Discriminator,
+        "window": Window,
+    }
+    section = sections.get(str(location[0]), Recipe) if location else Recipe
+    return tuple(section.model_fields)
+
+
+def as_plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as it would stand in JSON."""
+    content: dict[str, Any] = recipe.model_dump(mode="json")
+    return content

@@ -1,0 +1,169 @@
+"""A training from beginning to end: a recipe and data in, a model bundle out.
+
+Contract: the folder of a training holds its recipe, checkpoints, the history of dev and the best
+weights; the same command goes on where it stopped, and another recipe is refused there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers.trainer_utils import get_last_checkpoint
+
+from sentixrl.errors import ConfigError
+from sentixrl.training.checking import Check, DevCheck
+from sentixrl.training.estimate import Estimate, check_memory, estimate
+from sentixrl.training.examples import MinedTurns, PackDataset, Packer
+from sentixrl.training.finishing import Finished, finish
+from sentixrl.training.mining import mine
+from sentixrl.training.recipe import Recipe, as_plain
+from sentixrl.training.setting import Setting, draw_of, objective_of, prepare
+from sentixrl.training.trainer import Pace, Report, TrieTrainer
+from sentixrl.training.weights import keep_weights, load_weights
+
+RECIPE_FILE = "recipe.json"
+BEST = "best"
+BUNDLE = "bundle"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told what.
+
+    Attributes:
+        say: A sentence.
+        progress: Where the training stands.
+        check: A look at dev, and whether it is the best so far.
+    """
+
+    say: Callable[[str], None]
+    progress: Report
+    check: Callable[[Check, bool], None]
+
+
+def fit(
+    setting: Setting, folder: Path, watch: Watch, mined: Sequence[MinedTurns] = ()
+) -> DevCheck | None:
+    """Train to the end, or until Ctrl-C; the best weights are in the model afterwards.
+
+    Returns:
+        The looks at dev; ``None`` if Ctrl-C ended it.
+    """
+    recipe, trainee = setting.recipe, setting.trainee
+    claim(folder, recipe)
+    challenge = recipe.discriminator.challenge if recipe.discriminator else 0.0
+    packer = Packer(
+        setting.sources,
+        setting.context,
+        draw_of(recipe),
+        trainee.engine.framing,
+        trainee.engine.count_tokens,
+        mined,
+        challenge,
+    )
+    steps = -(-len(setting.packs) // recipe.optimiser.packs_per_step)
+    checks = max(1, round(recipe.epochs * recipe.checks_per_epoch))
+    dev = DevCheck(
+        trainee,
+        setting.context,
+        setting.dev,
+        every=max(1, -(-steps // checks)),
+        patience=recipe.patience,
+        folder=folder,
+        keep=lambda target: keep_weights(trainee, target),
+        report=watch.check,
+    )
+    pace = Pace(watch.progress)
+    trainer = TrieTrainer(
+        trainee,
+        objective_of(recipe, setting.sources),
+        PackDataset(setting.packs, packer),
+        recipe,
+        folder,
+        [dev, pace],
+    )
+    pace.watch(trainer)
+    last = get_last_checkpoint(str(folder))
+    if last:
+        watch.say(f"Going on from {last}.")
+    trainer.train(resume_from_checkpoint=last)
+    if pace.stopped:
+        return None
+    load_weights(trainee, folder / BEST)
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    return dev
+
+
+def train_bundle(
+    recipe: Recipe,
+    root: Path,
+    folder: Path,
+    watch: Watch,
+    announce: Callable[[Estimate], bool],
+    device: str | None = None,
+) -> Finished | None:
+    """Train after a recipe and write the bundle to ``folder / "bundle"``.
+
+    Args:
+        recipe: What to train.
+        root: The folder that has a folder a data set.
+        folder: Where the training goes; an unfinished one goes on there.
+        watch: Who is told what.
+        announce: Told what it will cost; whether to go on.
+        device: Where it runs.
+
+    Returns:
+        What was made; ``None`` where ``announce`` or Ctrl-C ended it.
+
+    Raises:
+        SentixError: Something is missing or does not fit.
+    """
+    setting = prepare(recipe, root, watch.say, device)
+    cost = estimate(setting)
+    if not announce(cost):
+        return None
+    check_memory(cost)
+    claim(folder, recipe)
+    mined: Sequence[MinedTurns] = ()
+    if recipe.discriminator:
+
+        def fit_fold(one: Setting, place: Path) -> bool:
+            watch.say(f"Training {place.name} for the discriminator's material.")
+            return fit(one, place, watch) is not None
+
+        found = mine(setting, folder, fit_fold, device)
+        if found is None:
+            return None
+        mined = found
+    looks = fit(setting, folder, watch, mined)
+    if looks is None or looks.best is None:
+        return None
+    return finish(setting, looks.best, looks.history, folder / BUNDLE)
+
+
+def claim(folder: Path, recipe: Recipe) -> None:
+    """Make a folder this recipe's.
+
+    Raises:
+        ConfigError: It is another recipe's, or holds something else.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RECIPE_FILE
+    content = as_plain(recipe)
+    if path.is_file():
+        if json.loads(path.read_text("utf-8")) != content:
+            raise ConfigError(
+                f"{folder} holds a training of another recipe.",
+                hint="Name a new folder with --out, or give the recipe it was begun with.",
+            )
+        return
+    if any(folder.iterdir()):
+        raise ConfigError(
+            f"{folder} is not empty and holds no training.", hint="Name a new folder with --out."
+        )
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,119 @@
+"""A recipe with everything loaded that it names: data, model, packs, loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.window import HistoryWindow
+from sentixrl.datasets.dataset import Dataset
+from sentixrl.errors import ConfigError
+from sentixrl.training.drawing import LabelDraw
+from sentixrl.training.losses import Focal, class_weights, log_prior
+from sentixrl.training.material import (
+    PackPlan,
+    Source,
+    label_counts,
+    load_part,
+    load_sources,
+    plan_packs,
+)
+from sentixrl.training.model import Trainee, open_trainee
+from sentixrl.training.objective import Objective
+from sentixrl.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A recipe with everything loaded that it names.
+
+    Attributes:
+        recipe: The recipe.
+        sources: What is trained on.
+        dev: Name → what choices are made on.
+        trainee: The model.
+        packs: The packs of the whole training.
+        context: What prompts show.
+    """
+
+    recipe: Recipe
+    sources: Sequence[Source]
+    dev: Mapping[str, Dataset]
+    trainee: Trainee
+    packs: Sequence[PackPlan]
+    context: ContextOptions
+
+
+def context_of(recipe: Recipe) -> ContextOptions:
+    """What a recipe's prompts show."""
+    window = HistoryWindow(**recipe.window.model_dump())
+    return ContextOptions(window=window, language=recipe.language)
+
+
+def draw_of(recipe: Recipe) -> LabelDraw:
+    """How a recipe's label sets are drawn."""
+    return LabelDraw(**recipe.draw.model_dump())
+
+
+def prepare(
+    recipe: Recipe, root: Path, say: Callable[[str], None], device: str | None = None
+) -> Setting:
+    """Load what a recipe names and plan its packs.
+
+    Args:
+        recipe: The recipe.
+        root: The folder that has a folder a data set.
+        say: Told what was dropped or is missing.
+        device: Where the model runs.
+
+    Raises:
+        SentixError: Something is missing or does not fit.
+    """
+    sources = load_sources(recipe, root, say)
+    dev = {part.name: load_part(part, root, recipe.seed) for part in recipe.dev}
+    objective_of(recipe, sources)  # what does not fit is said before a model is loaded
+    return set_up(recipe, sources, dev, device)
+
+
+def set_up(
+    recipe: Recipe,
+    sources: Sequence[Source],
+    dev: Mapping[str, Dataset],
+    device: str | None = None,
+) -> Setting:
+    """Load the model and plan the packs for data that are loaded already."""
+    trainee = open_trainee(recipe, device)
+    count = trainee.engine.count_tokens
+    packs = plan_packs(sources, draw_of(recipe), recipe.optimiser.pack_tokens, count, recipe.seed)
+    return Setting(recipe, sources, dev, trainee, packs, context_of(recipe))
+
+
+def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
+    """A recipe's loss over its data.
+
+    Raises:
+        ConfigError: Class weights or priors are asked for over several label sets.
+    """
+    loss, discriminator = recipe.loss, recipe.discriminator
+    focal = Focal(loss.gamma, loss.variant)
+    second = discriminator.weight if discriminator else 1.0
+    if loss.balance == "none" and not loss.adjust:
+        return Objective(focal, second=second)
+    counts = label_counts(sources)
+    if len(counts) > 1:
+        raise ConfigError(
+            "'loss.balance' and 'loss.adjust' need one label set; the recipe trains on "
+            f"{len(counts)}: {', '.join(counts)}.",
+            hint="Leave them out, or train on data of one label set.",
+        )
+    (count,) = counts.values()
+    priors = log_prior(count, tuple(count))
+    return Objective(
+        focal,
+        weights={} if loss.balance == "none" else class_weights(count, loss.balance),
+        log_priors=dict(zip(count, priors, strict=True)),
+        adjust=loss.adjust,
+        second=second,
+    )

@@ -1,0 +1,228 @@
+"""The training loop: transformers' ``Trainer`` over trie packs.
+
+Contract: a step's loss is the mean over the questions of all packs of the step, whatever their
+sizes. A loss that is not a number stops the training and names the last good checkpoint. Ctrl-C
+ends it at the next step with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from sentixrl.engines.local._hf import attending
+from sentixrl.errors import SentixError
+from sentixrl.training.attention import TrainingPlan
+from sentixrl.training.examples import PackDataset
+from sentixrl.training.model import Trainee
+from sentixrl.training.objective import Objective
+from sentixrl.training.optimizer import MasterAdamW
+from sentixrl.training.packs import TrainingPack
+from sentixrl.training.recipe import Recipe
+
+SAVE_SECONDS = 600.0
+LOG_STEPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        step: Steps done.
+        steps: Steps in all.
+        loss: Mean loss of a question since the last report.
+        tokens_per_second: Over the same time.
+        seconds_left: At this speed.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    seconds_left: float
+
+
+Report = Callable[[Progress], None]
+
+
+class TrieTrainer(Trainer):
+    """``Trainer`` whose batches are packs.
+
+    Args:
+        trainee: The model.
+        objective: The loss.
+        packs: The training's packs, in order.
+        recipe: Optimiser and schedule.
+        folder: Where checkpoints go.
+        callbacks: Called by transformers' ``Trainer``.
+    """
+
+    def __init__(
+        self,
+        trainee: Trainee,
+        objective: Objective,
+        packs: PackDataset,
+        recipe: Recipe,
+        folder: Path,
+        callbacks: Sequence[TrainerCallback],
+    ) -> None:
+        self.trainee = trainee
+        self.objective = objective
+        self.tokens = 0
+        how = recipe.optimiser
+        steps = math.ceil(len(packs) / how.packs_per_step)
+        arguments = TrainingArguments(
+            output_dir=str(folder),
+            per_device_train_batch_size=1,
+            gradient_accumulation_steps=how.packs_per_step,
+            learning_rate=how.rate,
+            lr_scheduler_type="linear",
+            warmup_steps=round(how.warmup * steps),
+            weight_decay=how.decay,
+            max_grad_norm=how.clip,
+            num_train_epochs=1,
+            logging_steps=LOG_STEPS,
+            save_strategy="no",
+            save_total_limit=2,
+            eval_strategy="no",
+            report_to=[],
+            seed=recipe.seed,
+            use_cpu=trainee.device.type == "cpu",
+            dataloader_num_workers=0,
+            dataloader_pin_memory=False,
+            remove_unused_columns=False,
+            disable_tqdm=True,
+            train_sampling_strategy="sequential",
+        )
+        super().__init__(
+            model=trainee.model,
+            args=arguments,
+            train_dataset=packs,
+            data_collator=_only,
+            callbacks=list(callbacks),
+            optimizer_cls_and_kwargs=(MasterAdamW, {"lr": how.rate, "weight_decay": how.decay}),
+        )
+        # The loss is divided by the questions of the whole step below, not by transformers.
+        self.model_accepts_loss_kwargs = True
+
+    def compute_loss(
+        self,
+        model: Any,  # noqa: ANN401
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:  # noqa: ANN401
+        """The pack's share of the step's mean loss."""
+        pack: TrainingPack = inputs["pack"].to(self.trainee.device)
+        plan = TrainingPlan(pack.pack, self.trainee.dtype, self.trainee.device)
+        with attending(plan):
+            logits = model(
+                input_ids=plan.tokens,
+                position_ids=plan.positions,
+                use_cache=False,
+                logits_to_keep=pack.reads,
+            ).logits[0]
+        self.tokens += len(pack.pack)
+        whole = len(pack) if num_items_in_batch is None else num_items_in_batch
+        loss = self.objective(pack, logits) / whole
+        if not torch.isfinite(loss):
+            self._stop_at_nan()
+        return loss
+
+    def _get_num_items_in_batch(
+        self, batch_samples: list[dict[str, Any]], device: torch.device
+    ) -> int:
+        return sum(len(batch["pack"]) for batch in batch_samples)
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Not counted: tokens are."""
+        return 0
+
+    def _stop_at_nan(self) -> None:
+        last = get_last_checkpoint(str(self.args.output_dir))
+        kept = f"The last good checkpoint is {last}" if last else "There is no checkpoint yet"
+        raise SentixError(
+            f"The loss is not a number at step {self.state.global_step + 1}.",
+            hint=f"{kept}; lower 'optimiser.rate' and run the command again.",
+            code="nan_loss",
+        )
+
+
+def _only(batch: Sequence[TrainingPack]) -> dict[str, TrainingPack]:
+    (pack,) = batch
+    return {"pack": pack}
+
+
+class Pace(TrainerCallback):
+    """Reports progress, saves now and then, and ends at Ctrl-C with a checkpoint."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._trainer: TrieTrainer | None = None
+        self._stop = False
+        self._since = (0, 0, 0.0)
+        self._saved = 0.0
+        self._before: Any = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether Ctrl-C ended the training."""
+        return self._stop
+
+    def watch(self, trainer: TrieTrainer) -> None:
+        """Tell whose tokens are counted."""
+        self._trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Take over Ctrl-C and the clock."""
+        self._saved = time.monotonic()
+        self._since = (state.global_step, 0, time.monotonic())
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Save when it is time, or when told to stop."""
+        if self._stop:
+            control.should_save = control.should_training_stop = True
+        elif time.monotonic() - self._saved > SAVE_SECONDS:
+            control.should_save = True
+        if control.should_save:
+            self._saved = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Pass on how it goes."""
+        logs: Mapping[str, float] = kwargs.get("logs") or {}
+        if "loss" not in logs or self._trainer is None:
+            return
+        step, tokens, begun = self._since
+        now, counted = time.monotonic(), self._trainer.tokens
+        pace = max(now - begun, 1e-9)
+        done = max(state.global_step - step, 1)
+        left = (state.max_steps - state.global_step) * pace / done
+        self._report(
+            Progress(
+                state.global_step, state.max_steps, logs["loss"], (counted - tokens) / pace, left
+            )
+        )
+        self._since = (state.global_step, counted, now)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Give Ctrl-C back."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        if self._stop:
+            raise KeyboardInterrupt
+        self._stop = True
