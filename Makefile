@@ -1,7 +1,7 @@
 # make demo   install everything and classify three conversations
 # make test   install what tests need and run them all
 # make check  lint, types, import directions and generated docs alone
-# make bench  measure the engine's speed on this machine
+# make bench  measure the engine's speed on this machine; bench-train: training
 #
 # PYTHON        the interpreter the environment is made with (3.11 or newer)
 # TORCH_INDEX   an index of CPU wheels of torch, to avoid the CUDA build where there is one
@@ -15,7 +15,7 @@ STAMPS := $(VENV)/stamps
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md
 export PIP_NO_WARN_SCRIPT_LOCATION := 1
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench bench-train clean
 
 demo: $(STAMPS)/package $(STAMPS)/model
 	@$(BIN)/sentixrl classify examples/en.txt examples/zh.txt examples/es.txt
@@ -33,6 +33,9 @@ check: $(STAMPS)/package $(STAMPS)/dev
 
 bench: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
 	$(BIN)/python -m benchmarks.run
+
+bench-train: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
+	$(BIN)/python -m benchmarks.training
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sentixrl needs Python 3.11 or newer; set PYTHON=…")'

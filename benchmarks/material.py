@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentixrl import Classifier, Dialogue
@@ -40,7 +40,7 @@ class Material:
 
 def gather(classifier: Classifier, count: int) -> Material:
     """A sample of ``count`` dialogues."""
-    source, dialogues = _dialogues(count)
+    source, dialogues = dialogues_of("test", count)
     prompts = questions(classifier, dialogues)
     text = "\x00".join("\x01".join(s for m in p.messages for s in m.segments) for p in prompts)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -73,16 +73,18 @@ def of_length(dialogues: Sequence[Dialogue], turns: int, total: int) -> list[Dia
     ]
 
 
-def _dialogues(count: int) -> tuple[str, list[Dialogue]]:
+def dialogues_of(split: str, count: int) -> tuple[str, list[Dialogue]]:
+    """About ``count`` dialogues of a MELD split, or our example repeated, and what they are."""
     folder = Path(os.environ.get("SENTIXRL_DATA", ROOT.parent / "shared" / "data")) / "meld"
-    path = folder / "test_sent_emo.csv"
+    path = folder / f"{split}_sent_emo.csv"
     if path.is_file():
         from sentixrl.datasets.registry import load
 
-        everything = load("meld", folder, "test").dialogues
+        everything = load("meld", folder, split).dialogues
         step = max(1, len(everything) // count)
         chosen = list(everything[::step][:count])
-        return f"MELD test, every {step}th of {len(everything)} dialogues", chosen
+        return f"MELD {split}, every {step}th of {len(everything)} dialogues", chosen
     examples = read_dialogues(ROOT / "examples" / "en.txt")
-    repeated = [Dialogue(str(n), examples[0].utterances) for n in range(count)]
+    turns = [replace(turn, gold="neutral") for turn in examples[0]]
+    repeated = [Dialogue(str(n), tuple(turns)) for n in range(count)]
     return f"examples/en.txt, {count} times", repeated

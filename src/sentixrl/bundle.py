@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +28,13 @@ BUNDLE_FILE = "bundle.json"
 ADAPTER_FOLDER = "adapter"
 LABELS_FILE = "labels.yaml"
 SCHEMA = 1
+RELEASE = "sentixrl-135m"
+"""The trained model that comes along."""
+
+
+def release_folder() -> Path:
+    """The bundle of the trained model that comes along."""
+    return Path(str(resources.files("sentixrl"))) / "releases" / RELEASE
 
 
 class _CalibrationFile(BaseModel):

@@ -47,7 +47,8 @@ def train(
     found = read_recipe(recipe)
     notices = errors()
     watch = Watch(
-        say=lambda text: notices.print(escape(text), highlight=False),
+        # ":train:" is part of a name here, not the picture of a train.
+        say=lambda text: notices.print(text, highlight=False, markup=False, emoji=False),
         progress=lambda progress: _progress(progress, notices),
         check=lambda check, better: _check(check, better, notices),
     )
@@ -114,7 +115,11 @@ def _check(check: Check, better: bool, notices: Console) -> None:
         f"{name} {100 * part['weighted_f1']:.1f}" for name, part in check.parts.items()
     )
     mark = "[green]best so far[/]" if better else ""
-    notices.print(f"[bold]dev[/] {100 * check.score:.1f}  {escape(parts)}  {mark}", highlight=False)
+    notices.print(
+        f"[bold]dev[/] {100 * check.score:.1f}  {escape(parts)}  {mark}",
+        highlight=False,
+        emoji=False,
+    )
 
 
 def _say_result(finished: Finished) -> None:

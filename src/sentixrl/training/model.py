@@ -13,13 +13,17 @@ from typing import Any
 
 import torch
 
-from sentixrl.bundle import ModelBundle
+from sentixrl.bundle import ModelBundle, release_folder
 from sentixrl.engines.local._hf import TransformersDecoder, load_model, steer
 from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.hardware import choose_device, choose_dtype
 from sentixrl.engines.local.loading import LocalOptions, locate, open_engine
 from sentixrl.errors import ConfigError, MissingDependencyError
 from sentixrl.training.recipe import Recipe
+
+
+DEFAULT_START = "default"
+"""What a recipe calls the model that comes along."""
 
 
 @dataclass(slots=True)
@@ -61,7 +65,7 @@ def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
         )
     dtype = choose_dtype(chosen)
     _, folder = locate(recipe.base)
-    start = ModelBundle.load(Path(recipe.start)) if recipe.start else None
+    start = _start(recipe)
     bits = 4 if recipe.method == "qlora" else None
     # An adapter is merged in float32 and rounded once.
     first = torch.float32 if start is not None and bits is None else dtype
@@ -79,6 +83,21 @@ def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
     )
     engine.decoder = TransformersDecoder(_inner(model))
     return Trainee(model, engine, folder, dtype, chosen)
+
+
+def _start(recipe: Recipe) -> ModelBundle | None:
+    """The bundle that training goes on from, which must be one of the recipe's base."""
+    if recipe.start is None:
+        return None
+    folder = release_folder() if recipe.start == DEFAULT_START else Path(recipe.start)
+    bundle = ModelBundle.load(folder)
+    if bundle.base != recipe.base:
+        raise ConfigError(
+            f"The recipe starts from '{bundle.name}', which has the base '{bundle.base}', but "
+            f"names the base '{recipe.base}'.",
+            hint="Give both the same base.",
+        )
+    return bundle
 
 
 def _inner(model: Any) -> Any:  # noqa: ANN401

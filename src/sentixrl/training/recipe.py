@@ -140,7 +140,8 @@ class Recipe(_Part):
         name: What the model will be called.
         about: A sentence for the model card.
         base: A bundled model's name, a folder or a hub id.
-        start: A model bundle whose weights training starts from.
+        start: A model bundle whose weights training starts from; ``default`` is the one that
+            comes along.
         method: ``lora``, ``full`` (shipped as a low-rank difference) or ``qlora`` (CUDA).
         rank: Of the adapter.
         alpha: LoRA's scale is ``alpha / rank``.
