@@ -21,7 +21,6 @@ from sentixrl.engines.local.loading import LocalOptions, locate, open_engine
 from sentixrl.errors import ConfigError, MissingDependencyError
 from sentixrl.training.recipe import Recipe
 
-
 DEFAULT_START = "default"
 """What a recipe calls the model that comes along."""
 

@@ -1,0 +1,279 @@
+"""Does negotiation pay? Two measurements and the controls, from runs that negotiated.
+
+Contract: everything is read off the first round of a negotiating run: the generator's posterior,
+and what the discriminator thought of its proposal. Choices (thresholds, weights) are fitted on one
+run, dev, and applied to another, test. Three questions, in order: is the truth among the first two
+(else no judge can find it); does P(agree) tell anything that the generator's own confidence and
+margin do not; and does any policy built on it beat the same number of changes made by margin alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentixrl.errors import InputError
+from sentixrl.evaluation.confusion import Floats, Ints, count
+from sentixrl.evaluation.intervals import Resampling
+from sentixrl.evaluation.metrics import weighted_f1
+from sentixrl.evaluation.risk_coverage import risk_coverage
+from sentixrl.evaluation.significance import permutation_p
+from sentixrl.runs import Entry
+
+FOLDS = 5
+_FLOOR = 1e-9
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What both roles thought of every labelled turn in the first round.
+
+    Attributes:
+        names: The labels.
+        gold: Index of the gold label, ``[n]``.
+        cluster: The unit that resampling draws, ``[n]``.
+        generator: The generator's log-probabilities, ``[n, n_labels]``.
+        agree: Log-odds of the discriminator's agreeing to the proposal, ``[n]``.
+        discriminator: Its log-probabilities over the labels, ``[n, n_labels]``.
+    """
+
+    names: tuple[str, ...]
+    gold: Ints
+    cluster: Ints
+    generator: Floats
+    agree: Floats
+    discriminator: Floats
+
+    @property
+    def first(self) -> Ints:
+        """The generator's proposals, ``[n]``."""
+        return np.asarray(self.generator.argmax(-1))
+
+    @property
+    def second(self) -> Ints:
+        """Its runners-up, ``[n]``."""
+        return np.argsort(-self.generator, axis=-1, kind="stable")[:, 1]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the proposal is the gold label, ``[n]``."""
+        return np.asarray(self.first == self.gold)
+
+
+def opinions(entries: Sequence[Entry], names: Sequence[str]) -> Opinions:
+    """Read a negotiating run.
+
+    Args:
+        entries: Its log.
+        names: The labels.
+
+    Raises:
+        InputError: Not every labelled turn was judged with scores.
+    """
+    codes: dict[str, int] = {}
+    rows: list[tuple[int, int, list[float], float, list[float]]] = []
+    for entry in entries:
+        cluster = codes.setdefault(entry.dialogue.cluster, len(codes))
+        for turn, answer in zip(entry.dialogue, entry.prediction.items, strict=True):
+            if turn.gold is None:
+                continue
+            first = answer.rounds[0] if answer.rounds else None
+            said = first.proposal.log_probs if first else None
+            judged = first.judgement if first else None
+            if said is None or judged is None or judged.agree_log_prob is None:
+                raise InputError(
+                    f"Dialogue '{entry.dialogue.id}', turn {answer.index + 1}, was not judged "
+                    "with scores.",
+                    hint="Make the run with --negotiate and no gate, on a model that scores.",
+                )
+            view = judged.log_probs or said
+            rows.append(
+                (
+                    names.index(turn.gold),
+                    cluster,
+                    [said[name] for name in names],
+                    _odds(judged.agree_log_prob),
+                    [view[name] for name in names],
+                )
+            )
+    gold, clusters, generator, agree, discriminator = zip(*rows, strict=True)
+    return Opinions(
+        tuple(names),
+        np.array(gold),
+        np.array(clusters),
+        np.maximum(np.array(generator), math.log(_FLOOR)),
+        np.array(agree),
+        np.maximum(np.array(discriminator), math.log(_FLOOR)),
+    )
+
+
+def _odds(log_prob: float) -> float:
+    probability = min(max(math.exp(log_prob), _FLOOR), 1 - _FLOOR)
+    return math.log(probability) - math.log1p(-probability)
+
+
+def oracle(held: Opinions) -> dict[str, float]:
+    """Accuracy and weighted-F1 if the better of the first two were always known."""
+    best = np.where(held.second == held.gold, held.second, held.first)
+    return {
+        "accuracy": float((held.first == held.gold).mean()),
+        "top2_accuracy": float((best == held.gold).mean()),
+        "weighted_f1": _score(held, held.first),
+        "top2_weighted_f1": _score(held, best),
+    }
+
+
+def information(held: Opinions, seed: int = 0) -> dict[str, float]:
+    """What P(agree) adds to the generator's own confidence and margin in telling right from wrong.
+
+    Two logistic regressions of whether the proposal is right, both judged on dialogues they were
+    not fitted on: with confidence and margin alone, and with the log-odds of agreement too.
+
+    Returns:
+        Area under the ROC curve and log-loss of each, and of P(agree) alone.
+    """
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    own = _own_features(held)
+    both = np.column_stack([own, held.agree])
+    found = {}
+    for name, features in (("own", own), ("both", both), ("agree", held.agree[:, None])):
+        guess = _held_out(features, held, seed)
+        found[f"auc_{name}"] = float(roc_auc_score(held.right, guess))
+        found[f"log_loss_{name}"] = float(log_loss(held.right, guess))
+    return found
+
+
+def _own_features(held: Opinions) -> Floats:
+    ranked = -np.sort(-held.generator, axis=-1)
+    best = np.clip(np.exp(ranked[:, 0]), _FLOOR, 1 - _FLOOR)
+    return np.column_stack([np.log(best) - np.log1p(-best), ranked[:, 0] - ranked[:, 1]])
+
+
+def _held_out(features: Floats, held: Opinions, seed: int) -> Floats:
+    """P(right) of each item from a regression fitted without its cluster."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    guess = np.zeros(len(held.gold))
+    cut = GroupKFold(FOLDS, shuffle=True, random_state=seed)
+    for fitted, judged in cut.split(features, held.right, held.cluster):
+        model = make_pipeline(StandardScaler(), LogisticRegression())
+        model.fit(features[fitted], held.right[fitted])
+        guess[judged] = model.predict_proba(features[judged])[:, 1]
+    return guess
+
+
+Policy = Callable[[Opinions], Ints]
+"""From opinions to answers, ``[n]``."""
+
+
+def by_objection(threshold: float) -> Policy:
+    """Where log-odds of agreement are below ``threshold``, the discriminator's best other label."""
+
+    def answer(held: Opinions) -> Ints:
+        others = held.discriminator.copy()
+        others[np.arange(len(others)), held.first] = -np.inf
+        return np.where(held.agree < threshold, others.argmax(-1), held.first)
+
+    return answer
+
+
+def by_runner_up(threshold: float) -> Policy:
+    """Where the log-odds of agreement are below ``threshold``, the generator's second choice."""
+    return lambda held: np.where(held.agree < threshold, held.second, held.first)
+
+
+def by_stacking(weight: float, bias: Floats | None = None) -> Policy:
+    """The largest log p_G + weight · log p_D + a bias a label."""
+    return lambda held: (
+        held.generator + weight * held.discriminator + (0.0 if bias is None else bias)
+    ).argmax(-1)
+
+
+def by_margin(changes: float) -> Policy:
+    """A control: as many changes to the second choice, where the margin is smallest."""
+
+    def answer(held: Opinions) -> Ints:
+        ranked = -np.sort(-held.generator, axis=-1)
+        number = round(changes * len(held.gold))
+        lowest = np.argsort(ranked[:, 0] - ranked[:, 1], kind="stable")[:number]
+        answers = held.first.copy()
+        answers[lowest] = held.second[lowest]
+        return answers
+
+    return answer
+
+
+def choose(held: Opinions) -> dict[str, Policy]:
+    """The best policy of each family on dev; leaving everything as it is counts as one."""
+    thresholds = np.quantile(held.agree, np.linspace(0, 0.4, 41))
+    thresholds = np.concatenate([[-np.inf], thresholds])
+    families: Mapping[str, list[Policy]] = {
+        "objection": [by_objection(float(at)) for at in thresholds],
+        "runner-up": [by_runner_up(float(at)) for at in thresholds],
+        "stacking": [by_stacking(float(w)) for w in np.linspace(0, 2, 21)],
+    }
+    return {
+        name: max(policies, key=lambda policy: _score(held, policy(held)))
+        for name, policies in families.items()
+    }
+
+
+def measure(policy: Policy, held: Opinions, how: Resampling | None = None) -> dict[str, Any]:
+    """A policy against the generator alone: scores, what was fixed and broken, a paired test."""
+    how = how or Resampling()
+    answers = policy(held)
+    fixed = (answers == held.gold) & ~held.right
+    broken = (answers != held.gold) & held.right
+    before, after = _tallies(held, held.first), _tallies(held, answers)
+    statistic = lambda tallies: weighted_f1(tallies)[..., None]  # noqa: E731
+    (p,) = permutation_p(before, after, statistic, how)
+    return {
+        "weighted_f1": _score(held, answers),
+        "difference": _score(held, answers) - _score(held, held.first),
+        "changed": int((answers != held.first).sum()),
+        "fixed": int(fixed.sum()),
+        "broken": int(broken.sum()),
+        "fixed_by_label": _by_label(held, fixed),
+        "broken_by_label": _by_label(held, broken),
+        "p": p,
+    }
+
+
+def abstaining(dev: Opinions, held: Opinions) -> dict[str, float]:
+    """Areas under the risk–coverage curve: ranked by confidence, by P(agree), by both.
+
+    The weights of "both" are a logistic regression's, fitted on dev.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    model.fit(np.column_stack([_own_features(dev), dev.agree]), dev.right)
+    both = model.predict_proba(np.column_stack([_own_features(held), held.agree]))[:, 1]
+    scores = {"confidence": held.generator.max(-1), "agree": held.agree, "both": both}
+    return {name: risk_coverage(score, held.right).aurc for name, score in scores.items()}
+
+
+def _by_label(held: Opinions, chosen: NDArray[np.bool_]) -> dict[str, int]:
+    return {
+        name: int((chosen & (held.gold == place)).sum()) for place, name in enumerate(held.names)
+    }
+
+
+def _tallies(held: Opinions, answers: Ints) -> Floats:
+    clusters = int(held.cluster.max()) + 1
+    return count(held.gold, answers, held.cluster, n_labels=len(held.names), n_clusters=clusters)
+
+
+def _score(held: Opinions, answers: Ints) -> float:
+    return float(weighted_f1(_tallies(held, answers).sum(axis=0)))
