@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from sentixrl.engines.local.llama import read_weights
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Check, posteriors, scores
 from sentixrl.training.lowrank import difference, write_adapter
+from sentixrl.training.policy import choose_policy
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting
 
@@ -79,7 +80,7 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
         templates=_template_hashes(recipe),
         language=recipe.language,
         window=HistoryWindow(**recipe.window.model_dump()),
-        negotiate=recipe.discriminator is not None,
+        negotiate=False,
         adapter=scratch,
     )
     bundle.save(folder)
@@ -94,10 +95,19 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
     }
     parts = {name: scores(*answer) for name, answer in answers.items()}
     calibrations = _calibrations(setting.dev, answers)
-    bundle = ModelBundle.load(folder)
-    bundle.calibrations.update(calibrations)
+    bundle = replace(ModelBundle.load(folder), calibrations=calibrations)
     bundle.save(folder)
+    trials = choose_policy(load(folder), setting.dev) if recipe.discriminator else []
+    if trials:
+        threshold = trials[0].threshold
+        bundle = replace(
+            bundle,
+            negotiate=threshold is not None,
+            agree_threshold=bundle.agree_threshold if threshold is None else threshold,
+        )
+        bundle.save(folder)
     facts = training_facts(setting, best, history, parts, size)
+    facts["negotiation"] = [asdict(trial) for trial in trials]
     (folder / TRAINING_FILE).write_text(
         json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8"
     )
