@@ -80,21 +80,42 @@ def provenance(content: Content) -> str:
     )
 
 
-def zero_shot(content: Content) -> str:
-    """The untrained model on test sets."""
-    head = ["data set", "utterances", "weighted-F1", "macro-F1", "accuracy"]
+def test_sets(content: Content) -> str:
+    """A model on test sets."""
+    told = any(run.get("seen") for run in content["runs"])
+    head = ["data set", "utterances", *(["trained on"] if told else []), "weighted-F1", "macro-F1",
+            "accuracy"]  # fmt: skip
     rows = []
     for run in content["runs"]:
         drawn = run["limit_dialogues"]
         sample = f" ({drawn} dialogues drawn with seed {run['seed']})" if drawn else ""
         metrics = [with_interval(run[name]) for name in ("weighted_f1", "macro_f1", "accuracy")]
-        rows.append([run["title"] + sample, f"{run['utterances']:,}", *metrics])
+        seen = [run.get("seen") or "–"] if told else []
+        rows.append([run["title"] + sample, f"{run['utterances']:,}", *seen, *metrics])
     source = (
         f"Measured on {content['date']} with `{content['command']}` on {content['machine']}: "
         f"{content['what']}."
     )
     notes = [f"- {run['title']}: {note}" for run in content["runs"] for note in _gravest(run)]
     return "\n\n".join(part for part in (table(head, rows), source, "\n".join(notes)) if part)
+
+
+def bench_training(content: Content) -> str:
+    """Training with packs against one prompt an utterance."""
+    machine, found, tokens = content["machine"], content["headline"], content["tokens"]
+    rows = [
+        ["one prompt an utterance", f"{found['plain_utterances_per_second']:.1f}", "1.0×",
+         f"{tokens['plain']:,}"],
+        ["trie packs", f"{found['utterances_per_second']:.1f}", f"{found['ratio']:.1f}×",
+         f"{tokens['trie']:,}"],
+    ]  # fmt: skip
+    facts = (
+        f"Measured on {content['date']} with `make bench-train` on {machine['processor']}, "
+        f"{machine['threads']} threads, {machine['dtype']}; {content['material']['source']}, "
+        f"{content['material']['utterances']} utterances; all linear layers trained."
+    )
+    head = ["", "utterances/s", "against one by one", "tokens computed"]
+    return f"{table(head, rows)}\n\n{facts}"
 
 
 def bench(content: Content) -> str:
@@ -129,7 +150,9 @@ def bench(content: Content) -> str:
 
 MAKERS: Mapping[str, Callable[[Content], str]] = {
     "tfidf": tfidf,
-    "zero_shot": zero_shot,
+    "zero_shot": test_sets,
+    "default": test_sets,
+    "bench_training": bench_training,
     "bench": bench,
 }
 """Name of a file in results/ → what makes its table."""

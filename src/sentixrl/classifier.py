@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sentixrl.bundle import BUNDLE_FILE, ModelBundle
+from sentixrl.bundle import BUNDLE_FILE, RELEASE, ModelBundle, release_folder
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.retrieval import ContextBuilder, ContextOptions
 from sentixrl.context.window import HistoryWindow
@@ -137,7 +137,7 @@ def load(
 
     Args:
         model: A bundle's or model's folder, a bundled model's name, a hub id, or an engine;
-            default: the model that comes along.
+            default: the trained model that comes along.
         labels: A label set, a scheme's name, a YAML file, or names with commas; default: the
             bundle's own.
         context: What prompts show; default: as the bundle was trained.
@@ -178,7 +178,9 @@ def load(
 def _bundle(model: str | Path | Engine | None) -> ModelBundle:
     from sentixrl.engines.local.bundled import DEFAULT
 
-    if model is None or model == DEFAULT.name:
+    if model is None or model == RELEASE:
+        return ModelBundle.load(release_folder())
+    if model == DEFAULT.name:
         # Its discriminator was never trained to judge, so it negotiates only when asked.
         return ModelBundle(DEFAULT.name, DEFAULT.name, framing="plain", negotiate=False)
     if not isinstance(model, str | Path):

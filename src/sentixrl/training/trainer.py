@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from sentixrl.engines.local._hf import attending
@@ -113,6 +113,7 @@ class TrieTrainer(Trainer):
             callbacks=list(callbacks),
             optimizer_cls_and_kwargs=(MasterAdamW, {"lr": how.rate, "weight_decay": how.decay}),
         )
+        self.remove_callback(PrinterCallback)  # reports go to whoever asked for them
         # The loss is divided by the questions of the whole step below, not by transformers.
         self.model_accepts_loss_kwargs = True
 
