@@ -61,6 +61,7 @@ class PackPlan:
     reads: torch.Tensor
     store: KeyValueStore
     space: Workspace = field(default_factory=Workspace)
+    _places: dict[int, torch.Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -77,6 +78,21 @@ class PackPlan:
             reads=torch.from_numpy(pack.reads).to(device),
             store=store,
         )
+
+    def places(self, heads: int) -> torch.Tensor:
+        """Where each token's heads stand in the padded batches' results, ``[length * heads]``.
+
+        The results are ``[heads, places]`` for each batch, one batch after the other.
+        """
+        if heads not in self._places:
+            found = torch.empty(len(self.tokens), heads, dtype=torch.long, device=self.tokens.device)
+            at = 0
+            for batch in self.batches:
+                steps = at + len(batch.gather) * torch.arange(heads, device=found.device)
+                found[batch.tokens] = batch.places[:, None] + steps
+                at += heads * len(batch.gather)
+            self._places[heads] = found.flatten()
+        return self._places[heads]
 
 
 def attend(
@@ -97,70 +113,102 @@ def attend(
         out: Where the result goes, ``[length, heads, value_dim]``.
         window: How many tokens back a layer with a sliding window looks.
     """
-    for batch in plan.batches:
-        one = _sparse if batch.sparse else _dense
-        one(queries, plan, batch, layer, scale, out, window)
+    if any(batch.sparse for batch in plan.batches):
+        _sparse(queries, plan, layer, scale, out, window)
+    else:
+        _dense(queries, plan, layer, scale, out, window)
 
 
 def _dense(
     queries: torch.Tensor,
     plan: PackPlan,
-    batch: RowBatch,
     layer: int,
     scale: float,
     out: torch.Tensor,
     window: int | None,
 ) -> None:
-    """Two batched products around a softmax.
+    """Two batched products around a softmax for each batch of rows.
 
     Query heads that share a key head are rows of one product, so that no key is repeated for
     them. Scores are kept in the model's own number format, as transformers' eager attention does.
     """
     keys, values = plan.store.layer(layer)
-    shared, width = keys.shape[0], values.shape[-1]
-    group = queries.shape[1] // shared
-    count, places = len(batch.rows), len(batch.gather)
-    products, lines = shared * count, batch.queries * group
-
-    def gathered(name: str, source: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        buffer = plan.space.take(name, source, shared, len(index), source.shape[-1])
-        return torch.index_select(source, 1, index, out=buffer)
-
+    shared, width = keys.shape[0], out.shape[-1] * out.shape[1] // keys.shape[0]
     by_head = queries.reshape(len(queries), shared, -1).transpose(0, 1)
-    query = gathered("query", by_head, batch.gather).view(products, lines, -1)
-    key = gathered("key", keys, batch.slots).view(products, batch.keys, -1)
-    value = gathered("value", values, batch.slots).view(products, batch.keys, -1)
-    scores = plan.space.take("scores", query, products, lines, batch.keys)
+    padded = sum(len(batch.gather) for batch in plan.batches)
+    mixed = plan.space.take("mixed", values, shared * padded, width)
+    at = 0
+    for batch in plan.batches:
+        weights = _weights(by_head, keys, plan.space, batch, scale, window)
+        value = _gathered("value", values, plan.space, batch.slots)
+        end = at + shared * len(batch.gather)
+        place = mixed[at:end].view(*weights.shape[:2], -1)
+        torch.bmm(weights, value.view(len(weights), batch.keys, -1), out=place)
+        at = end
+    torch.index_select(mixed, 0, plan.places(shared), out=out.view(-1, width))
+
+
+def _weights(
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    space: Workspace,
+    batch: RowBatch,
+    scale: float,
+    window: int | None,
+) -> torch.Tensor:
+    """What each place of a batch takes from each key.
+
+    Args:
+        queries: ``[key_heads, length, group * head_dim]``.
+        keys: ``[key_heads, capacity, head_dim]``.
+        space: Where everything is written.
+        batch: The rows.
+        scale: What scores are multiplied by.
+        window: How far the layer looks back.
+
+    Returns:
+        ``[key_heads * batch, queries * group, keys]``.
+    """
+    shared, count = len(keys), len(batch.rows)
+    query = _gathered("query", queries, space, batch.gather).view(
+        shared * count, -1, keys.shape[-1]
+    )
+    key = _gathered("key", keys, space, batch.slots).view(shared * count, batch.keys, -1)
+    scores = space.take("scores", query, *query.shape[:2], batch.keys)
     torch.bmm(query, key.transpose(1, 2), out=scores)
-    grid = scores.view(shared, count, batch.queries, group, batch.keys)
+    grid = scores.view(shared, count, batch.queries, -1, batch.keys)
     torch.add(batch.mask(window)[None, :, :, None], grid, alpha=scale, out=grid)
-    weights = torch.softmax(scores, -1, out=plan.space.take("weights", scores, *scores.shape))
-    mixed = plan.space.take("mixed", value, products, lines, width)
-    torch.bmm(weights, value, out=mixed)
-    spread = mixed.view(shared, places, -1).index_select(1, batch.places)
-    out.view(len(out), shared, -1).index_copy_(0, batch.tokens, spread.transpose(0, 1))
+    return torch.softmax(scores, -1, out=space.take("weights", scores, *scores.shape))
+
+
+def _gathered(
+    name: str, source: torch.Tensor, space: Workspace, index: torch.Tensor
+) -> torch.Tensor:
+    """``source``'s second dimension at ``index``, in the buffer ``name``."""
+    buffer = space.take(name, source, len(source), len(index), source.shape[-1])
+    return torch.index_select(source, 1, index, out=buffer)
 
 
 def _sparse(
     queries: torch.Tensor,
     plan: PackPlan,
-    batch: RowBatch,
     layer: int,
     scale: float,
     out: torch.Tensor,
     window: int | None,
 ) -> None:
-    """FlexAttention over a batch of one row, which is the whole pack."""
+    """FlexAttention, a batch of one row at a time."""
     keys, values = plan.store.layer(layer)
-    mixed = flex_attention(queries.device)(
-        queries.index_select(0, batch.gather).transpose(0, 1)[None],
-        keys.index_select(1, batch.slots)[None],
-        values.index_select(1, batch.slots)[None],
-        block_mask=batch.mask(window),
-        scale=scale,
-        enable_gqa=queries.shape[1] != keys.shape[0],
-    )
-    out.index_copy_(0, batch.tokens, mixed[0].transpose(0, 1))
+    for batch in plan.batches:
+        mixed = flex_attention(queries.device)(
+            queries.index_select(0, batch.tokens).transpose(0, 1)[None],
+            keys.index_select(1, batch.slots)[None],
+            values.index_select(1, batch.slots)[None],
+            block_mask=batch.mask(window),
+            scale=scale,
+            enable_gqa=queries.shape[1] != len(keys),
+        )
+        out.index_copy_(0, batch.tokens, mixed[0].transpose(0, 1))
 
 
 def uses_flex(device: torch.device) -> bool:
