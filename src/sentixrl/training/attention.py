@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from sentixrl.engines.local.attention import RowBatch, alike, flex_attention, uses_flex
+from sentixrl.engines.local.attention import flex_attention, uses_flex
+from sentixrl.engines.local.batches import RowBatch, alike
 from sentixrl.trie import Pack
 
 
@@ -110,7 +111,7 @@ class _Rows(torch.autograd.Function):
             shape.keys(key.index_select(0, keys)).transpose(1, 2),
         )
         scores = scores.view(shape.rows, shape.groups, shape.share, batch.queries, batch.keys)
-        weights = scores.mul_(scale).add_(mask[:, :, None]).softmax(-1)
+        weights = scores.mul_(scale).add_(mask[:, None, None]).softmax(-1)
         weights = weights.view(shape.rows * shape.groups, -1, batch.keys)
         mixed = torch.bmm(weights, shape.keys(value.index_select(0, keys)))
         ctx.save_for_backward(query, key, value, weights)

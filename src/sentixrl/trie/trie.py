@@ -116,5 +116,7 @@ class PromptTrie:
 
 def _common_prefix(left: Tokens, right: Tokens) -> int:
     length = min(len(left), len(right))
-    differing = np.flatnonzero(left[:length] != right[:length])
-    return int(differing[0]) if len(differing) else length
+    # Nearly always a whole run is shared, and comparing bytes is much the quickest way to see it.
+    if left[:length].tobytes() == right[:length].tobytes():
+        return length
+    return int((left[:length] != right[:length]).argmax())

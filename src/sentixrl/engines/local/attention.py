@@ -9,108 +9,35 @@ without a visible pair are skipped.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 
+from sentixrl.engines.local.batches import RowBatch, alike
 from sentixrl.engines.local.store import KeyValueStore
-from sentixrl.trie import Pack, Row
-
-# A batch of rows may compute this much more than its rows alone: calls cost too.
-PADDING = 1.4
+from sentixrl.trie import Pack
 
 
-@dataclass(slots=True)
-class RowBatch:
-    """Rows that attend in one call, padded to the same shape.
+class Workspace:
+    """Buffers that all layers and batches of a pack write into.
 
-    Attributes:
-        rows: The rows, at most ``queries`` tokens and ``keys`` keys each.
-        gather: Token of the pack at each place of the padded batch, ``[batch * queries]``.
-        places: Where each of the rows' tokens stands in the padded batch, ``[n_tokens]``.
-        tokens: Which tokens of the pack those are, ``[n_tokens]``.
-        slots: Slot of each key, padded with slot 0, ``[batch * keys]``.
-        queries: Padded number of tokens.
-        keys: Padded number of keys.
-        dtype: Format of additive masks.
-        sparse: Whether masks are FlexAttention's block masks.
+    Fresh results of this size would come as untouched pages from the system, layer after layer;
+    faulting them in takes longer than the products themselves.
     """
 
-    rows: Sequence[Row]
-    gather: torch.Tensor
-    places: torch.Tensor
-    tokens: torch.Tensor
-    slots: torch.Tensor
-    queries: int
-    keys: int
-    dtype: torch.dtype
-    sparse: bool
-    _masks: dict[int | None, Any] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._held: dict[str, torch.Tensor] = {}
 
-    @classmethod
-    def of(
-        cls, rows: Sequence[Row], dtype: torch.dtype, device: torch.device, sparse: bool
-    ) -> RowBatch:
-        """Lay rows out side by side."""
-        queries = max(row.stop - row.start for row in rows)
-        keys = max(len(row.keys) for row in rows)
-        gather = np.zeros((len(rows), queries), np.int64)
-        slots = np.zeros((len(rows), keys), np.int64)
-        for place, row in enumerate(rows):
-            gather[place, : row.stop - row.start] = np.arange(row.start, row.stop)
-            slots[place, : len(row.keys)] = row.keys
-        tokens = np.concatenate([np.arange(row.start, row.stop) for row in rows])
-        places = np.concatenate(
-            [n * queries + np.arange(row.stop - row.start) for n, row in enumerate(rows)]
-        )
-        on_device = (torch.from_numpy(a).to(device) for a in (gather, places, tokens, slots))
-        first, second, third, fourth = on_device
-        return cls(
-            rows, first.flatten(), second, third, fourth.flatten(), queries, keys, dtype, sparse
-        )
-
-    def mask(self, window: int | None) -> Any:  # noqa: ANN401 - a tensor or a block mask
-        """The rows' mask, for layers that look back ``window`` tokens or all the way."""
-        if window not in self._masks:
-            build = self._block_mask if self.sparse else self._additive
-            self._masks[window] = build(window)
-        return self._masks[window]
-
-    def _additive(self, window: int | None) -> torch.Tensor:
-        """0 where a key is seen, -inf where not, ``[batch, 1, queries, keys]``."""
-        hidden = np.ones((len(self.rows), self.queries, self.keys), np.bool_)
-        for place, row in enumerate(self.rows):
-            seen = row.visible()
-            if window is not None:
-                seen &= row.distance() < window
-            hidden[place, : seen.shape[0], : seen.shape[1]] = ~seen
-            hidden[place, seen.shape[0] :, 0] = False  # padding sees something, or it is NaN
-        bias = torch.zeros(hidden.shape, dtype=self.dtype, device=self.slots.device)
-        bias.masked_fill_(torch.from_numpy(hidden).to(self.slots.device), float("-inf"))
-        return bias[:, None]
-
-    def _block_mask(self, window: int | None) -> Any:  # noqa: ANN401 - FlexAttention's BlockMask
-        from torch.nn.attention.flex_attention import create_block_mask
-
-        (row,) = self.rows
-        device = self.slots.device
-        order, end, query, depth, back = (
-            torch.from_numpy(values).to(device)
-            for values in (row.order, row.end, row.queries, row.key_depth, row.query_depth)
-        )
-
-        def visible(
-            batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor
-        ) -> torch.Tensor:
-            seen = (order[k] <= query[q]) & (query[q] < end[k])
-            return seen if window is None else seen & (back[q] - depth[k] < window)
-
-        return create_block_mask(visible, None, None, self.queries, self.keys, device=str(device))
+    def take(self, name: str, like: torch.Tensor, *shape: int) -> torch.Tensor:
+        """The buffer ``name`` in this shape, holding whatever was last written there."""
+        size = math.prod(shape)
+        held = self._held.get(name)
+        if held is None or len(held) < size:
+            held = self._held[name] = like.new_empty(size)
+        return held[:size].view(shape)
 
 
 @dataclass(slots=True)
@@ -124,6 +51,7 @@ class PackPlan:
         batches: What attends together.
         reads: ``[n_reads]``.
         store: The session's keys and values.
+        space: What attention writes into.
     """
 
     tokens: torch.Tensor
@@ -132,6 +60,8 @@ class PackPlan:
     batches: list[RowBatch]
     reads: torch.Tensor
     store: KeyValueStore
+    space: Workspace = field(default_factory=Workspace)
+    _places: dict[int, torch.Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -176,6 +106,21 @@ class PackPlan:
         attend(query, self, layer, scale, out, window)
         return out
 
+    def places(self, heads: int) -> torch.Tensor:
+        """Where each token's heads stand in the padded batches' results, ``[length * heads]``.
+
+        The results are ``[heads, places]`` for each batch, one batch after the other.
+        """
+        if heads not in self._places:
+            found = torch.empty(len(self.tokens), heads, dtype=torch.long, device=self.tokens.device)
+            at = 0
+            for batch in self.batches:
+                steps = at + len(batch.gather) * torch.arange(heads, device=found.device)
+                found[batch.tokens] = batch.places[:, None] + steps
+                at += heads * len(batch.gather)
+            self._places[heads] = found.flatten()
+        return self._places[heads]
+
 
 def attend(
     queries: torch.Tensor,
@@ -195,18 +140,100 @@ def attend(
         out: Where the result goes, ``[length, heads, value_dim]``.
         window: How many tokens back a layer with a sliding window looks.
     """
+    if any(batch.sparse for batch in plan.batches):
+        _sparse(queries, plan, layer, scale, out, window)
+    else:
+        _dense(queries, plan, layer, scale, out, window)
+
+
+def _dense(
+    queries: torch.Tensor,
+    plan: PackPlan,
+    layer: int,
+    scale: float,
+    out: torch.Tensor,
+    window: int | None,
+) -> None:
+    """Two batched products around a softmax for each batch of rows.
+
+    Query heads that share a key head are rows of one product, so that no key is repeated for
+    them. Scores are kept in the model's own number format, as transformers' eager attention does.
+    """
     keys, values = plan.store.layer(layer)
-    grouped = queries.shape[1] != keys.shape[1]
+    shared, width = keys.shape[0], out.shape[-1] * out.shape[1] // keys.shape[0]
+    by_head = queries.reshape(len(queries), shared, -1).transpose(0, 1)
+    padded = sum(len(batch.gather) for batch in plan.batches)
+    mixed = plan.space.take("mixed", values, shared * padded, width)
+    at = 0
     for batch in plan.batches:
-        key, value, query = (
-            source.index_select(0, index)
-            .view(len(batch.rows), -1, *source.shape[1:])
-            .transpose(1, 2)
-            for source, index in (
-                (keys, batch.slots),
-                (values, batch.slots),
-                (queries, batch.gather),
-            )
+        weights = _weights(by_head, keys, plan.space, batch, scale, window)
+        value = _gathered("value", values, plan.space, batch.slots)
+        end = at + shared * len(batch.gather)
+        place = mixed[at:end].view(*weights.shape[:2], -1)
+        torch.bmm(weights, value.view(len(weights), batch.keys, -1), out=place)
+        at = end
+    torch.index_select(mixed, 0, plan.places(shared), out=out.view(-1, width))
+
+
+def _weights(
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    space: Workspace,
+    batch: RowBatch,
+    scale: float,
+    window: int | None,
+) -> torch.Tensor:
+    """What each place of a batch takes from each key.
+
+    Args:
+        queries: ``[key_heads, length, group * head_dim]``.
+        keys: ``[key_heads, capacity, head_dim]``.
+        space: Where everything is written.
+        batch: The rows.
+        scale: What scores are multiplied by.
+        window: How far the layer looks back.
+
+    Returns:
+        ``[key_heads * batch, queries * group, keys]``.
+    """
+    shared, count = len(keys), len(batch.rows)
+    query = _gathered("query", queries, space, batch.gather).view(
+        shared * count, -1, keys.shape[-1]
+    )
+    key = _gathered("key", keys, space, batch.slots).view(shared * count, batch.keys, -1)
+    scores = space.take("scores", query, *query.shape[:2], batch.keys)
+    torch.bmm(query, key.transpose(1, 2), out=scores)
+    grid = scores.view(shared, count, batch.queries, -1, batch.keys)
+    torch.add(batch.mask(window)[None, :, :, None], grid, alpha=scale, out=grid)
+    return torch.softmax(scores, -1, out=space.take("weights", scores, *scores.shape))
+
+
+def _gathered(
+    name: str, source: torch.Tensor, space: Workspace, index: torch.Tensor
+) -> torch.Tensor:
+    """``source``'s second dimension at ``index``, in the buffer ``name``."""
+    buffer = space.take(name, source, len(source), len(index), source.shape[-1])
+    return torch.index_select(source, 1, index, out=buffer)
+
+
+def _sparse(
+    queries: torch.Tensor,
+    plan: PackPlan,
+    layer: int,
+    scale: float,
+    out: torch.Tensor,
+    window: int | None,
+) -> None:
+    """FlexAttention, a batch of one row at a time."""
+    keys, values = plan.store.layer(layer)
+    for batch in plan.batches:
+        mixed = flex_attention(queries.device)(
+            queries.index_select(0, batch.tokens).transpose(0, 1)[None],
+            keys.index_select(1, batch.slots)[None],
+            values.index_select(1, batch.slots)[None],
+            block_mask=batch.mask(window),
+            scale=scale,
+            enable_gqa=queries.shape[1] != len(keys),
         )
         mask = batch.mask(window)
         if batch.sparse:
@@ -235,6 +262,8 @@ def alike(rows: Sequence[Row]) -> Iterator[list[Row]]:
         area += own
     if group:
         yield group
+=======
+        out.index_copy_(0, batch.tokens, mixed[0].transpose(0, 1))
 
 
 def uses_flex(device: torch.device) -> bool:

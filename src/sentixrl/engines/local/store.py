@@ -1,12 +1,18 @@
 """The key–value store of a session: one slot a trie token, in every layer.
 
 Contract: slots are written once per computation and read by any number of rows. The store grows
-by half; closing the session drops it.
+by half; closing the session drops it. Heads stand first, so that gathering a row's keys yields
+what a product a head takes.
 """
 
 from __future__ import annotations
 
 import torch
+
+
+# Room beyond what is asked for: three rounds of objections double a session. A system's untouched
+# pages cost nothing, and copying a store costs more than computing a hundred tokens.
+GROWTH = 2
 
 
 class KeyValueStore:
@@ -21,24 +27,26 @@ class KeyValueStore:
         """Make room for ``slots`` slots in all."""
         if slots <= self._capacity:
             return
-        self._capacity = max(slots, 3 * self._capacity // 2)
+        self._capacity = GROWTH * slots
         for layers in (self._keys, self._values):
             for layer, old in layers.items():
-                layers[layer] = old.new_empty(self._capacity, *old.shape[1:])
-                layers[layer][: len(old)] = old
+                heads, length, width = old.shape
+                layers[layer] = old.new_empty(heads, self._capacity, width)
+                layers[layer][:, :length] = old
 
     def write(
         self, layer: int, slots: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> None:
         """Store keys and values, each ``[length, heads, head_dim]``, at ``slots`` ``[length]``."""
         if layer not in self._keys:
-            self._keys[layer] = keys.new_empty(self._capacity, *keys.shape[1:])
-            self._values[layer] = values.new_empty(self._capacity, *values.shape[1:])
-        self._keys[layer].index_copy_(0, slots, keys)
-        self._values[layer].index_copy_(0, slots, values)
+            for layers, like in ((self._keys, keys), (self._values, values)):
+                _, heads, width = like.shape
+                layers[layer] = like.new_empty(heads, self._capacity, width)
+        self._keys[layer].index_copy_(1, slots, keys.transpose(0, 1))
+        self._values[layer].index_copy_(1, slots, values.transpose(0, 1))
 
     def layer(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values of all slots, each ``[capacity, heads, head_dim]``."""
+        """Keys and values of all slots, each ``[heads, capacity, head_dim]``."""
         return self._keys[layer], self._values[layer]
 
     @property

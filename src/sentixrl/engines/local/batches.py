@@ -1,0 +1,126 @@
+"""Rows of like shape side by side: what attention computes in one call.
+
+Contract: a batch pads its rows to one shape and hides the padding, and what a token may not see,
+with its mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from sentixrl.trie import Row
+
+# A batch may compute this much more than its rows alone: calls cost too.
+PADDING = 1.4
+# Query-key pairs of a batch: with some ten heads its scores still fit a core's cache.
+BATCH_PAIRS = 1 << 17
+
+
+@dataclass(slots=True)
+class RowBatch:
+    """Rows that attend in one call, padded to the same shape.
+
+    Attributes:
+        rows: The rows, at most ``queries`` tokens and ``keys`` keys each.
+        gather: Token of the pack at each place of the padded batch, ``[batch * queries]``.
+        places: Where each of the rows' tokens stands in the padded batch, ``[n_tokens]``.
+        tokens: Which tokens of the pack those are, ``[n_tokens]``.
+        slots: Slot of each key, padded with slot 0, ``[batch * keys]``.
+        queries: Padded number of tokens.
+        keys: Padded number of keys.
+        dtype: Format of additive masks.
+        sparse: Whether masks are FlexAttention's block masks.
+    """
+
+    rows: Sequence[Row]
+    gather: torch.Tensor
+    places: torch.Tensor
+    tokens: torch.Tensor
+    slots: torch.Tensor
+    queries: int
+    keys: int
+    dtype: torch.dtype
+    sparse: bool
+    _masks: dict[int | None, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, rows: Sequence[Row], dtype: torch.dtype, device: torch.device, sparse: bool
+    ) -> RowBatch:
+        """Lay rows out side by side."""
+        queries = max(row.stop - row.start for row in rows)
+        keys = max(len(row.keys) for row in rows)
+        gather = np.zeros((len(rows), queries), np.int64)
+        slots = np.zeros((len(rows), keys), np.int64)
+        for place, row in enumerate(rows):
+            gather[place, : row.stop - row.start] = np.arange(row.start, row.stop)
+            slots[place, : len(row.keys)] = row.keys
+        tokens = np.concatenate([np.arange(row.start, row.stop) for row in rows])
+        places = np.concatenate(
+            [n * queries + np.arange(row.stop - row.start) for n, row in enumerate(rows)]
+        )
+        on_device = (torch.from_numpy(a).to(device) for a in (gather, places, tokens, slots))
+        first, second, third, fourth = on_device
+        return cls(
+            rows, first.flatten(), second, third, fourth.flatten(), queries, keys, dtype, sparse
+        )
+
+    def mask(self, window: int | None) -> Any:  # noqa: ANN401 - a tensor or a block mask
+        """The rows' mask, for layers that look back ``window`` tokens or all the way."""
+        if window not in self._masks:
+            build = self._block_mask if self.sparse else self._additive
+            self._masks[window] = build(window)
+        return self._masks[window]
+
+    def _additive(self, window: int | None) -> torch.Tensor:
+        """0 where a key is seen, -inf where not, ``[batch, queries, keys]``."""
+        hidden = np.ones((len(self.rows), self.queries, self.keys), np.bool_)
+        for place, row in enumerate(self.rows):
+            seen = row.visible()
+            if window is not None:
+                seen &= row.distance() < window
+            hidden[place, : seen.shape[0], : seen.shape[1]] = ~seen
+            hidden[place, seen.shape[0] :, 0] = False  # padding sees something, or it is NaN
+        bias = torch.zeros(hidden.shape, dtype=self.dtype, device=self.slots.device)
+        bias.masked_fill_(torch.from_numpy(hidden).to(self.slots.device), float("-inf"))
+        return bias
+
+    def _block_mask(self, window: int | None) -> Any:  # noqa: ANN401 - FlexAttention's BlockMask
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        (row,) = self.rows
+        device = self.slots.device
+        order, end, query, depth, back = (
+            torch.from_numpy(values).to(device)
+            for values in (row.order, row.end, row.queries, row.key_depth, row.query_depth)
+        )
+
+        def visible(
+            batch: torch.Tensor, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor
+        ) -> torch.Tensor:
+            seen = (order[k] <= query[q]) & (query[q] < end[k])
+            return seen if window is None else seen & (back[q] - depth[k] < window)
+
+        return create_block_mask(visible, None, None, self.queries, self.keys, device=str(device))
+
+
+def alike(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Group rows so that padding each group to one shape costs little."""
+    group: list[Row] = []
+    area = 0
+    for row in sorted(rows, key=lambda row: (len(row.keys), row.stop - row.start)):
+        own = (row.stop - row.start) * len(row.keys)
+        widest = max(other.stop - other.start for other in [*group, row])
+        padded = (len(group) + 1) * widest * len(row.keys)
+        if group and padded > min(PADDING * (area + own), BATCH_PAIRS):
+            yield group
+            group, area = [], 0
+        group.append(row)
+        area += own
+    if group:
+        yield group
