@@ -112,7 +112,9 @@ class PackPlan:
         The results are ``[heads, places]`` for each batch, one batch after the other.
         """
         if heads not in self._places:
-            found = torch.empty(len(self.tokens), heads, dtype=torch.long, device=self.tokens.device)
+            found = torch.empty(
+                len(self.tokens), heads, dtype=torch.long, device=self.tokens.device
+            )
             at = 0
             for batch in self.batches:
                 steps = at + len(batch.gather) * torch.arange(heads, device=found.device)

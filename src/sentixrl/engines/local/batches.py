@@ -30,7 +30,7 @@ class RowBatch:
         gather: Token of the pack at each place of the padded batch, ``[batch * queries]``.
         places: Where each of the rows' tokens stands in the padded batch, ``[n_tokens]``.
         tokens: Which tokens of the pack those are, ``[n_tokens]``.
-        slots: Slot of each key, padded with slot 0, ``[batch * keys]``.
+        slots: Slot of each key, padded with a key of the row, ``[batch * keys]``.
         queries: Padded number of tokens.
         keys: Padded number of keys.
         dtype: Format of additive masks.
@@ -56,10 +56,12 @@ class RowBatch:
         queries = max(row.stop - row.start for row in rows)
         keys = max(len(row.keys) for row in rows)
         gather = np.zeros((len(rows), queries), np.int64)
-        slots = np.zeros((len(rows), keys), np.int64)
+        slots = np.empty((len(rows), keys), np.int64)
         for place, row in enumerate(rows):
             gather[place, : row.stop - row.start] = np.arange(row.start, row.stop)
             slots[place, : len(row.keys)] = row.keys
+            # Padding repeats a key of the row: a slot not yet written may hold anything.
+            slots[place, len(row.keys) :] = row.keys[0]
         tokens = np.concatenate([np.arange(row.start, row.stop) for row in rows])
         places = np.concatenate(
             [n * queries + np.arange(row.stop - row.start) for n, row in enumerate(rows)]

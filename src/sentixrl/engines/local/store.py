@@ -1,7 +1,7 @@
 """The key–value store of a session: one slot a trie token, in every layer.
 
-Contract: slots are written once per computation and read by any number of rows. The store grows
-by half; closing the session drops it. Heads stand first, so that gathering a row's keys yields
+Contract: slots are written once per computation and read by any number of rows. The store
+doubles; closing the session drops it. Heads stand first, so that gathering a row's keys yields
 what a product a head takes.
 """
 
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import torch
 
-
 # Room beyond what is asked for: three rounds of objections double a session. A system's untouched
-# pages cost nothing, and copying a store costs more than computing a hundred tokens.
+# pages cost nothing there, and copying a store costs as much as computing a hundred tokens.
 GROWTH = 2
 
 
