@@ -79,6 +79,23 @@ class PackPlan:
             store=store,
         )
 
+    def places(self, heads: int) -> torch.Tensor:
+        """Where each token's heads stand in the padded batches' results, ``[length * heads]``.
+
+        The results are ``[heads, places]`` for each batch, one batch after the other.
+        """
+        if heads not in self._places:
+            found = torch.empty(
+                len(self.tokens), heads, dtype=torch.long, device=self.tokens.device
+            )
+            at = 0
+            for batch in self.batches:
+                steps = at + len(batch.gather) * torch.arange(heads, device=found.device)
+                found[batch.tokens] = batch.places[:, None] + steps
+                at += heads * len(batch.gather)
+            self._places[heads] = found.flatten()
+        return self._places[heads]
+
     def attend(
         self,
         layer: int,
@@ -105,23 +122,6 @@ class PackPlan:
         out = query.new_empty(*query.shape[:2], value.shape[-1])
         attend(query, self, layer, scale, out, window)
         return out
-
-    def places(self, heads: int) -> torch.Tensor:
-        """Where each token's heads stand in the padded batches' results, ``[length * heads]``.
-
-        The results are ``[heads, places]`` for each batch, one batch after the other.
-        """
-        if heads not in self._places:
-            found = torch.empty(
-                len(self.tokens), heads, dtype=torch.long, device=self.tokens.device
-            )
-            at = 0
-            for batch in self.batches:
-                steps = at + len(batch.gather) * torch.arange(heads, device=found.device)
-                found[batch.tokens] = batch.places[:, None] + steps
-                at += heads * len(batch.gather)
-            self._places[heads] = found.flatten()
-        return self._places[heads]
 
 
 def attend(
@@ -237,34 +237,6 @@ def _sparse(
             scale=scale,
             enable_gqa=queries.shape[1] != len(keys),
         )
-        mask = batch.mask(window)
-        if batch.sparse:
-            mixed = flex_attention(queries.device)(
-                query, key, value, block_mask=mask, scale=scale, enable_gqa=grouped
-            )
-        else:
-            mixed = F.scaled_dot_product_attention(
-                query, key, value, attn_mask=mask, scale=scale, enable_gqa=grouped
-            )
-        spread = mixed.transpose(1, 2).flatten(0, 1)
-        out.index_copy_(0, batch.tokens, spread.index_select(0, batch.places))
-
-
-def alike(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """Group rows so that padding each group to one shape costs little."""
-    group: list[Row] = []
-    area = 0
-    for row in sorted(rows, key=lambda row: (len(row.keys), row.stop - row.start)):
-        own = (row.stop - row.start) * len(row.keys)
-        widest = max(other.stop - other.start for other in [*group, row])
-        if group and (len(group) + 1) * widest * len(row.keys) > PADDING * (area + own):
-            yield group
-            group, area = [], 0
-        group.append(row)
-        area += own
-    if group:
-        yield group
-=======
         out.index_copy_(0, batch.tokens, mixed[0].transpose(0, 1))
 
 
