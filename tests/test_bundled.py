@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from sentixrl import (
 )
 from sentixrl.context.retrieval import ContextBuilder
 from sentixrl.context.templates import templates
+from sentixrl.datasets import load_custom
 from sentixrl.engines.local import bundled
 from sentixrl.engines.local._hf import load_model
 from sentixrl.engines.local.engine import LocalEngine
@@ -54,6 +56,11 @@ def engine() -> LocalEngine:
 
 @pytest.fixture(scope="module")
 def model() -> sentixrl.Classifier:
+    return sentixrl.load("smollm2-135m", local=LocalOptions(dtype="float32"))
+
+
+@pytest.fixture(scope="module")
+def trained() -> sentixrl.Classifier:
     return sentixrl.load(local=LocalOptions(dtype="float32"))
 
 
@@ -132,6 +139,32 @@ def test_two_turns_classify(model: sentixrl.Classifier) -> None:
     assert model.negotiation.correct_priors
 
 
+def test_the_trained_default_reads_what_the_untrained_model_misses(
+    model: sentixrl.Classifier, trained: sentixrl.Classifier
+) -> None:
+    labels = sentixrl.scheme("ekman-7")
+    data = load_custom(Path(__file__).parent.parent / "benchmarks/turns/en.jsonl", labels)
+
+    def right(classifier: sentixrl.Classifier) -> int:
+        answers = [item for result in classifier.predict_many(data) for item in result.items]
+        turns = list(data.utterances)
+        return sum(a.fallback == turn.gold for a, turn in zip(answers, turns, strict=True))
+
+    assert trained.bundle.trained
+    assert trained.engine.name == "sentixrl-135m"
+    assert not trained.negotiation.correct_priors
+    assert right(trained) > right(model) + 2
+
+
+def test_the_trained_default_is_small_and_has_a_card(trained: sentixrl.Classifier) -> None:
+    adapter = trained.bundle.adapter
+    assert adapter is not None
+    assert (adapter / "adapter_model.safetensors").stat().st_size <= 12_000_000
+    card = (adapter.parent / "README.md").read_text("utf-8")
+    assert "Intended use" in card
+    assert "emorynlp" in card
+
+
 def complete(record: tuple[Round, ...], names: tuple[str, ...], limit: int) -> None:
     assert 1 <= len(record) <= limit
     for number, exchange in enumerate(record, start=1):
@@ -154,6 +187,7 @@ def test_the_written_voice_is_complete_and_keeps_to_the_labels(
 ) -> None:
     local = LocalOptions(dtype="float32", framing=framing)
     model = sentixrl.load(
+        "smollm2-135m",
         labels="calm, deep melancholy, annoyed",
         negotiation=NegotiationOptions(voice="written", rules=Rules(2, 1)),
         local=local,
@@ -171,5 +205,5 @@ def test_the_first_command(shell: Shell) -> None:
     answer = shell("classify", "--text", "Ann: You kept it?\nBob: Every letter.", "--json")
     assert (answer.code, answer.err) == (0, "")
     [result] = (json.loads(line) for line in answer.out.splitlines())
-    assert result["model"] == "smollm2-135m"
+    assert result["model"] == "sentixrl-135m"
     assert len(result["utterances"]) == 2

@@ -26,7 +26,10 @@ def test_a_complete_machine(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert (answer.code, answer.err) == (0, "")
     for part in ("sentixrl", "system", "torch 1.0", "processor", "CUDA", "would use", "engine"):
         assert part in answer.out
-    assert "smollm2-135m, not installed: sentixrl models install (93 MB)" in answer.flat
+    assert (
+        "sentixrl-135m, trained on top of smollm2-135m, not installed: sentixrl models install (93 MB)"
+        in answer.flat
+    )
     (tmp_path / "models" / "smollm2-135m").mkdir(parents=True)
     (tmp_path / "models" / "smollm2-135m" / "installed.json").write_text("{}")
     assert "smollm2-135m, installed in" in shell("doctor").flat

@@ -10,6 +10,7 @@ import platform
 from rich.table import Table
 
 from sentixrl import __version__
+from sentixrl.bundle import RELEASE
 from sentixrl.cli.console import answers
 from sentixrl.engines.local import bundled
 
@@ -76,7 +77,7 @@ def _model(table: Table, ready: bool) -> None:
         state = f"installed in {model.folder}"
     else:
         state = f"not installed: sentixrl models install ({model.download_megabytes} MB)"
-    table.add_row("model", f"{model.name}, {state}")
+    table.add_row("model", f"{RELEASE}, trained on top of {model.name}, {state}")
 
 
 def _version(name: str) -> str | None:

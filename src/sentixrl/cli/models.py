@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from sentixrl.bundle import RELEASE, release_folder
 from sentixrl.cli.console import answers, errors
 from sentixrl.engines.local import bundled
 from sentixrl.errors import ModelError
@@ -34,6 +35,12 @@ def list_() -> None:
         )
     console = answers()
     console.print(table)
+    console.print(
+        f"The default is {RELEASE}: {bundled.DEFAULT.name} with a trained adapter that comes with "
+        f"the package; its card is {release_folder() / 'README.md'}.",
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print("Any other causal language model: --model FOLDER, or --model owner/name.")
 
 
