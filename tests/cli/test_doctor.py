@@ -27,7 +27,8 @@ def test_a_complete_machine(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_p
     for part in ("sentixrl", "system", "torch 1.0", "processor", "CUDA", "would use", "engine"):
         assert part in answer.out
     assert (
-        "sentixrl-135m, trained on top of smollm2-135m, not installed: sentixrl models install (93 MB)"
+        "sentixrl-135m, trained on top of smollm2-135m, not installed: "
+        "sentixrl models install (93 MB)"
         in answer.flat
     )
     (tmp_path / "models" / "smollm2-135m").mkdir(parents=True)
