@@ -18,9 +18,11 @@ from sentixrl.training.setting import Setting
 
 USEFUL = 0.62
 """The share of the matrix-product rate that a training step reaches, as measured on a CPU."""
-STATE_BYTES = 12
-"""Master, first and second moment of a trained parameter in float32."""
-ACTIVATION_FACTOR = 34
+STATE_BYTES = 16
+"""Master, both moments and the step's gradient of a trained parameter in float32."""
+LIBRARY_BYTES = 1 << 30
+"""What Python and its libraries take."""
+ACTIVATION_FACTOR = 60
 """Numbers kept for the backward pass, a layer and token, in units of the hidden size."""
 
 
@@ -57,7 +59,7 @@ def estimate(setting: Setting) -> Estimate:
     config = model.config
     layers, hidden = config.num_hidden_layers, config.hidden_size
     width = torch.finfo(trainee.dtype).bits // 8
-    held = every * width + trained * (STATE_BYTES + width)
+    held = LIBRARY_BYTES + every * width + trained * (STATE_BYTES + width)
     held += ACTIVATION_FACTOR * layers * hidden * recipe.optimiser.pack_tokens * width
     available = _available(trainee.device)
     return Estimate(
