@@ -34,6 +34,8 @@ from sentixrl.trie import PromptTrie
 
 LENGTHS = (5, 10, 20, 40, 80)
 ROUNDS = 3
+NEVER = 1.0
+"""The P(agree) that no verdict reaches: every round is full, with a counter-label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,13 @@ def main(
         f"{processor_name(engine.decoder.device)}, {torch.get_num_threads()} threads"
     )
     peak = matmul_peak(engine.decoder.dtype, engine.decoder.device)
-    plain = load_model(locate(model)[1], engine.decoder.dtype, engine.decoder.device)
+    bundle = classifier.bundle
+    plain = load_model(
+        locate(bundle.base)[1],
+        engine.decoder.dtype,
+        engine.decoder.device,
+        adapter=bundle.adapter,
+    )
     timings: dict[str, Timing] = {}
     survival: dict[str, list[float]] = {}
     for _ in range(repeats):
@@ -126,9 +134,11 @@ def _contend(
     count = len(material.prompts)
     words = classifier.label_set.words("en")
     timings = [_trie(classifier, material.dialogues, "trie, single pass", None, survival)]
-    forced = Rules(max_rounds=ROUNDS, agreements_needed=ROUNDS)
-    timings.append(_trie(classifier, material.dialogues, "trie, three rounds", forced, survival))
-    timings.append(_trie(classifier, material.dialogues, "trie, negotiation", Rules(), survival))
+    for name, threshold in (
+        ("trie, three rounds", NEVER),
+        ("trie, negotiation", classifier.negotiation.agree_threshold),
+    ):
+        timings.append(_trie(classifier, material.dialogues, name, threshold, survival))
     seconds, tokens = contenders.unshared(plain, engine, material.prompts, words)
     timings.append(Timing("unshared scoring", seconds, count, tokens))
     seconds, tokens = contenders.generate(plain, engine, material.prompts)
@@ -143,20 +153,25 @@ def _trie(
     classifier: Classifier,
     dialogues: Sequence[Dialogue],
     name: str,
-    rules: Rules | None,
+    threshold: float | None,
     survival: dict[str, list[float]],
 ) -> Timing:
     engine = classifier.engine
     assert isinstance(engine, LocalEngine)
+    rules = Rules(max_rounds=ROUNDS)
     options = replace(
-        classifier.negotiation, enabled=rules is not None, rules=rules or Rules(), gate=None
+        classifier.negotiation,
+        enabled=threshold is not None,
+        agree_threshold=threshold or 0.0,
+        rules=rules,
+        gate=None,
     )
     run = Classifier(engine, classifier.label_set, classifier.context, options, classifier.bundle)
     engine.counters = Counters()
     start = time.perf_counter()
     items = [item for result in run.predict_many(dialogues) for item in result.items]
     seconds = time.perf_counter() - start
-    if rules is not None:
+    if threshold is not None:
         held = Counter(len(item.rounds) for item in items)
         survival[name] = [
             sum(n for rounds, n in held.items() if rounds >= number) / len(items)

@@ -28,8 +28,7 @@ def test_a_complete_machine(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_p
         assert part in answer.out
     assert (
         "sentixrl-135m, trained on top of smollm2-135m, not installed: "
-        "sentixrl models install (93 MB)"
-        in answer.flat
+        "sentixrl models install (93 MB)" in answer.flat
     )
     (tmp_path / "models" / "smollm2-135m").mkdir(parents=True)
     (tmp_path / "models" / "smollm2-135m" / "installed.json").write_text("{}")
