@@ -26,6 +26,7 @@ from sentixrl.engines.local.llama import read_weights
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Check, posteriors, scores
 from sentixrl.training.lowrank import difference, write_adapter
+from sentixrl.training.model import Trainee
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting
 
@@ -117,14 +118,32 @@ def _write_adapter(setting: Setting, folder: Path) -> int:
         # The base is quantised: the adapter is all there is, and is that of its rank already.
         trainee.model.save_pretrained(folder)
         return (folder / "adapter_model.safetensors").stat().st_size
-    model = trainee.model
-    if recipe.method == "lora":
-        model = model.merge_and_unload()
     base = read_weights(trainee.folder)
-    trained = {
-        name: value for name, value in model.state_dict().items() if _is_matrix(name, value, base)
-    }
+    trained = trained_matrices(trainee, base)
     return write_adapter(difference(base, trained, recipe.rank), folder, recipe.base)
+
+
+def trained_matrices(
+    trainee: Trainee, base: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Checkpoint name → the matrices of the layers as they stand after training.
+
+    An adapter's product is added in float32: rounded to the weights' own format, most of it would
+    be lost.
+    """
+    found: dict[str, torch.Tensor] = {}
+    for name, module in trainee.model.named_modules():
+        if hasattr(module, "lora_A"):
+            down, up = (getattr(module, side)["default"].weight for side in ("lora_A", "lora_B"))
+            weight = module.base_layer.weight.detach().float()
+            change = up.detach().float() @ down.detach().float()
+            stem = name.removeprefix("base_model.model.")
+            found[f"{stem}.weight"] = weight + module.scaling["default"] * change
+    return found or {
+        name: value
+        for name, value in trainee.model.state_dict().items()
+        if _is_matrix(name, value, base)
+    }
 
 
 def _is_matrix(name: str, value: torch.Tensor, base: Mapping[str, torch.Tensor]) -> bool:
