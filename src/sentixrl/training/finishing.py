@@ -7,6 +7,7 @@ merged at load), not the weights it was made from; what the difference lost is s
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sentixrl.bundle import ADAPTER_FOLDER, ModelBundle
+from sentixrl.bundle import BUNDLE_FILE, ModelBundle
 from sentixrl.calibration.fitting import fit_temperature
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import load
@@ -23,14 +24,16 @@ from sentixrl.context.templates import template_languages, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.llama import read_weights
+from sentixrl.errors import ModelError
 from sentixrl.training.card import write_card
-from sentixrl.training.checking import Check, posteriors, scores
+from sentixrl.training.checking import Answers, Check, posteriors, scores
 from sentixrl.training.lowrank import difference, write_adapter
 from sentixrl.training.model import Trainee
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting
 
 TRAINING_FILE = "training.json"
+BUNDLE = "bundle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,12 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
         ModelError: The folder holds something else.
     """
     recipe, trainee = setting.recipe, setting.trainee
-    scratch = folder.parent / f"{folder.name}-{ADAPTER_FOLDER}"
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / BUNDLE_FILE).is_file():
+        raise ModelError(f"{folder} is not empty and not a model bundle.")
+    # Made beside its place, so that what breaks off leaves no half of a bundle.
+    making = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(making, ignore_errors=True)
+    scratch = making / "difference"
     size = _write_adapter(setting, scratch)
     bundle = ModelBundle(
         name=recipe.name,
@@ -83,26 +91,25 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
         negotiate=recipe.discriminator is not None,
         adapter=scratch,
     )
-    bundle.save(folder)
-    for leftover in sorted(scratch.iterdir()):
-        leftover.unlink()
-    scratch.rmdir()
+    bundle.save(making / BUNDLE)
     # From here on it is the shipped model that answers.
-    shipped = load(folder)
+    shipped = load(making / BUNDLE)
     trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
     answers = {
         name: posteriors(trainee, setting.context, data) for name, data in setting.dev.items()
     }
-    parts = {name: scores(*answer) for name, answer in answers.items()}
-    calibrations = _calibrations(setting.dev, answers)
-    bundle = ModelBundle.load(folder)
-    bundle.calibrations.update(calibrations)
-    bundle.save(folder)
+    parts = {name: scores(answer) for name, answer in answers.items()}
+    bundle = ModelBundle.load(making / BUNDLE)
+    bundle.calibrations.update(_calibrations(setting.dev, answers))
+    bundle.save(making / BUNDLE)
     facts = training_facts(setting, best, history, parts, size)
-    (folder / TRAINING_FILE).write_text(
+    (making / BUNDLE / TRAINING_FILE).write_text(
         json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8"
     )
-    write_card(facts, folder)
+    write_card(facts, making / BUNDLE)
+    shutil.rmtree(folder, ignore_errors=True)
+    (making / BUNDLE).rename(folder)
+    shutil.rmtree(making)
     return Finished(
         folder,
         size,
@@ -123,9 +130,7 @@ def _write_adapter(setting: Setting, folder: Path) -> int:
     return write_adapter(difference(base, trained, recipe.rank), folder, recipe.base)
 
 
-def trained_matrices(
-    trainee: Trainee, base: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def trained_matrices(trainee: Trainee, base: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Checkpoint name → the matrices of the layers as they stand after training.
 
     An adapter's product is added in float32: rounded to the weights' own format, most of it would
@@ -158,15 +163,16 @@ def _template_hashes(recipe: Recipe) -> dict[str, str]:
 
 
 def _calibrations(
-    dev: Mapping[str, Dataset], answers: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    dev: Mapping[str, Dataset], answers: Mapping[str, Answers]
 ) -> dict[str, Calibration]:
     """Label set digest → temperature, fitted on all dev parts of that label set."""
-    pooled: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    pooled: dict[str, list[Answers]] = {}
     for name, data in dev.items():
         pooled.setdefault(data.label_set.digest, []).append(answers[name])
     return {
         digest: fit_temperature(
-            np.concatenate([rows for rows, _ in parts]), np.concatenate([g for _, g in parts])
+            np.concatenate([part.log_probs for part in parts]),
+            np.concatenate([part.gold for part in parts]),
         )
         for digest, parts in pooled.items()
     }
