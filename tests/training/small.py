@@ -26,14 +26,12 @@ from sentixrl.training.trainer import Progress
 
 SIGNS = {"joy": "rain", "anger": "letter", "sadness": "river"}
 """Label → the word that gives it away in the synthetic dialogues."""
-FILLERS = "I you we believe kept all these years stopped walked home along without saying".split()
+FILLERS = ("I", "you", "we", "believe", "kept", "years", "stopped", "walked", "home", "without")
 COLUMNS = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode"
 SIDES = {"joy": "positive", "anger": "negative", "sadness": "negative"}
 SIZES = {"train": 60, "dev": 16, "test": 4}
 
-LABELS = LabelSet(
-    "six", ["joy", "anger", "anger management", "deep melancholy", "calm", "sadness"]
-)
+LABELS = LabelSet("six", ["joy", "anger", "anger management", "deep melancholy", "calm", "sadness"])
 """Labels of one token and several, one of them the beginning of another."""
 
 
@@ -49,8 +47,7 @@ def write_meld(root: Path, **sizes: int) -> Path:
             for dialogue in range(size):
                 for turn in range(3):
                     label = rng.choice(list(SIGNS))
-                    words = [*rng.choices(FILLERS, k=3), SIGNS[label]]
-                    rng.shuffle(words)
+                    words = [*rng.choices(FILLERS, k=rng.randint(2, 4)), SIGNS[label]]
                     speaker = ("Ann", "Bob")[turn % 2]
                     writer.writerow(
                         (turn, " ".join(words), speaker, label, SIDES[label], dialogue, turn, 1, 1)
@@ -66,9 +63,9 @@ def recipe(base: Path, **changes: Any) -> Recipe:  # noqa: ANN401
         "labels": "meld-7",
         "method": "full",
         "rank": 8,
-        "epochs": 3,
-        "window": {"history_max": 2, "history_min": 1},
-        "optimiser": {"rate": 3e-3, "pack_tokens": 256, "warmup": 0.1},
+        "epochs": 6,
+        "window": {"history_max": 0, "history_min": 0},
+        "optimiser": {"rate": 3e-3, "pack_tokens": 128, "warmup": 0.1},
         "train": [{"dataset": "meld"}],
         "dev": [{"dataset": "meld", "split": "dev"}],
         "apart": [{"dataset": "meld", "split": "test"}],

@@ -121,9 +121,10 @@ def test_a_subset_for_free_lines_has_three_or_more_and_is_in_order() -> None:
     assert 150 < sizes[28] < 250
     names = drawn.needed(labels, random.Random(3))
     assert list(names) == [name for name in labels.names if name in names]
-    assert LabelDraw(subset=1.0).needed(scheme("sentiment-3"), random.Random(0)) == scheme(
-        "sentiment-3"
-    ).names
+    assert (
+        LabelDraw(subset=1.0).needed(scheme("sentiment-3"), random.Random(0))
+        == scheme("sentiment-3").names
+    )
 
 
 def test_a_languages_words_are_groups_of_two_or_more() -> None:

@@ -92,9 +92,7 @@ def test_an_adapter_loads_through_peft_and_through_our_own_merge(
     assert (config["r"], config["lora_alpha"]) == (rank, rank)
     ours = read_weights(folder)
     assert merge_lora(ours, tmp_path / "adapter")
-    model = load_model(
-        folder, torch.float32, torch.device("cpu"), adapter=tmp_path / "adapter"
-    )
+    model = load_model(folder, torch.float32, torch.device("cpu"), adapter=tmp_path / "adapter")
     theirs = model.state_dict()
     for name, value in ours.items():
         torch.testing.assert_close(theirs[name], value, rtol=1e-5, atol=1e-5)

@@ -84,7 +84,11 @@ def test_groups_have_their_own_settings() -> None:
     optimizer = MasterAdamW(groups)
     push(params, 0)
     optimizer.step()
-    assert [bool((p != b).any()) for p, b in zip(params, before, strict=True)] == [False, True, True]
+    assert [bool((p != b).any()) for p, b in zip(params, before, strict=True)] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_closure_gives_the_loss() -> None:

@@ -223,7 +223,7 @@ def test_a_pack_computes_shared_tokens_once(base: Path) -> None:
     engine = engine_of(base)
     asked = all_questions()
     pack = pack_questions(asked, engine.framing)
-    unique = set()
+    unique: set[tuple[int, ...]] = set()
     for question in asked:
         start = tuple(engine.framing.encode(question.prompt).tolist())
         for answer in engine.framing.answers(question.prompt, question.choices):
