@@ -24,7 +24,7 @@ SECONDS = 0.02
 
 
 def slow_recipe(base: Path) -> Recipe:
-    return recipe(base, epochs=2)
+    return recipe(base, epochs=1, checks_per_epoch=2)
 
 
 def float32(device: torch.device) -> torch.dtype:

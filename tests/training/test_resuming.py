@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from sentixrl.training.checkpoints import checkpoints, last_checkpoint
-from sentixrl.training.recipe import Recipe
+from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.running import train_bundle
 from sentixrl.training.trainer import TrieTrainer
 
+from ..cli.shell import Shell
+from ..cli.shell import make_shell as make_shell
 from .slow_training import slow_recipe
 from .small import Noted, recipe
 
@@ -109,20 +112,39 @@ def test_a_training_killed_twice_ends_like_an_undisturbed_one(
 
 
 @needs_signals
+@pytest.mark.usefixtures("float32")
 def test_ctrl_c_leaves_a_checkpoint_and_the_command_goes_on(
-    base: Path, meld: Path, float32: None, tmp_path: Path
+    shell: Shell, base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "out"
-    code, said, errors = stop_at(4, signal.SIGINT, base, meld, folder)
-    assert code == 130, errors
-    assert said[-1] == "step 4"  # the step under way is finished, no other begun
-    assert "run the same command again" in errors
-    assert errors.count("Stopped.") == 1
-    assert "Traceback" not in errors
-    assert checkpoints(folder)[-1].name == "checkpoint-5"
+    """The signal meets a step under way, which is finished; no other is begun."""
+    folder, path = tmp_path / "out", tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(as_plain(slow_recipe(base))), "utf-8")
+    before = signal.getsignal(signal.SIGINT)
+    compute = TrieTrainer.compute_loss
+    steps = []
+
+    def pressed(self: TrieTrainer, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401
+        steps.append(self.state.global_step)
+        if steps[-1] == 4 and len(steps) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return compute(self, *arguments, **more)
+
+    monkeypatch.setattr(TrieTrainer, "compute_loss", pressed)
+    answer = shell("train", path, "--data", meld, "--out", folder)
+    assert answer.code == 130, answer.err
+    assert steps == [0, 1, 2, 3, 4]
+    said = " ".join(answer.err.split())
+    assert "To go on, run the same command again" in said
+    assert said.count("Stopped.") == 1
+    assert answer.out == ""
+    assert [found.name for found in checkpoints(folder)] == ["checkpoint-5"]
     assert not (folder / "bundle").exists()
-    _, going = finish(slow_recipe(base), meld, folder)
-    assert going == f"Going on from {folder / 'checkpoint-5'}."
+    assert signal.getsignal(signal.SIGINT) is before
+    answer = shell("train", path, "--data", meld, "--out", folder)
+    assert answer.code == 0, answer.err
+    assert "checkpoint-5." in "".join(answer.err.split())
+    assert steps[5] == 5
+    assert (folder / "bundle" / "bundle.json").is_file()
 
 
 @pytest.mark.usefixtures("bfloat16")
@@ -131,14 +153,16 @@ def test_so_it_goes_on_in_half_precision(
     base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """Adapters stay in their format, float32 masters are not lost, dropout goes on."""
-    one = recipe(base, method=method, epochs=2, dropout=0.1 if method == "lora" else 0.0)
+    one = recipe(
+        base, method=method, epochs=1, checks_per_epoch=2, dropout=0.1 if method == "lora" else 0.0
+    )
     expected, _ = finish(one, meld, tmp_path / "whole")
     compute = TrieTrainer.compute_loss
     formats: set[torch.dtype] = set()
 
     def broken(self: TrieTrainer, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401
         formats.update(p.dtype for p in self.trainee.trained.values())
-        if self.state.global_step == 40 and stopping:
+        if self.state.global_step == 20 and stopping:
             raise RuntimeError("the power is gone")
         return compute(self, *arguments, **more)
 
@@ -149,6 +173,6 @@ def test_so_it_goes_on_in_half_precision(
         finish(one, meld, tmp_path / "out")
     stopping = False
     facts, going = finish(one, meld, tmp_path / "out")
-    assert going.endswith("checkpoint-40.")
+    assert going.endswith("checkpoint-20.")
     assert len(formats) == 1
     assert_same_end(tmp_path / "out", facts, tmp_path / "whole", expected)
