@@ -74,7 +74,7 @@ def _train(
     finished = train_bundle(recipe, data, folder, watch, announce, device)
     if finished is None and not estimate:
         notices.print(
-            f"Stopped. To go on, run the same command again; all of it is in {folder}.",
+            f"To go on, run the same command again; all of it is in {folder}.",
             highlight=False,
             markup=False,
         )

@@ -24,6 +24,7 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.negotiation.negotiator import NegotiationOptions
+from sentixrl.training.checkpoints import not_a_number, write_whole
 from sentixrl.training.model import Trainee
 
 
@@ -44,37 +45,51 @@ class Check:
     seconds: float
 
 
-def posteriors(
-    trainee: Trainee, context: ContextOptions, data: Dataset
-) -> tuple[np.ndarray, np.ndarray]:
-    """The model's answers about every labelled turn.
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A model's answers about the labelled turns of a split; turns that failed are left out.
 
-    Returns:
-        Log-probabilities ``[n, n_labels]``, and the gold labels' indices ``[n]``.
+    Attributes:
+        log_probs: ``[n, n_labels]``.
+        gold: The gold labels' indices, ``[n]``.
+        turns: (dialogue id, turn) of each, ``[n]``.
     """
+
+    log_probs: np.ndarray
+    gold: np.ndarray
+    turns: Sequence[tuple[str, int]]
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+
+def posteriors(trainee: Trainee, context: ContextOptions, data: Dataset) -> Answers:
+    """The model's answers about every labelled turn."""
     names = data.label_set.names
     options = NegotiationOptions(enabled=False, calibration=Calibration())
     bundle = ModelBundle("training", None, trained=True)
     classifier = Classifier(trainee.engine, data.label_set, context, options, bundle)
     trainee.model.eval()
     try:
-        answers = [item for result in classifier.predict_many(data) for item in result.items]
+        predictions = list(classifier.predict_many(data))
     finally:
         trainee.model.train()
     floor = np.finfo(np.float64).tiny
-    rows, gold = [], []
-    for answer, turn in zip(answers, data.utterances, strict=True):
-        if turn.gold is not None and answer.probabilities is not None:
-            rows.append([np.log(max(answer.probabilities[name], floor)) for name in names])
-            gold.append(names.index(turn.gold))
-    return np.array(rows), np.array(gold)
+    rows, gold, turns = [], [], []
+    for dialogue, prediction in zip(data, predictions, strict=True):
+        for number, (turn, item) in enumerate(zip(dialogue, prediction.items, strict=True)):
+            if turn.gold is not None and item.probabilities is not None:
+                rows.append([np.log(max(item.probabilities[name], floor)) for name in names])
+                gold.append(names.index(turn.gold))
+                turns.append((dialogue.id, number))
+    return Answers(np.array(rows).reshape(-1, len(names)), np.array(gold, np.int64), turns)
 
 
-def scores(log_probs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+def scores(answers: Answers) -> dict[str, float]:
     """Accuracy, weighted-F1 and macro-F1 of the likeliest labels."""
-    alone = np.zeros(len(gold), np.int64)
-    answers = log_probs.argmax(-1)
-    table = count(gold, answers, alone, n_labels=log_probs.shape[1], n_clusters=1)[0]
+    alone = np.zeros(len(answers), np.int64)
+    best, n_labels = answers.log_probs.argmax(-1), answers.log_probs.shape[1]
+    table = count(answers.gold, best, alone, n_labels=n_labels, n_clusters=1)[0]
     return dict(zip(HEADLINE, np.round(headline(table), 6).tolist(), strict=True))
 
 
@@ -127,6 +142,8 @@ class DevCheck(TrainerCallback):
         better = before is None or check.score > before.score
         if better:
             self._keep(self._folder / "best")
+            # So that a resumed training never forgets the look the best weights come from.
+            control.should_save = True
         _write_history(self._folder, self.history)
         self._report(check, better)
         best = self.best
@@ -136,10 +153,12 @@ class DevCheck(TrainerCallback):
 
     def _look(self, step: int) -> Check:
         begun = time.monotonic()
-        parts = {
-            name: scores(*posteriors(self._trainee, self._context, data))
-            for name, data in self._dev.items()
-        }
+        parts = {}
+        for name, data in self._dev.items():
+            answers = posteriors(self._trainee, self._context, data)
+            if not len(answers):
+                raise not_a_number("The model's answers are no numbers", step, self._folder)
+            parts[name] = scores(answers)
         mean = float(np.mean([found["weighted_f1"] for found in parts.values()]))
         return Check(step, mean, parts, round(time.monotonic() - begun, 1))
 
@@ -154,4 +173,4 @@ def read_history(folder: Path) -> list[Check]:
 
 def _write_history(folder: Path, history: Sequence[Check]) -> None:
     text = json.dumps([asdict(check) for check in history], indent=1)
-    (folder / "history.json").write_text(text + "\n", "utf-8")
+    write_whole(folder / "history.json", text + "\n")

@@ -67,12 +67,17 @@ class LabelDraw:
 
 def _reworded(labels: list[Label], language: str, share: float, rng: random.Random) -> list[Label]:
     """Some labels under another of their words, none under a word that is taken."""
+    before = LabelSet("before", labels)
     taken = {label.word(language).casefold() for label in labels}
     taken |= {label.name.casefold() for label in labels}
     found = []
     for label in labels:
         word = label.word(language)
-        free = [other for other in _words(language).get(word, ()) if other not in taken]
+        free = [
+            other
+            for other in _words(language).get(word, ())
+            if other not in taken and before.read(other) in (None, label)
+        ]
         if free and rng.random() < share:
             word = rng.choice(free)
             taken.add(word)

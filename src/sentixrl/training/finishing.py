@@ -7,6 +7,7 @@ merged at load), not the weights it was made from; what the difference lost is s
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sentixrl.bundle import ADAPTER_FOLDER, ModelBundle
+from sentixrl.bundle import BUNDLE_FILE, ModelBundle
 from sentixrl.calibration.fitting import fit_temperature
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import load
@@ -23,14 +24,17 @@ from sentixrl.context.templates import template_languages, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.llama import read_weights
+from sentixrl.errors import ModelError
 from sentixrl.training.card import write_card
-from sentixrl.training.checking import Check, posteriors, scores
+from sentixrl.training.checking import Answers, Check, posteriors, scores
 from sentixrl.training.lowrank import difference, write_adapter
-from sentixrl.training.policy import choose_policy
+from sentixrl.training.model import Trainee
+from sentixrl.training.policy import Trial, choose_policy
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting
 
 TRAINING_FILE = "training.json"
+BUNDLE = "bundle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,12 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
         ModelError: The folder holds something else.
     """
     recipe, trainee = setting.recipe, setting.trainee
-    scratch = folder.parent / f"{folder.name}-{ADAPTER_FOLDER}"
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / BUNDLE_FILE).is_file():
+        raise ModelError(f"{folder} is not empty and not a model bundle.")
+    # Made beside its place, so that what breaks off leaves no half of a bundle.
+    making = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(making, ignore_errors=True)
+    scratch = making / "difference"
     size = _write_adapter(setting, scratch)
     bundle = ModelBundle(
         name=recipe.name,
@@ -83,41 +92,42 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
         negotiate=False,
         adapter=scratch,
     )
-    bundle.save(folder)
-    for leftover in sorted(scratch.iterdir()):
-        leftover.unlink()
-    scratch.rmdir()
+    bundle.save(making / BUNDLE)
     # From here on it is the shipped model that answers.
-    shipped = load(folder)
+    shipped = load(making / BUNDLE)
     trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
     answers = {
         name: posteriors(trainee, setting.context, data) for name, data in setting.dev.items()
     }
-    parts = {name: scores(*answer) for name, answer in answers.items()}
+    parts = {name: scores(answer) for name, answer in answers.items()}
     calibrations = _calibrations(setting.dev, answers)
-    bundle = replace(ModelBundle.load(folder), calibrations=calibrations)
-    bundle.save(folder)
-    trials = choose_policy(load(folder), setting.dev) if recipe.discriminator else []
-    if trials:
-        threshold = trials[0].threshold
-        bundle = replace(
-            bundle,
-            negotiate=threshold is not None,
-            agree_threshold=bundle.agree_threshold if threshold is None else threshold,
-        )
-        bundle.save(folder)
+    bundle = replace(ModelBundle.load(making / BUNDLE), calibrations=calibrations)
+    bundle.save(making / BUNDLE)
+    trials: list[Trial] = []
+    if recipe.discriminator:
+        trials = choose_policy(load(making / BUNDLE), setting.dev)
+        _with_policy(bundle, trials[0]).save(making / BUNDLE)
     facts = training_facts(setting, best, history, parts, size)
     facts["negotiation"] = [asdict(trial) for trial in trials]
-    (folder / TRAINING_FILE).write_text(
+    (making / BUNDLE / TRAINING_FILE).write_text(
         json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8"
     )
-    write_card(facts, folder)
+    write_card(facts, making / BUNDLE)
+    shutil.rmtree(folder, ignore_errors=True)
+    (making / BUNDLE).rename(folder)
+    shutil.rmtree(making)
     return Finished(
         folder,
         size,
         {name: part["weighted_f1"] for name, part in best.parts.items()},
         {name: part["weighted_f1"] for name, part in parts.items()},
     )
+
+
+def _with_policy(bundle: ModelBundle, best: Trial) -> ModelBundle:
+    if best.threshold is None:
+        return replace(bundle, negotiate=False)
+    return replace(bundle, negotiate=True, agree_threshold=best.threshold)
 
 
 def _write_adapter(setting: Setting, folder: Path) -> int:
@@ -127,14 +137,30 @@ def _write_adapter(setting: Setting, folder: Path) -> int:
         # The base is quantised: the adapter is all there is, and is that of its rank already.
         trainee.model.save_pretrained(folder)
         return (folder / "adapter_model.safetensors").stat().st_size
-    model = trainee.model
-    if recipe.method == "lora":
-        model = model.merge_and_unload()
     base = read_weights(trainee.folder)
-    trained = {
-        name: value for name, value in model.state_dict().items() if _is_matrix(name, value, base)
-    }
+    trained = trained_matrices(trainee, base)
     return write_adapter(difference(base, trained, recipe.rank), folder, recipe.base)
+
+
+def trained_matrices(trainee: Trainee, base: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Checkpoint name → the matrices of the layers as they stand after training.
+
+    An adapter's product is added in float32: rounded to the weights' own format, most of it would
+    be lost.
+    """
+    found: dict[str, torch.Tensor] = {}
+    for name, module in trainee.model.named_modules():
+        if hasattr(module, "lora_A"):
+            down, up = (getattr(module, side)["default"].weight for side in ("lora_A", "lora_B"))
+            weight = module.base_layer.weight.detach().float()
+            change = up.detach().float() @ down.detach().float()
+            stem = name.removeprefix("base_model.model.")
+            found[f"{stem}.weight"] = weight + module.scaling["default"] * change
+    return found or {
+        name: value
+        for name, value in trainee.model.state_dict().items()
+        if _is_matrix(name, value, base)
+    }
 
 
 def _is_matrix(name: str, value: torch.Tensor, base: Mapping[str, torch.Tensor]) -> bool:
@@ -149,15 +175,16 @@ def _template_hashes(recipe: Recipe) -> dict[str, str]:
 
 
 def _calibrations(
-    dev: Mapping[str, Dataset], answers: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    dev: Mapping[str, Dataset], answers: Mapping[str, Answers]
 ) -> dict[str, Calibration]:
     """Label set digest → temperature, fitted on all dev parts of that label set."""
-    pooled: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    pooled: dict[str, list[Answers]] = {}
     for name, data in dev.items():
         pooled.setdefault(data.label_set.digest, []).append(answers[name])
     return {
         digest: fit_temperature(
-            np.concatenate([rows for rows, _ in parts]), np.concatenate([g for _, g in parts])
+            np.concatenate([part.log_probs for part in parts]),
+            np.concatenate([part.gold for part in parts]),
         )
         for digest, parts in pooled.items()
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 OVERSAMPLING = 24
 ITERATIONS = 4
@@ -39,7 +40,10 @@ def difference(
         size = min(rank + OVERSAMPLING, *delta.shape)
         left, values, right = torch.svd_lowrank(delta, q=size, niter=ITERATIONS)
         root = values[:rank].sqrt()
-        pairs[name] = ((right[:, :rank] * root).t().contiguous(), left[:, :rank] * root)
+        down, up = (right[:, :rank] * root).t(), left[:, :rank] * root
+        # A matrix of fewer rows than the rank is filled up: an adapter has one rank throughout.
+        missing = rank - len(down)
+        pairs[name] = (F.pad(down, (0, 0, 0, missing)), F.pad(up, (0, missing)))
     torch.random.set_rng_state(generator)
     return pairs
 
@@ -63,7 +67,7 @@ def write_adapter(
     tensors = {}
     for name, (down, up) in pairs.items():
         stem = f"base_model.model.{name.removesuffix('.weight')}"
-        tensors[f"{stem}.lora_A.weight"] = down.to(torch.bfloat16)
+        tensors[f"{stem}.lora_A.weight"] = down.to(torch.bfloat16).contiguous()
         tensors[f"{stem}.lora_B.weight"] = up.to(torch.bfloat16).contiguous()
     path = folder / "adapter_model.safetensors"
     save_file(tensors, path, metadata={"format": "pt"})

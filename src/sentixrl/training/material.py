@@ -171,7 +171,7 @@ def _epoch(
     share: float,
 ) -> list[PackPlan]:
     """One pass over a source, or a share of one, in packs."""
-    order = list(range(len(sizes)))
+    order = [place for place, dialogue in enumerate(source.data) if _labelled(dialogue)]
     rng.shuffle(order)
     queue = deque(order[: max(1, round(share * len(order)))])
     golds = [dialogue.utterances[0].gold for dialogue in source.data]
@@ -186,6 +186,11 @@ def _epoch(
         chosen = _fill(queue, sizes, pack_tokens, fitting)
         plans.append(PackPlan(number, tuple(chosen), allowed, rng.getrandbits(32), epoch))
     return plans
+
+
+def _labelled(dialogue: Dialogue) -> bool:
+    """Whether there is anything to ask about a dialogue; else it would make an empty pack."""
+    return any(turn.gold is not None for turn in dialogue)
 
 
 def _fill(

@@ -89,17 +89,11 @@ def fold_recipe(recipe: Recipe) -> Recipe:
 
 
 def _proposals(setting: Setting, data: Dataset) -> list[tuple[str, int, tuple[str, str]]]:
-    """(dialogue, turn, (first, second choice)) of every labelled turn."""
-    rows, _ = posteriors(setting.trainee, setting.context, data)
+    """(dialogue, turn, (first, second choice)) of every labelled turn that could be answered."""
+    answers = posteriors(setting.trainee, setting.context, data)
     names = data.label_set.names
-    places = [
-        (dialogue.id, number)
-        for dialogue in data
-        for number, turn in enumerate(dialogue)
-        if turn.gold is not None
-    ]
-    order = np.argsort(-rows, axis=-1, kind="stable")
+    order = np.argsort(-answers.log_probs, axis=-1, kind="stable")
     return [
         (id, number, (names[best[0]], names[best[1]]))
-        for (id, number), best in zip(places, order, strict=True)
+        for (id, number), best in zip(answers.turns, order, strict=True)
     ]

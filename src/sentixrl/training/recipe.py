@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from sentixrl.errors import ConfigError
+from sentixrl.context.templates import template_languages
+from sentixrl.errors import ConfigError, LabelError
 from sentixrl.formats.characters import nearest
+from sentixrl.labels import resolve_labels
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -65,6 +67,12 @@ class Window(_Part):
     history_max: Annotated[int, Field(ge=0)] = 24
     history_min: Annotated[int, Field(ge=0)] = 8
     max_tokens: Count = 768
+
+    @model_validator(mode="after")
+    def _fits(self) -> Window:
+        if self.history_min > self.history_max:
+            raise ValueError("'history_min' is above 'history_max'")
+        return self
 
 
 class Loss(_Part):
@@ -188,6 +196,24 @@ class Recipe(_Part):
     checks_per_epoch: Count = 1
     patience: Count = 3
     seed: int = 0
+
+    @field_validator("labels")
+    @classmethod
+    def _is_label_set(cls, labels: str | None) -> str | None:
+        if labels is not None:  # needed at the very end alone, when it is late to say so
+            try:
+                resolve_labels(labels)
+            except LabelError as error:
+                raise ValueError(error.message.removesuffix(".")) from None
+        return labels
+
+    @field_validator("language")
+    @classmethod
+    def _has_templates(cls, language: str) -> str:
+        known = ("auto", *template_languages())
+        if language not in known:
+            raise ValueError(f"there are {', '.join(known)}")
+        return language
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -12,13 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers.trainer_utils import get_last_checkpoint
-
 from sentixrl.errors import ConfigError
 from sentixrl.training.checking import Check, DevCheck
+from sentixrl.training.checkpoints import last_checkpoint, write_whole
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import MinedTurns, PackDataset, Packer
-from sentixrl.training.finishing import Finished, finish
+from sentixrl.training.finishing import BUNDLE, Finished, finish
 from sentixrl.training.mining import mine
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting, draw_of, objective_of, prepare
@@ -27,7 +26,7 @@ from sentixrl.training.weights import keep_weights, load_weights
 
 RECIPE_FILE = "recipe.json"
 BEST = "best"
-BUNDLE = "bundle"
+DONE_FILE = "trained.json"
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,8 @@ def fit(
     setting: Setting, folder: Path, watch: Watch, mined: Sequence[MinedTurns] = ()
 ) -> DevCheck | None:
     """Train to the end, or until Ctrl-C; the best weights are in the model afterwards.
+
+    A training that came to its end before is not repeated: its best weights are loaded.
 
     Returns:
         The looks at dev; ``None`` if Ctrl-C ended it.
@@ -77,7 +78,11 @@ def fit(
         keep=lambda target: keep_weights(trainee, target),
         report=watch.check,
     )
-    pace = Pace(watch.progress)
+    if (folder / DONE_FILE).is_file():
+        watch.say(f"{folder} is trained already.")
+        load_weights(trainee, folder / BEST)
+        return dev
+    pace = Pace(watch.progress, folder)
     trainer = TrieTrainer(
         trainee,
         objective_of(recipe, setting.sources),
@@ -87,13 +92,18 @@ def fit(
         [dev, pace],
     )
     pace.watch(trainer)
-    last = get_last_checkpoint(str(folder))
+    last = last_checkpoint(folder)
     if last:
         watch.say(f"Going on from {last}.")
-    trainer.train(resume_from_checkpoint=last)
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    finally:
+        pace.release()
     if pace.stopped:
         return None
     load_weights(trainee, folder / BEST)
+    # From here on the checkpoints are not needed: what is left to do starts from the best weights.
+    write_whole(folder / DONE_FILE, json.dumps({"steps": trainer.state.global_step}) + "\n")
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     return dev
@@ -162,8 +172,8 @@ def claim(folder: Path, recipe: Recipe) -> None:
                 hint="Name a new folder with --out, or give the recipe it was begun with.",
             )
         return
-    if any(folder.iterdir()):
+    if any(item.name != f"{RECIPE_FILE}.part" for item in folder.iterdir()):
         raise ConfigError(
             f"{folder} is not empty and holds no training.", hint="Name a new folder with --out."
         )
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -18,11 +18,10 @@ from typing import Any
 
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
-from sentixrl.engines.local._hf import attending
-from sentixrl.errors import SentixError
+from sentixrl.engines.local._hf import attending, quiet
 from sentixrl.training.attention import TrainingPlan
+from sentixrl.training.checkpoints import not_a_number
 from sentixrl.training.examples import PackDataset
 from sentixrl.training.model import Trainee
 from sentixrl.training.objective import Objective
@@ -80,6 +79,7 @@ class TrieTrainer(Trainer):
         self.trainee = trainee
         self.objective = objective
         self.tokens = 0
+        self._folder = folder
         how = recipe.optimiser
         steps = math.ceil(len(packs) / how.packs_per_step)
         arguments = TrainingArguments(
@@ -113,7 +113,7 @@ class TrieTrainer(Trainer):
             callbacks=list(callbacks),
             optimizer_cls_and_kwargs=(MasterAdamW, {"lr": how.rate, "weight_decay": how.decay}),
         )
-        self.remove_callback(PrinterCallback)  # reports go to whoever asked for them
+        self.remove_callback(PrinterCallback)  # standard output is for answers
         # The loss is divided by the questions of the whole step below, not by transformers.
         self.model_accepts_loss_kwargs = True
 
@@ -138,7 +138,7 @@ class TrieTrainer(Trainer):
         whole = len(pack) if num_items_in_batch is None else num_items_in_batch
         loss = self.objective(pack, logits) / whole
         if not torch.isfinite(loss):
-            self._stop_at_nan()
+            raise not_a_number("The loss is not a number", self.state.global_step + 1, self._folder)
         return loss
 
     def _get_num_items_in_batch(
@@ -146,18 +146,20 @@ class TrieTrainer(Trainer):
     ) -> int:
         return sum(len(batch["pack"]) for batch in batch_samples)
 
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
+        """Save without progress bars of its own."""
+        with quiet():
+            super()._save_checkpoint(model, trial)
+
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Not counted: tokens are."""
         return 0
 
-    def _stop_at_nan(self) -> None:
-        last = get_last_checkpoint(str(self.args.output_dir))
-        kept = f"The last good checkpoint is {last}" if last else "There is no checkpoint yet"
-        raise SentixError(
-            f"The loss is not a number at step {self.state.global_step + 1}.",
-            hint=f"{kept}; lower 'optimiser.rate' and run the command again.",
-            code="nan_loss",
-        )
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ANN401
+        """Load weights; PEFT would leave an adapter in float32."""
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        for parameter in self.trainee.trained.values():
+            parameter.data = parameter.data.to(self.trainee.dtype)
 
 
 def _only(batch: Sequence[TrainingPack]) -> dict[str, TrainingPack]:
@@ -168,8 +170,8 @@ def _only(batch: Sequence[TrainingPack]) -> dict[str, TrainingPack]:
 class Pace(TrainerCallback):
     """Reports progress, saves now and then, and ends at Ctrl-C with a checkpoint."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, report: Report, folder: Path) -> None:
+        self._report, self._folder = report, folder
         self._trainer: TrieTrainer | None = None
         self._stop = False
         self._since = (0, 0, 0.0)
@@ -191,6 +193,12 @@ class Pace(TrainerCallback):
         self._since = (state.global_step, 0, time.monotonic())
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._interrupt)
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Stop before gradients that are not numbers reach the weights."""
+        grads = [p.grad for p in kwargs["model"].parameters() if p.grad is not None]
+        if not torch.stack(torch._foreach_norm(grads)).isfinite().all():
+            raise not_a_number("A gradient is not a number", state.global_step + 1, self._folder)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Save when it is time, or when told to stop."""
@@ -218,10 +226,11 @@ class Pace(TrainerCallback):
         )
         self._since = (state.global_step, counted, now)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Give Ctrl-C back."""
+    def release(self) -> None:
+        """Give Ctrl-C back, however the training ended."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+            self._before = None
 
     def _interrupt(self, number: int, frame: object) -> None:
         if self._stop:

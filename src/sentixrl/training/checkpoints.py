@@ -1,0 +1,57 @@
+"""Where a training can go on from, and what is said when it cannot go on.
+
+Contract: a checkpoint counts only once it is whole. The trainer writes its state last, so one
+without a readable state was broken off and is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sentixrl.errors import SentixError
+
+STATE_FILE = "trainer_state.json"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """A training's whole checkpoints, oldest first."""
+    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
+    return sorted(filter(_is_whole, found), key=lambda path: int(path.name[11:]))
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint a training goes on from, if there is one."""
+    return next(reversed(checkpoints(folder)), None)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        return isinstance(json.loads((checkpoint / STATE_FILE).read_text("utf-8")), dict)
+    except (OSError, ValueError):
+        return False
+
+
+def not_a_number(what: str, step: int, folder: Path) -> SentixError:
+    """What is said when a training has come apart.
+
+    Args:
+        what: What is not a number.
+        step: At which step.
+        folder: Of the training.
+    """
+    last = last_checkpoint(folder)
+    kept = f"The last good checkpoint is {last}" if last else "There is no checkpoint yet"
+    return SentixError(
+        f"{what} at step {step}.",
+        # Another rate is another recipe, which this folder would refuse.
+        hint=f"{kept}; lower 'optimiser.rate' in the recipe and train with a new --out.",
+        code="nan_loss",
+    )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or as it was before."""
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.write_text(text, "utf-8")
+    unfinished.replace(path)

@@ -1,0 +1,158 @@
+"""Looks at dev: when, what is kept, when it is enough, and what a resumed training forgets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from sentixrl.training.checking import Answers, Check, DevCheck, read_history, scores
+from sentixrl.training.checkpoints import checkpoints, last_checkpoint, write_whole
+from sentixrl.training.model import open_trainee
+from sentixrl.training.weights import keep_weights, load_weights
+
+from .small import recipe
+
+
+class Course:
+    """A training whose dev scores are known beforehand, one a step."""
+
+    def __init__(self, folder: Path, found: Sequence[float], every: int, patience: int) -> None:
+        self.found, self.folder = found, folder
+        self.kept: list[int] = []
+        self.told: list[tuple[int, bool]] = []
+        self.step = 0
+        self.check = DevCheck(
+            None,  # type: ignore[arg-type]
+            None,  # type: ignore[arg-type]
+            {},
+            every,
+            patience,
+            folder,
+            keep=lambda target: self.kept.append(self.step),
+            report=lambda check, better: self.told.append((check.step, better)),
+        )
+        self.check._look = self.look  # type: ignore[method-assign]
+
+    def look(self, step: int) -> Check:
+        score = self.found[step - 1]
+        return Check(step, score, {"dev": {"weighted_f1": score}}, 0.0)
+
+    def run(self, begin: int = 0, end: int | None = None) -> int:
+        """Go from a step to another, or to the end; the step it stopped at."""
+        state = SimpleNamespace(global_step=begin, max_steps=len(self.found))
+        self.check.on_train_begin(None, state, None)
+        for step in range(begin + 1, (end or len(self.found)) + 1):
+            self.step = state.global_step = step
+            control = SimpleNamespace(should_training_stop=False, should_save=False)
+            before = len(self.kept)
+            self.check.on_step_end(None, state, control)
+            # What was kept is in a checkpoint as well.
+            assert control.should_save == (len(self.kept) > before)
+            if control.should_training_stop:
+                break
+        return self.step
+
+
+def test_dev_is_looked_at_every_so_often_and_at_the_end(tmp_path: Path) -> None:
+    course = Course(tmp_path, [0.1 * step for step in range(1, 9)], every=3, patience=9)
+    course.run()
+    assert [step for step, _ in course.told] == [3, 6, 8]
+
+
+def test_the_best_is_kept_and_a_draw_is_no_better(tmp_path: Path) -> None:
+    course = Course(tmp_path, [0.3, 0.5, 0.5, 0.4, 0.6, 0.2], every=1, patience=9)
+    course.run()
+    assert course.kept == [1, 2, 5]
+    assert [better for _, better in course.told] == [True, True, False, False, True, False]
+    assert course.check.best is not None
+    assert (course.check.best.step, course.check.best.score) == (5, 0.6)
+
+
+@pytest.mark.parametrize(("patience", "last"), [(1, 3), (2, 4), (3, 9)])
+def test_patience_ends_it(tmp_path: Path, patience: int, last: int) -> None:
+    found = [0.3, 0.5, 0.4, 0.5, 0.6, 0.7, 0.1, 0.1, 0.1, 0.9]
+    assert Course(tmp_path, found, every=1, patience=patience).run() == last
+
+
+def test_history_survives_and_forgets_what_will_be_repeated(tmp_path: Path) -> None:
+    found = [0.3, 0.6, 0.4, 0.5, 0.9, 0.8]
+    first = Course(tmp_path, found, every=1, patience=9)
+    first.run(end=4)
+    written = json.loads((tmp_path / "history.json").read_text())
+    assert [look["step"] for look in written] == [1, 2, 3, 4]
+    assert read_history(tmp_path) == first.check.history
+
+    resumed = Course(tmp_path, found, every=1, patience=9)
+    resumed.run(begin=3)
+    assert [look.step for look in resumed.check.history] == [1, 2, 3, 4, 5, 6]
+    assert resumed.kept == [5]  # step 4 was no better than the remembered step 2
+    assert read_history(tmp_path) == resumed.check.history
+
+
+def test_patience_counts_the_looks_before_a_resume(tmp_path: Path) -> None:
+    found = [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
+    Course(tmp_path, found, every=1, patience=3).run(end=2)
+    assert Course(tmp_path, found, every=1, patience=3).run(begin=2) == 4
+
+
+def test_a_new_training_has_no_history(tmp_path: Path) -> None:
+    assert read_history(tmp_path) == []
+    assert Course(tmp_path, [0.1], every=1, patience=1).check.best is None
+
+
+def test_scores_are_those_of_the_likeliest_labels() -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    rows, gold = np.log(rng.dirichlet(np.ones(4), 60)), rng.integers(0, 4, 60)
+    found = scores(Answers(rows, gold, [("d", n) for n in range(60)]))
+    said = rows.argmax(-1)
+    assert found["accuracy"] == pytest.approx(sklearn.accuracy_score(gold, said), abs=1e-5)
+    for average in ("weighted", "macro"):
+        expected = sklearn.f1_score(gold, said, average=average)
+        assert found[f"{average}_f1"] == pytest.approx(expected, abs=1e-5)
+
+
+def make_checkpoint(folder: Path, step: int, state: str | None) -> Path:
+    path = folder / f"checkpoint-{step}"
+    path.mkdir()
+    (path / "model.safetensors").write_bytes(b"1")
+    if state is not None:
+        (path / "trainer_state.json").write_text(state, "utf-8")
+    return path
+
+
+def test_a_checkpoint_that_was_broken_off_is_passed_over(tmp_path: Path) -> None:
+    assert last_checkpoint(tmp_path) is None
+    good = [make_checkpoint(tmp_path, step, '{"global_step": 1}') for step in (9, 10)]
+    make_checkpoint(tmp_path, 11, None)
+    make_checkpoint(tmp_path, 12, '{"global_st')
+    (tmp_path / "checkpoint-best").mkdir()
+    assert checkpoints(tmp_path) == good
+    assert last_checkpoint(tmp_path) == good[-1]
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    write_whole(path, "1")
+    write_whole(path, "2")
+    assert path.read_text() == "2"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_kept_weights_come_back(base: Path, float32: None, tmp_path: Path, method: str) -> None:
+    trainee = open_trainee(recipe(base, method=method))
+    before = {name: p.detach().clone() for name, p in trainee.trained.items()}
+    keep_weights(trainee, tmp_path / "best")
+    with torch.no_grad():
+        for parameter in trainee.trained.values():
+            parameter.add_(1.0)
+    load_weights(trainee, tmp_path / "best")
+    assert all(torch.equal(p, before[name]) for name, p in trainee.trained.items())
+    assert [path.name for path in (tmp_path / "best").iterdir()] == ["trained.safetensors"]

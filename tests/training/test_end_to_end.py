@@ -1,0 +1,415 @@
+"""From a recipe and data to a bundle that answers, on a tiny random model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import sentixrl
+from sentixrl.bundle import ModelBundle
+from sentixrl.datasets.registry import load as load_data
+from sentixrl.errors import ConfigError, SentixError
+from sentixrl.training.checkpoints import last_checkpoint
+from sentixrl.training.estimate import Estimate, check_memory, estimate
+from sentixrl.training.examples import Packer
+from sentixrl.training.finishing import Finished
+from sentixrl.training.mining import fold_recipe
+from sentixrl.training.recipe import Recipe, as_plain
+from sentixrl.training.running import train_bundle
+from sentixrl.training.setting import draw_of, objective_of, prepare
+
+from ..cli.shell import Shell
+from ..cli.shell import make_shell as make_shell
+from .small import SIGNS, Noted, recipe, write_meld
+
+pytestmark = pytest.mark.usefixtures("float32")
+MAJORITY = 0.25  # weighted-F1 of always the same one of three labels lies below
+LEARNED = 0.8
+
+
+def train(one: Recipe, meld: Path, folder: Path, noted: Noted | None = None) -> Finished | None:
+    return train_bundle(one, meld, folder, (noted or Noted()).watch, lambda cost: True)
+
+
+def shipped_f1(found: Finished) -> float:
+    (score,) = found.shipped.values()
+    return score
+
+
+@pytest.fixture(scope="module")
+def trained(
+    base: Path, meld: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Finished, Noted]:
+    """A full training, done once."""
+    noted = Noted()
+    folder = tmp_path_factory.mktemp("full") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("training.model", "engines.local.loading"):
+            patch.setattr(f"sentixrl.{room}.choose_dtype", lambda device: torch.float32)
+        found = train(recipe(base), meld, folder, noted)
+    assert found is not None
+    return folder, found, noted
+
+
+Trained = tuple[Path, Finished, Noted]
+
+
+def test_a_full_training_learns_and_its_bundle_keeps_it(trained: Trained) -> None:
+    folder, found, noted = trained
+    assert found.folder == folder / "bundle"
+    assert shipped_f1(found) > LEARNED
+    assert found.kept == pytest.approx(1, abs=0.1)
+    best = max(check.score for check, _ in noted.checks)
+    assert list(found.full.values()) == [pytest.approx(best)]
+    assert noted.checks[0][1]
+    assert {check.step for check, _ in noted.checks} == {
+        entry["step"] for entry in json.loads((folder / "history.json").read_text())
+    }
+    assert 4 <= len(noted.checks) <= 6
+    last = noted.progress[-1]
+    assert last.loss < noted.progress[0].loss
+    assert 0 < last.step <= last.steps
+    assert last.tokens_per_second > 0
+
+
+def test_the_bundle_classifies_and_says_so(trained: Trained, meld: Path) -> None:
+    _, found, _ = trained
+    classifier = sentixrl.load(found.folder)
+    data = load_data("meld", meld / "meld", "dev", None)
+    answers = [item.label for result in classifier.predict_many(data) for item in result.items]
+    golds = [turn.gold for turn in data.utterances]
+    right = np.mean([a == g for a, g in zip(answers, golds, strict=True)])
+    facts = json.loads((found.folder / "training.json").read_text())
+    assert right == pytest.approx(facts["shipped"]["meld:dev"]["accuracy"], abs=1e-6)
+    assert right > LEARNED
+    assert classifier.negotiation.calibration.fitted
+    assert not classifier.negotiation.enabled
+    assert classifier.engine.name == "tiny"
+    assert sum(classifier.predict_proba("rain")[0]) == pytest.approx(1)
+
+
+def test_the_trained_matrices_alone_are_changed(trained: Trained, base: Path) -> None:
+    from sentixrl.engines.local.adapters import merge_lora
+    from sentixrl.engines.local.llama import read_weights
+
+    _, found, _ = trained
+    before, after = read_weights(base), read_weights(base)
+    assert merge_lora(after, found.folder / "adapter")
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert len(changed) == 2 * 7
+    assert all(name.startswith("model.layers.") for name in changed)
+
+
+def test_card_and_training_facts_are_written(trained: Trained, base: Path) -> None:
+    folder, found, _ = trained
+    card = (found.folder / "README.md").read_text("utf-8")
+    assert card.startswith("# tiny\n")
+    assert str(base) in card
+    assert "| meld | train | 60 | 180 | 6.0 | 0 |" in card
+    assert "`meld:test`, `meld:dev`." in card
+    assert f"{100 * shipped_f1(found):.1f}" in card
+    assert "{{" not in card
+    facts = json.loads((found.folder / "training.json").read_text())
+    assert facts["recipe"] == as_plain(recipe(base))
+    assert facts["sources"][0]["utterances"] == 180
+    assert facts["adapter_bytes"] == found.adapter_bytes
+    assert len(facts["history"]) == len(json.loads((folder / "history.json").read_text()))
+    assert facts["best"]["score"] == max(look["score"] for look in facts["history"])
+    bundle = ModelBundle.load(found.folder)
+    assert bundle.window is not None
+    assert (bundle.window.history_max, bundle.language) == (0, "en")
+    assert bundle.trained
+    assert not bundle.negotiate
+
+
+def test_nothing_is_left_over(trained: Trained) -> None:
+    folder, _, _ = trained
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == ["best", "bundle", "history.json", "recipe.json", "trained.json"]
+
+
+def test_a_finished_training_is_not_repeated(trained: Trained, base: Path, meld: Path) -> None:
+    folder, first, _ = trained
+    noted = Noted()
+    again = train(recipe(base), meld, folder, noted)
+    assert again is not None
+    assert again.shipped == first.shipped
+    assert not noted.checks
+    assert any("trained already" in text for text in noted.said)
+
+
+@pytest.mark.parametrize("where", ["_write_adapter", "training_facts"])
+def test_what_breaks_off_after_the_last_step_costs_no_training(
+    base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    one = recipe(base, epochs=0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"sentixrl.training.finishing.{where}", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(one, meld, tmp_path / "out")
+    assert not (tmp_path / "out" / "bundle").exists()  # a bundle is there whole or not at all
+    history = (tmp_path / "out" / "history.json").read_text()
+    noted = Noted()
+    found = train(one, meld, tmp_path / "out", noted)
+    assert found is not None
+    assert not noted.checks
+    assert (tmp_path / "out" / "history.json").read_text() == history
+    assert sentixrl.load(found.folder).predict("rain").items[0].label
+    assert len(list((tmp_path / "out").iterdir())) == 5
+
+
+def test_another_recipe_is_refused_in_the_same_folder(
+    trained: Trained, base: Path, meld: Path
+) -> None:
+    folder, _, _ = trained
+    with pytest.raises(ConfigError, match="training of another recipe"):
+        train(recipe(base, epochs=4), meld, folder)
+
+
+def test_a_folder_with_something_else_is_refused(base: Path, meld: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", "utf-8")
+    with pytest.raises(ConfigError, match="holds no training"):
+        train(recipe(base), meld, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_lora_learns_too(base: Path, meld: Path, tmp_path: Path) -> None:
+    one = recipe(base, method="lora", alpha=32.0, dropout=0.05,
+                 optimiser={"rate": 6e-3, "pack_tokens": 128},
+                 loss={"gamma": 1.0, "balance": "effective", "adjust": 0.3})  # fmt: skip
+    found = train(one, meld, tmp_path / "out")
+    assert found is not None
+    assert shipped_f1(found) > LEARNED
+    assert found.kept == pytest.approx(1, abs=0.03)  # its difference is of that rank already
+
+
+def test_a_training_may_start_from_a_bundle(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    _, first, _ = trained
+    one = recipe(base, start=str(first.folder), epochs=0.2, optimiser={"rate": 1e-6})
+    found = train(one, meld, tmp_path / "out")
+    assert found is not None
+    assert shipped_f1(found) == pytest.approx(shipped_f1(first), abs=0.1)
+
+
+def test_a_discriminator_learns_from_out_of_fold_mistakes(
+    base: Path, meld: Path, tmp_path: Path
+) -> None:
+    one = recipe(base, discriminator={"folds": 2, "epochs": 1, "challenge": 0.5, "weight": 0.5},
+                 epochs=4)  # fmt: skip
+    noted = Noted()
+    found = train(one, meld, tmp_path / "out", noted)
+    assert found is not None
+    assert shipped_f1(found) > 2 * MAJORITY
+    turns: list[Any] = []
+    for number in range(2):
+        (source,) = json.loads((tmp_path / "out" / f"fold-{number}.json").read_text())
+        turns += source
+        assert json.loads((tmp_path / "out" / f"fold-{number}" / "recipe.json").read_text()) == (
+            as_plain(fold_recipe(one))
+        )
+    assert len({(id, turn) for id, turn, _ in turns}) == len(turns) == 180
+    assert all(first != second for _, _, (first, second) in turns)
+    assert sentixrl.load(found.folder).negotiation.enabled
+    assert [text for text in noted.said if "fold-" in text]
+    result = sentixrl.load(found.folder).predict(["I walked along the rain"])
+    assert result.items[0].fallback or result.items[0].label
+
+
+def test_a_turn_that_is_too_long_to_answer_is_left_out(
+    base: Path, meld: Path, tmp_path: Path
+) -> None:
+    """It fails alone: looks at dev and the discriminator's material go without it."""
+    root = write_meld(tmp_path / "data", train=24, dev=6)
+    path = root / "meld" / "dev_sent_emo.csv"
+    path.write_text(path.read_text("utf-8").replace("walked", "walked " * 1200, 1), "utf-8")
+    one = recipe(base, epochs=1, discriminator={"folds": 2, "epochs": 0.5})
+    found = train(one, root, tmp_path / "out")
+    assert found is not None
+
+    from sentixrl.training.checking import posteriors
+
+    setting = prepare(one, root, lambda text: None)
+    (data,) = setting.dev.values()
+    answers = posteriors(setting.trainee, setting.context, data)
+    assert len(answers) == len(answers.gold) == len(answers.log_probs) == 17
+    assert len(set(answers.turns)) == 17
+
+
+def test_an_estimate_starts_nothing(base: Path, meld: Path, tmp_path: Path) -> None:
+    told: list[Estimate] = []
+
+    def announce(cost: Estimate) -> bool:
+        told.append(cost)
+        return False
+
+    assert train_bundle(recipe(base), meld, tmp_path / "out", Noted().watch, announce) is None
+    assert not (tmp_path / "out").exists()
+    (cost,) = told
+    setting = prepare(recipe(base), meld, lambda text: None)
+    assert cost.steps == len(setting.packs)
+    packer = Packer(setting.sources, setting.context, draw_of(setting.recipe),
+                            setting.trainee.engine.framing,
+                            setting.trainee.engine.count_tokens)  # fmt: skip
+    exact = sum(len(packer(plan).pack) for plan in setting.packs)
+    assert cost.tokens == pytest.approx(exact, rel=0.5)
+    assert cost.minutes is not None
+    assert cost.gibibytes > 0
+
+
+def test_a_training_that_does_not_fit_is_refused(base: Path, meld: Path) -> None:
+    cost = estimate(prepare(recipe(base), meld, lambda text: None))
+    check_memory(cost)
+    large = Estimate(cost.tokens, cost.steps, cost.minutes, 700.0, 16.0)
+    with pytest.raises(ConfigError, match=r"about 700\.0 GiB of memory; there are 16\.0"):
+        check_memory(large)
+
+
+def test_weights_by_class_need_one_label_set(base: Path, meld: Path) -> None:
+    one = recipe(base, train=[{"dataset": "meld"}, {"dataset": "meld", "task": "sentiment"}],
+                 loss={"balance": "inverse"})  # fmt: skip
+    with pytest.raises(ConfigError, match="need one label set; the recipe trains on 2"):
+        prepare(one, meld, lambda text: None)
+    two = one.model_copy(update={"loss": recipe(base).loss})
+    assert objective_of(two, ()).weights == {}
+
+
+def test_qlora_needs_another_machine(base: Path, meld: Path) -> None:
+    with pytest.raises(ConfigError, match="needs a CUDA device"):
+        prepare(recipe(base, method="qlora"), meld, lambda text: None, "cpu")
+
+
+@pytest.mark.parametrize("checks", [1, 30])
+def test_a_rate_that_is_far_too_high_stops_with_a_sentence(
+    base: Path, meld: Path, tmp_path: Path, checks: int
+) -> None:
+    """Whether the loss meets the ruin first, or a look at dev does."""
+    one = recipe(base, optimiser={"rate": 1e25, "pack_tokens": 256, "warmup": 0.0},
+                 checks_per_epoch=checks)  # fmt: skip
+    with pytest.raises(SentixError) as caught:
+        train(one, meld, tmp_path / "out")
+    assert caught.value.code == "nan_loss"
+    assert " at step " in caught.value.message
+    assert caught.value.hint
+    assert "There is no checkpoint yet" in caught.value.hint
+    assert "--out" in caught.value.hint
+
+
+def test_a_loss_that_is_no_number_names_the_last_checkpoint(
+    base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    from sentixrl.training.trainer import TrieTrainer
+
+    monkeypatch.setattr("sentixrl.training.trainer.SAVE_SECONDS", 0.0)
+    before = signal.getsignal(signal.SIGINT)
+    compute = TrieTrainer.compute_loss
+
+    def spoiled(self: TrieTrainer, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:  # noqa: ANN401
+        if self.state.global_step == 3:
+            with torch.no_grad():
+                next(iter(self.trainee.trained.values())).fill_(float("nan"))
+        return compute(self, model, inputs, *rest, **more)
+
+    monkeypatch.setattr(TrieTrainer, "compute_loss", spoiled)
+    one = recipe(base, epochs=0.5)
+    with pytest.raises(SentixError) as caught:
+        train(one, meld, tmp_path / "out")
+    assert caught.value.message == "The loss is not a number at step 4."
+    last = last_checkpoint(tmp_path / "out")
+    assert last == tmp_path / "out" / "checkpoint-3"
+    assert caught.value.hint
+    assert str(last) in caught.value.hint
+    assert signal.getsignal(signal.SIGINT) is before
+
+    monkeypatch.setattr(TrieTrainer, "compute_loss", compute)
+    noted = Noted()
+    assert train(one, meld, tmp_path / "out", noted) is not None  # and it can go on
+    assert f"Going on from {last}." in noted.said
+
+
+def test_gradients_that_are_no_numbers_never_reach_the_weights(
+    base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sentixrl.training.trainer import TrieTrainer
+
+    seen: list[dict[str, torch.Tensor]] = []
+    compute = TrieTrainer.compute_loss
+
+    def steep(self: TrieTrainer, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:  # noqa: ANN401
+        loss = compute(self, model, inputs, *rest, **more)
+        if self.state.global_step < 2:
+            return loss
+        seen.append({name: p.detach() for name, p in self.trainee.trained.items()})
+        first = next(iter(self.trainee.trained.values()))
+        return loss + (first.sum() * 0).sqrt()  # worth nothing, with an infinite slope
+
+    monkeypatch.setattr(TrieTrainer, "compute_loss", steep)
+    with pytest.raises(SentixError, match="A gradient is not a number at step 3"):
+        train(recipe(base), meld, tmp_path / "out")
+    assert all(torch.isfinite(value).all() for value in seen[0].values())
+
+
+def write_recipe(one: Recipe, folder: Path) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(as_plain(one)), "utf-8")
+    return path
+
+
+def test_the_command_trains_several_seeds(
+    shell: Shell, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    path = write_recipe(recipe(base, epochs=0.5), tmp_path)
+    arguments = ("train", path, "--data", meld, "--out", tmp_path / "out", "--seeds", "3,4")
+    answer = shell(*arguments)
+    assert answer.code == 0, answer.err
+    assert answer.flat.count("adapter of") == 2
+    assert "{" not in answer.out  # transformers prints its log there if it may
+    assert "shards" not in answer.err
+    assert "steps, about" in answer.err
+    assert "best so far" in answer.err
+    found = [tmp_path / "out" / f"seed-{seed}" / "bundle" for seed in (3, 4)]
+    facts = [json.loads((path / "training.json").read_text()) for path in found]
+    assert [fact["recipe"]["seed"] for fact in facts] == [3, 4]
+    weights = [(path / "adapter" / "adapter_model.safetensors").read_bytes() for path in found]
+    assert weights[0] != weights[1]
+    again = shell(*arguments)
+    assert again.code == 0
+    assert again.err.count("trained already") == 2
+    said = shell("classify", "--model", found[0], "--text", "rain along the river")
+    assert said.code == 0, said.err
+
+
+def test_the_command_estimates_and_stops(
+    shell: Shell, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    path = write_recipe(recipe(base), tmp_path)
+    answer = shell("train", path, "--data", meld, "--out", tmp_path / "out", "--estimate")
+    assert answer.code == 0, answer.err
+    assert "GiB of memory" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_command_refuses(shell: Shell, base: Path, meld: Path, tmp_path: Path) -> None:
+    path = write_recipe(recipe(base), tmp_path)
+    out = tmp_path / "out"
+    assert "cannot be read" in shell.refuses("train", "none.yaml", "--data", meld, "--out", out)
+    said = shell.refuses("train", path, "--data", meld, "--out", out, "--seeds", "1,two")
+    assert "'1,two' is not a list of seeds" in said
+    assert "no folder" in shell.refuses("train", path, "--data", tmp_path, "--out", out)
+    assert not out.exists()
+
+
+def test_labels_are_learned_from_words_the_test_knows() -> None:
+    assert set(SIGNS) <= set(sentixrl.labels.scheme("meld-7").names)

@@ -1,0 +1,279 @@
+"""Data as packs: all of it, as often as asked, nothing that shares text with dev or test."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentixrl.context.retrieval import ContextOptions
+from sentixrl.datasets.dataset import Dataset
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.engines.local.framing import Framing
+from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.errors import ConfigError
+from sentixrl.labels import LabelSet, scheme
+from sentixrl.training.drawing import LabelDraw
+from sentixrl.training.examples import Packer
+from sentixrl.training.material import (
+    FEWEST,
+    HEAD_TOKENS,
+    PackPlan,
+    Source,
+    dialogue_tokens,
+    folds,
+    label_counts,
+    load_part,
+    load_sources,
+    plan_packs,
+)
+from sentixrl.training.questions import Mined
+from sentixrl.training.recipe import DataPart
+
+from .small import LABELS, dialogue, recipe, write_meld
+
+PLAIN = LabelDraw()
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def make(
+    sizes: Sequence[int],
+    labels: LabelSet = LABELS,
+    epochs: float = 1.0,
+    seed: int = 0,
+    group: int = 1,
+) -> Source:
+    """A source of dialogues with so many turns each; ``group`` of them are drawn together."""
+    rng = random.Random(seed)
+    dialogues = tuple(
+        Dialogue(
+            f"d{number}",
+            tuple(
+                Utterance("we " * rng.randint(1, 9), "Ann", rng.choice(labels.names))
+                for _ in range(size)
+            ),
+            language="en",
+            group=f"g{number // group}",
+        )
+        for number, size in enumerate(sizes)
+    )
+    return Source(Dataset("own", "train", "emotion", labels, dialogues), epochs, 0)
+
+
+sources = st.lists(
+    st.builds(
+        make,
+        st.lists(st.integers(1, 6), min_size=1, max_size=30),
+        st.sampled_from([LABELS, scheme("goemotions-28")]),
+        st.floats(0.05, 3.5),
+        st.integers(0, 99),
+    ),
+    min_size=1,
+    max_size=3,
+)
+subsets = st.sampled_from([0.0, 0.5, 1.0])
+
+
+@given(sources, st.integers(64, 400), subsets, st.integers(0, 9))
+def test_every_dialogue_comes_as_often_as_its_source_says(
+    found: list[Source], room: int, subset: float, seed: int
+) -> None:
+    draws = LabelDraw(subset=subset)
+    plans = plan_packs(found, draws, room, words, seed)
+    assert plans == plan_packs(found, draws, room, words, seed)
+    for number, source in enumerate(found):
+        own = [plan for plan in plans if plan.source == number]
+        assert all(plan.dialogues for plan in own)
+        for epoch in range(math.ceil(source.epochs)):
+            met = Counter(i for plan in own if plan.epoch == epoch for i in plan.dialogues)
+            share = min(1.0, source.epochs - epoch)
+            assert set(met.values()) <= {1}
+            assert len(met) == max(1, round(share * len(source.data)))
+        assert [plan.epoch for plan in own] == sorted(plan.epoch for plan in own)
+        for plan in own:
+            sizes = [dialogue_tokens(source.data.dialogues[i], words) for i in plan.dialogues]
+            assert len(sizes) == 1 or HEAD_TOKENS + sum(sizes) <= room
+            if plan.allowed:
+                assert source.lines
+                assert len(plan.dialogues) >= 1
+                golds = {source.data.dialogues[i].utterances[0].gold for i in plan.dialogues}
+                assert golds <= set(plan.allowed)
+            else:
+                assert subset < 1 or not source.lines or len(source.data) < FEWEST * 28
+
+
+def test_another_seed_is_another_order() -> None:
+    source = make([1] * 40)
+    assert plan_packs([source], PLAIN, 200, words, 0) != plan_packs([source], PLAIN, 200, words, 1)
+
+
+def test_subsets_of_free_lines_hold_their_own_labels_alone(base: Path) -> None:
+    source = make([1] * 300, scheme("goemotions-28"), epochs=2)
+    plans = plan_packs([source], LabelDraw(subset=1.0), 400, words, 3)
+    drawn = [plan for plan in plans if plan.allowed]
+    assert len(drawn) > 5
+    assert all(3 <= len(plan.allowed) < 28 for plan in drawn)
+    assert len({plan.allowed for plan in drawn}) > 5
+    packer = Packer([source], ContextOptions(language="en"), LabelDraw(True, 1.0, 0.5),
+                    _framing(base), words)  # fmt: skip
+    for plan in drawn[:5]:
+        asked = packer.questions(plan)
+        assert len(asked) == len(plan.dialogues)
+        for question in asked:
+            assert set(question.names) == set(plan.allowed)
+            assert question.label in plan.allowed
+        assert len({question.choices for question in asked}) == 1  # drawn once a pack
+
+
+def test_small_and_large_sources_end_together() -> None:
+    large, small = make([3] * 200), make([3] * 20, seed=1)
+    plans = plan_packs([large, small], PLAIN, 200, words, 0)
+    places = [place for place, plan in enumerate(plans) if plan.source == 1]
+    assert places[0] < len(plans) * 0.25
+    assert places[-1] > len(plans) * 0.75
+
+
+def test_a_dialogue_without_a_label_is_in_no_pack() -> None:
+    """It would make a pack without a question."""
+    labelled = make([2] * 3)
+    silent = dialogue(("No.", None), ("Why?", None), id="silent")
+    data = replace(labelled.data, dialogues=(silent, *labelled.data.dialogues))
+    plans = plan_packs([replace(labelled, data=data)], PLAIN, 64, words, 0)
+    assert sorted(index for plan in plans for index in plan.dialogues) == [1, 2, 3]
+
+
+def _framing(base: Path) -> Framing:
+    return open_engine(base, LocalOptions(dtype="float32", framing="plain")).framing
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_the_same_plan_is_the_same_pack(base: Path, shuffle: bool) -> None:
+    framing = _framing(base)
+    source = make([4] * 6)
+    mined = {(d.id, n): Mined("joy", "calm") for d in source.data for n in range(4)}
+    draws = LabelDraw(shuffle=shuffle, subset=0.5, wording=0.5)
+
+    def packer() -> Packer:
+        return Packer([source], ContextOptions(language="en"), draws, framing, words,
+                      [mined], challenge=0.5)  # fmt: skip
+
+    plan = PackPlan(0, (0, 3, 5), (), seed=11, epoch=0)
+    first, second = packer()(plan), packer()(plan)
+    assert first.questions == second.questions
+    assert first.pack.tokens.tolist() == second.pack.tokens.tolist()
+    others = [packer().questions(replace(plan, seed=seed)) for seed in range(12, 20)]
+    assert any(tuple(other) != first.questions for other in others)
+    needed = {"joy", "calm", *(q.label for q in first.questions)}
+    labelled = [q for q in first.questions if q.role == "generator"]
+    assert all(needed <= set(q.names) for q in labelled)
+    assert len(labelled) == 12
+    if shuffle:
+        assert any(other[0].names != first.questions[0].names for other in others)
+
+
+def test_turns_that_are_context_alone_are_not_asked_about(base: Path) -> None:
+    framing = _framing(base)
+    of = dialogue(("We walked home.", None), ("Years!", "joy"))
+    source = Source(Dataset("own", "train", "emotion", LABELS, (of,)), 1.0, 0)
+    packer = Packer([source], ContextOptions(language="en"), PLAIN, framing, words)
+    (question,) = packer(PackPlan(0, (0,), (), 0, 0)).questions
+    assert question.label == "joy"
+    assert "We walked home." in question.prompt.text
+
+
+def test_labels_are_counted_by_label_set() -> None:
+    three = scheme("sentiment-3")
+    found = label_counts([make([2] * 4), make([3] * 5, seed=1), make([1] * 6, three)])
+    assert set(found) == {"six", "sentiment-3"}
+    assert sum(found["six"].values()) == 8 + 15
+    assert sum(found["sentiment-3"].values()) == 6
+    assert list(found["six"]) == list(LABELS.names)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_folds_hold_out_every_cluster_once(count: int) -> None:
+    data = make([2] * 23, group=2).data
+    pairs = folds(data, count, seed=4)
+    assert len(pairs) == count
+    held = [d.id for _, inside in pairs for d in inside]
+    assert sorted(held) == sorted(d.id for d in data)
+    for outside, inside in pairs:
+        assert not {d.cluster for d in outside} & {d.cluster for d in inside}
+        assert len(outside) + len(inside) == len(data)
+        assert [d.id for d in outside] == [d.id for d in data if d in outside.dialogues]
+    assert pairs == folds(data, count, seed=4)
+    assert pairs != folds(data, count, seed=5)
+
+
+def test_too_few_clusters_for_the_folds() -> None:
+    with pytest.raises(ConfigError, match=r"2 dialogue\(s\), too few for 3 folds"):
+        folds(make([2] * 4, group=2).data, 3, seed=0)
+
+
+def copy_into_test(root: Path, rows: int) -> None:
+    """The first training rows also become test rows."""
+    train = (root / "meld" / "train_sent_emo.csv").read_text("utf-8").splitlines()
+    target = root / "meld" / "test_sent_emo.csv"
+    target.write_text("\n".join([*train[: rows + 1], ""]), "utf-8")
+
+
+def test_data_that_share_text_are_refused_with_the_command(tmp_path: Path, base: Path) -> None:
+    copy_into_test(write_meld(tmp_path), 6)
+    with pytest.raises(ConfigError) as caught:
+        load_sources(recipe(base), tmp_path, lambda text: None)
+    assert "2 dialogues of meld:train share text with meld:test" in caught.value.message
+    assert caught.value.hint
+    assert "drop_overlap: true" in caught.value.hint
+    assert "sentixrl datasets overlap" in caught.value.hint
+
+
+def test_or_dropped_when_asked(tmp_path: Path, base: Path) -> None:
+    copy_into_test(write_meld(tmp_path), 6)
+    said: list[str] = []
+    (source,) = load_sources(recipe(base, drop_overlap=True), tmp_path, said.append)
+    assert source.dropped == 2
+    assert len(source.data) == 58
+    assert not {d.id for d in source.data} & {"0", "1"}
+    assert any("2 dialogues dropped" in text for text in said)
+    assert any("no example of neutral, surprise, fear, disgust" in text for text in said)
+
+
+def test_dev_is_kept_apart_without_being_named(tmp_path: Path, base: Path) -> None:
+    write_meld(tmp_path)
+    train = (tmp_path / "meld" / "train_sent_emo.csv").read_text("utf-8")
+    (tmp_path / "meld" / "dev_sent_emo.csv").write_text(train, "utf-8")
+    with pytest.raises(ConfigError, match="share text with meld:dev"):
+        load_sources(recipe(base, apart=[]), tmp_path, lambda text: None)
+
+
+def test_data_that_are_apart_are_taken_whole(meld: Path, base: Path) -> None:
+    (source,) = load_sources(recipe(base, epochs=1.5), meld, lambda text: None)
+    assert (len(source.data), source.epochs, source.dropped) == (60, 1.5, 0)
+
+
+def test_a_part_may_be_limited_and_go_through_more_often(meld: Path, base: Path) -> None:
+    train = [{"dataset": "meld", "limit": 7, "epochs": 2.5}]
+    first = load_sources(recipe(base, train=train), meld, lambda text: None)
+    again = load_sources(recipe(base, train=train), meld, lambda text: None)
+    other = load_sources(recipe(base, train=train, seed=1), meld, lambda text: None)
+    assert (len(first[0].data), first[0].epochs) == (7, 2.5)
+    assert first[0].data.data_hash == again[0].data.data_hash != other[0].data.data_hash
+
+
+def test_a_missing_folder_is_named_with_where_to_get_the_data(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_part(DataPart(dataset="emorynlp", split="dev"), tmp_path, 0)
+    assert "'emorynlp:dev'" in caught.value.message
+    assert str(tmp_path / "emorynlp") in caught.value.message
+    assert caught.value.hint
+    assert "sentixrl datasets show emorynlp" in caught.value.hint

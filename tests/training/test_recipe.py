@@ -1,0 +1,129 @@
+"""Recipes are checked whole, and what does not fit is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sentixrl.datasets.registry import info
+from sentixrl.errors import ConfigError
+from sentixrl.labels import resolve_labels
+from sentixrl.training.recipe import Recipe, as_plain, parse_recipe, read_recipe
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+LEAST: dict[str, Any] = {
+    "name": "one",
+    "train": [{"dataset": "meld"}],
+    "dev": [{"dataset": "meld", "split": "dev"}],
+}
+
+
+def refused(**changes: Any) -> ConfigError:  # noqa: ANN401
+    with pytest.raises(ConfigError) as caught:
+        parse_recipe({**LEAST, **changes}, "r.yaml")
+    assert "r.yaml" in caught.value.message
+    assert caught.value.message.endswith((".", "?"))
+    return caught.value
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_that_comes_along_names_what_there_is(path: Path) -> None:
+    recipe = read_recipe(path)
+    assert recipe.labels
+    resolve_labels(recipe.labels)
+    for part in [*recipe.train, *recipe.dev, *recipe.apart]:
+        known = info(part.dataset)
+        assert part.split in known.splits, part.name
+        assert part.task is None or part.task in known.tasks
+    apart = {(part.dataset, part.split) for part in recipe.apart}
+    assert not apart & {(part.dataset, part.split) for part in recipe.train}
+    assert parse_recipe(json.loads(json.dumps(as_plain(recipe))), "again") == recipe
+
+
+def test_there_are_recipes() -> None:
+    assert {"default", "meld"} <= {path.stem for path in RECIPES}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "meant"),
+    [
+        ({"epoch": 3}, "epoch", "epochs"),
+        ({"loss": {"gama": 2}}, "loss.gama", "gamma"),
+        ({"optimiser": {"rates": 1e-4}}, "optimiser.rates", "rate"),
+        ({"train": [{"dataset": "meld", "epoch": 2}]}, "train.0.epoch", "epochs"),
+        ({"dev": [{"dataset": "meld", "splits": "dev"}]}, "dev.0.splits", "split"),
+        ({"apart": [{"dataset": "meld", "limits": 3}]}, "apart.0.limits", "limit"),
+        ({"draw": {"suffle": True}}, "draw.suffle", "shuffle"),
+        ({"discriminator": {"fold": 2}}, "discriminator.fold", "folds"),
+        ({"window": {"history_mx": 2}}, "window.history_mx", "history_max"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest(
+    changes: dict[str, Any], where: str, meant: str
+) -> None:
+    error = refused(**changes)
+    assert f"unknown key '{where}'" in error.message
+    assert error.hint == f"Did you mean '{meant}'?"
+
+
+def test_a_key_like_no_other_has_no_hint() -> None:
+    assert refused(zzqxw=1).hint is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"epochs": "many"}, "epochs"),
+        ({"epochs": 0}, "epochs"),
+        ({"method": "half"}, "method"),
+        ({"train": []}, "train"),
+        ({"train": "meld"}, "train"),
+        ({"train": [{"split": "train"}]}, "train.0.dataset"),
+        ({"rank": 1.5}, "rank"),
+        ({"seed": None}, "seed"),
+        ({"name": "no slashes/here"}, "name"),
+        ({"draw": {"subset": 1.5}}, "draw.subset"),
+        ({"loss": {"gamma": -1}}, "loss.gamma"),
+        ({"loss": {"adjust": 1, "variant": "vocabulary"}}, "loss"),
+        ({"optimiser": {"pack_tokens": 3}}, "optimiser.pack_tokens"),
+        ({"discriminator": {"folds": 1}}, "discriminator.folds"),
+        ({"window": {"history_max": 2, "history_min": 5}}, "window"),
+        ({"labels": "meld-8"}, "labels"),
+        ({"labels": "joy"}, "labels"),
+        ({"language": "tlh"}, "language"),
+    ],
+)
+def test_what_does_not_fit_is_said_with_its_place(changes: dict[str, Any], where: str) -> None:
+    assert f"does not fit at '{where}'" in refused(**changes).message
+
+
+@pytest.mark.parametrize("content", [None, "meld", ["meld"], {}, 3])
+def test_what_is_no_recipe_at_all(content: object) -> None:
+    with pytest.raises(ConfigError, match="does not fit at"):
+        parse_recipe(content, "r.yaml")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read: No such file"):
+        read_recipe(tmp_path / "none.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: [", "utf-8")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        read_recipe(broken)
+    broken.write_bytes(b"name: \xff\xfe")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        read_recipe(broken)
+
+
+def test_a_file_is_read_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    train = [{"dataset": "xed", "split": "all", "switches": {"language": "es", "neutral": False}}]
+    path.write_text(yaml.safe_dump({**LEAST, "train": train, "language": "auto"}), "utf-8")
+    recipe = read_recipe(path)
+    assert recipe.train[0].switches == {"language": "es", "neutral": False}
+    assert recipe.train[0].name == "xed:all:language=es:neutral=False"
+    assert isinstance(recipe, Recipe)
