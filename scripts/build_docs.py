@@ -15,6 +15,7 @@ COMMANDS = (
     ("classify",),
     ("evaluate",),
     ("compare",),
+    ("train",),
     ("labels",),
     ("models",),
     ("models", "list"),

@@ -119,7 +119,7 @@ def _odds(log_prob: float) -> float:
 
 def oracle(held: Opinions) -> dict[str, float]:
     """Accuracy and weighted-F1 if the better of the first two were always known."""
-    best = np.where(held.second == held.gold, held.second, held.first)
+    best = by_oracle(held)
     return {
         "accuracy": float((held.first == held.gold).mean()),
         "top2_accuracy": float((best == held.gold).mean()),
@@ -210,6 +210,11 @@ def by_margin(changes: float) -> Policy:
         return answers
 
     return answer
+
+
+def by_oracle(held: Opinions) -> Ints:
+    """A control: whichever of the first two is right."""
+    return np.where(held.second == held.gold, held.second, held.first)
 
 
 def choose(held: Opinions) -> dict[str, Policy]:

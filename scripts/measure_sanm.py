@@ -1,0 +1,100 @@
+"""Does negotiation pay for a trained model? Measurements and controls, to results/sanm.json.
+
+    python scripts/measure_sanm.py runs/meld/bundle meld --data ../shared/data
+
+The model judges every proposal of dev and test once, each with a counter-label. Policies are chosen
+on dev and applied to test; the look at test is logged.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import sentixrl
+from sentixrl import Classifier, Rules, datasets
+from sentixrl.experiments import sanm
+from sentixrl.runs import LEDGER_FILE, Entry, enter_ledger
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="A bundle.")],
+    dataset: Annotated[str, typer.Argument(help="A data set of the registry.")],
+    data: Annotated[Path, typer.Option(help="Folder with a folder a data set.")],
+    out: Annotated[Path, typer.Option()] = ROOT / "results" / "sanm.json",
+) -> None:
+    """Measure and write."""
+    held = {split: _opinions(model, dataset, data, split) for split in ("dev", "test")}
+    dev, test = held["dev"][0], held["test"][0]
+    policies: dict[str, sanm.Policy] = dict(sanm.choose(dev))
+    for name in list(policies):
+        changed = float((policies[name](test) != test.first).mean())
+        policies[f"{name}: as many by margin"] = sanm.by_margin(changed)
+    policies["always right about the first two"] = sanm.by_oracle
+    found: dict[str, Any] = {
+        "what": "negotiation on against off, first round, policies chosen on dev",
+        "command": f"python scripts/measure_sanm.py BUNDLE {dataset} --data ../shared/data",
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"2 CPU cores, {platform.machine()}, no accelerator",
+        "dataset": dataset,
+    }
+    for split, (opinions, facts) in held.items():
+        found[split] = {
+            **facts,
+            "oracle": sanm.oracle(opinions),
+            "information": sanm.information(opinions),
+            "policies": {name: sanm.measure(policy, opinions) for name, policy in policies.items()},
+            "abstaining": sanm.abstaining(dev, opinions),
+        }
+    out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    _log(found, model)
+    print(json.dumps({split: found[split]["information"] for split in held}, indent=1))
+
+
+def _opinions(
+    model: str, name: str, root: Path, split: str
+) -> tuple[sanm.Opinions, Mapping[str, Any]]:
+    """Every proposal judged once, each objected to, so that the counter-label is known."""
+    loaded = datasets.load(name, root / name, split)
+    first = sentixrl.load(model, labels=loaded.label_set)
+    options = replace(
+        first.negotiation, enabled=True, gate=None, agree_threshold=1.0, rules=Rules(1, 1)
+    )
+    judge = Classifier(first.engine, loaded.label_set, first.context, options, first.bundle)
+    answers = judge.predict_many(loaded)
+    entries = [
+        Entry(dialogue, answer, None) for dialogue, answer in zip(loaded, answers, strict=True)
+    ]
+    opinions = sanm.opinions(entries, loaded.label_set.names)
+    return opinions, {"n": len(opinions.gold), "data_hash": loaded.data_hash}
+
+
+def _log(found: Mapping[str, Any], model: str) -> None:
+    test = found["test"]
+    line = {
+        "date": found["date"],
+        "run": f"sanm-{found['dataset']}-{test['data_hash']}",
+        "dataset": found["dataset"],
+        "split": "test",
+        "task": "emotion",
+        "n": test["n"],
+        "limit": None,
+        "seed": 0,
+        "data_hash": test["data_hash"],
+        "model": Path(model).name,
+        "headline": test["oracle"],
+    }
+    enter_ledger(ROOT / LEDGER_FILE, line)
+
+
+if __name__ == "__main__":
+    typer.run(main)
