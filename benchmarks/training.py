@@ -34,7 +34,7 @@ from sentixrl.training.objective import Objective
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.packs import TrainingPack
 from sentixrl.training.recipe import Recipe
-from sentixrl.training.setting import Setting, draw_of, set_up
+from sentixrl.training.setting import Setting, set_up
 from sentixrl.training.trainer import TrieTrainer
 
 LABELS = "meld-7"
@@ -89,10 +89,7 @@ def main(
         {"name": "bench", "epochs": 1, "train": [{"dataset": "meld"}], "dev": [{"dataset": "meld"}]}
     )
     setting = set_up(recipe, [Source(data, 1.0, 0)], {})
-    packer = Packer(
-        setting.sources, setting.context, draw_of(recipe), setting.trainee.engine.framing,
-        setting.trainee.engine.count_tokens,
-    )  # fmt: skip
+    packer = setting.packer()
     packs = [packer(plan) for plan in setting.packs]
     count = sum(map(len, packs))
     console.print(f"{source}: {len(sample)} dialogues, {count} utterances, {len(packs)} packs")

@@ -16,11 +16,11 @@ from sentixrl.errors import ConfigError
 from sentixrl.training.checking import Check, DevCheck
 from sentixrl.training.checkpoints import last_checkpoint, write_whole
 from sentixrl.training.estimate import Estimate, check_memory, estimate
-from sentixrl.training.examples import MinedTurns, PackDataset, Packer
+from sentixrl.training.examples import MinedTurns, PackDataset
 from sentixrl.training.finishing import BUNDLE, Finished, finish
 from sentixrl.training.mining import mine
 from sentixrl.training.recipe import Recipe, as_plain
-from sentixrl.training.setting import Setting, draw_of, objective_of, prepare
+from sentixrl.training.setting import Setting, objective_of, prepare
 from sentixrl.training.trainer import Pace, Report, TrieTrainer
 from sentixrl.training.weights import keep_weights, load_weights
 
@@ -56,16 +56,7 @@ def fit(
     """
     recipe, trainee = setting.recipe, setting.trainee
     claim(folder, recipe)
-    challenge = recipe.discriminator.challenge if recipe.discriminator else 0.0
-    packer = Packer(
-        setting.sources,
-        setting.context,
-        draw_of(recipe),
-        trainee.engine.framing,
-        trainee.engine.count_tokens,
-        mined,
-        challenge,
-    )
+    packer = setting.packer(mined)
     steps = -(-len(setting.packs) // recipe.optimiser.packs_per_step)
     checks = max(1, round(recipe.epochs * recipe.checks_per_epoch))
     dev = DevCheck(

@@ -11,6 +11,7 @@ from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.errors import ConfigError
 from sentixrl.training.drawing import LabelDraw
+from sentixrl.training.examples import MinedTurns, Packer
 from sentixrl.training.losses import Focal, class_weights, log_prior
 from sentixrl.training.material import (
     PackPlan,
@@ -44,6 +45,20 @@ class Setting:
     trainee: Trainee
     packs: Sequence[PackPlan]
     context: ContextOptions
+
+    def packer(self, mined: Sequence[MinedTurns] = ()) -> Packer:
+        """What makes this training's packs, with a second role where proposals were mined."""
+        second = self.recipe.discriminator
+        engine = self.trainee.engine
+        return Packer(
+            self.sources,
+            self.context,
+            draw_of(self.recipe),
+            engine.framing,
+            engine.count_tokens,
+            mined,
+            second.challenge if second else 0.0,
+        )
 
 
 def context_of(recipe: Recipe) -> ContextOptions:

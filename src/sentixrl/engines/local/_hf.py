@@ -177,7 +177,8 @@ def _merge(model: Any, adapter: Path) -> Any:  # noqa: ANN401
     except ImportError:
         raise MissingDependencyError.of("peft", "local") from None
     try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        with quiet():
+            return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{adapter} cannot be used as an adapter: {_first(error)}") from None
 
