@@ -253,14 +253,14 @@ def test_rounds_agreements_and_gate_reach_the_negotiation(classify: Classify) ->
 
 
 def test_language_is_followed_or_set(classify: Classify) -> None:
-    for text, options, language in (
-        ("你还留着那封信？", (), "zh"),
-        ("¿Todavía guardas la carta de tu abuela?", (), "es"),
-        ("Well.", ("--language", "hi"), "hi"),
+    for text, options, language, template in (
+        ("你还留着那封信？", (), "zh", "zh"),
+        ("¿Todavía guardas la carta de tu abuela?", (), "es", "es"),
+        ("Well.", ("--language", "hi"), "en", "hi"),  # of the prompts, not of the text
     ):
         result = classify("--text", text, "--no-negotiate", "--json", *options).objects[0]
         assert result["language"] == language
-        assert result["template"].startswith(f"{language}-v")
+        assert result["template"].startswith(f"{template}-v")
 
 
 def test_the_negotiation_can_be_shown_in_both_voices(
