@@ -220,7 +220,6 @@ def test_a_discriminator_learns_from_out_of_fold_mistakes(
         )
     assert len({(id, turn) for id, turn, _ in turns}) == len(turns) == 180
     assert all(first != second for _, _, (first, second) in turns)
-    assert sentixrl.load(found.folder).negotiation.enabled
     assert [text for text in noted.said if "fold-" in text]
     result = sentixrl.load(found.folder).predict(["I walked along the rain"])
     assert result.items[0].fallback or result.items[0].label
