@@ -221,6 +221,13 @@ def test_a_discriminator_learns_from_out_of_fold_mistakes(
     assert len({(id, turn) for id, turn, _ in turns}) == len(turns) == 180
     assert all(first != second for _, _, (first, second) in turns)
     assert [text for text in noted.said if "fold-" in text]
+    trials = json.loads((found.folder / "training.json").read_text("utf-8"))["negotiation"]
+    assert len(trials) == 5
+    assert trials[0]["weighted_f1"] == max(trial["weighted_f1"] for trial in trials)
+    policy = sentixrl.load(found.folder).negotiation
+    assert policy.enabled == (trials[0]["threshold"] is not None)
+    if policy.enabled:
+        assert policy.agree_threshold == trials[0]["threshold"]
     result = sentixrl.load(found.folder).predict(["I walked along the rain"])
     assert result.items[0].fallback or result.items[0].label
 
