@@ -100,6 +100,19 @@ class Classifier:
             np.float64,
         )
 
+    def with_labels(
+        self, label_set: LabelSet, negotiation: NegotiationOptions | None = None
+    ) -> Classifier:
+        """The same model over another label set, with the calibration fitted for it, if any.
+
+        Args:
+            label_set: The other labels.
+            negotiation: How the roles negotiate; default: as here.
+        """
+        fitted = self.bundle.calibrations.get(label_set.digest, Calibration())
+        options = replace(negotiation or self.negotiation, calibration=fitted)
+        return Classifier(self.engine, label_set, self.context, options, self.bundle)
+
     def save(self, folder: str | Path) -> None:
         """Save the model bundle, with this label set and its calibration; :func:`load` takes it.
 

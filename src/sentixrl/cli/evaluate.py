@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
     from sentixrl.datasets import Dataset
     from sentixrl.evaluation.baselines.system import System
-    from sentixrl.labels import LabelSet
     from sentixrl.runs import RunFolder
 
 EXIT_INTERRUPTED = 130
@@ -146,7 +145,7 @@ def evaluate(
             bits=bits,
             reproducible=not fast,
         )
-        return with_labels(classifier, whole.label_set)
+        return classifier.with_labels(whole.label_set)
 
     if predictions is not None:
         open_system: Callable[[Dataset], Subject] = partial(_foreign, predictions, whole)
@@ -186,21 +185,6 @@ class Job:
     seed: int
     ledger: Path | None
     open_system: Callable[[Dataset], Subject]
-
-
-def with_labels(classifier: Classifier, label_set: LabelSet) -> Classifier:
-    """The same classifier over another label set, with the calibration fitted for that, if any."""
-    from sentixrl.calibration.posterior import Calibration
-    from sentixrl.classifier import Classifier
-
-    fitted = classifier.bundle.calibrations.get(label_set.digest, Calibration())
-    return Classifier(
-        classifier.engine,
-        label_set,
-        classifier.context,
-        replace(classifier.negotiation, calibration=fitted),
-        classifier.bundle,
-    )
 
 
 def _evaluate(job: Job) -> None:

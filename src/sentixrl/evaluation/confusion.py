@@ -88,6 +88,12 @@ def count(gold: Ints, answers: Ints, clusters: Ints, *, n_labels: int, n_cluster
     return counts.reshape(shape).astype(np.float64)
 
 
+def matrix(gold: Ints, answers: Ints, *, n_labels: int) -> Floats:
+    """Count pairs of codes, clusters apart (see :func:`count`). Shape [L, L + 1]."""
+    alone = np.zeros(len(gold), np.int64)
+    return np.asarray(count(gold, answers, alone, n_labels=n_labels, n_clusters=1)[0])
+
+
 def tally(
     items: Sequence[Item],
     labels: Sequence[str],

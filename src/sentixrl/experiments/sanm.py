@@ -191,11 +191,9 @@ def by_runner_up(threshold: float) -> Policy:
     return lambda held: np.where(held.agree < threshold, held.second, held.first)
 
 
-def by_stacking(weight: float, bias: Floats | None = None) -> Policy:
-    """The largest log p_G + weight · log p_D + a bias a label."""
-    return lambda held: (
-        held.generator + weight * held.discriminator + (0.0 if bias is None else bias)
-    ).argmax(-1)
+def by_stacking(weight: float) -> Policy:
+    """The largest log p_G + weight · log p_D."""
+    return lambda held: (held.generator + weight * held.discriminator).argmax(-1)
 
 
 def by_margin(changes: float) -> Policy:

@@ -21,11 +21,14 @@ from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
 from sentixrl.context.retrieval import ContextOptions
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.evaluation.confusion import count
+from sentixrl.evaluation.confusion import matrix
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.negotiation.negotiator import NegotiationOptions
 from sentixrl.training.checkpoints import not_a_number, write_whole
 from sentixrl.training.model import Trainee
+
+BEST = "best"
+"""Where a training's folder keeps the best weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,8 @@ def posteriors(trainee: Trainee, context: ContextOptions, data: Dataset) -> Answ
 
 def scores(answers: Answers) -> dict[str, float]:
     """Accuracy, weighted-F1 and macro-F1 of the likeliest labels."""
-    alone = np.zeros(len(answers), np.int64)
     best, n_labels = answers.log_probs.argmax(-1), answers.log_probs.shape[1]
-    table = count(answers.gold, best, alone, n_labels=n_labels, n_clusters=1)[0]
+    table = matrix(answers.gold, best, n_labels=n_labels)
     return dict(zip(HEADLINE, np.round(headline(table), 6).tolist(), strict=True))
 
 
@@ -141,7 +143,7 @@ class DevCheck(TrainerCallback):
         self.history.append(check)
         better = before is None or check.score > before.score
         if better:
-            self._keep(self._folder / "best")
+            self._keep(self._folder / BEST)
             # So that a resumed training never forgets the look the best weights come from.
             control.should_save = True
         _write_history(self._folder, self.history)

@@ -17,6 +17,7 @@ import numpy as np
 
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.training.checking import posteriors
+from sentixrl.training.checkpoints import write_whole
 from sentixrl.training.examples import MinedTurns
 from sentixrl.training.material import Source, folds
 from sentixrl.training.questions import Mined
@@ -73,9 +74,7 @@ def _mine_fold(
     if not fit(one, path.with_suffix("")):
         return False
     found = [_proposals(one, data) for data in held]
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(found, ensure_ascii=False), "utf-8")
-    unfinished.replace(path)
+    write_whole(path, json.dumps(found, ensure_ascii=False))
     return True
 
 

@@ -17,7 +17,7 @@ from sentixrl.bundle import ModelBundle, release_folder
 from sentixrl.engines.local._hf import TransformersDecoder, load_model, steer
 from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.hardware import choose_device, choose_dtype
-from sentixrl.engines.local.loading import LocalOptions, locate, open_engine
+from sentixrl.engines.local.loading import engine_around, locate
 from sentixrl.errors import ConfigError, MissingDependencyError
 from sentixrl.training.recipe import Recipe
 
@@ -63,7 +63,7 @@ def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
             hint="Set 'method: lora' in the recipe.",
         )
     dtype = choose_dtype(chosen)
-    _, folder = locate(recipe.base)
+    name, folder = locate(recipe.base)
     start = _start(recipe)
     bits = 4 if recipe.method == "qlora" else None
     # An adapter is merged in float32 and rounded once.
@@ -77,10 +77,8 @@ def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
     else:
         model = _with_lora(model, recipe, dtype)
     model.train()
-    engine = open_engine(
-        recipe.base, LocalOptions(device=str(chosen), dtype=_name(dtype), framing=recipe.framing)
-    )
-    engine.decoder = TransformersDecoder(_inner(model))
+    # The weights are held once: the engine answers with the model under training itself.
+    engine = engine_around(TransformersDecoder(_inner(model)), name, folder, recipe.framing)
     return Trainee(model, engine, folder, dtype, chosen)
 
 
@@ -129,7 +127,3 @@ def _with_lora(model: Any, recipe: Recipe, dtype: torch.dtype) -> Any:  # noqa: 
     torch.manual_seed(recipe.seed)
     # The optimiser keeps float32 masters; the adapter computes in the model's own format.
     return get_peft_model(model, config, autocast_adapter_dtype=False).to(dtype)
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

@@ -13,7 +13,7 @@ import numpy as np
 
 from sentixrl.classifier import Classifier
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.evaluation.confusion import count
+from sentixrl.evaluation.confusion import matrix
 from sentixrl.evaluation.metrics import weighted_f1
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.prediction import Prediction, Status
@@ -55,9 +55,6 @@ def choose_policy(classifier: Classifier, dev: Mapping[str, Dataset]) -> list[Tr
     return sorted(trials, key=lambda trial: -trial.weighted_f1)  # stable: a tie keeps the order
 
 
-Answers = Mapping[str, list[Prediction]]
-
-
 def _answers(
     classifier: Classifier, dev: Mapping[str, Dataset], threshold: float, rules: Rules
 ) -> dict[str, list[Prediction]]:
@@ -66,20 +63,14 @@ def _answers(
     )
     answers = {}
     for name, data in dev.items():
-        one = replace(
-            options,
-            calibration=classifier.bundle.calibrations.get(
-                data.label_set.digest, options.calibration
-            ),
-        )
-        judge = Classifier(
-            classifier.engine, data.label_set, classifier.context, one, classifier.bundle
-        )
+        judge = classifier.with_labels(data.label_set, options)
         answers[name] = [item for result in judge.predict_many(data) for item in result.items]
     return answers
 
 
-def _trial(threshold: float | None, answers: Answers, dev: Mapping[str, Dataset]) -> Trial:
+def _trial(
+    threshold: float | None, answers: Mapping[str, list[Prediction]], dev: Mapping[str, Dataset]
+) -> Trial:
     scores, labelled, covered = [], 0, 0
     for name, data in dev.items():
         names = data.label_set.names
@@ -90,9 +81,7 @@ def _trial(threshold: float | None, answers: Answers, dev: Mapping[str, Dataset]
         ]
         gold = np.array([names.index(label) for label, _ in pairs])
         given = np.array([_index(names, answer) for _, answer in pairs])
-        alone = np.zeros(len(gold), np.int64)
-        table = count(gold, given, alone, n_labels=len(names), n_clusters=1)[0]
-        scores.append(float(weighted_f1(table)))
+        scores.append(float(weighted_f1(matrix(gold, given, n_labels=len(names)))))
         labelled += len(pairs)
         covered += sum(answer.status is not Status.OUTLIER for _, answer in pairs)
     return Trial(threshold, float(np.mean(scores)), covered / labelled)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sentixrl.errors import ConfigError
-from sentixrl.training.checking import Check, DevCheck
+from sentixrl.training.checking import BEST, Check, DevCheck
 from sentixrl.training.checkpoints import last_checkpoint, write_whole
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import MinedTurns, PackDataset
@@ -25,7 +25,6 @@ from sentixrl.training.trainer import Pace, Report, TrieTrainer
 from sentixrl.training.weights import keep_weights, load_weights
 
 RECIPE_FILE = "recipe.json"
-BEST = "best"
 DONE_FILE = "trained.json"
 
 

@@ -74,12 +74,40 @@ def open_engine(
     device = choose_device(options.device)
     dtype = _dtype(options.dtype) if options.dtype else choose_dtype(device)
     decoder = _decoder(folder, config, dtype, device, options)
+    return engine_around(decoder, name, folder, options.framing, options.budget)
+
+
+def engine_around(
+    decoder: Decoder,
+    name: str,
+    folder: Path,
+    framing: FramingName | None = None,
+    budget: PackBudget | None = None,
+) -> LocalEngine:
+    """An engine that answers with a decoder that is loaded already.
+
+    Args:
+        decoder: The model.
+        name: What results say answered them.
+        folder: The model's folder: its tokenisation, framing and context length.
+        framing: How prompts become text; ``None`` for the model's own.
+        budget: Bounds on packs; ``None`` for what suits the decoder's device.
+
+    Raises:
+        ModelError: The folder lacks what is needed.
+    """
+    config = read_config(folder)
     settings = _read_json(folder / "tokenizer_config.json")
     text = _text(folder, config, settings)
-    framing = _framing(folder, settings, text, options.framing)
     context = int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
-    budget = options.budget or _budget(device)
-    return LocalEngine(name, decoder, text, framing, context, budget)
+    return LocalEngine(
+        name,
+        decoder,
+        text,
+        _framing(folder, settings, text, framing),
+        context,
+        budget or _budget(decoder.device),
+    )
 
 
 def locate(model: str | Path | None) -> tuple[str, Path]:
