@@ -33,6 +33,7 @@ SIZES = {
     "emasac-8": 8,
     "emorynlp-7": 7,
     "emotiontalk-7": 7,
+    "goemotions-7": 7,
     "goemotions-28": 28,
     "iemocap-4": 4,
     "iemocap-6": 6,
@@ -484,7 +485,7 @@ def test_a_scheme_is_complete(name: str) -> None:
     labels = scheme(name)
     assert labels.name == name
     assert len(labels) == SIZES[name]
-    assert labels.multi_label == (name in {"goemotions-28", "brighter-6", "xed-8"})
+    assert labels.multi_label == (name in {"goemotions-28", "goemotions-7", "brighter-6", "xed-8"})
     for label in labels:
         assert label.polarity, label.name
         assert tuple(label.display) == LANGUAGES, label.name

@@ -154,7 +154,7 @@ def test_an_objection_reads_as_one_sentence(language: str) -> None:
     assert (
         said
         == {
-            "en": "Right? no, X",
+            "en": "Right no, X",
             "zh": "对吗？不对，而是X",
             "es": "¿Correcto? no, sino X",
             "ar": "صحيح؟ لا، بل X",

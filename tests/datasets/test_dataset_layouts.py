@@ -10,8 +10,9 @@ import pytest
 
 from sentixrl.datasets import Dataset, labels_of, load, load_custom
 from sentixrl.datasets.dataset import Switch
+from sentixrl.datasets.goemotions import EKMAN
 from sentixrl.errors import InputError
-from sentixrl.labels import LabelSet
+from sentixrl.labels import LabelSet, scheme
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Sample
@@ -229,6 +230,13 @@ def test_goemotions_quotation_marks_are_text_and_several_labels_left_out(read: R
     assert dataset.rows == 3
     assert dataset.left_out == {"with several labels": 1}
     assert dataset.source_labels["admiration"] == dataset.source_labels["joy"] == 1
+
+
+def test_goemotions_in_the_authors_groups(read: Read) -> None:
+    dataset = read("goemotions-train.tsv", task="ekman")
+    assert golds(dataset) == ["anger", "joy", "neutral"]  # admiration and joy are one group
+    assert dataset.left_out == {}
+    assert sum(map(len, EKMAN.values())) == len(scheme("goemotions-28"))
 
 
 def test_several_labels_stay_on_demand(read: Read) -> None:

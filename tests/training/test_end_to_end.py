@@ -192,14 +192,25 @@ def test_a_lora_learns_too(base: Path, meld: Path, tmp_path: Path) -> None:
     assert found.kept == pytest.approx(1, abs=0.03)  # its difference is of that rank already
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
 def test_a_training_may_start_from_a_bundle(
-    trained: Trained, base: Path, meld: Path, tmp_path: Path
+    trained: Trained, base: Path, meld: Path, tmp_path: Path, method: str
 ) -> None:
     _, first, _ = trained
-    one = recipe(base, start=str(first.folder), epochs=0.2, optimiser={"rate": 1e-6})
+    one = recipe(base, start=str(first.folder), method=method, epochs=0.2, optimiser={"rate": 1e-6})
     found = train(one, meld, tmp_path / "out")
     assert found is not None
     assert shipped_f1(found) == pytest.approx(shipped_f1(first), abs=0.1)
+
+
+def test_an_adapter_of_another_rank_is_not_trained_on(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    _, first, _ = trained
+    one = recipe(base, start=str(first.folder), method="lora", rank=5)
+    with pytest.raises(ConfigError, match="says 'rank: 5'") as caught:
+        train(one, meld, tmp_path / "out")
+    assert "rank: 8" in (caught.value.hint or "")
 
 
 def test_a_discriminator_learns_from_out_of_fold_mistakes(

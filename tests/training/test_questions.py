@@ -57,7 +57,7 @@ def test_a_right_proposal_is_agreed_with() -> None:
     assert verdict.target == 0
     assert verdict.names == ()
     assert verdict.label == "JOY"
-    assert verdict.prompt.text == f"{first.prompt.text} gladness Right?"
+    assert verdict.prompt.text == f"{first.prompt.text} gladness Right"
 
 
 def test_a_right_proposal_that_is_objected_to_is_stood_by() -> None:

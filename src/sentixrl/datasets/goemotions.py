@@ -22,6 +22,22 @@ LABELS = (
 
 _CODES = {str(number): name for number, name in enumerate(LABELS)}
 
+EKMAN = {
+    "anger": ("anger", "annoyance", "disapproval"),
+    "disgust": ("disgust",),
+    "fear": ("fear", "nervousness"),
+    "joy": (
+        "admiration", "amusement", "approval", "caring", "desire", "excitement", "gratitude",
+        "joy", "love", "optimism", "pride", "relief",
+    ),
+    "sadness": ("disappointment", "embarrassment", "grief", "remorse", "sadness"),
+    "surprise": ("confusion", "curiosity", "realization", "surprise"),
+    "neutral": ("neutral",),
+}  # fmt: skip
+"""The authors' own grouping (``ekman_mapping.json`` beside their data)."""
+
+_GROUPS = {name: group for group, names in EKMAN.items() for name in names}
+
 _RAW = "https://raw.githubusercontent.com/google-research/google-research"
 _COMMIT_1 = "2adf640a14f11025ae5a9d0ec493b78530d276d3"
 _COMMIT_2 = "b91598b43297db06cca27a29fe2d0442dffea029"
@@ -34,7 +50,10 @@ def read(request: Request) -> Reading:
     path = find(request.path, (name, f"data/{name}"), what, f"See {SOURCE}.")
     gathering = Gathering(request, "en")
     for row in read_tsv(path, request.path, ("text", "labels", "id")):
-        labels = [gathering.label(name, row.place) for name in _names(row)]
+        names = _names(row)
+        if request.task == "ekman":
+            names = list(dict.fromkeys(_GROUPS[name] for name in names))
+        labels = [gathering.label(name, row.place) for name in names]
         gathering.single(row.place, row.required("id"), row["text"], labels)
     return gathering.finish()
 
@@ -57,7 +76,14 @@ INFO = DatasetInfo(
     licence="CC BY 4.0",
     citation="Demszky et al. 2020, GoEmotions: A Dataset of Fine-Grained Emotions, ACL",
     source=SOURCE,
-    tasks={"emotion": Task("goemotions-28", ("macro_f1", "weighted_f1", "accuracy"))},
+    tasks={
+        "emotion": Task("goemotions-28", ("macro_f1", "weighted_f1", "accuracy")),
+        "ekman": Task(
+            "goemotions-7",
+            ("macro_f1", "weighted_f1", "accuracy"),
+            about="the emotion, in the authors' grouping into Ekman's six",
+        ),
+    },
     splits=("train", "dev", "test"),
     group_kind="text",
     layouts=(

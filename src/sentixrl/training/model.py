@@ -2,7 +2,8 @@
 
 Contract: ``full`` trains the matrices of all linear layers but the vocabulary's; embeddings and
 norms stay, so that the difference to the base is a set of matrices that a low-rank adapter can
-hold. ``lora`` and ``qlora`` train an adapter on the same layers.
+hold. ``lora`` and ``qlora`` train an adapter on the same layers: a new one, or that of the model
+they start from.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any
 import torch
 
 from sentixrl.bundle import ModelBundle, release_folder
-from sentixrl.engines.local._hf import TransformersDecoder, load_model, steer
+from sentixrl.engines.local._hf import TransformersDecoder, load_model, quiet, steer
 from sentixrl.engines.local.engine import LocalEngine
-from sentixrl.engines.local.hardware import choose_device, choose_dtype
+from sentixrl.engines.local.hardware import choose_device, choose_dtype, keep_memory
 from sentixrl.engines.local.loading import engine_around, locate
 from sentixrl.errors import ConfigError, MissingDependencyError
 from sentixrl.training.recipe import Recipe
@@ -63,27 +64,29 @@ def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
             hint="Set 'method: lora' in the recipe.",
         )
     dtype = choose_dtype(chosen)
+    if chosen.type == "cpu":
+        keep_memory()
     name, folder = locate(recipe.base)
-    start = _start(recipe)
-    bits = 4 if recipe.method == "qlora" else None
-    # An adapter is merged in float32 and rounded once.
-    first = torch.float32 if start is not None and bits is None else dtype
-    adapter = start.adapter if start is not None else None
-    model = load_model(folder, first, chosen, adapter=adapter, bits=bits)
-    model = model.to(dtype) if bits is None else model
-    steer(model)
+    adapter = _start(recipe)
     if recipe.method == "full":
+        # An adapter is merged in float32 and rounded once.
+        first = dtype if adapter is None else torch.float32
+        model = load_model(folder, first, chosen, adapter=adapter).to(dtype)
         _mark_matrices(model)
     else:
-        model = _with_lora(model, recipe, dtype)
+        bits = 4 if recipe.method == "qlora" else None
+        model = _with_lora(load_model(folder, dtype, chosen, bits=bits), recipe, dtype)
+        if adapter is not None:
+            _go_on_from(model, adapter, recipe)
+    steer(_inner(model))
     model.train()
     # The weights are held once: the engine answers with the model under training itself.
     engine = engine_around(TransformersDecoder(_inner(model)), name, folder, recipe.framing)
     return Trainee(model, engine, folder, dtype, chosen)
 
 
-def _start(recipe: Recipe) -> ModelBundle | None:
-    """The bundle that training goes on from, which must be one of the recipe's base."""
+def _start(recipe: Recipe) -> Path | None:
+    """The adapter that training goes on from, which must be one of the recipe's base."""
     if recipe.start is None:
         return None
     folder = release_folder() if recipe.start == DEFAULT_START else Path(recipe.start)
@@ -94,7 +97,7 @@ def _start(recipe: Recipe) -> ModelBundle | None:
             f"names the base '{recipe.base}'.",
             hint="Give both the same base.",
         )
-    return bundle
+    return bundle.adapter
 
 
 def _inner(model: Any) -> Any:  # noqa: ANN401
@@ -125,5 +128,32 @@ def _with_lora(model: Any, recipe: Recipe, dtype: torch.dtype) -> Any:  # noqa: 
         task_type="CAUSAL_LM",
     )
     torch.manual_seed(recipe.seed)
-    # The optimiser keeps float32 masters; the adapter computes in the model's own format.
-    return get_peft_model(model, config, autocast_adapter_dtype=False).to(dtype)
+    with quiet():
+        # The optimiser keeps float32 masters; the adapter computes in the model's own format.
+        return get_peft_model(model, config, autocast_adapter_dtype=False).to(dtype)
+
+
+@torch.no_grad()
+def _go_on_from(model: Any, adapter: Path, recipe: Recipe) -> None:  # noqa: ANN401
+    """Put a start's adapter in place of the new one, rescaled to the recipe's alpha."""
+    from peft import PeftConfig
+    from safetensors.torch import load_file
+
+    config = PeftConfig.from_pretrained(str(adapter))
+    if config.r != recipe.rank:
+        raise ConfigError(
+            f"The recipe goes on training an adapter of rank {config.r}, but says 'rank: "
+            f"{recipe.rank}'.",
+            hint=f"Set 'rank: {config.r}', or 'method: full', which merges it first.",
+        )
+    scale = (config.lora_alpha / config.r) / (recipe.alpha / recipe.rank)
+    weights = load_file(adapter / "adapter_model.safetensors")
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            value = weights.get(name.replace(".default.", "."))
+            if value is None:
+                raise ConfigError(
+                    f"The adapter {adapter} has nothing for {name}.",
+                    hint="Set 'method: full', which merges it first.",
+                )
+            parameter.copy_(value.float() * scale if ".lora_B." in name else value)

@@ -149,7 +149,7 @@ class Recipe(_Part):
         about: A sentence for the model card.
         base: A bundled model's name, a folder or a hub id.
         start: A model bundle whose weights training starts from; ``default`` is the one that
-            comes along.
+            comes along. ``full`` merges its adapter, ``lora`` and ``qlora`` go on training it.
         method: ``lora``, ``full`` (shipped as a low-rank difference) or ``qlora`` (CUDA).
         rank: Of the adapter.
         alpha: LoRA's scale is ``alpha / rank``.
