@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +25,11 @@ Content = Mapping[str, Any]
 def points(value: float | None) -> str:
     """A fraction in percentage points."""
     return "–" if value is None else f"{100 * value:.1f}"
+
+
+def signed(value: float) -> str:
+    """A difference in percentage points."""
+    return f"{100 * value:+.1f}".replace("-", "−")
 
 
 def with_interval(found: Mapping[str, float | None]) -> str:
@@ -53,7 +59,7 @@ def tfidf(content: Content) -> str:
                 with_interval(run["macro_f1"]),
                 with_interval(run["accuracy"]),
                 points(anchor),
-                f"{100 * (best - anchor):+.1f}".replace("-", "−"),
+                "–" if anchor is None else signed(best - anchor),
                 points(run["dev_weighted_f1"]),
                 f"{run['settings']['strength']:g}",
                 f"`{run['settings']['characters']}`",
@@ -98,6 +104,55 @@ def test_sets(content: Content) -> str:
     )
     notes = [f"- {run['title']}: {note}" for run in content["runs"] for note in _gravest(run)]
     return "\n\n".join(part for part in (table(head, rows), source, "\n".join(notes)) if part)
+
+
+def recipes(content: Content) -> str:
+    """What each recipe reaches, on dev and test, against TF-IDF on dev."""
+    head = ["recipe", "seeds", "dev weighted-F1", "over TF-IDF", "test weighted-F1",
+            "test macro-F1", "test accuracy"]  # fmt: skip
+    rows = []
+    for title in dict.fromkeys(run["title"] for run in content["runs"]):
+        runs = [run for run in content["runs"] if run["title"] == title]
+        dev = mean(run["dev"]["weighted_f1"]["value"] for run in runs)
+        floor = runs[0]["tfidf_dev_weighted_f1"]
+        over = "–" if floor is None else signed(dev - floor)
+        # One run has an interval; several, the spread of the seeds.
+        test = [_over_seeds([run["test"][name] for run in runs])
+                for name in ("weighted_f1", "macro_f1", "accuracy")]  # fmt: skip
+        rows.append([title, str(len(runs)), points(dev), over, *test])
+    facts = (
+        f"Measured on {content['date']} with `{content['command']}` on {content['machine']}: "
+        f"{content['what']}."
+    )
+    return f"{table(head, rows)}\n\n{facts}"
+
+
+def _over_seeds(found: list[Mapping[str, float | None]]) -> str:
+    if len(found) == 1:
+        return with_interval(found[0])
+    values = [value for one in found if (value := one["value"]) is not None]
+    return f"{points(mean(values))} ±{points(stdev(values))}"
+
+
+def losses(content: Content) -> str:
+    """Losses against each other on dev."""
+    minority = " and ".join(content["minority"])
+    head = ["loss", "weighted-F1", "macro-F1", f"recall of {minority}", "accuracy"]
+    rows = [
+        [
+            run["title"],
+            with_interval(run["weighted_f1"]),
+            with_interval(run["macro_f1"]),
+            points(run["minority_recall"]),
+            points(run["accuracy"]["value"]),
+        ]
+        for run in content["runs"]
+    ]
+    facts = (
+        f"{content['what']}; {content['split']}. Measured on {content['date']} with "
+        f"`{content['command']}` on {content['machine']}."
+    )
+    return f"{table(head, rows)}\n\n{facts}"
 
 
 def bench_training(content: Content) -> str:
@@ -152,6 +207,8 @@ MAKERS: Mapping[str, Callable[[Content], str]] = {
     "tfidf": tfidf,
     "zero_shot": test_sets,
     "default": test_sets,
+    "recipes": recipes,
+    "losses": losses,
     "bench_training": bench_training,
     "bench": bench,
 }

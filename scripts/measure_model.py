@@ -2,9 +2,12 @@
 
     python scripts/measure_model.py zero-shot --data ../shared/data
     python scripts/measure_model.py default --data ../shared/data
+    python scripts/measure_model.py recipes --data ../shared/data
 
-``zero-shot`` is the untrained base model, ``default`` the trained one that comes along. Each set is
-one ``sentixrl evaluate``; the run folders stay under ``--runs`` and are resumed if this is stopped.
+``zero-shot`` is the untrained base model, ``default`` the trained one that comes along, ``recipes``
+what was trained in ``--runs`` with ``sentixrl train recipes/NAME.yaml --out runs/NAME``, on dev and
+test; what is not there keeps its earlier figures. Each set is one ``sentixrl evaluate``; the run
+folders stay under ``--runs`` and are resumed if this is stopped.
 """
 
 from __future__ import annotations
@@ -84,11 +87,25 @@ DEFAULT = (
 )
 
 
+RECIPES = {
+    "meld": Job("MELD", "meld"),
+    "emorynlp": Job("EmoryNLP", "emorynlp", switches={"layout": "full"}),
+    "emotiontalk": Job("EmotionTalk (zh)", "emotiontalk"),
+    "emasac": Job("E-MaSaC (hi-en)", "emasac"),
+    "cped": Job("CPED, 13 emotions (zh), low-resource", "cped"),
+    "ch_sims": Job("CH-SIMS v1, 3 sentiments (zh)", "ch_sims", "sentiment"),
+}
+"""Recipe → what it is evaluated on."""
+DEV = {"cped": "lowres-dev"}
+"""Recipes whose dev split has another name."""
+
+
 class Which(StrEnum):
     """What is measured."""
 
     ZERO_SHOT = "zero-shot"
     DEFAULT = "default"
+    RECIPES = "recipes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,38 +140,80 @@ def main(
     runs: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
 ) -> None:
     """Run all jobs, then write their headline figures."""
+    if which is Which.RECIPES:
+        measure_recipes(data, runs)
+        return
     plan = PLANS[which]
     found = []
     for job in plan.jobs:
         folder = runs / which.value / job.name
-        code = sentixrl([*arguments(job, data), *plan.arguments, "--out", str(folder)])
-        if code:
-            sys.exit(code)
-        found.append(headline(job, folder))
-        content = {
-            "what": plan.what,
-            "command": f"python scripts/measure_model.py {which.value} --data ../shared/data",
-            "date": date.today().isoformat(),
-            "machine": f"2 CPU cores, {platform.machine()}, no accelerator",
-            "runs": found,
-        }
-        out = ROOT / "results" / plan.file
-        out.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        found.append(measure(job, data, folder, plan.arguments))
+        write(which, plan.what, plan.file, found)
 
 
-def arguments(job: Job, data: Path) -> list[str]:
+def measure_recipes(data: Path, runs: Path) -> None:
+    """Every bundle that a recipe left in ``runs``, on dev and test."""
+    path = ROOT / "results" / "recipes.json"
+    known = json.loads(path.read_text("utf-8"))["runs"] if path.is_file() else []
+    found = {(run["recipe"], run["seed"]): run for run in known}
+    floors = json.loads((ROOT / "results" / "tfidf.json").read_text("utf-8"))["runs"]
+    floor = {run["dataset"]: run["dev_weighted_f1"] for run in floors}
+    for recipe, job in RECIPES.items():
+        for bundle in sorted((runs / recipe).glob("**/bundle")):
+            how = ("--model", str(bundle), "--fast")
+            at = runs / "recipes" / bundle.parent.relative_to(runs)
+            seed = json.loads((bundle / "training.json").read_text("utf-8"))["recipe"]["seed"]
+            found[recipe, seed] = {
+                "title": job.title,
+                "recipe": recipe,
+                "seed": seed,
+                "tfidf_dev_weighted_f1": floor.get(job.dataset),
+                **{
+                    name: measure(job, data, at / name, how, split)
+                    for name, split in {"dev": DEV.get(recipe, "dev"), "test": "test"}.items()
+                },
+            }
+            ordered = sorted(found.values(), key=lambda run: (list(RECIPES).index(run["recipe"]),
+                                                              run["seed"]))  # fmt: skip
+            write(Which.RECIPES, "each recipe's bundle by its own policy", path.name, ordered)
+
+
+def measure(
+    job: Job, data: Path, folder: Path, how: tuple[str, ...], split: str = "test"
+) -> dict[str, Any]:
+    """Evaluate and read the figures off; ends the script where that fails."""
+    code = sentixrl([*arguments(job, data, split), *how, "--out", str(folder)])
+    if code:
+        sys.exit(code)
+    return headline(job, folder, split)
+
+
+def write(which: Which, what: str, file: str, runs: list[dict[str, Any]]) -> None:
+    """Write what is known so far."""
+    content = {
+        "what": what,
+        "command": f"python scripts/measure_model.py {which.value} --data ../shared/data",
+        "date": date.today().isoformat(),
+        "machine": f"2 CPU cores, {platform.machine()}, no accelerator",
+        "runs": runs,
+    }
+    out = ROOT / "results" / file
+    out.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def arguments(job: Job, data: Path, split: str) -> list[str]:
     """What ``sentixrl evaluate`` is called with."""
     if job.dataset.endswith(".jsonl"):
         own = ["evaluate", "--dataset", "custom", "--data", job.dataset]
-        return [*own, "--labels", "ekman-7", "--split", "test", "--seed", "0"]
+        return [*own, "--labels", "ekman-7", "--split", split, "--seed", "0"]
     words = ["evaluate", "--dataset", job.dataset, "--data", str(data / job.dataset)]
-    words += ["--split", "test", "--task", job.task, "--seed", "0"]
+    words += ["--split", split, "--task", job.task, "--seed", "0"]
     for name, value in job.switches.items():
         words += ["--switch", f"{name}={value}"]
     return [*words, "--limit", str(job.limit)] if job.limit else words
 
 
-def headline(job: Job, folder: Path) -> dict[str, Any]:
+def headline(job: Job, folder: Path, split: str) -> dict[str, Any]:
     """The figures of one run folder."""
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     identity = json.loads((folder / "run.json").read_text("utf-8"))["identity"]
@@ -164,7 +223,7 @@ def headline(job: Job, folder: Path) -> dict[str, Any]:
         "task": job.task,
         "switches": dict(job.switches),
         "seen": job.seen,
-        "split": "test",
+        "split": split,
         "limit_dialogues": job.limit,
         "seed": 0,
         "utterances": metrics["n"],

@@ -1,0 +1,96 @@
+"""Compare losses: the same short training under each, on dev, to results/losses.json.
+
+    python scripts/measure_losses.py --data ../shared/data
+
+Each is the recipe recipes/meld.yaml, the generator alone, one epoch. Trainings and run folders stay
+under ``--runs`` and go on where they were stopped; test is not looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from sentixrl.cli.main import run as sentixrl
+
+ROOT = Path(__file__).parent.parent
+RECIPE = ROOT / "recipes" / "meld.yaml"
+LOSSES: dict[str, dict[str, Any]] = {
+    "cross-entropy": {},
+    "focal, γ = 1": {"gamma": 1.0},
+    "focal, γ = 2": {"gamma": 2.0},
+    "focal, γ = 2, over the vocabulary": {"gamma": 2.0, "variant": "vocabulary"},
+    "focal, γ = 2, α by effective number": {"gamma": 2.0, "balance": "effective"},
+    "logit adjustment, τ = 0.5": {"adjust": 0.5},
+}
+MINORITY = ("fear", "disgust")
+"""Each under 3% of the training turns."""
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder with a folder a data set.")],
+    runs: Annotated[Path, typer.Option(help="Where trainings go.")] = Path("runs/losses"),
+) -> None:
+    """Train and measure one loss after the other."""
+    found = []
+    for number, (title, loss) in enumerate(LOSSES.items()):
+        folder = runs / str(number)
+        recipe = runs / f"{number}.yaml"
+        recipe.parent.mkdir(parents=True, exist_ok=True)
+        recipe.write_text(yaml.safe_dump(_recipe(loss)), "utf-8")
+        _run("train", str(recipe), "--data", str(data), "--out", str(folder))
+        on_dev = ("--dataset", "meld", "--data", str(data / "meld"), "--split", "dev", "--fast")
+        _run("evaluate", "--model", str(folder / "bundle"), *on_dev, "--out", str(folder / "dev"))
+        found.append({"title": title, "loss": loss, **_figures(folder / "dev")})
+        _write(found)
+
+
+def _recipe(loss: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(RECIPE.read_text("utf-8"))
+    content.pop("discriminator", None)
+    return content | {"name": "loss", "epochs": 1, "checks_per_epoch": 1, "loss": loss}
+
+
+def _run(*words: str) -> None:
+    code = sentixrl(list(words))
+    if code:
+        sys.exit(code)
+
+
+def _figures(folder: Path) -> dict[str, Any]:
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    recalls = [metrics["per_class"][name]["recall"]["value"] for name in MINORITY]
+    return {
+        "n": metrics["n"],
+        "weighted_f1": metrics["weighted_f1"],
+        "macro_f1": metrics["macro_f1"],
+        "accuracy": metrics["accuracy"],
+        "minority_recall": round(sum(recalls) / len(recalls), 6),
+    }
+
+
+def _write(found: list[dict[str, Any]]) -> None:
+    content = {
+        "what": "MELD, the generator alone, one epoch from the default model, seed 0",
+        "command": "python scripts/measure_losses.py --data ../shared/data",
+        "date": date.today().isoformat(),
+        "machine": f"2 CPU cores, {platform.machine()}, no accelerator",
+        "dataset": "meld",
+        "split": "dev",
+        "seed": 0,
+        "minority": MINORITY,
+        "runs": found,
+    }
+    out = ROOT / "results" / "losses.json"
+    out.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
