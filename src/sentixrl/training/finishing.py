@@ -72,41 +72,14 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
     Raises:
         ModelError: The folder holds something else.
     """
-    recipe, trainee = setting.recipe, setting.trainee
     if folder.is_dir() and any(folder.iterdir()) and not (folder / BUNDLE_FILE).is_file():
         raise ModelError(f"{folder} is not empty and not a model bundle.")
     # Made beside its place, so that what breaks off leaves no half of a bundle.
     making = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(making, ignore_errors=True)
-    scratch = making / "difference"
-    size = _write_adapter(setting, scratch)
-    bundle = ModelBundle(
-        name=recipe.name,
-        base=recipe.base,
-        trained=True,
-        labels=recipe.labels or next(iter(setting.dev.values())).label_set,
-        framing=recipe.framing,
-        templates=_template_hashes(recipe),
-        language=recipe.language,
-        window=HistoryWindow(**recipe.window.model_dump()),
-        negotiate=False,
-        adapter=scratch,
-    )
-    bundle.save(making / BUNDLE)
-    # From here on it is the shipped model that answers.
-    shipped = load(making / BUNDLE)
-    trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
-    answers = {
-        name: posteriors(trainee, setting.context, data) for name, data in setting.dev.items()
-    }
-    parts = {name: scores(answer) for name, answer in answers.items()}
-    calibrations = _calibrations(setting.dev, answers)
-    bundle = replace(ModelBundle.load(making / BUNDLE), calibrations=calibrations)
-    bundle.save(making / BUNDLE)
-    trials: list[Trial] = []
-    if recipe.discriminator:
-        trials = choose_policy(load(making / BUNDLE), setting.dev)
-        _with_policy(bundle, trials[0]).save(making / BUNDLE)
+    size = _write_adapter(setting, making / "difference")
+    _bundle_of(setting.recipe, setting.dev, making / "difference").save(making / BUNDLE)
+    parts, trials = _judge(setting, making / BUNDLE)
     facts = training_facts(setting, best, history, parts, size)
     facts["negotiation"] = [asdict(trial) for trial in trials]
     (making / BUNDLE / TRAINING_FILE).write_text(
@@ -122,6 +95,43 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
         {name: part["weighted_f1"] for name, part in best.parts.items()},
         {name: part["weighted_f1"] for name, part in parts.items()},
     )
+
+
+def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> ModelBundle:
+    """What is known of the bundle before it is judged."""
+    return ModelBundle(
+        name=recipe.name,
+        base=recipe.base,
+        trained=True,
+        labels=recipe.labels or next(iter(dev.values())).label_set,
+        framing=recipe.framing,
+        templates=_template_hashes(recipe),
+        language=recipe.language,
+        window=HistoryWindow(**recipe.window.model_dump()),
+        negotiate=False,
+        adapter=adapter,
+    )
+
+
+def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]], list[Trial]]:
+    """Let the bundle answer dev: adds calibrations and the policy to it.
+
+    Returns:
+        Its dev figures by part, and the ways to negotiate that were tried, best first.
+    """
+    trainee = setting.trainee
+    # From here on it is the shipped model that answers.
+    trainee.engine.decoder = load(folder).engine.decoder  # type: ignore[attr-defined]
+    answers = {
+        name: posteriors(trainee, setting.context, data) for name, data in setting.dev.items()
+    }
+    bundle = replace(ModelBundle.load(folder), calibrations=_calibrations(setting.dev, answers))
+    bundle.save(folder)
+    trials: list[Trial] = []
+    if setting.recipe.discriminator:
+        trials = choose_policy(load(folder), setting.dev)
+        _with_policy(bundle, trials[0]).save(folder)
+    return {name: scores(answer) for name, answer in answers.items()}, trials
 
 
 def _with_policy(bundle: ModelBundle, best: Trial) -> ModelBundle:
