@@ -155,6 +155,39 @@ def losses(content: Content) -> str:
     return f"{table(head, rows)}\n\n{facts}"
 
 
+SANM_ROWS = (
+    ("generator alone, weighted-F1", "oracle", "weighted_f1"),
+    ("always right about its first two, weighted-F1", "oracle", "top2_weighted_f1"),
+    ("right or wrong told by its own confidence and margin, AUC", "information", "auc_own"),
+    ("by P(agree), AUC", "information", "auc_agree"),
+    ("by all three, AUC", "information", "auc_both"),
+    ("area under risk–coverage, ranked by confidence", "abstaining", "confidence"),
+    ("ranked by P(agree)", "abstaining", "agree"),
+    ("ranked by all three", "abstaining", "both"),
+)
+
+
+def sanm(content: Content) -> str:
+    """What the second role knows, and what acting on it gains."""
+    splits = ("dev", "test")
+    knows = [
+        [title, *(points(content[split][part][name]) for split in splits)]
+        for title, part, name in SANM_ROWS
+    ]
+    gains = []
+    for name, on_test in content["test"]["policies"].items():
+        on_dev = content["dev"]["policies"][name]
+        counts = [f"{on_test[key]:,}" for key in ("changed", "fixed", "broken")]
+        differences = [signed(found["difference"]) for found in (on_dev, on_test)]
+        gains.append([name, *differences, *counts, f"{on_test['p']:.2f}"])
+    facts = (
+        f"{content['what']}. Measured on {content['date']} with `{content['command']}` on "
+        f"{content['machine']}."
+    )
+    head = ["policy", "dev", "test", "changed on test", "fixed", "broken", "p"]
+    return "\n\n".join([table(["", *splits], knows), table(head, gains), facts])
+
+
 def bench_training(content: Content) -> str:
     """Training with packs against one prompt an utterance."""
     machine, found, tokens = content["machine"], content["headline"], content["tokens"]
@@ -209,6 +242,7 @@ MAKERS: Mapping[str, Callable[[Content], str]] = {
     "default": test_sets,
     "recipes": recipes,
     "losses": losses,
+    "sanm": sanm,
     "bench_training": bench_training,
     "bench": bench,
 }
