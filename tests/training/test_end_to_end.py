@@ -201,6 +201,12 @@ def test_a_training_may_start_from_a_bundle(
     found = train(one, meld, tmp_path / "out")
     assert found is not None
     assert shipped_f1(found) == pytest.approx(shipped_f1(first), abs=0.1)
+    facts = json.loads((found.folder / "training.json").read_text("utf-8"))
+    begun = json.loads((first.folder / "training.json").read_text("utf-8"))
+    assert facts["earlier"] == [{"name": "tiny", "sources": begun["sources"]}]
+    card = (found.folder / "README.md").read_text("utf-8")
+    assert card.count("| meld | train |") == 2
+    assert "Before that, as `tiny`:" in card
 
 
 def test_an_adapter_of_another_rank_is_not_trained_on(

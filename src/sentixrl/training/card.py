@@ -27,6 +27,7 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
     )
     environment.filters["points"] = lambda value: f"{100 * value:.1f}"
     template = resources.files("sentixrl") / "training" / "card.jinja"
-    known = {source["dataset"]: info(source["dataset"]) for source in facts["sources"]}
+    sources = [*facts["sources"], *(s for one in facts["earlier"] for s in one["sources"])]
+    known = {source["dataset"]: info(source["dataset"]) for source in sources}
     text = environment.from_string(template.read_text("utf-8")).render(**facts, known=known)
     (folder / CARD_FILE).write_text(text.strip() + "\n", "utf-8")

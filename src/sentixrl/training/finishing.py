@@ -28,7 +28,7 @@ from sentixrl.errors import ModelError
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Answers, Check, posteriors, scores
 from sentixrl.training.lowrank import difference, write_adapter
-from sentixrl.training.model import Trainee
+from sentixrl.training.model import Trainee, start_folder
 from sentixrl.training.policy import Trial, choose_policy
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting
@@ -226,6 +226,7 @@ def training_facts(
             }
             for source in setting.sources
         ],
+        "earlier": _earlier(setting.recipe),
         "packs": len(setting.packs),
         "best": {"step": best.step, "score": best.score, "parts": dict(best.parts)},
         "shipped": dict(shipped),
@@ -236,3 +237,15 @@ def training_facts(
         ],
         **session_facts(engine=setting.trainee.engine),
     }
+
+
+def _earlier(recipe: Recipe) -> list[dict[str, Any]]:
+    """What the model it starts from was trained on, the latest training first."""
+    folder = start_folder(recipe)
+    if folder is None:
+        return []
+    try:
+        facts = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
+    except OSError:  # a bundle may have been made by other means
+        return [{"name": ModelBundle.load(folder).name, "sources": []}]
+    return [{"name": facts["recipe"]["name"], "sources": facts["sources"]}, *facts["earlier"]]

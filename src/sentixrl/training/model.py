@@ -85,11 +85,18 @@ def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
     return Trainee(model, engine, folder, dtype, chosen)
 
 
-def _start(recipe: Recipe) -> Path | None:
-    """The adapter that training goes on from, which must be one of the recipe's base."""
+def start_folder(recipe: Recipe) -> Path | None:
+    """The bundle that training goes on from."""
     if recipe.start is None:
         return None
-    folder = release_folder() if recipe.start == DEFAULT_START else Path(recipe.start)
+    return release_folder() if recipe.start == DEFAULT_START else Path(recipe.start)
+
+
+def _start(recipe: Recipe) -> Path | None:
+    """The adapter that training goes on from, which must be one of the recipe's base."""
+    folder = start_folder(recipe)
+    if folder is None:
+        return None
     bundle = ModelBundle.load(folder)
     if bundle.base != recipe.base:
         raise ConfigError(
