@@ -15,6 +15,7 @@ import sentixrl
 from sentixrl.bundle import ModelBundle
 from sentixrl.datasets.registry import load as load_data
 from sentixrl.errors import ConfigError, SentixError
+from sentixrl.training.card import write_card
 from sentixrl.training.checkpoints import last_checkpoint
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import Packer
@@ -126,6 +127,15 @@ def test_card_and_training_facts_are_written(trained: Trained, base: Path) -> No
     assert (bundle.window.history_max, bundle.language) == (0, "en")
     assert bundle.trained
     assert not bundle.negotiate
+
+
+def test_a_card_names_data_of_ones_own(trained: Trained, tmp_path: Path) -> None:
+    _, found, _ = trained
+    facts = json.loads((found.folder / "training.json").read_text("utf-8"))
+    facts["sources"][0] |= {"dataset": "custom", "variant": "shifts", "task": "label"}
+    write_card(facts, tmp_path)
+    card = (tmp_path / "README.md").read_text("utf-8")
+    assert "| custom, shifts | train | 60 | 180 | 6.0 | 0 | one's own |" in card
 
 
 def test_nothing_is_left_over(trained: Trained) -> None:

@@ -18,7 +18,7 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.local.framing import Framing
 from sentixrl.engines.local.loading import LocalOptions, open_engine
-from sentixrl.errors import ConfigError
+from sentixrl.errors import ConfigError, InputError
 from sentixrl.labels import LabelSet, scheme
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import Packer
@@ -268,6 +268,18 @@ def test_a_part_may_be_limited_and_go_through_more_often(meld: Path, base: Path)
     other = load_sources(recipe(base, train=train, seed=1), meld, lambda text: None)
     assert (len(first[0].data), first[0].epochs) == (7, 2.5)
     assert first[0].data.data_hash == again[0].data.data_hash != other[0].data.data_hash
+
+
+def test_a_file_of_ones_own_is_a_part_too(tmp_path: Path) -> None:
+    path = tmp_path / "shifts.csv"
+    path.write_text("text,label\nwe are short again,tired\nhome at last,calm\n", "utf-8")
+    part = DataPart(dataset="custom", file=str(path), labels="tired, calm")
+    data = load_part(part, tmp_path / "nothing", seed=0)
+    assert [turn.gold for turn in data.utterances] == ["tired", "calm"]
+    assert (data.name, data.variant, data.split) == ("custom", "shifts", "train")
+    assert part.name == f"{path}:train"
+    with pytest.raises(InputError, match=r"none\.csv"):
+        load_part(part.model_copy(update={"file": str(tmp_path / "none.csv")}), tmp_path, seed=0)
 
 
 def test_a_missing_folder_is_named_with_where_to_get_the_data(tmp_path: Path) -> None:

@@ -36,11 +36,13 @@ def test_every_recipe_that_comes_along_names_what_there_is(path: Path) -> None:
     assert recipe.labels
     resolve_labels(recipe.labels)
     for part in [*recipe.train, *recipe.dev, *recipe.apart]:
+        if part.file is not None:
+            assert (path.parent.parent / part.file).is_file()
+            continue
         known = info(part.dataset)
         assert part.split in known.splits, part.name
         assert part.task is None or part.task in known.tasks
-    apart = {(part.dataset, part.split) for part in recipe.apart}
-    assert not apart & {(part.dataset, part.split) for part in recipe.train}
+    assert not {part.name for part in recipe.apart} & {part.name for part in recipe.train}
     assert parse_recipe(json.loads(json.dumps(as_plain(recipe))), "again") == recipe
 
 
@@ -83,6 +85,9 @@ def test_a_key_like_no_other_has_no_hint() -> None:
         ({"train": []}, "train"),
         ({"train": "meld"}, "train"),
         ({"train": [{"split": "train"}]}, "train.0.dataset"),
+        ({"train": [{"dataset": "custom", "file": "mine.csv"}]}, "train.0"),
+        ({"train": [{"dataset": "meld", "labels": "meld-7"}]}, "train.0"),
+        ({"dev": [{"dataset": "custom", "file": "mine.csv", "labels": "joy"}]}, "dev.0"),
         ({"rank": 1.5}, "rank"),
         ({"seed": None}, "seed"),
         ({"name": "no slashes/here"}, "name"),

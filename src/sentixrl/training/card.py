@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from sentixrl.datasets.registry import info
+from sentixrl.datasets.registry import REGISTRY, info
 
 CARD_FILE = "README.md"
 
@@ -28,6 +28,9 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
     environment.filters["points"] = lambda value: f"{100 * value:.1f}"
     template = resources.files("sentixrl") / "training" / "card.jinja"
     sources = [*facts["sources"], *(s for one in facts["earlier"] for s in one["sources"])]
-    known = {source["dataset"]: info(source["dataset"]) for source in sources}
-    text = environment.from_string(template.read_text("utf-8")).render(**facts, known=known)
+    licences = {
+        name: info(name).licence if name in REGISTRY else "one's own"
+        for name in {source["dataset"] for source in sources}
+    }
+    text = environment.from_string(template.read_text("utf-8")).render(**facts, licences=licences)
     (folder / CARD_FILE).write_text(text.strip() + "\n", "utf-8")

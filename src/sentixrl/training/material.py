@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.datasets.generic import load_custom
 from sentixrl.datasets.overlap import Part, overlap
 from sentixrl.datasets.registry import load
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
 from sentixrl.evaluation.running import draw
+from sentixrl.labels import resolve_labels
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.recipe import DataPart, Recipe
 
@@ -68,12 +70,15 @@ class PackPlan:
 
 
 def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
-    """Load a part of a recipe from the folder that has a folder a data set.
+    """Load a part of a recipe: from the folder that has a folder a data set, or its own file.
 
     Raises:
         ConfigError: There is no such folder or part.
         InputError: Its files are not as they should be.
     """
+    if part.file is not None and part.labels is not None:
+        own = load_custom(part.file, resolve_labels(part.labels), part.split)
+        return draw(replace(own, variant=Path(part.file).stem), part.limit, seed)
     folder = root / part.dataset
     if not folder.is_dir():
         raise ConfigError(

@@ -23,19 +23,33 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
+CUSTOM = "custom"
+"""What a file of one's own is called among data sets."""
+
+
+def _check_labels(spec: str) -> None:
+    try:
+        resolve_labels(spec)
+    except LabelError as error:
+        raise ValueError(error.message.removesuffix(".")) from None
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DataPart(_Part):
-    """A split of a data set.
+    """A split of a data set, or a file of one's own.
 
     Attributes:
-        dataset: A name of the registry.
+        dataset: A name of the registry; ``custom`` for a file of one's own.
         split: One of its splits.
         task: Which annotation; the data set's first if not given.
         switches: The loader's switches.
         limit: Only this many dialogues, drawn with the recipe's seed.
+        file: One's own labelled dialogues, in any format that ``sentixrl`` reads, relative to
+            where the command runs.
+        labels: What the labels of ``file`` are read as: a scheme, names with commas, a YAML file.
     """
 
     dataset: str
@@ -43,10 +57,25 @@ class DataPart(_Part):
     task: str | None = None
     switches: dict[str, str | bool] = {}
     limit: Count | None = None
+    file: str | None = None
+    labels: str | None = None
+
+    @model_validator(mode="after")
+    def _own(self) -> DataPart:
+        given = [key for key in ("file", "labels") if getattr(self, key) is not None]
+        if self.dataset == CUSTOM and len(given) < 2:
+            raise ValueError(f"'dataset: {CUSTOM}' needs 'file' and 'labels'")
+        if self.dataset != CUSTOM and given:
+            raise ValueError(f"'{given[0]}' belongs to 'dataset: {CUSTOM}'")
+        if self.labels is not None:
+            _check_labels(self.labels)
+        return self
 
     @property
     def name(self) -> str:
         """What reports call it."""
+        if self.file is not None:
+            return f"{self.file}:{self.split}"
         switches = [f"{key}={value}" for key, value in self.switches.items()]
         return ":".join([self.dataset, self.split, *([self.task] if self.task else []), *switches])
 
@@ -201,10 +230,7 @@ class Recipe(_Part):
     @classmethod
     def _is_label_set(cls, labels: str | None) -> str | None:
         if labels is not None:  # needed at the very end alone, when it is late to say so
-            try:
-                resolve_labels(labels)
-            except LabelError as error:
-                raise ValueError(error.message.removesuffix(".")) from None
+            _check_labels(labels)
         return labels
 
     @field_validator("language")
