@@ -88,6 +88,9 @@ def test_an_adapter_loads_through_peft_and_through_our_own_merge(
     pairs = difference(base, trained, rank)
     size = write_adapter(pairs, tmp_path / "adapter", str(folder))
     assert size == (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_size
+    # Whoever may read the one may read the other.
+    modes = {path.stat().st_mode for path in (tmp_path / "adapter").iterdir()}
+    assert len(modes) == 1
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (rank, rank)
     ours = read_weights(folder)

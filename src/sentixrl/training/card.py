@@ -11,6 +11,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sentixrl.datasets.registry import REGISTRY, info
+from sentixrl.training.recipe import DataPart
 
 CARD_FILE = "README.md"
 
@@ -32,5 +33,9 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
         name: info(name).licence if name in REGISTRY else "one's own"
         for name in {source["dataset"] for source in sources}
     }
-    text = environment.from_string(template.read_text("utf-8")).render(**facts, licences=licences)
+    recipe = facts["recipe"]
+    apart = dict.fromkeys(DataPart(**part).name for part in [*recipe["apart"], *recipe["dev"]])
+    text = environment.from_string(template.read_text("utf-8")).render(
+        **facts, licences=licences, apart=list(apart)
+    )
     (folder / CARD_FILE).write_text(text.strip() + "\n", "utf-8")

@@ -8,6 +8,7 @@ that rank already, as a LoRA adapter's are, are kept but for rounding.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,5 +85,7 @@ def write_adapter(
         "bias": "none",
         "inference_mode": True,
     }
-    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+    described = folder / "adapter_config.json"
+    described.write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+    shutil.copymode(described, path)  # safetensors writes for the owner alone
     return path.stat().st_size
