@@ -36,6 +36,7 @@ from sentixrl.training.material import (
 )
 from sentixrl.training.questions import Mined
 from sentixrl.training.recipe import DataPart
+from sentixrl.training.setting import prepare
 
 from .small import LABELS, dialogue, recipe, write_meld
 
@@ -280,6 +281,27 @@ def test_a_file_of_ones_own_is_a_part_too(tmp_path: Path) -> None:
     assert part.name == f"{path}:train"
     with pytest.raises(InputError, match=r"none\.csv"):
         load_part(part.model_copy(update={"file": str(tmp_path / "none.csv")}), tmp_path, seed=0)
+
+
+def test_every_seed_is_judged_on_the_same_dialogues(meld: Path, base: Path) -> None:
+    settings = [
+        prepare(
+            recipe(
+                base,
+                seed=seed,
+                train=[{"dataset": "meld", "limit": 9}],
+                dev=[{"dataset": "meld", "split": "dev", "limit": 3}],
+            ),
+            meld,
+            lambda text: None,
+        )
+        for seed in (0, 1)
+    ]
+    ones, others = ([d.id for d in setting.dev["meld:dev"]] for setting in settings)
+    assert ones == others
+    assert len(ones) == 3
+    (first,), (second,) = (setting.sources for setting in settings)
+    assert [d.id for d in first.data] != [d.id for d in second.data]
 
 
 def test_a_missing_folder_is_named_with_where_to_get_the_data(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ class DataPart(_Part):
         split: One of its splits.
         task: Which annotation; the data set's first if not given.
         switches: The loader's switches.
-        limit: Only this many dialogues, drawn with the recipe's seed.
+        limit: Only this many dialogues, drawn with the recipe's seed; under ``dev`` and ``apart``
+            always the same ones.
         file: One's own labelled dialogues, in any format that ``sentixrl`` reads, relative to
             where the command runs.
         labels: What the labels of ``file`` are read as: a scheme, names with commas, a YAML file.

@@ -14,6 +14,7 @@ from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import MinedTurns, Packer
 from sentixrl.training.losses import Focal, class_weights, log_prior
 from sentixrl.training.material import (
+    DEV_SEED,
     PackPlan,
     Source,
     label_counts,
@@ -87,7 +88,7 @@ def prepare(
         SentixError: Something is missing or does not fit.
     """
     sources = load_sources(recipe, root, say)
-    dev = {part.name: load_part(part, root, recipe.seed) for part in recipe.dev}
+    dev = {part.name: load_part(part, root, DEV_SEED) for part in recipe.dev}
     objective_of(recipe, sources)  # what does not fit is said before a model is loaded
     return set_up(recipe, sources, dev, device)
 
