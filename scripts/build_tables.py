@@ -77,13 +77,16 @@ def _gravest(run: Content) -> list[str]:
     return [note for note in warnings if note.startswith("The items stand in only")] or warnings
 
 
+def measured(content: Content) -> str:
+    """When, with what and where something was measured."""
+    return f"Measured on {content['date']} with `{content['command']}` on {content['machine']}"
+
+
 def provenance(content: Content) -> str:
     """How to measure it again."""
     versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
-    return (
-        f"Measured on {content['date']} with `{content['command']}` on {content['machine']}; "
-        f"{versions}; seed {content['seed']}; settings chosen on {content['selected_on']}."
-    )
+    chosen = f"seed {content['seed']}; settings chosen on {content['selected_on']}"
+    return f"{measured(content)}; {versions}; {chosen}."
 
 
 def test_sets(content: Content) -> str:
@@ -98,10 +101,7 @@ def test_sets(content: Content) -> str:
         metrics = [with_interval(run[name]) for name in ("weighted_f1", "macro_f1", "accuracy")]
         seen = [run.get("seen") or "–"] if told else []
         rows.append([run["title"] + sample, f"{run['utterances']:,}", *seen, *metrics])
-    source = (
-        f"Measured on {content['date']} with `{content['command']}` on {content['machine']}: "
-        f"{content['what']}."
-    )
+    source = f"{measured(content)}: {content['what']}."
     notes = [f"- {run['title']}: {note}" for run in content["runs"] for note in _gravest(run)]
     return "\n\n".join(part for part in (table(head, rows), source, "\n".join(notes)) if part)
 
@@ -120,11 +120,7 @@ def recipes(content: Content) -> str:
         test = [_over_seeds([run["test"][name] for run in runs])
                 for name in ("weighted_f1", "macro_f1", "accuracy")]  # fmt: skip
         rows.append([title, str(len(runs)), points(dev), over, *test])
-    facts = (
-        f"Measured on {content['date']} with `{content['command']}` on {content['machine']}: "
-        f"{content['what']}."
-    )
-    return f"{table(head, rows)}\n\n{facts}"
+    return f"{table(head, rows)}\n\n{measured(content)}: {content['what']}."
 
 
 def _over_seeds(found: list[Mapping[str, float | None]]) -> str:
@@ -148,10 +144,7 @@ def losses(content: Content) -> str:
         ]
         for run in content["runs"]
     ]
-    facts = (
-        f"{content['what']}; {content['split']}. Measured on {content['date']} with "
-        f"`{content['command']}` on {content['machine']}."
-    )
+    facts = f"{content['what']}; {content['split']}. {measured(content)}."
     return f"{table(head, rows)}\n\n{facts}"
 
 
@@ -180,10 +173,7 @@ def sanm(content: Content) -> str:
         counts = [f"{on_test[key]:,}" for key in ("changed", "fixed", "broken")]
         differences = [signed(found["difference"]) for found in (on_dev, on_test)]
         gains.append([name, *differences, *counts, f"{on_test['p']:.2f}"])
-    facts = (
-        f"{content['what']}. Measured on {content['date']} with `{content['command']}` on "
-        f"{content['machine']}."
-    )
+    facts = f"{content['what']}. {measured(content)}."
     head = ["policy", "dev", "test", "changed on test", "fixed", "broken", "p"]
     return "\n\n".join([table(["", *splits], knows), table(head, gains), facts])
 

@@ -1,4 +1,4 @@
-"""Measure the TF-IDF baseline on the test splits that have a published anchor.
+"""Measure the TF-IDF baseline that recipes are held against.
 
     python scripts/measure_tfidf.py --data ../shared/data [NAME …]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,18 @@ def test_a_training_may_start_from_a_bundle(
     card = (found.folder / "README.md").read_text("utf-8")
     assert card.count("| meld | train |") == 2
     assert "Before that, as `tiny`:" in card
+
+
+def test_an_adapter_that_is_not_plain_lora_is_not_trained_on(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    config = begun / "adapter" / "adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "use_dora": True}), "utf-8")
+    one = recipe(base, start=str(begun), method="lora")
+    with pytest.raises(ConfigError, match="not plain LoRA"):
+        train(one, meld, tmp_path / "out")
 
 
 def test_an_adapter_of_another_rank_is_not_trained_on(

@@ -19,7 +19,7 @@ import torch
 from sentixrl.bundle import BUNDLE_FILE, ModelBundle
 from sentixrl.calibration.fitting import fit_temperature
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.classifier import load
+from sentixrl.classifier import Classifier, load
 from sentixrl.context.templates import template_languages, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
@@ -120,16 +120,22 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
         Its dev figures by part, and the ways to negotiate that were tried, best first.
     """
     trainee = setting.trainee
+    shipped = load(folder)
     # From here on it is the shipped model that answers.
-    trainee.engine.decoder = load(folder).engine.decoder  # type: ignore[attr-defined]
+    trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
     answers = {
         name: posteriors(trainee, setting.context, data) for name, data in setting.dev.items()
     }
-    bundle = replace(ModelBundle.load(folder), calibrations=_calibrations(setting.dev, answers))
+    bundle = replace(shipped.bundle, calibrations=_calibrations(setting.dev, answers))
     bundle.save(folder)
     trials: list[Trial] = []
     if setting.recipe.discriminator:
-        trials = choose_policy(load(folder), setting.dev)
+        trials = choose_policy(
+            Classifier(
+                shipped.engine, shipped.label_set, shipped.context, shipped.negotiation, bundle
+            ),
+            setting.dev,
+        )
         _with_policy(bundle, trials[0]).save(folder)
     return {name: scores(answer) for name, answer in answers.items()}, trials
 

@@ -16,6 +16,7 @@ import torch
 
 from sentixrl.bundle import ModelBundle, release_folder
 from sentixrl.engines.local._hf import TransformersDecoder, load_model, quiet, steer
+from sentixrl.engines.local.adapters import read_lora
 from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.hardware import choose_device, choose_dtype, keep_memory
 from sentixrl.engines.local.loading import engine_around, locate
@@ -24,6 +25,7 @@ from sentixrl.training.recipe import Recipe
 
 DEFAULT_START = "default"
 """What a recipe calls the model that comes along."""
+MERGE_FIRST = "Set 'method: full', which merges it first."
 
 
 @dataclass(slots=True)
@@ -143,24 +145,22 @@ def _with_lora(model: Any, recipe: Recipe, dtype: torch.dtype) -> Any:  # noqa: 
 @torch.no_grad()
 def _go_on_from(model: Any, adapter: Path, recipe: Recipe) -> None:  # noqa: ANN401
     """Put a start's adapter in place of the new one, rescaled to the recipe's alpha."""
-    from peft import PeftConfig
-    from safetensors.torch import load_file
-
-    config = PeftConfig.from_pretrained(str(adapter))
-    if config.r != recipe.rank:
-        raise ConfigError(
-            f"The recipe goes on training an adapter of rank {config.r}, but says 'rank: "
-            f"{recipe.rank}'.",
-            hint=f"Set 'rank: {config.r}', or 'method: full', which merges it first.",
-        )
-    scale = (config.lora_alpha / config.r) / (recipe.alpha / recipe.rank)
-    weights = load_file(adapter / "adapter_model.safetensors")
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            value = weights.get(name.replace(".default.", "."))
-            if value is None:
-                raise ConfigError(
-                    f"The adapter {adapter} has nothing for {name}.",
-                    hint="Set 'method: full', which merges it first.",
-                )
-            parameter.copy_(value.float() * scale if ".lora_B." in name else value)
+    found = read_lora(adapter)
+    if found is None:
+        raise ConfigError(f"The adapter {adapter} is not plain LoRA.", hint=MERGE_FIRST)
+    held, pairs = found
+    for name, module in model.named_modules():
+        if not hasattr(module, "lora_A"):
+            continue
+        pair = pairs.get(f"{name.removeprefix('base_model.model.')}.weight")
+        if pair is None:
+            raise ConfigError(f"The adapter {adapter} has nothing for {name}.", hint=MERGE_FIRST)
+        down, up = pair
+        if len(down) != recipe.rank:
+            raise ConfigError(
+                f"The recipe goes on training an adapter of rank {len(down)}, but says 'rank: "
+                f"{recipe.rank}'.",
+                hint=f"Set 'rank: {len(down)}', or 'method: full', which merges it first.",
+            )
+        module.lora_A["default"].weight.copy_(down)
+        module.lora_B["default"].weight.copy_(up.float() * (held / module.scaling["default"]))

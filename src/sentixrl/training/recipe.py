@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sentixrl.context.templates import template_languages
+from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.errors import ConfigError, LabelError
 from sentixrl.formats.characters import nearest
 from sentixrl.labels import resolve_labels
@@ -21,10 +22,6 @@ from sentixrl.labels import resolve_labels
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-
-
-CUSTOM = "custom"
-"""What a file of one's own is called among data sets."""
 
 
 def _check_labels(spec: str) -> None:

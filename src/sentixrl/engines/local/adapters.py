@@ -18,6 +18,10 @@ _PLAIN = {"use_dora": False, "lora_bias": False, "fan_in_fan_out": False, "bias"
 _EMPTY = ("modules_to_save", "rank_pattern", "alpha_pattern", "trainable_token_indices")
 
 
+Pairs = dict[str, tuple[torch.Tensor, torch.Tensor]]
+"""Checkpoint name → (A, B)."""
+
+
 def merge_lora(weights: dict[str, torch.Tensor], adapter: Path) -> bool:
     """Add an adapter's difference to the weights it names.
 
@@ -31,13 +35,10 @@ def merge_lora(weights: dict[str, torch.Tensor], adapter: Path) -> bool:
     Raises:
         ModelError: The adapter does not fit the weights.
     """
-    config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
-    plain = config.get("peft_type") == "LORA" and not any(config.get(key) for key in _EMPTY)
-    if not plain or any(config.get(key, value) != value for key, value in _PLAIN.items()):
+    found = read_lora(adapter)
+    if found is None:
         return False
-    rank = config["r"]
-    scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    pairs = _read_pairs(adapter)
+    scale, pairs = found
     for name, (down, up) in pairs.items():
         if name not in weights or weights[name].shape != (up.shape[0], down.shape[1]):
             raise ModelError(
@@ -48,8 +49,22 @@ def merge_lora(weights: dict[str, torch.Tensor], adapter: Path) -> bool:
     return True
 
 
-def _read_pairs(adapter: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Checkpoint name → (A, B)."""
+def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
+    """An adapter's scale and matrices; ``None`` where it is not plain LoRA.
+
+    Raises:
+        ModelError: Its weights cannot be read.
+    """
+    config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
+    plain = config.get("peft_type") == "LORA" and not any(config.get(key) for key in _EMPTY)
+    if not plain or any(config.get(key, value) != value for key, value in _PLAIN.items()):
+        return None
+    rank = config["r"]
+    scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    return scale, _read_pairs(adapter)
+
+
+def _read_pairs(adapter: Path) -> Pairs:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
