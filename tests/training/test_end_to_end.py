@@ -20,7 +20,7 @@ from sentixrl.training.card import write_card
 from sentixrl.training.checkpoints import last_checkpoint
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import Packer
-from sentixrl.training.finishing import Finished
+from sentixrl.training.finishing import Finished, earlier
 from sentixrl.training.mining import fold_recipe
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.running import train_bundle
@@ -218,6 +218,22 @@ def test_a_training_may_start_from_a_bundle(
     card = (found.folder / "README.md").read_text("utf-8")
     assert card.count("| meld | train |") == 2
     assert "Before that, as `tiny`:" in card
+
+
+@pytest.mark.parametrize("record", [None, "{", "[]", '{"recipe": {"name": "older"}}'])
+def test_a_start_without_a_record_is_said_to_have_none(
+    trained: Trained, base: Path, tmp_path: Path, record: str | None
+) -> None:
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    (begun / "training.json").unlink()
+    if record is not None:
+        (begun / "training.json").write_text(record, "utf-8")
+    assert earlier(recipe(base, start=str(begun))) == [{"name": "tiny", "sources": []}]
+    facts = json.loads((first.folder / "training.json").read_text("utf-8"))
+    write_card({**facts, "earlier": [{"name": "tiny", "sources": []}]}, tmp_path)
+    card = (tmp_path / "README.md").read_text("utf-8")
+    assert "Before that, as `tiny`, on data of which there is no record." in card
 
 
 def test_an_adapter_that_is_not_plain_lora_is_not_trained_on(

@@ -232,7 +232,7 @@ def training_facts(
             }
             for source in setting.sources
         ],
-        "earlier": _earlier(setting.recipe),
+        "earlier": earlier(setting.recipe),
         "packs": len(setting.packs),
         "best": {"step": best.step, "score": best.score, "parts": dict(best.parts)},
         "shipped": dict(shipped),
@@ -245,13 +245,16 @@ def training_facts(
     }
 
 
-def _earlier(recipe: Recipe) -> list[dict[str, Any]]:
+def earlier(recipe: Recipe) -> list[dict[str, Any]]:
     """What the model it starts from was trained on, the latest training first."""
     folder = start_folder(recipe)
     if folder is None:
         return []
     try:
         facts = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
-    except OSError:  # a bundle may have been made by other means
+        begun = {"name": facts["recipe"]["name"], "sources": facts["sources"]}
+        return [begun, *facts["earlier"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        # A bundle may have been made by other means, or by an earlier version: that is no reason
+        # to fail when a training has come to its end.
         return [{"name": ModelBundle.load(folder).name, "sources": []}]
-    return [{"name": facts["recipe"]["name"], "sources": facts["sources"]}, *facts["earlier"]]
