@@ -262,7 +262,7 @@ def test_a_discriminator_learns_from_out_of_fold_mistakes(
     base: Path, meld: Path, tmp_path: Path
 ) -> None:
     one = recipe(base, discriminator={"folds": 2, "epochs": 1, "challenge": 0.5, "weight": 0.5},
-                 epochs=4)  # fmt: skip
+                 epochs=4, loss={"distil": 0.3})  # fmt: skip
     noted = Noted()
     found = train(one, meld, tmp_path / "out", noted)
     assert found is not None
@@ -275,7 +275,7 @@ def test_a_discriminator_learns_from_out_of_fold_mistakes(
             as_plain(fold_recipe(one))
         )
     assert len({(id, turn) for id, turn, _ in turns}) == len(turns) == 180
-    assert all(first != second for _, _, (first, second) in turns)
+    assert all(sum(shares) == pytest.approx(1, abs=1e-4) for _, _, shares in turns)
     assert [text for text in noted.said if "fold-" in text]
     trials = json.loads((found.folder / "training.json").read_text("utf-8"))["negotiation"]
     assert len(trials) == 5

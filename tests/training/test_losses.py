@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,26 @@ def test_logit_adjustment_is_the_priors_added_to_the_scores(
             row = row + 1.5 * torch.tensor([priors[name] for name in question.names])
         expected -= float(row.log_softmax(-1)[question.target])
     assert float(objective(pack, logits)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_taught_answer_is_pulled_towards_what_the_teacher_believes(
+    pack_and_logits: PackAndLogits, share: float
+) -> None:
+    pack, logits = pack_and_logits
+    believed = {"calm": 0.6, "joy": 0.3, "anger": 0.1}
+    first = next(n for n, q in enumerate(pack.questions) if q.role == "generator")
+    beliefs = torch.zeros_like(pack.beliefs)
+    for place, name in enumerate(pack.questions[first].names):
+        beliefs[first, place] = believed.get(name, 0.0)
+    taught = replace(pack, beliefs=beliefs)
+    own = pack.log_probs(logits)
+    plain = float(Objective(Focal())(pack, logits))
+    names = pack.questions[first].names
+    follow = -sum(p * float(own[first, names.index(name)]) for name, p in believed.items())
+    gold = -float(own[first, pack.target[first]])
+    found = float(Objective(Focal(), distil=share)(taught, logits))
+    assert found == pytest.approx(plain + share * (follow - gold), rel=1e-5)
 
 
 def test_logit_adjustment_shifts_the_answers_towards_rare_classes(base: Path) -> None:

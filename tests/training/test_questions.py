@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest import approx
 
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.retrieval import ContextBuilder, ContextOptions
@@ -80,6 +81,21 @@ def test_a_wrong_proposal_is_objected_to_countered_and_mended() -> None:
     assert again.choices == ("gladness", "fury", "calm")
     assert again.target == 1
     assert again.prompt.text == f"{counter.prompt.text} fury So"
+
+
+def test_beliefs_go_with_the_first_question_over_the_labels_shown() -> None:
+    found = Mined.of(WORDED.names, [0.5, 0.1, 0.4])
+    assert (found.proposal, found.runner_up) == ("JOY", "calm")
+    asked = one("ANG", found)
+    assert asked[0].beliefs == (0.5, 0.1, 0.4)
+    assert not any(question.beliefs for question in asked[1:])
+    two = WORDED.only(["calm", "JOY"])
+    (first, *_) = ask(dialogue(("We walked home.", "JOY")), two, {0: found})
+    assert dict(zip(first.names, first.beliefs, strict=True)) == {
+        "JOY": approx(5 / 9), "calm": approx(4 / 9)
+    }  # fmt: skip
+    (first, *_) = ask(dialogue(("We walked home.", "JOY")), two, {0: Mined("JOY", "calm")})
+    assert first.beliefs == ()
 
 
 def test_a_proposal_that_the_pack_does_not_show_is_not_judged() -> None:

@@ -94,6 +94,8 @@ def test_a_key_like_no_other_has_no_hint() -> None:
         ({"draw": {"subset": 1.5}}, "draw.subset"),
         ({"loss": {"gamma": -1}}, "loss.gamma"),
         ({"loss": {"adjust": 1, "variant": "vocabulary"}}, "loss"),
+        ({"loss": {"distil": 0.3, "variant": "vocabulary"}, "discriminator": {}}, "loss"),
+        ({"loss": {"distil": 0.3}}, "the top level"),
         ({"optimiser": {"pack_tokens": 3}}, "optimiser.pack_tokens"),
         ({"discriminator": {"folds": 1}}, "discriminator.folds"),
         ({"window": {"history_max": 2, "history_min": 5}}, "window"),

@@ -55,8 +55,10 @@ def mine(setting: Setting, folder: Path, fit: Fit, device: str | None) -> list[M
             held = [cut[number][1] for cut in cuts]
             if not _mine_fold(setting, kept, held, path, fit, device):
                 return None
-        for turns, found in zip(mined, json.loads(path.read_text("utf-8")), strict=True):
-            turns.update({(id, turn): Mined(*pair) for id, turn, pair in found})
+        kept_answers = json.loads(path.read_text("utf-8"))
+        for turns, source, found in zip(mined, setting.sources, kept_answers, strict=True):
+            names = source.data.label_set.names
+            turns.update({(id, turn): Mined.of(names, shares) for id, turn, shares in found})
     return list(mined)
 
 
@@ -79,20 +81,20 @@ def _mine_fold(
 
 
 def fold_recipe(recipe: Recipe) -> Recipe:
-    """The recipe of a fold's generator: the same, without a second role."""
+    """The recipe of a fold's generator: the same, with neither a second role nor teachers."""
     assert recipe.discriminator is not None
-    epochs = recipe.discriminator.epochs
     return recipe.model_copy(
-        update={"discriminator": None, "epochs": epochs, "checks_per_epoch": 1}
+        update={
+            "discriminator": None,
+            "loss": recipe.loss.model_copy(update={"distil": 0.0}),
+            "epochs": recipe.discriminator.epochs,
+            "checks_per_epoch": 1,
+        }
     )
 
 
-def _proposals(setting: Setting, data: Dataset) -> list[tuple[str, int, tuple[str, str]]]:
-    """(dialogue, turn, (first, second choice)) of every labelled turn that could be answered."""
+def _proposals(setting: Setting, data: Dataset) -> list[tuple[str, int, list[float]]]:
+    """(dialogue, turn, probabilities) of every labelled turn that could be answered."""
     answers = posteriors(setting.trainee, setting.context, data)
-    names = data.label_set.names
-    order = np.argsort(-answers.log_probs, axis=-1, kind="stable")
-    return [
-        (id, number, (names[best[0]], names[best[1]]))
-        for (id, number), best in zip(answers.turns, order, strict=True)
-    ]
+    shares = np.exp(answers.log_probs).round(6).tolist()
+    return [(id, number, row) for (id, number), row in zip(answers.turns, shares, strict=True)]

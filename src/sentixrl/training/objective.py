@@ -21,6 +21,8 @@ class Objective:
         log_priors: Label → log frequency, where logits are adjusted.
         adjust: τ of logit adjustment.
         second: Weight of a question that is not the generator's first.
+        distil: Share of the loss of a question with beliefs that is the cross-entropy to them
+            (Hinton et al. 2015, arXiv 1503.02531; here the teacher is out of fold).
     """
 
     focal: Focal
@@ -28,6 +30,7 @@ class Objective:
     log_priors: Mapping[str, float] = field(default_factory=dict)
     adjust: float = 0.0
     second: float = 1.0
+    distil: float = 0.0
 
     def __call__(self, pack: TrainingPack, logits: torch.Tensor) -> torch.Tensor:
         """The sum of the weighted losses of a pack's questions.
@@ -41,10 +44,14 @@ class Objective:
             losses = torch.zeros(len(pack), device=logits.device)
             losses = losses.index_add(0, number, self.focal(steps))
         else:
-            scores = pack.log_probs(logits)
+            scores = answered = pack.log_probs(logits)
             if self.adjust:
                 scores = (scores + self.adjust * self._priors(pack, scores)).log_softmax(-1)
             losses = self.focal(scores.gather(-1, pack.target[:, None])[:, 0])
+            if self.distil:  # fold models answer as this one does: unadjusted
+                share = self.distil * pack.beliefs.sum(-1)
+                taught = -(pack.beliefs * answered.masked_fill(answered.isinf(), 0.0)).sum(-1)
+                losses = (1 - share) * losses + self.distil * taught
         return (losses * self.of(pack).to(losses.device)).sum()
 
     def of(self, pack: TrainingPack) -> torch.Tensor:

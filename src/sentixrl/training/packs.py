@@ -33,6 +33,8 @@ class TrainingPack:
         place: Where the step's choice stands in ``[n_questions * width]``, ``[n_steps]``.
         width: Most choices of a question.
         target: Index of each question's answer, ``[n_questions]``.
+        beliefs: What a model that never saw the dialogue believes, ``[n_questions, width]``; rows
+            of zeros where there is none.
         questions: The questions.
     """
 
@@ -44,6 +46,7 @@ class TrainingPack:
     place: torch.Tensor
     width: int
     target: torch.Tensor
+    beliefs: torch.Tensor
     questions: tuple[Question, ...]
 
     def __len__(self) -> int:
@@ -86,7 +89,7 @@ class TrainingPack:
 
     def to(self, device: torch.device) -> TrainingPack:
         """The same pack with its tensors on a device."""
-        names = ("reads", "read", "token", "inner", "place", "target")
+        names = ("reads", "read", "token", "inner", "place", "target", "beliefs")
         moved = {name: getattr(self, name).to(device) for name in names}
         return TrainingPack(pack=self.pack, width=self.width, questions=self.questions, **moved)
 
@@ -111,6 +114,9 @@ def pack_questions(questions: Sequence[Question], framing: Framing) -> TrainingP
     (pack,) = plan(trie, nodes, ROW)
     reads = np.empty(len(nodes), np.int64)
     reads[pack.read_ids] = pack.reads
+    beliefs = torch.zeros(len(questions), width)
+    for number, question in enumerate(questions):
+        beliefs[number, : len(question.beliefs)] = torch.tensor(question.beliefs)
     columns = [torch.tensor(column) for column in zip(*steps, strict=True)]
     return TrainingPack(
         pack=pack,
@@ -121,5 +127,6 @@ def pack_questions(questions: Sequence[Question], framing: Framing) -> TrainingP
         place=columns[3],
         width=width,
         target=torch.tensor([question.target for question in questions]),
+        beliefs=beliefs,
         questions=tuple(questions),
     )

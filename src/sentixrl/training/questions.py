@@ -7,8 +7,8 @@ one that was not spoken by a role.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sentixrl.context.prompt import Prompt
@@ -32,6 +32,8 @@ class Question:
         target: Index of the right one.
         role: Who is asked.
         label: The gold label's name, by which class weights go.
+        beliefs: Probability of each of ``names`` by a model that never saw the dialogue; empty
+            where there is none.
     """
 
     prompt: Prompt
@@ -40,6 +42,7 @@ class Question:
     target: int
     role: Role
     label: str
+    beliefs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,19 @@ class Mined:
     Attributes:
         proposal: Its first choice.
         runner_up: Its second.
+        beliefs: Label → its probability.
     """
 
     proposal: str
     runner_up: str
+    beliefs: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, names: Sequence[str], probabilities: Sequence[float]) -> Mined:
+        """What the probabilities of a label set's names say; ties go to the earlier name."""
+        order = sorted(range(len(names)), key=lambda place: -probabilities[place])
+        beliefs = dict(zip(names, probabilities, strict=True))
+        return cls(names[order[0]], names[order[1]], beliefs)
 
 
 def questions(
@@ -78,7 +90,8 @@ def questions(
     words = {label.name: label.word(template.language) for label in label_set}
     talk = Talk(context, template, context.prompt)
     talk.ask("generator", "question")
-    yield _label_question(talk, words, gold, "generator")
+    beliefs = _shown(mined.beliefs, words) if mined else ()
+    yield _label_question(talk, words, gold, "generator", beliefs)
     if mined is None or not {mined.proposal, mined.runner_up} <= set(words):
         return
     right = mined.proposal == gold
@@ -98,6 +111,16 @@ def questions(
     yield _label_question(talk, words, gold, "again")
 
 
-def _label_question(talk: Talk, words: dict[str, str], gold: str, role: Role) -> Question:
+def _label_question(
+    talk: Talk, words: dict[str, str], gold: str, role: Role, beliefs: tuple[float, ...] = ()
+) -> Question:
     names = tuple(words)
-    return Question(talk.prompt, tuple(words.values()), names, names.index(gold), role, gold)
+    choices, target = tuple(words.values()), names.index(gold)
+    return Question(talk.prompt, choices, names, target, role, gold, beliefs)
+
+
+def _shown(beliefs: Mapping[str, float], names: Iterable[str]) -> tuple[float, ...]:
+    """Beliefs over the labels that are shown; empty where nothing is believed of them."""
+    shown = [beliefs.get(name, 0.0) for name in names]
+    whole = sum(shown)
+    return tuple(value / whole for value in shown) if whole else ()

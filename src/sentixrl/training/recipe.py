@@ -110,17 +110,21 @@ class Loss(_Part):
         variant: ``closed`` over the labels, or ``vocabulary`` over all tokens.
         balance: α by label: ``inverse`` frequency or ``effective`` number.
         adjust: τ of logit adjustment (closed variant).
+        distil: Share of the generator's loss that follows what the discriminator's fold models
+            believe of a turn instead of its label alone (closed variant).
     """
 
     gamma: Annotated[float, Field(ge=0)] = 0.0
     variant: Literal["closed", "vocabulary"] = "closed"
     balance: Literal["none", "inverse", "effective"] = "none"
     adjust: Annotated[float, Field(ge=0)] = 0.0
+    distil: Share = 0.0
 
     @model_validator(mode="after")
     def _fits(self) -> Loss:
-        if self.adjust and self.variant != "closed":
-            raise ValueError("'adjust' needs the variant 'closed'")
+        for key in ("adjust", "distil"):
+            if getattr(self, key) and self.variant != "closed":
+                raise ValueError(f"'{key}' needs the variant 'closed'")
         return self
 
 
@@ -223,6 +227,12 @@ class Recipe(_Part):
     checks_per_epoch: Count = 1
     patience: Count = 3
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _has_teachers(self) -> Recipe:
+        if self.loss.distil and not self.discriminator:
+            raise ValueError("'loss.distil' needs 'discriminator', whose fold models teach")
+        return self
 
     @field_validator("labels")
     @classmethod

@@ -116,7 +116,7 @@ def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
     focal = Focal(loss.gamma, loss.variant)
     second = discriminator.weight if discriminator else 1.0
     if loss.balance == "none" and not loss.adjust:
-        return Objective(focal, second=second)
+        return Objective(focal, second=second, distil=loss.distil)
     counts = label_counts(sources)
     if len(counts) > 1:
         raise ConfigError(
@@ -132,4 +132,5 @@ def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
         log_priors=dict(zip(count, priors, strict=True)),
         adjust=loss.adjust,
         second=second,
+        distil=loss.distil,
     )
