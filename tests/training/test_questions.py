@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.retrieval import ContextBuilder, ContextOptions
@@ -92,7 +92,7 @@ def test_beliefs_go_with_the_first_question_over_the_labels_shown() -> None:
     two = WORDED.only(["calm", "JOY"])
     (first, *_) = ask(dialogue(("We walked home.", "JOY")), two, {0: found})
     assert dict(zip(first.names, first.beliefs, strict=True)) == {
-        "JOY": approx(5 / 9), "calm": approx(4 / 9)
+        "JOY": pytest.approx(5 / 9), "calm": pytest.approx(4 / 9)
     }  # fmt: skip
     (first, *_) = ask(dialogue(("We walked home.", "JOY")), two, {0: Mined("JOY", "calm")})
     assert first.beliefs == ()
