@@ -9,18 +9,13 @@ under ``--runs`` and go on where they were stopped; test is not looked at.
 from __future__ import annotations
 
 import json
-import platform
-import sys
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
+from recording import ROOT, run, write_results
 
-from sentixrl.cli.main import run as sentixrl
-
-ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "recipes" / "meld.yaml"
 LOSSES: dict[str, dict[str, Any]] = {
     "cross-entropy": {},
@@ -45,9 +40,9 @@ def main(
         recipe = runs / f"{number}.yaml"
         recipe.parent.mkdir(parents=True, exist_ok=True)
         recipe.write_text(yaml.safe_dump(_recipe(loss)), "utf-8")
-        _run("train", str(recipe), "--data", str(data), "--out", str(folder))
+        run("train", str(recipe), "--data", str(data), "--out", str(folder))
         on_dev = ("--dataset", "meld", "--data", str(data / "meld"), "--split", "dev", "--fast")
-        _run("evaluate", "--model", str(folder / "bundle"), *on_dev, "--out", str(folder / "dev"))
+        run("evaluate", "--model", str(folder / "bundle"), *on_dev, "--out", str(folder / "dev"))
         found.append({"title": title, "loss": loss, **_figures(folder / "dev")})
         _write(found)
 
@@ -56,12 +51,6 @@ def _recipe(loss: dict[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(RECIPE.read_text("utf-8"))
     content.pop("discriminator", None)
     return content | {"name": "loss", "epochs": 1, "checks_per_epoch": 1, "loss": loss}
-
-
-def _run(*words: str) -> None:
-    code = sentixrl(list(words))
-    if code:
-        sys.exit(code)
 
 
 def _figures(folder: Path) -> dict[str, Any]:
@@ -77,19 +66,12 @@ def _figures(folder: Path) -> dict[str, Any]:
 
 
 def _write(found: list[dict[str, Any]]) -> None:
-    content = {
-        "what": "MELD, the generator alone, one epoch from the default model, seed 0",
-        "command": "python scripts/measure_losses.py --data ../shared/data",
-        "date": date.today().isoformat(),
-        "machine": f"2 CPU cores, {platform.machine()}, no accelerator",
-        "dataset": "meld",
-        "split": "dev",
-        "seed": 0,
-        "minority": MINORITY,
-        "runs": found,
-    }
-    out = ROOT / "results" / "losses.json"
-    out.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_results(
+        "losses",
+        "MELD, the generator alone, one epoch from the default model, seed 0",
+        "python scripts/measure_losses.py --data ../shared/data",
+        {"dataset": "meld", "split": "dev", "seed": 0, "minority": MINORITY, "runs": found},
+    )
 
 
 if __name__ == "__main__":

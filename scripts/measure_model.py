@@ -13,20 +13,15 @@ folders stay under ``--runs`` and are resumed if this is stopped.
 from __future__ import annotations
 
 import json
-import platform
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from recording import ROOT, read_results, run, write_results
 
-from sentixrl.cli.main import run as sentixrl
-
-ROOT = Path(__file__).parent.parent
 TURNS = ROOT / "benchmarks" / "turns"
 METRICS = ("weighted_f1", "macro_f1", "accuracy")
 
@@ -123,13 +118,13 @@ PLANS = {
         "the untrained bundled model, one pass, no negotiation",
         ZERO_SHOT,
         ("--model", "smollm2-135m", "--no-negotiate", "--fast"),
-        "zero_shot.json",
+        "zero_shot",
     ),
     Which.DEFAULT: Plan(
         "the trained model that comes along, by its own policy",
         DEFAULT,
         ("--fast",),
-        "default.json",
+        "default",
     ),
 }
 
@@ -153,11 +148,8 @@ def main(
 
 def measure_recipes(data: Path, runs: Path) -> None:
     """Every bundle that a recipe left in ``runs``, on dev and test."""
-    path = ROOT / "results" / "recipes.json"
-    known = json.loads(path.read_text("utf-8"))["runs"] if path.is_file() else []
-    found = {(run["recipe"], run["seed"]): run for run in known}
-    floors = json.loads((ROOT / "results" / "tfidf.json").read_text("utf-8"))["runs"]
-    floor = {run["dataset"]: run["dev_weighted_f1"] for run in floors}
+    found = {(run["recipe"], run["seed"]): run for run in read_results("recipes")["runs"]}
+    floor = {run["dataset"]: run["dev_weighted_f1"] for run in read_results("tfidf")["runs"]}
     for recipe, job in RECIPES.items():
         for bundle in sorted((runs / recipe).glob("**/bundle")):
             how = ("--model", str(bundle), "--fast")
@@ -175,30 +167,21 @@ def measure_recipes(data: Path, runs: Path) -> None:
             }
             ordered = sorted(found.values(), key=lambda run: (list(RECIPES).index(run["recipe"]),
                                                               run["seed"]))  # fmt: skip
-            write(Which.RECIPES, "each recipe's bundle by its own policy", path.name, ordered)
+            write(Which.RECIPES, "each recipe's bundle by its own policy", "recipes", ordered)
 
 
 def measure(
     job: Job, data: Path, folder: Path, how: tuple[str, ...], split: str = "test"
 ) -> dict[str, Any]:
     """Evaluate and read the figures off; ends the script where that fails."""
-    code = sentixrl([*arguments(job, data, split), *how, "--out", str(folder)])
-    if code:
-        sys.exit(code)
+    run(*arguments(job, data, split), *how, "--out", str(folder))
     return headline(job, folder, split)
 
 
 def write(which: Which, what: str, file: str, runs: list[dict[str, Any]]) -> None:
     """Write what is known so far."""
-    content = {
-        "what": what,
-        "command": f"python scripts/measure_model.py {which.value} --data ../shared/data",
-        "date": date.today().isoformat(),
-        "machine": f"2 CPU cores, {platform.machine()}, no accelerator",
-        "runs": runs,
-    }
-    out = ROOT / "results" / file
-    out.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    command = f"python scripts/measure_model.py {which.value} --data ../shared/data"
+    write_results(file, what, command, {"runs": runs})
 
 
 def arguments(job: Job, data: Path, split: str) -> list[str]:

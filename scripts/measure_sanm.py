@@ -3,34 +3,30 @@
     python scripts/measure_sanm.py runs/meld/bundle meld --data ../shared/data
 
 The model judges every proposal of dev and test once, each with a counter-label. Policies are chosen
-on dev and applied to test; the look at test is logged. With ``--no-test`` only dev is looked at.
+on dev and applied to test; the look at test is logged. ``--no-test`` only prints.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from recording import ROOT, today, write_results
 
 import sentixrl
 from sentixrl import Classifier, Rules, datasets
 from sentixrl.experiments import sanm
 from sentixrl.runs import LEDGER_FILE, Entry, enter_ledger
 
-ROOT = Path(__file__).parent.parent
-
 
 def main(
     model: Annotated[str, typer.Argument(help="A bundle.")],
     dataset: Annotated[str, typer.Argument(help="A data set of the registry.")],
     data: Annotated[Path, typer.Option(help="Folder with a folder a data set.")],
-    out: Annotated[Path, typer.Option()] = ROOT / "results" / "sanm.json",
     test: Annotated[bool, typer.Option(help="Look at test as well.")] = True,
 ) -> None:
     """Measure and write."""
@@ -42,13 +38,7 @@ def main(
         changed = float((policies[name](last) != last.first).mean())
         policies[f"{name}: as many by margin"] = sanm.by_margin(changed)
     policies["always right about the first two"] = sanm.by_oracle
-    found: dict[str, Any] = {
-        "what": "negotiation on against off, first round, policies chosen on dev",
-        "command": f"python scripts/measure_sanm.py BUNDLE {dataset} --data ../shared/data",
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"2 CPU cores, {platform.machine()}, no accelerator",
-        "dataset": dataset,
-    }
+    found: dict[str, Any] = {"dataset": dataset}
     for split, (opinions, facts) in held.items():
         found[split] = {
             **facts,
@@ -57,10 +47,15 @@ def main(
             "policies": {name: sanm.measure(policy, opinions) for name, policy in policies.items()},
             "abstaining": sanm.abstaining(dev, opinions),
         }
-    out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
     if test:
+        write_results(
+            "sanm",
+            "negotiation on against off, first round, policies chosen on dev",
+            f"python scripts/measure_sanm.py BUNDLE {dataset} --data ../shared/data",
+            found,
+        )
         _log(found, model)
-    print(json.dumps({split: found[split]["information"] for split in held}, indent=1))
+    print(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 def _opinions(
@@ -84,7 +79,7 @@ def _opinions(
 def _log(found: Mapping[str, Any], model: str) -> None:
     test = found["test"]
     line = {
-        "date": found["date"],
+        "date": today(),
         "run": f"sanm-{found['dataset']}-{test['data_hash']}",
         "dataset": found["dataset"],
         "split": "test",

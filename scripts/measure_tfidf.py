@@ -9,14 +9,12 @@ the looks in results/ledger.jsonl. With names, only those are measured and the o
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import time
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from recording import RESULTS, read_results, today, write_results
 
 from sentixrl import datasets
 from sentixrl.evaluation import build_items, metrics_json
@@ -24,7 +22,6 @@ from sentixrl.evaluation.baselines import answered, tfidf
 from sentixrl.evaluation.metrics import HEADLINE
 from sentixrl.runs import enter_ledger
 
-RESULTS = Path(__file__).parent.parent / "results"
 SPLITS = ("train", "dev", "test")
 RUNS: dict[str, dict[str, Any]] = {
     "meld": {"anchor": 0.566},
@@ -96,24 +93,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
     parser.add_argument("names", nargs="*", help="data sets; all if none", metavar="NAME")
     given = parser.parse_args()
-    path = RESULTS / "tfidf.json"
-    known = {run["dataset"]: run for run in json.loads(path.read_text("utf-8"))["runs"]}
-    date = datetime.now(UTC).date().isoformat()
+    known = {run["dataset"]: run for run in read_results("tfidf")["runs"]}
     for name in given.names or RUNS:
         found = known[name] = measure(name, given.data)
-        log(found, date)
+        log(found, today())
         print(f"{name}: {100 * found['weighted_f1']['value']:.1f}, {found['settings']}", flush=True)
-    content = {
-        "what": "TF-IDF (word 1-2-grams, char 1-4-grams) + logistic regression",
-        "command": "python scripts/measure_tfidf.py --data ../shared/data",
-        "date": date,
-        "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, no accelerator",
-        "versions": {name: version(name) for name in ("scikit-learn", "numpy", "scipy")},
-        "seed": 0,
-        "selected_on": "dev",
-        "runs": [known[name] for name in RUNS if name in known],
-    }
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    write_results(
+        "tfidf",
+        "TF-IDF (word 1-2-grams, char 1-4-grams) + logistic regression",
+        "python scripts/measure_tfidf.py --data ../shared/data",
+        {
+            "versions": {name: version(name) for name in ("scikit-learn", "numpy", "scipy")},
+            "seed": 0,
+            "selected_on": "dev",
+            "runs": [known[name] for name in RUNS if name in known],
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,58 @@
+"""What the scripts that measure share: where figures are kept, when and where they were taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sentixrl.cli.main import run as sentixrl
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results"
+
+
+def today() -> str:
+    """The date, in UTC."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def write_results(name: str, what: str, command: str, facts: Mapping[str, Any]) -> None:
+    """Write ``results/NAME.json``.
+
+    Args:
+        name: Without its ending.
+        what: What was measured, in a clause.
+        command: What measures it again.
+        facts: Everything else.
+    """
+    content = {
+        "what": what,
+        "command": command,
+        "date": today(),
+        "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, no accelerator",
+        **facts,
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    (RESULTS / f"{name}.json").write_text(text, "utf-8")
+
+
+def read_results(name: str) -> dict[str, Any]:
+    """What ``results/NAME.json`` holds; no runs where there is none yet."""
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        return {"runs": []}
+    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return content
+
+
+def run(*words: str) -> None:
+    """Run a ``sentixrl`` command; what fails ends the script."""
+    code = sentixrl(list(words))
+    if code:
+        sys.exit(code)
