@@ -29,8 +29,8 @@ RUNS: dict[str, dict[str, Any]] = {
     "emotiontalk": {"anchor": 0.427},
     "emasac": {"anchor": 0.397},
     # The train split of CPED cannot be had; these four shows and two are of its valid file.
-    "cped": {"splits": ("lowres-train", "lowres-dev", "test")},
-    "ch_sims": {"task": "sentiment"},
+    "cped": {"splits": ("lowres-train", "lowres-dev", "test"), "title": "CPED, low-resource"},
+    "ch_sims": {"task": "sentiment", "title": "CH-SIMS v1, 3 sentiments"},
 }
 KEPT = ("n", "n_clusters", "accuracy", "weighted_f1", "macro_f1", "seed", "resamples", "level")
 
@@ -50,7 +50,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     best = max(trial.dev_weighted_f1 for trial in system.trials)
     return {
         "dataset": name,
-        "title": datasets.info(name).title,
+        "title": run.get("title", datasets.info(name).title),
         "task": task,
         "switches": switches,
         "split": "test",
