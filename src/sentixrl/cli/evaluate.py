@@ -6,16 +6,13 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from sentixrl import __version__
 from sentixrl.cli.arguments import (
@@ -36,26 +33,25 @@ from sentixrl.cli.arguments import (
     WindowOption,
 )
 from sentixrl.cli.console import answers, errors
+from sentixrl.cli.headline import headline_table
 from sentixrl.cli.progress import follow
+from sentixrl.cli.subjects import (
+    BaselineChoice,
+    Subject,
+    foreign,
+    from_model,
+    trained_baseline,
+)
 from sentixrl.errors import ConfigError, MissingDependencyError
 
 if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
     from sentixrl.datasets import Dataset
-    from sentixrl.evaluation.baselines.system import System
     from sentixrl.runs import RunFolder
 
 EXIT_INTERRUPTED = 130
 TEST = "test"
 CUSTOM = "custom"
-
-
-class BaselineChoice(StrEnum):
-    """Systems to compare with."""
-
-    MAJORITY = "majority"
-    TFIDF = "tfidf"
-    LABEL_ORDERS = "label-orders"
 
 
 def evaluate(
@@ -148,30 +144,15 @@ def evaluate(
         return classifier.with_labels(whole.label_set)
 
     if predictions is not None:
-        open_system: Callable[[Dataset], Subject] = partial(_foreign, predictions, whole)
+        open_system: Callable[[Dataset], Subject] = partial(foreign, predictions, whole)
     elif baseline in {BaselineChoice.MAJORITY, BaselineChoice.TFIDF}:
         load_part = partial(_part, dataset, data, task, switches)
-        open_system = partial(_baseline, baseline, load_part)
+        open_system = partial(trained_baseline, baseline, load_part)
     else:
         passes = rounds if baseline is BaselineChoice.LABEL_ORDERS else None
-        loaded = partial(_model, open_classifier, adapter, bits, passes, seed)
+        loaded = partial(from_model, open_classifier, adapter, bits, passes, seed)
         open_system = loaded
     _evaluate(Job(whole, neutral, out, limit, seed, ledger, open_system))
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is evaluated.
-
-    Attributes:
-        system: Answers dialogues.
-        identity: What makes it that system.
-        classifier: The classifier behind it, if there is one.
-    """
-
-    system: System
-    identity: Mapping[str, Any]
-    classifier: Classifier | None = None
 
 
 @dataclass(frozen=True)
@@ -288,56 +269,6 @@ def _part(
     return _load(name, data, split, task, switches, None)[0]
 
 
-def _foreign(path: Path, whole: Dataset, part: Dataset) -> Subject:
-    from sentixrl.evaluation.foreign import read_predictions
-    from sentixrl.runs.identity import fingerprint
-
-    system = read_predictions(path, whole)
-    return Subject(
-        system,
-        {"kind": "predictions", "model": {"name": system.name, "weights": fingerprint(path)}},
-    )
-
-
-def _baseline(
-    choice: BaselineChoice, load_part: Callable[[str], Dataset], part: Dataset
-) -> Subject:
-    from sentixrl.evaluation.baselines import majority, tfidf
-
-    train = load_part("train")
-    model: dict[str, Any] = {"name": choice.value, "train_hash": train.data_hash}
-    if choice is BaselineChoice.MAJORITY:
-        return Subject(majority(train), {"kind": "baseline", "model": model})
-    dev = load_part("dev")
-    with errors().status("Training TF-IDF on train, choosing on dev"):
-        system = tfidf(train, dev)
-    model |= {"dev_hash": dev.data_hash, "settings": system.settings.as_dict()}
-    return Subject(system, {"kind": "baseline", "model": model})
-
-
-def _model(
-    open_classifier: Callable[[], Classifier],
-    adapter: Path | None,
-    bits: int | None,
-    passes: int | None,
-    seed: int,
-    part: Dataset,
-) -> Subject:
-    from sentixrl.evaluation.baselines import label_orders
-    from sentixrl.runs import model_identity, options_identity
-
-    classifier = open_classifier()
-    identity = {
-        "kind": "model",
-        "model": model_identity(classifier, adapter=adapter, bits=bits),
-        **options_identity(classifier, part.dialogues),
-    }
-    if passes is None:
-        return Subject(classifier, identity, classifier)
-    identity |= {"kind": "baseline", "label_orders": passes}
-    return Subject(label_orders(classifier, passes, seed=seed), identity, classifier)
-
-
 def _announce(job: Job, part: Dataset, book: Path | None, notices: Console) -> None:
     """What will be done, before it is."""
     whole = job.whole
@@ -390,61 +321,6 @@ def _report(folder: Path, notices: Console) -> None:
         write_report(folder)
     except MissingDependencyError as error:
         notices.print(f"[yellow]No report:[/] {escape(error.message)} {escape(error.hint or '')}")
-
-
-def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Table:
-    """The numbers to look at first, in percent."""
-    identity = run.record["identity"]
-    data = identity["data"]
-    title = f"{identity['model']['name']} on {data['dataset']}/{data['split']}, {data['task']}"
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    table.add_column("%", justify="right")
-    table.add_column(f"{metrics['level']:.0%} interval", no_wrap=True)
-    for name, value in headline_rows(metrics):
-        table.add_row(name, percent(value.get("value")), interval(value))
-    speed = metrics["speed"]["utterances_per_second"]
-    if speed is not None and identity["kind"] != "predictions":
-        table.caption = f"{metrics['n']:,} utterances scored; {speed:,.1f} utterances/s"
-    else:
-        table.caption = f"{metrics['n']:,} utterances scored"
-    table.caption_justify = "left"
-    return table
-
-
-def headline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Name and value of every row of the headline table."""
-    rows: list[tuple[str, Mapping[str, Any]]] = [
-        ("weighted-F1", metrics["weighted_f1"]),
-        ("macro-F1", metrics["macro_f1"]),
-        ("accuracy", metrics["accuracy"]),
-    ]
-    if "micro_f1_without_neutral" in metrics:
-        found = metrics["micro_f1_without_neutral"]
-        rows.append((f"micro-F1 without {found['neutral']}", found))
-    for name, found in (metrics.get("graded") or {}).items():
-        kind, classes = name.split("_")
-        rows.append((f"{'Acc' if kind == 'acc' else 'F1'}-{classes} (CH-SIMS)", found))
-    rows += [
-        ("coverage (a label without force)", metrics["coverage"]),
-        ("weighted-F1, outlier as wrong", metrics["outlier_as_wrong"]["weighted_f1"]),
-    ]
-    calibration = metrics["calibration"] or {}
-    for part, what in (("proposal", "first posterior"), ("answer", "confidence")):
-        if calibration.get(part):
-            rows.append((f"ECE of the {what}", {"value": calibration[part]["ece"]}))
-    return rows
-
-
-def percent(value: float | None) -> str:
-    """A fraction in percent, one decimal."""
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def interval(found: Mapping[str, Any]) -> str:
-    """An interval's ends in percent."""
-    low, high = found.get("low"), found.get("high")
-    return "" if low is None or high is None else f"{percent(low)} – {percent(high)}"
 
 
 def _warn(metrics: Mapping[str, Any], out: Path, notices: Console) -> None:

@@ -1,0 +1,68 @@
+"""The numbers of an evaluation to look at first, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from sentixrl.runs import RunFolder
+
+
+def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Table:
+    """The numbers to look at first, in percent."""
+    identity = run.record["identity"]
+    data = identity["data"]
+    title = f"{identity['model']['name']} on {data['dataset']}/{data['split']}, {data['task']}"
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    table.add_column("%", justify="right")
+    table.add_column(f"{metrics['level']:.0%} interval", no_wrap=True)
+    for name, value in headline_rows(metrics):
+        table.add_row(name, percent(value.get("value")), interval(value))
+    speed = metrics["speed"]["utterances_per_second"]
+    if speed is not None and identity["kind"] != "predictions":
+        table.caption = f"{metrics['n']:,} utterances scored; {speed:,.1f} utterances/s"
+    else:
+        table.caption = f"{metrics['n']:,} utterances scored"
+    table.caption_justify = "left"
+    return table
+
+
+def headline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Name and value of every row of the headline table."""
+    rows: list[tuple[str, Mapping[str, Any]]] = [
+        ("weighted-F1", metrics["weighted_f1"]),
+        ("macro-F1", metrics["macro_f1"]),
+        ("accuracy", metrics["accuracy"]),
+    ]
+    if "micro_f1_without_neutral" in metrics:
+        found = metrics["micro_f1_without_neutral"]
+        rows.append((f"micro-F1 without {found['neutral']}", found))
+    for name, found in (metrics.get("graded") or {}).items():
+        kind, classes = name.split("_")
+        rows.append((f"{'Acc' if kind == 'acc' else 'F1'}-{classes} (CH-SIMS)", found))
+    rows += [
+        ("coverage (a label without force)", metrics["coverage"]),
+        ("weighted-F1, outlier as wrong", metrics["outlier_as_wrong"]["weighted_f1"]),
+    ]
+    calibration = metrics["calibration"] or {}
+    for part, what in (("proposal", "first posterior"), ("answer", "confidence")):
+        if calibration.get(part):
+            rows.append((f"ECE of the {what}", {"value": calibration[part]["ece"]}))
+    return rows
+
+
+def percent(value: float | None) -> str:
+    """A fraction in percent, one decimal."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def interval(found: Mapping[str, Any]) -> str:
+    """An interval's ends in percent."""
+    low, high = found.get("low"), found.get("high")
+    return "" if low is None or high is None else f"{percent(low)} – {percent(high)}"
