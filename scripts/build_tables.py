@@ -162,20 +162,38 @@ SANM_ROWS = (
 
 def sanm(content: Content) -> str:
     """What the second role knows, and what acting on it gains."""
-    splits = ("dev", "test")
+    dev, test = content["dev"], content["test"]
     knows = [
-        [title, *(points(content[split][part][name]) for split in splits)]
+        [title, *(points(split[part][name]) for split in (dev, test))]
         for title, part, name in SANM_ROWS
     ]
-    gains = []
-    for name, on_test in content["test"]["policies"].items():
-        on_dev = content["dev"]["policies"][name]
-        counts = [f"{on_test[key]:,}" for key in ("changed", "fixed", "broken")]
-        differences = [signed(found["difference"]) for found in (on_dev, on_test)]
-        gains.append([name, *differences, *counts, f"{on_test['p']:.2f}"])
-    facts = f"{content['what']}. {measured(content)}."
-    head = ["policy", "dev", "test", "changed on test", "fixed", "broken", "p"]
-    return "\n\n".join([table(["", *splits], knows), table(head, gains), facts])
+    gains = [
+        _gain(name, dev[part][name], test[part][name], mark)
+        for part, mark in (("policies", ""), ("shuffled", ", turns shuffled"))
+        for name in test[part]
+    ]
+    single = test["passes"]["generator alone"]["seconds"]
+    passes = [
+        [*_gain(name, dev["passes"][name], run), f"{run['seconds'] / single:.1f}×"]
+        for name, run in test["passes"].items()
+    ]
+    head = ["", "dev", "test", "changed on test", "fixed", "broken", "p"]
+    objects = f"Rounds object to the {content['objects']:.0%} of dev's proposals that the "
+    facts = f"{objects}discriminator likes least. {content['what']}. {measured(content)}."
+    return "\n\n".join(
+        [
+            table(["", "dev", "test"], knows),
+            table(["policy", *head[1:]], gains),
+            table(["passes", *head[1:], "time"], passes),
+            facts,
+        ]
+    )
+
+
+def _gain(name: str, dev: Content, test: Content, mark: str = "") -> list[str]:
+    counts = [f"{test[key]:,}" for key in ("changed", "fixed", "broken")]
+    return [name + mark, *(signed(found["difference"]) for found in (dev, test)), *counts,
+            f"{test['p']:.2f}"]  # fmt: skip
 
 
 def bench_training(content: Content) -> str:

@@ -9,18 +9,27 @@ on dev and applied to test; the look at test is logged. ``--no-test`` only print
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import random
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from recording import ROOT, today, write_results
 
 import sentixrl
-from sentixrl import Classifier, Rules, datasets
+from sentixrl import Classifier, Dialogue, Rules, datasets
+from sentixrl.evaluation.baselines import label_orders
+from sentixrl.evaluation.baselines.system import System
 from sentixrl.experiments import sanm
 from sentixrl.runs import LEDGER_FILE, Entry, enter_ledger
+
+OBJECTS = 0.2
+"""Share of dev's proposals that the runs of several rounds object to."""
 
 
 def main(
@@ -30,27 +39,32 @@ def main(
     test: Annotated[bool, typer.Option(help="Look at test as well.")] = True,
 ) -> None:
     """Measure and write."""
-    splits = ("dev", "test") if test else ("dev",)
-    held = {split: _opinions(model, dataset, data, split) for split in splits}
-    dev, last = held["dev"][0], held[splits[-1]][0]
-    policies: dict[str, sanm.Policy] = dict(sanm.choose(dev))
-    for name in list(policies):
-        changed = float((policies[name](last) != last.first).mean())
-        policies[f"{name}: as many by margin"] = sanm.by_margin(changed)
-    policies["always right about the first two"] = sanm.by_oracle
-    found: dict[str, Any] = {"dataset": dataset}
-    for split, (opinions, facts) in held.items():
+    parts = {
+        split: datasets.load(dataset, data / dataset, split)
+        for split in (("dev", "test") if test else ("dev",))
+    }
+    classifier = sentixrl.load(model, labels=parts["dev"].label_set)
+    held = {split: _opinions(classifier, part.dialogues) for split, part in parts.items()}
+    dev = held["dev"]
+    chosen = sanm.choose(dev)
+    threshold = _probability(float(np.quantile(dev.agree, OBJECTS)))
+    found: dict[str, Any] = {"dataset": dataset, "objects": OBJECTS}
+    for split, part in parts.items():
+        opinions = held[split]
         found[split] = {
-            **facts,
+            "n": len(opinions.gold),
+            "data_hash": part.data_hash,
             "oracle": sanm.oracle(opinions),
             "information": sanm.information(opinions),
-            "policies": {name: sanm.measure(policy, opinions) for name, policy in policies.items()},
+            "policies": _policies(chosen, dev, opinions),
+            "shuffled": _shuffled(classifier, part.dialogues, chosen),
+            "passes": _passes(classifier, part.dialogues, opinions, threshold),
             "abstaining": sanm.abstaining(dev, opinions),
         }
     if test:
         write_results(
             "sanm",
-            "negotiation on against off, first round, policies chosen on dev",
+            "negotiation on against off, policies chosen on dev",
             f"python scripts/measure_sanm.py BUNDLE {dataset} --data ../shared/data",
             found,
         )
@@ -58,22 +72,80 @@ def main(
     print(json.dumps(found, indent=1, ensure_ascii=False))
 
 
-def _opinions(
-    model: str, name: str, root: Path, split: str
-) -> tuple[sanm.Opinions, Mapping[str, Any]]:
-    """Every proposal judged once, each objected to, so that the counter-label is known."""
-    loaded = datasets.load(name, root / name, split)
-    first = sentixrl.load(model, labels=loaded.label_set)
-    options = replace(
-        first.negotiation, enabled=True, gate=None, agree_threshold=1.0, rules=Rules(1, 1)
-    )
-    judge = Classifier(first.engine, loaded.label_set, first.context, options, first.bundle)
-    answers = judge.predict_many(loaded)
-    entries = [
-        Entry(dialogue, answer, None) for dialogue, answer in zip(loaded, answers, strict=True)
+def _policies(
+    chosen: Mapping[str, sanm.Policy], dev: sanm.Opinions, held: sanm.Opinions
+) -> dict[str, Any]:
+    """Every policy, and beside it what it must beat."""
+    answers = {}
+    for name, policy in chosen.items():
+        answers[name] = policy(held)
+        changed = float((answers[name] != held.first).mean())
+        answers[f"{name}: as many by margin"] = sanm.by_margin(changed)(held)
+        answers[f"{name}: verdicts of other turns"] = sanm.by_strangers(policy)(held)
+    answers["biases alone"] = sanm.fit_weights(dev, both=False)(held)
+    answers["always right about the first two"] = sanm.by_oracle(held)
+    return {name: sanm.measure(found, held) for name, found in answers.items()}
+
+
+def _shuffled(
+    classifier: Classifier, dialogues: Sequence[Dialogue], chosen: Mapping[str, sanm.Policy]
+) -> dict[str, Any]:
+    """The policies where every dialogue's turns are in random order, against its own proposals."""
+    rng = random.Random(0)
+    mixed = [
+        replace(dialogue, utterances=tuple(rng.sample(dialogue.utterances, len(dialogue))))
+        for dialogue in dialogues
     ]
-    opinions = sanm.opinions(entries, loaded.label_set.names)
-    return opinions, {"n": len(opinions.gold), "data_hash": loaded.data_hash}
+    held = _opinions(classifier, mixed)
+    return {name: sanm.measure(policy(held), held) for name, policy in chosen.items()}
+
+
+def _passes(
+    classifier: Classifier, dialogues: Sequence[Dialogue], held: sanm.Opinions, threshold: float
+) -> dict[str, Any]:
+    """One to three rounds, and as many orders of the labels, each with what it costs."""
+    alone = _negotiating(classifier, enabled=False)
+    systems: dict[str, System] = {"generator alone": alone}
+    for rounds in (1, 2, 3):
+        systems[f"{rounds} round{'s' if rounds > 1 else ''}"] = _negotiating(
+            classifier, agree_threshold=threshold, rules=Rules(rounds, 1)
+        )
+    systems |= {f"{passes} label orders": label_orders(alone, passes) for passes in (2, 3)}
+    found = {}
+    for name, system in systems.items():
+        begun = time.perf_counter()
+        predictions = list(system.predict_many(dialogues))
+        seconds = time.perf_counter() - begun
+        answers = [
+            held.names.index(item.label or item.fallback or held.names[0])
+            for dialogue, prediction in zip(dialogues, predictions, strict=True)
+            for turn, item in zip(dialogue, prediction.items, strict=True)
+            if turn.gold is not None
+        ]
+        found[name] = {**sanm.measure(np.array(answers), held), "seconds": round(seconds, 2)}
+    return found
+
+
+def _negotiating(classifier: Classifier, **changes: Any) -> Classifier:  # noqa: ANN401
+    """The same classifier, negotiating otherwise."""
+    options = replace(classifier.negotiation, **{"enabled": True, "gate": None, **changes})
+    return Classifier(
+        classifier.engine, classifier.label_set, classifier.context, options, classifier.bundle
+    )
+
+
+def _opinions(classifier: Classifier, dialogues: Sequence[Dialogue]) -> sanm.Opinions:
+    """Every proposal judged once, each objected to, so that the counter-label is known."""
+    judge = _negotiating(classifier, agree_threshold=1.0, rules=Rules(1, 1))
+    entries = [
+        Entry(dialogue, answer, None)
+        for dialogue, answer in zip(dialogues, judge.predict_many(dialogues), strict=True)
+    ]
+    return sanm.opinions(entries, classifier.label_set.names)
+
+
+def _probability(odds: float) -> float:
+    return 1 / (1 + math.exp(-odds))
 
 
 def _log(found: Mapping[str, Any], model: str) -> None:

@@ -4,14 +4,15 @@ Contract: everything is read off the first round of a negotiating run: the gener
 and what the discriminator thought of its proposal. Choices (thresholds, weights) are fitted on one
 run, dev, and applied to another, test. Three questions, in order: is the truth among the first two
 (else no judge can find it); does P(agree) tell anything that the generator's own confidence and
-margin do not; and does any policy built on it beat the same number of changes made by margin alone.
+margin do not; and does any policy built on it beat its controls: the same number of changes made by
+margin alone, the generator with a bias a label, the verdicts of other turns.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from sentixrl.evaluation.significance import permutation_p
 from sentixrl.runs import Entry
 
 FOLDS = 5
+SHRINKAGE = 0.01
+"""What a squared bias costs, in nats an item: unshrunk biases fit dev's noise."""
 _FLOOR = 1e-9
 
 
@@ -210,6 +213,49 @@ def by_margin(changes: float) -> Policy:
     return answer
 
 
+def by_weights(own: float, other: float, bias: Floats) -> Policy:
+    """The largest own · log p_G + other · log p_D + bias."""
+    return lambda held: (own * held.generator + other * held.discriminator + bias).argmax(-1)
+
+
+def fit_weights(held: Opinions, *, both: bool) -> Policy:
+    """The weights and biases under which dev's gold labels are likeliest, biases shrunk.
+
+    Args:
+        held: Dev.
+        both: Weigh both roles; otherwise the generator alone, with its biases: a control.
+    """
+    from scipy.optimize import minimize
+
+    rows = np.arange(len(held.gold))
+
+    def loss(weights: Floats) -> float:
+        own, other, bias = weights[0], weights[1] * both, weights[2:]
+        scores = own * held.generator + other * held.discriminator + bias
+        peak = scores.max(-1, keepdims=True)
+        normaliser = np.log(np.exp(scores - peak).sum(-1)) + peak[:, 0]
+        return float((normaliser - scores[rows, held.gold]).mean() + SHRINKAGE * bias @ bias)
+
+    found = minimize(loss, np.concatenate([[1.0, 0.0], np.zeros(len(held.names))]))
+    return by_weights(float(found.x[0]), float(found.x[1]) * both, found.x[2:])
+
+
+def by_strangers(policy: Policy, seed: int = 0) -> Policy:
+    """A control: the same policy, fed the verdicts on other turns with the same proposal."""
+
+    def answer(held: Opinions) -> Ints:
+        rng = np.random.default_rng(seed)
+        source = np.arange(len(held.gold))
+        for label in range(len(held.names)):
+            alike = np.flatnonzero(held.first == label)
+            source[alike] = rng.permutation(alike)
+        return policy(
+            replace(held, agree=held.agree[source], discriminator=held.discriminator[source])
+        )
+
+    return answer
+
+
 def by_oracle(held: Opinions) -> Ints:
     """A control: whichever of the first two is right."""
     return np.where(held.second == held.gold, held.second, held.first)
@@ -224,16 +270,16 @@ def choose(held: Opinions) -> dict[str, Policy]:
         "runner-up": [by_runner_up(float(at)) for at in thresholds],
         "stacking": [by_stacking(float(w)) for w in np.linspace(0, 2, 21)],
     }
-    return {
+    chosen = {
         name: max(policies, key=lambda policy: _score(held, policy(held)))
         for name, policies in families.items()
     }
+    return chosen | {"stacking with biases": fit_weights(held, both=True)}
 
 
-def measure(policy: Policy, held: Opinions, how: Resampling | None = None) -> dict[str, Any]:
-    """A policy against the generator alone: scores, what was fixed and broken, a paired test."""
+def measure(answers: Ints, held: Opinions, how: Resampling | None = None) -> dict[str, Any]:
+    """Answers against the generator alone: scores, what was fixed and broken, a paired test."""
     how = how or Resampling()
-    answers = policy(held)
     fixed = (answers == held.gold) & ~held.right
     broken = (answers != held.gold) & held.right
     before, after = _tallies(held, held.first), _tallies(held, answers)
