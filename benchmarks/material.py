@@ -83,7 +83,7 @@ def dialogues_of(split: str, count: int) -> tuple[str, list[Dialogue]]:
         everything = load("meld", folder, split).dialogues
         step = max(1, len(everything) // count)
         chosen = list(everything[::step][:count])
-        return f"MELD {split}, every {step}th of {len(everything)} dialogues", chosen
+        return f"MELD {split}, one dialogue in {step} of {len(everything)}", chosen
     examples = read_dialogues(ROOT / "examples" / "en.txt")
     turns = [replace(turn, gold="neutral") for turn in examples[0]]
     repeated = [Dialogue(str(n), tuple(turns)) for n in range(count)]

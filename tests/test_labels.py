@@ -439,9 +439,11 @@ def test_the_rules_for_sets_hold_for_files(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("name: alegría\n".encode("latin-1"))
-    for path in (tmp_path / "none.yaml", tmp_path, latin, Path("nul\0.yaml")):
+    for path in (tmp_path, latin, Path("nul\0.yaml")):
         with pytest.raises(LabelError, match="cannot be read as UTF-8"):
             read_label_file(path)
+    with pytest.raises(LabelError, match=r"There is no label file .*none\.yaml"):
+        read_label_file(tmp_path / "none.yaml")
 
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ class ModelBundle:
         except OSError as error:
             raise ModelError(
                 f"{path} cannot be read: {error.strerror}.",
-                hint="Name a folder that 'save' has written.",
+                hint="Name a folder that 'sentixrl train' has written (OUT/bundle).",
             ) from None
         except ValidationError as error:
             first = error.errors()[0]

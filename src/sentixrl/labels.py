@@ -367,6 +367,10 @@ def read_label_file(path: Path) -> LabelSet:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise LabelError(f"The label file {path} is larger than {MAX_FILE_BYTES:,} bytes.")
         text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise LabelError(
+            f"There is no label file {path}.", hint="Paths are relative to where the command runs."
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path no system takes
         raise LabelError(f"The label file {path} cannot be read as UTF-8 text: {error}.") from None
     return _parse_set(text, str(path))

@@ -281,6 +281,16 @@ def test_the_negotiation_can_be_shown_in_both_voices(
     assert written.out.count("1  generator") == 3
 
 
+def test_a_record_without_negotiation_is_said_to_be_one(
+    shell: Shell, make_model: MakeModel, talk: Path
+) -> None:
+    command = ("classify", talk, "-m", make_model(), "--dtype", "float32", "--no-negotiate")
+    answer = shell(*command, "--show", "negotiation")
+    assert answer.code == 0
+    assert "nothing is negotiated here" in answer.err
+    assert "nothing is negotiated" not in shell(*command).err
+
+
 def test_a_turn_that_is_too_long_fails_alone(classify: Classify, tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("Ann: no\nBob: " + "no " * 2000 + "\nAnn: why?\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -329,10 +330,23 @@ def test_an_estimate_starts_nothing(base: Path, meld: Path, tmp_path: Path) -> N
     assert cost.gibibytes > 0
 
 
+def test_an_estimate_counts_the_second_role_and_its_fold_models(base: Path, meld: Path) -> None:
+    said: list[str] = []
+    alone = estimate(prepare(recipe(base), meld, said.append))
+    second = {"folds": 3, "epochs": 1}
+    both = estimate(prepare(recipe(base, discriminator=second), meld, said.append))
+    epochs = recipe(base).epochs
+    assert (alone.folds, alone.fold_tokens) == (0, 0)
+    assert both.folds == 3
+    assert both.tokens > alone.tokens
+    # Three models, each through two thirds of the data: two times through all of them.
+    assert both.fold_tokens == pytest.approx(2 * alone.tokens / epochs, rel=0.3)
+
+
 def test_a_training_that_does_not_fit_is_refused(base: Path, meld: Path) -> None:
     cost = estimate(prepare(recipe(base), meld, lambda text: None))
     check_memory(cost)
-    large = Estimate(cost.tokens, cost.steps, cost.minutes, 700.0, 16.0)
+    large = dataclasses.replace(cost, gibibytes=700.0, available=16.0)
     with pytest.raises(ConfigError, match=r"about 700\.0 GiB of memory; there are 16\.0"):
         check_memory(large)
 

@@ -95,7 +95,6 @@ def test_a_key_like_no_other_has_no_hint() -> None:
         ({"loss": {"gamma": -1}}, "loss.gamma"),
         ({"loss": {"adjust": 1, "variant": "vocabulary"}}, "loss"),
         ({"loss": {"distil": 0.3, "variant": "vocabulary"}, "discriminator": {}}, "loss"),
-        ({"loss": {"distil": 0.3}}, "the top level"),
         ({"optimiser": {"pack_tokens": 3}}, "optimiser.pack_tokens"),
         ({"discriminator": {"folds": 1}}, "discriminator.folds"),
         ({"window": {"history_max": 2, "history_min": 5}}, "window"),
@@ -110,8 +109,15 @@ def test_what_does_not_fit_is_said_with_its_place(changes: dict[str, Any], where
 
 @pytest.mark.parametrize("content", [None, "meld", ["meld"], {}, 3])
 def test_what_is_no_recipe_at_all(content: object) -> None:
-    with pytest.raises(ConfigError, match="does not fit at"):
+    with pytest.raises(ConfigError, match="does not fit"):
         parse_recipe(content, "r.yaml")
+
+
+def test_soft_labels_need_fold_models_that_teach() -> None:
+    message = refused(loss={"distil": 0.3}).message
+    assert "does not fit: 'loss.distil' needs 'discriminator'" in message
+    assert "add 'discriminator: {folds: 2}'" in message
+    parse_recipe({**LEAST, "loss": {"distil": 0.3}, "discriminator": {}}, "r.yaml")
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
@@ -119,7 +125,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_recipe(tmp_path / "none.yaml")
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: [", "utf-8")
-    with pytest.raises(ConfigError, match="not valid YAML"):
+    with pytest.raises(ConfigError, match=r"not valid YAML in line \d"):
         read_recipe(broken)
     broken.write_bytes(b"name: \xff\xfe")
     with pytest.raises(ConfigError, match="not valid YAML"):

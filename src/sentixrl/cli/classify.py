@@ -113,7 +113,7 @@ def classify(
             window=window,
             rounds=rounds,
             agreements=agreements,
-            negotiate=True if negotiate is None and show is not None else negotiate,
+            negotiate=negotiate,
             gate=gate,
             voice=voice.value,
             deduction=deduction.value,
@@ -181,6 +181,12 @@ def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: S
 
     console = answers()
     console.print(header(classifier), highlight=False)
+    if show is not None and not classifier.negotiation.enabled:
+        errors().print(
+            "[yellow]Note:[/] nothing is negotiated here, so each record is one answer of the "
+            "generator; --negotiate makes the model negotiate all the same.",
+            highlight=False,
+        )
     failures = 0
     for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
         console.print(view(dialogue, result, classifier.label_set))

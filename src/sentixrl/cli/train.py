@@ -93,10 +93,15 @@ def _seeds(text: str) -> list[int]:
 
 
 def _cost(cost: Estimate) -> str:
-    time = f", about {cost.minutes:,.0f} minutes on this machine" if cost.minutes else ""
+    minutes = None if cost.minutes is None else max(1, round(cost.minutes))
+    unit = "minute" if minutes == 1 else "minutes"
+    time = f", about {minutes:,} {unit} on this machine" if minutes else ""
+    before = (
+        f", and about {cost.fold_tokens:,} of {cost.folds} fold models before" if cost.folds else ""
+    )
     room = f" of {cost.available:,.0f}" if cost.available else ""
     return (
-        f"{cost.steps:,} steps, about {cost.tokens:,} tokens{time}; "
+        f"{cost.steps:,} steps, about {cost.tokens:,} tokens{before}{time}; "
         f"about {cost.gibibytes:.1f}{room} GiB of memory."
     )
 

@@ -89,6 +89,6 @@ def _read_label(turn: Utterance, label_set: LabelSet, place: str) -> Utterance:
         raise InputError(
             f"{place}: '{shown(turn.gold)}' is not a label of '{label_set.name}' "
             f"({shown(', '.join(label_set.names), 200)}).",
-            hint="Correct it, or name it in --labels.",
+            hint="Correct it, or give a label set that has it.",
         )
     return replace(turn, gold=found.name)

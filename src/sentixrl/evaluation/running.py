@@ -222,5 +222,6 @@ def ledger_line(run: RunFolder, metrics: Mapping[str, Any], date: str) -> dict[s
         "data_hash": data["data_hash"],
         "model": identity["model"]["name"],
         "weights": identity["model"].get("weights"),
+        "adapter": identity["model"].get("adapter"),
         "headline": {name: metrics[name]["value"] for name in HEADLINE},
     }

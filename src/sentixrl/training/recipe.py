@@ -231,7 +231,10 @@ class Recipe(_Part):
     @model_validator(mode="after")
     def _has_teachers(self) -> Recipe:
         if self.loss.distil and not self.discriminator:
-            raise ValueError("'loss.distil' needs 'discriminator', whose fold models teach")
+            raise ValueError(
+                "'loss.distil' needs 'discriminator', whose fold models teach: add "
+                "'discriminator: {folds: 2}' or leave it out"
+            )
         return self
 
     @field_validator("labels")
@@ -261,8 +264,10 @@ def read_recipe(path: Path) -> Recipe:
     except OSError as error:
         raise ConfigError(f"The recipe {path} cannot be read: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        first = str(error).splitlines()[0]
-        raise ConfigError(f"The recipe {path} is not valid YAML: {first}.") from None
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"The recipe {path} is not valid YAML{where}: {what}.") from None
     return parse_recipe(content, str(path))
 
 
@@ -276,7 +281,7 @@ def parse_recipe(content: object, origin: str) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the top level"
+        where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             key = str(first["loc"][-1])
             close = nearest(key, _keys_beside(first["loc"][:-1]))
@@ -285,7 +290,8 @@ def parse_recipe(content: object, origin: str) -> Recipe:
                 hint=f"Did you mean '{close}'?" if close else None,
             ) from None
         said = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"The recipe {origin} does not fit at '{where}': {said}.") from None
+        at = f" at '{where}'" if where else ""
+        raise ConfigError(f"The recipe {origin} does not fit{at}: {said}.") from None
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> tuple[str, ...]:
