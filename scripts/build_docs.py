@@ -1,16 +1,24 @@
-"""Write the parts of the docs that are made from the program: the commands' help.
+"""Write the parts of the docs that are made from the program: commands' help, keys of a recipe.
 
 With ``--check``, nothing is written; a difference is an error.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).parent.parent
-TARGET = ROOT / "docs" / "commands.md"
+DOCS = ROOT / "docs"
+MADE = "This page is made from the program itself: `python scripts/build_docs.py`."
 COMMANDS = (
     ("classify",),
     ("evaluate",),
@@ -44,29 +52,111 @@ def help_text(command: tuple[str, ...]) -> str:
     return "\n".join(line.rstrip() for line in result.output.strip().splitlines())
 
 
-def page() -> str:
+def commands_page() -> str:
     """The page of all commands."""
-    parts = [
-        "# Commands",
-        "This page is made from the program's own help: `python scripts/build_docs.py`.",
-    ]
+    parts = ["# Commands", MADE]
     for command in COMMANDS:
         parts.append(f"## `sentixrl {' '.join(command)}`\n\n```text\n{help_text(command)}\n```")
     return "\n\n".join(parts) + "\n"
 
 
+def recipes_page() -> str:
+    """The page of all keys of a recipe."""
+    from sentixrl.training import recipe
+
+    parts = [
+        "# Keys of a recipe",
+        f"{MADE} How recipes are written and what they are for is told in [Training](training.md).",
+        "What has no default must be given.",
+        keys(recipe.Recipe),
+        "## A part of `dev` and `apart`",
+        keys(recipe.DataPart),
+        "## A part of `train`",
+        "The same, and:",
+        keys(recipe.TrainPart, but=recipe.DataPart),
+    ]
+    for name in ("window", "loss", "draw", "optimiser", "discriminator"):
+        parts += [f"## `{name}`", keys(_section(recipe.Recipe.model_fields[name]))]
+    return "\n\n".join(parts) + "\n"
+
+
+def keys(model: type[BaseModel], but: type[BaseModel] | None = None) -> str:
+    """A table of a section's keys: what they take, their default, what they mean."""
+    meanings = _meanings(model)
+    rows = ["| key | takes | default | what it is |", "| --- | --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        if but is None or name not in but.model_fields:
+            rows.append(f"| `{name}` | {_takes(field)} | {_default(field)} | {meanings[name]} |")
+    return "\n".join(rows)
+
+
+def _meanings(model: type[BaseModel]) -> dict[str, str]:
+    """Attribute → what the class's docstring says of it, in one line of Markdown."""
+    _, _, listed = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
+    found = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", listed, re.MULTILINE)
+    return {name: " ".join(text.split()).replace("``", "`") for name, text in found}
+
+
+def _section(field: FieldInfo) -> type[BaseModel]:
+    kinds = get_args(field.annotation) or (field.annotation,)
+    section: type[BaseModel] = next(kind for kind in kinds if hasattr(kind, "model_fields"))
+    return section
+
+
+def _takes(field: FieldInfo) -> str:
+    kind: Any = field.annotation
+    rules = list(field.metadata)
+    if type(None) in get_args(kind):
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Annotated:
+        kind, *more = get_args(kind)
+        rules += [rule for one in more for rule in getattr(one, "metadata", [one])]
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(kind))
+    if get_origin(kind) is list:
+        return "parts"
+    if get_origin(kind) is dict:
+        return "name: value"
+    words = {str: "text", bool: "`true` or `false`", int: "whole number", float: "number"}
+    if kind not in words:
+        return "keys, below"
+    bounds = {"ge": "≥", "gt": ">", "le": "≤"}
+    found = [
+        f"{sign} {getattr(rule, name):g}"
+        for rule in rules
+        for name, sign in bounds.items()
+        if getattr(rule, name, None) is not None
+    ]
+    return " ".join([words[kind], *([", ".join(found)] if found else [])])
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.default
+    if field.is_required():
+        return ""
+    if value is None or value == "" or value == [] or value == {} or hasattr(value, "model_dump"):
+        return "–"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+PAGES = {"commands.md": commands_page, "recipes.md": recipes_page}
+
+
 def main() -> int:
-    """Write the page, or check it."""
+    """Write the pages, or check them."""
     os.environ.update(COLUMNS="100", TERMINAL_WIDTH="100", NO_COLOR="1", TERM="dumb")
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(text, "utf-8")
-        return 0
-    current = TARGET.read_text("utf-8") if TARGET.is_file() else ""
-    if current != text:
-        print(f"{TARGET.relative_to(ROOT)} is out of date: run python scripts/build_docs.py")
+    stale = []
+    for name, make in PAGES.items():
+        path, text = DOCS / name, make()
+        current = path.read_text("utf-8") if path.is_file() else ""
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text, "utf-8")
+        elif current != text:
+            stale.append(name)
+    if stale:
+        print(f"docs: {', '.join(stale)} out of date: run python scripts/build_docs.py")
         return 1
-    print("docs: command help is up to date")
+    print("docs: commands and recipe keys are up to date")
     return 0
 
 

@@ -89,7 +89,13 @@ class TrainPart(DataPart):
 
 
 class Window(_Part):
-    """The history window (see :class:`~sentixrl.context.window.HistoryWindow`)."""
+    """The history window (see :class:`~sentixrl.context.window.HistoryWindow`).
+
+    Attributes:
+        history_max: Most earlier turns that a prompt shows.
+        history_min: Most that are kept when the window's start jumps.
+        max_tokens: Most tokens that these and the turn itself take together.
+    """
 
     history_max: Annotated[int, Field(ge=0)] = 24
     history_min: Annotated[int, Field(ge=0)] = 8
@@ -129,7 +135,13 @@ class Loss(_Part):
 
 
 class Draw(_Part):
-    """How label sets are drawn (see :class:`~sentixrl.training.drawing.LabelDraw`)."""
+    """How label sets are drawn (see :class:`~sentixrl.training.drawing.LabelDraw`).
+
+    Attributes:
+        shuffle: Show the labels in a new order in every pack.
+        subset: How often labels that a pack does not need may be left out.
+        wording: How often a label is shown by another word.
+    """
 
     shuffle: bool = False
     subset: Share = 0.0
