@@ -137,7 +137,7 @@ def test_a_card_names_data_of_ones_own(trained: Trained, tmp_path: Path) -> None
     facts["sources"][0] |= {"dataset": "custom", "variant": "shifts", "task": "label"}
     write_card(facts, tmp_path)
     card = (tmp_path / "README.md").read_text("utf-8")
-    assert "| custom, shifts | train | 60 | 180 | 6.0 | 0 | one's own |" in card
+    assert "| custom, shifts | train | 60 | 180 | 6.0 | 0 | a file of the trainer's own |" in card
 
 
 def test_nothing_is_left_over(trained: Trained) -> None:

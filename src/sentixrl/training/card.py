@@ -30,7 +30,7 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
     template = resources.files("sentixrl") / "training" / "card.jinja"
     sources = [*facts["sources"], *(s for one in facts["earlier"] for s in one["sources"])]
     licences = {
-        name: info(name).licence if name in REGISTRY else "one's own"
+        name: info(name).licence if name in REGISTRY else "a file of the trainer's own"
         for name in {source["dataset"] for source in sources}
     }
     recipe = facts["recipe"]

@@ -126,7 +126,10 @@ def load_sources(recipe: Recipe, root: Path, say: Callable[[str], None]) -> list
                 "dev or test data.")  # fmt: skip
         missing = [name for name, count in data.label_counts.items() if not count]
         if missing:
-            say(f"{part.name}: no example of {', '.join(missing)}.")
+            say(
+                f"{part.name}: no example of {', '.join(missing)}; the "
+                "model will hardly learn to answer so."
+            )
         sources.append(Source(data, part.epochs or recipe.epochs, len(found.drop)))
     if not any(source.data.labelled for source in sources):
         raise ConfigError("No utterance of the training data has a label.")
