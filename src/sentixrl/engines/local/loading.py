@@ -136,17 +136,31 @@ def locate(model: str | Path | None) -> tuple[str, Path]:
 def _from_hub(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            HfHubHTTPError,
+            HFValidationError,
+            RepositoryNotFoundError,
+        )
     except ImportError:
         raise MissingDependencyError.of("huggingface_hub", "local") from None
     wanted = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
     try:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        hint = "Check the name and the network, or give the folder of a saved model."
+        if isinstance(error, GatedRepoError):
+            why = "it asks for its licence to be accepted"
+            hint = "Accept it on the model's page and log in with 'hf auth login'."
+        elif isinstance(error, RepositoryNotFoundError):
+            why = "the hub knows none of this name, or shows it to its members alone"
+        elif isinstance(error, HFValidationError):
+            why = "that is no name of a model"
+        else:
+            why = "the hub cannot be reached"
         raise ModelError(
-            f"The model '{name}' is not a folder here and could not be had from the hub: "
-            f"{type(error).__name__}.",
-            hint="Check the name and the network, or give the folder of a saved model.",
+            f"The model '{name}' is not a folder here and could not be had from the hub: {why}.",
+            hint=hint,
             retryable=True,
         ) from None
 
