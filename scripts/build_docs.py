@@ -75,8 +75,9 @@ def recipes_page() -> str:
         "The same, and:",
         keys(recipe.TrainPart, but=recipe.DataPart),
     ]
-    for name in ("window", "loss", "draw", "optimiser", "discriminator"):
-        parts += [f"## `{name}`", keys(_section(recipe.Recipe.model_fields[name]))]
+    for name, section in recipe.SECTIONS.items():
+        if not issubclass(section, recipe.DataPart):
+            parts += [f"## `{name}`", keys(section)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,12 +96,6 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
     _, _, listed = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
     found = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", listed, re.MULTILINE)
     return {name: " ".join(text.split()).replace("``", "`") for name, text in found}
-
-
-def _section(field: FieldInfo) -> type[BaseModel]:
-    kinds = get_args(field.annotation) or (field.annotation,)
-    section: type[BaseModel] = next(kind for kind in kinds if hasattr(kind, "model_fields"))
-    return section
 
 
 def _takes(field: FieldInfo) -> str:

@@ -18,7 +18,7 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.local.framing import Framing
 from sentixrl.engines.local.loading import LocalOptions, open_engine
-from sentixrl.errors import ConfigError
+from sentixrl.errors import ConfigError, InputError
 from sentixrl.labels import LabelSet, scheme
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import Packer
@@ -279,7 +279,7 @@ def test_a_file_of_ones_own_is_a_part_too(tmp_path: Path) -> None:
     assert [turn.gold for turn in data.utterances] == ["tired", "calm"]
     assert (data.name, data.variant, data.split) == ("custom", "shifts", "train")
     assert part.name == f"{path}:train"
-    with pytest.raises(ConfigError, match=r"none\.csv, which does not exist"):
+    with pytest.raises(InputError, match=r"none\.csv"):
         load_part(part.model_copy(update={"file": str(tmp_path / "none.csv")}), tmp_path, seed=0)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sentixrl.calibration.posterior import Calibration, Floats
+from sentixrl.calibration.posterior import Calibration, Floats, normalise
 from sentixrl.errors import ConfigError
 
 STEEPEST, FLATTEST = 20.0, 0.05
@@ -39,7 +39,4 @@ def fit_temperature(log_probs: Floats, gold: np.ndarray) -> Calibration:
 
 def _loss(scale: float, log_probs: Floats, gold: np.ndarray) -> float:
     """Mean negative log-likelihood of the gold labels."""
-    scaled = scale * log_probs
-    peak = scaled.max(axis=-1, keepdims=True)
-    normaliser = np.log(np.exp(scaled - peak).sum(axis=-1)) + peak[:, 0]
-    return float((normaliser - scaled[np.arange(len(gold)), gold]).mean())
+    return float(-normalise(scale * log_probs)[np.arange(len(gold)), gold].mean())

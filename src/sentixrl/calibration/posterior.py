@@ -62,10 +62,10 @@ class Calibration:
 
 
 def normalise(scores: Floats) -> Floats:
-    """``log softmax`` of scores, shape kept; at least one of them must be finite."""
-    peak = scores.max()
-    if not np.isfinite(peak):
-        raise ValueError(f"scores whose largest is {peak} have no softmax")
+    """``log softmax`` over the last axis, shape kept; a score of each row must be finite."""
+    peak = scores.max(axis=-1, keepdims=True)
+    if not np.isfinite(peak).all():
+        raise ValueError(f"scores whose largest is {peak.min()} have no softmax")
     shifted = scores - peak
-    normalised: Floats = shifted - np.log(np.exp(shifted).sum())
+    normalised: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return normalised

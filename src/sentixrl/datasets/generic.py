@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.datasets.files import find
+from sentixrl.datasets.files import MISSING, find
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats import Columns, read_dialogues
@@ -46,6 +46,12 @@ def load_custom(
             two dialogues of one name.
     """
     source = Path(path)
+    if not source.exists():
+        raise InputError(
+            f"There is no file or folder {source}.",
+            hint="Paths are relative to where the command runs.",
+            code=MISSING,
+        )
     if not source.is_file():
         names = [split + ending for ending in ENDINGS]
         hint = "Give a file, or a folder with a file a split."

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentixrl.calibration.posterior import normalise
 from sentixrl.errors import InputError
 from sentixrl.evaluation.confusion import Floats, Ints, count
 from sentixrl.evaluation.intervals import Resampling
@@ -196,7 +197,7 @@ def by_runner_up(threshold: float) -> Policy:
 
 def by_stacking(weight: float) -> Policy:
     """The largest log p_G + weight · log p_D."""
-    return lambda held: (held.generator + weight * held.discriminator).argmax(-1)
+    return by_weights(1.0, weight)
 
 
 def by_margin(changes: float) -> Policy:
@@ -213,7 +214,7 @@ def by_margin(changes: float) -> Policy:
     return answer
 
 
-def by_weights(own: float, other: float, bias: Floats) -> Policy:
+def by_weights(own: float, other: float, bias: Floats | float = 0.0) -> Policy:
     """The largest own · log p_G + other · log p_D + bias."""
     return lambda held: (own * held.generator + other * held.discriminator + bias).argmax(-1)
 
@@ -232,9 +233,8 @@ def fit_weights(held: Opinions, *, both: bool) -> Policy:
     def loss(weights: Floats) -> float:
         own, other, bias = weights[0], weights[1] * both, weights[2:]
         scores = own * held.generator + other * held.discriminator + bias
-        peak = scores.max(-1, keepdims=True)
-        normaliser = np.log(np.exp(scores - peak).sum(-1)) + peak[:, 0]
-        return float((normaliser - scores[rows, held.gold]).mean() + SHRINKAGE * bias @ bias)
+        likelihood = normalise(scores)[rows, held.gold].mean()
+        return float(SHRINKAGE * bias @ bias - likelihood)
 
     found = minimize(loss, np.concatenate([[1.0, 0.0], np.zeros(len(held.names))]))
     return by_weights(float(found.x[0]), float(found.x[1]) * both, found.x[2:])

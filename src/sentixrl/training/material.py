@@ -78,11 +78,6 @@ def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
         InputError: Its files are not as they should be.
     """
     if part.file is not None and part.labels is not None:
-        if not Path(part.file).exists():
-            raise ConfigError(
-                f"The recipe names {part.file}, which does not exist.",
-                hint="Paths in a recipe are relative to where the command runs.",
-            )
         own = load_custom(part.file, resolve_labels(part.labels), part.split)
         return draw(replace(own, variant=Path(part.file).stem), part.limit, seed)
     folder = root / part.dataset

@@ -7,6 +7,7 @@ given on the command line.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -265,6 +266,19 @@ class Recipe(_Part):
         return language
 
 
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "train": TrainPart,
+    "dev": DataPart,
+    "apart": DataPart,
+    "window": Window,
+    "loss": Loss,
+    "draw": Draw,
+    "optimiser": Optimiser,
+    "discriminator": Discriminator,
+}
+"""Key → what stands under it."""
+
+
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
@@ -308,17 +322,7 @@ def parse_recipe(content: object, origin: str) -> Recipe:
 
 def _keys_beside(location: tuple[int | str, ...]) -> tuple[str, ...]:
     """The keys that are known where an unknown one stands."""
-    sections: dict[str, type[BaseModel]] = {
-        "train": TrainPart,
-        "dev": DataPart,
-        "apart": DataPart,
-        "loss": Loss,
-        "draw": Draw,
-        "optimiser": Optimiser,
-        "discriminator": Discriminator,
-        "window": Window,
-    }
-    section = sections.get(str(location[0]), Recipe) if location else Recipe
+    section = SECTIONS.get(str(location[0]), Recipe) if location else Recipe
     return tuple(section.model_fields)
 
 
