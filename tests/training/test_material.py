@@ -232,7 +232,8 @@ def test_data_that_share_text_are_refused_with_the_command(tmp_path: Path, base:
     copy_into_test(write_meld(tmp_path), 6)
     with pytest.raises(ConfigError) as caught:
         load_sources(recipe(base), tmp_path, lambda text: None)
-    assert "2 dialogues of meld:train share text with meld:test" in caught.value.message
+    assert "2 of the 60 dialogues of meld:train share text" in caught.value.message
+    assert "with meld:test" in caught.value.message
     assert caught.value.hint
     assert "drop_overlap: true" in caught.value.hint
     assert "sentixrl datasets overlap" in caught.value.hint
@@ -246,14 +247,16 @@ def test_or_dropped_when_asked(tmp_path: Path, base: Path) -> None:
     assert len(source.data) == 58
     assert not {d.id for d in source.data} & {"0", "1"}
     assert any("2 dialogues dropped" in text for text in said)
-    assert any("no example of neutral, surprise, fear, disgust" in text for text in said)
+    assert any("no turn is labelled neutral, surprise, fear, disgust" in text for text in said)
 
 
 def test_dev_is_kept_apart_without_being_named(tmp_path: Path, base: Path) -> None:
     write_meld(tmp_path)
     train = (tmp_path / "meld" / "train_sent_emo.csv").read_text("utf-8")
     (tmp_path / "meld" / "dev_sent_emo.csv").write_text(train, "utf-8")
-    with pytest.raises(ConfigError, match="share text with meld:dev"):
+    with pytest.raises(
+        ConfigError, match=r"share text \(two runs of eight words, or all of it\) with meld:dev"
+    ):
         load_sources(recipe(base, apart=[]), tmp_path, lambda text: None)
 
 

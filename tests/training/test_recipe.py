@@ -53,22 +53,22 @@ def test_there_are_recipes() -> None:
 @pytest.mark.parametrize(
     ("changes", "where", "meant"),
     [
-        ({"epoch": 3}, "epoch", "epochs"),
-        ({"loss": {"gama": 2}}, "loss.gama", "gamma"),
-        ({"optimiser": {"rates": 1e-4}}, "optimiser.rates", "rate"),
-        ({"train": [{"dataset": "meld", "epoch": 2}]}, "train.0.epoch", "epochs"),
-        ({"dev": [{"dataset": "meld", "splits": "dev"}]}, "dev.0.splits", "split"),
-        ({"apart": [{"dataset": "meld", "limits": 3}]}, "apart.0.limits", "limit"),
-        ({"draw": {"suffle": True}}, "draw.suffle", "shuffle"),
-        ({"discriminator": {"fold": 2}}, "discriminator.fold", "folds"),
-        ({"window": {"history_mx": 2}}, "window.history_mx", "history_max"),
+        ({"epoch": 3}, "'epoch'", "epochs"),
+        ({"loss": {"gama": 2}}, "'gama' in 'loss'", "gamma"),
+        ({"optimiser": {"rates": 1e-4}}, "'rates' in 'optimiser'", "rate"),
+        ({"train": [{"dataset": "meld", "epoch": 2}]}, "'epoch' in part 1 of 'train'", "epochs"),
+        ({"dev": [{"dataset": "meld", "splits": "dev"}]}, "'splits' in part 1 of 'dev'", "split"),
+        ({"apart": [{"dataset": "meld", "limits": 3}]}, "'limits' in part 1 of 'apart'", "limit"),
+        ({"draw": {"suffle": True}}, "'suffle' in 'draw'", "shuffle"),
+        ({"discriminator": {"fold": 2}}, "'fold' in 'discriminator'", "folds"),
+        ({"window": {"history_mx": 2}}, "'history_mx' in 'window'", "history_max"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest(
     changes: dict[str, Any], where: str, meant: str
 ) -> None:
     error = refused(**changes)
-    assert f"unknown key '{where}'" in error.message
+    assert f"unknown key {where}." in error.message
     assert error.hint == f"Did you mean '{meant}'?"
 
 
@@ -79,38 +79,71 @@ def test_a_key_like_no_other_has_no_hint() -> None:
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        ({"epochs": "many"}, "epochs"),
-        ({"epochs": 0}, "epochs"),
-        ({"method": "half"}, "method"),
-        ({"train": []}, "train"),
-        ({"train": "meld"}, "train"),
-        ({"train": [{"split": "train"}]}, "train.0.dataset"),
-        ({"train": [{"dataset": "custom", "file": "mine.csv"}]}, "train.0"),
-        ({"train": [{"dataset": "meld", "labels": "meld-7"}]}, "train.0"),
-        ({"dev": [{"dataset": "custom", "file": "mine.csv", "labels": "joy"}]}, "dev.0"),
-        ({"rank": 1.5}, "rank"),
-        ({"seed": None}, "seed"),
-        ({"name": "no slashes/here"}, "name"),
-        ({"draw": {"subset": 1.5}}, "draw.subset"),
-        ({"loss": {"gamma": -1}}, "loss.gamma"),
-        ({"loss": {"adjust": 1, "variant": "vocabulary"}}, "loss"),
-        ({"loss": {"distil": 0.3, "variant": "vocabulary"}, "discriminator": {}}, "loss"),
-        ({"optimiser": {"pack_tokens": 3}}, "optimiser.pack_tokens"),
-        ({"discriminator": {"folds": 1}}, "discriminator.folds"),
-        ({"window": {"history_max": 2, "history_min": 5}}, "window"),
-        ({"labels": "meld-8"}, "labels"),
-        ({"labels": "joy"}, "labels"),
-        ({"language": "tlh"}, "language"),
+        ({"epochs": "many"}, "'epochs'"),
+        ({"epochs": 0}, "'epochs'"),
+        ({"method": "half"}, "'method'"),
+        ({"train": []}, "'train'"),
+        ({"train": "meld"}, "'train'"),
+        ({"train": [{"split": "train"}]}, "'dataset' in part 1 of 'train'"),
+        ({"train": [{"dataset": "custom", "file": "mine.csv"}]}, "part 1 of 'train'"),
+        ({"train": [{"dataset": "meld", "labels": "meld-7"}]}, "part 1 of 'train'"),
+        ({"dev": [{"dataset": "custom", "file": "mine.csv", "labels": "joy"}]}, "part 1 of 'dev'"),
+        ({"rank": 1.5}, "'rank'"),
+        ({"seed": None}, "'seed'"),
+        ({"name": "no slashes/here"}, "'name'"),
+        ({"draw": {"subset": 1.5}}, "'subset' in 'draw'"),
+        ({"loss": {"gamma": -1}}, "'gamma' in 'loss'"),
+        ({"loss": {"adjust": 1, "variant": "vocabulary"}}, "'loss'"),
+        ({"loss": {"distil": 0.3, "variant": "vocabulary"}, "discriminator": {}}, "'loss'"),
+        ({"optimiser": {"pack_tokens": 3}}, "'pack_tokens' in 'optimiser'"),
+        ({"discriminator": {"folds": 1}}, "'folds' in 'discriminator'"),
+        ({"window": {"history_max": 2, "history_min": 5}}, "'window'"),
+        ({"labels": "meld-8"}, "'labels'"),
+        ({"labels": "joy"}, "'labels'"),
+        ({"language": "tlh"}, "'language'"),
     ],
 )
 def test_what_does_not_fit_is_said_with_its_place(changes: dict[str, Any], where: str) -> None:
-    assert f"does not fit at '{where}'" in refused(**changes).message
+    assert f"does not fit at {where}: " in refused(**changes).message
 
 
 @pytest.mark.parametrize("content", [None, "meld", ["meld"], {}, 3])
 def test_what_is_no_recipe_at_all(content: object) -> None:
     with pytest.raises(ConfigError, match="does not fit"):
         parse_recipe(content, "r.yaml")
+
+
+@pytest.mark.parametrize(
+    ("part", "said", "hint"),
+    [
+        ({"dataset": "costum"}, "no data set called 'costum'", "There are: meld"),
+        ({"dataset": "emorynpl"}, "no data set called 'emorynpl'", "Did you mean 'emorynlp'?"),
+        ({"dataset": "meld", "split": "tset"}, "no split called 'tset'", "There are: train"),
+        ({"dataset": "meld", "task": "mood"}, "no task called 'mood'", "There are: emotion"),
+        (
+            {"dataset": "brighter", "switches": {"lang": "es"}},
+            "no switch called 'lang'",
+            "language",
+        ),
+    ],
+)
+def test_a_part_that_is_not_there_is_said_before_anything_is_loaded(
+    part: dict[str, Any], said: str, hint: str
+) -> None:
+    error = refused(train=[{"dataset": "meld"}, part])
+    assert "part 2 of 'train': " in error.message
+    assert said in error.message
+    assert error.hint is not None
+    assert hint in error.hint
+
+
+def test_a_label_set_that_is_not_there_brings_the_known_ones() -> None:
+    assert "meld-7" in (refused(labels="meld-8").hint or "")
+
+
+def test_a_data_set_is_found_however_it_is_spelt() -> None:
+    recipe = parse_recipe({**LEAST, "train": [{"dataset": "CH-SIMS"}]}, "r.yaml")
+    assert recipe.train[0].dataset == "ch_sims"
 
 
 def test_soft_labels_need_fold_models_that_teach() -> None:
@@ -134,9 +167,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_file_is_read_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
-    train = [{"dataset": "xed", "split": "all", "switches": {"language": "es", "neutral": False}}]
+    train = [
+        {"dataset": "xed", "split": "all", "switches": {"language": "es", "single_label": False}}
+    ]
     path.write_text(yaml.safe_dump({**LEAST, "train": train, "language": "auto"}), "utf-8")
     recipe = read_recipe(path)
-    assert recipe.train[0].switches == {"language": "es", "neutral": False}
-    assert recipe.train[0].name == "xed:all:language=es:neutral=False"
+    assert recipe.train[0].switches == {"language": "es", "single_label": False}
+    assert recipe.train[0].name == "xed:all:language=es:single_label=False"
     assert isinstance(recipe, Recipe)

@@ -61,7 +61,10 @@ def evaluate(
     ],
     data: Annotated[Path, typer.Option(help="The folder (or file) that holds the data.")],
     out: Annotated[Path, typer.Option(help="The run folder; an unfinished run goes on there.")],
-    split: Annotated[str, typer.Option(help="Which split.")] = TEST,
+    split: Annotated[
+        str | None,
+        typer.Option(help=f"Which split; default: {TEST}, or all of a '{CUSTOM}' file."),
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help="Which annotation; default: the data set's first.")
     ] = None,
@@ -118,7 +121,8 @@ def evaluate(
     """Measure a model, a baseline or anybody's predictions on a data set."""
     _check_choice(model, predictions, baseline)
     switches = dict(_pair(text) for text in switch or [])
-    whole, neutral = _load(dataset, data, split, task, switches, labels)
+    wanted = split or ("all" if dataset == CUSTOM and data.is_file() else TEST)
+    whole, neutral = _load(dataset, data, wanted, task, switches, labels)
 
     def open_classifier() -> Classifier:
         from sentixrl.cli.options import build_classifier
@@ -275,7 +279,7 @@ def _announce(job: Job, part: Dataset, book: Path | None, notices: Console) -> N
     turns = sum(len(dialogue) for dialogue in part)
     drawn = "" if part is whole else f" (of {len(whole):,}, drawn with seed {job.seed})"
     notices.print(
-        f"{whole.name}/{whole.split}, {whole.task}: {len(part):,} dialogues{drawn}, "
+        f"{whole.title}, {whole.task}: {len(part):,} dialogues{drawn}, "
         f"{turns:,} utterances, {part.labelled:,} of them with a gold label.",
         highlight=False,
         markup=False,

@@ -9,6 +9,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from sentixrl.datasets.dataset import titled
+
 if TYPE_CHECKING:
     from sentixrl.runs import RunFolder
 
@@ -17,7 +19,8 @@ def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Table:
     """The numbers to look at first, in percent."""
     identity = run.record["identity"]
     data = identity["data"]
-    title = f"{identity['model']['name']} on {data['dataset']}/{data['split']}, {data['task']}"
+    what = titled(data["dataset"], data["split"], data["variant"])
+    title = f"{identity['model']['name']} on {what}, {data['task']}"
     table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     table.add_column("%", justify="right")

@@ -84,6 +84,11 @@ class Dataset:
         return iter(self.dialogues)
 
     @property
+    def title(self) -> str:
+        """What messages call it, for example ``emorynlp/dev (full)``."""
+        return titled(self.name, self.split, self.variant)
+
+    @property
     def utterances(self) -> Iterator[Utterance]:
         """All turns, context included, in order."""
         return (turn for dialogue in self.dialogues for turn in dialogue)
@@ -124,15 +129,20 @@ class Dataset:
         if unknown := unwanted - {dialogue.id for dialogue in self.dialogues}:
             raise InputError(
                 f"{len(unknown):,} of the {len(unwanted):,} dialogues to drop are not in "
-                f"{self.name}/{self.split}, for example '{min(unknown)}'.",
+                f"{self.title}, for example '{min(unknown)}'.",
                 hint="Make the list with 'sentixrl datasets overlap' from this very split.",
             )
         kept = tuple(dialogue for dialogue in self.dialogues if dialogue.id not in unwanted)
         if not kept:
-            raise InputError(f"Nothing of {self.name}/{self.split} would remain.")
+            raise InputError(f"Nothing of {self.title} would remain.")
         gone = sum(len(dialogue) for dialogue in self.dialogues if dialogue.id in unwanted)
         left_out = {**self.left_out, "in a dropped dialogue": gone} if gone else self.left_out
         return replace(self, dialogues=kept, left_out=left_out)
+
+
+def titled(name: str, split: str, variant: str) -> str:
+    """What tables and messages call a split."""
+    return f"{name}/{split} ({variant})" if variant else f"{name}/{split}"
 
 
 def labels_of(utterance: Utterance) -> tuple[str, ...]:

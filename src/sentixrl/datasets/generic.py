@@ -67,7 +67,16 @@ def load_custom(
             hint="A table needs a column such as 'label' or 'emotion', JSON a 'label' a turn.",
         )
     rows = sum(labelled.values())
-    return Dataset(NAME, split, "label", label_set, named, rows=rows, source_labels=labelled)
+    return Dataset(
+        NAME,
+        split,
+        "label",
+        label_set,
+        named,
+        variant=source.stem,
+        rows=rows,
+        source_labels=labelled,
+    )
 
 
 def _check_ids(dialogues: list[Dialogue], source: Path) -> None:

@@ -108,6 +108,20 @@ def split_name(entry: DatasetInfo, split: str) -> str:
     return name
 
 
+def task_name(entry: DatasetInfo, task: str | None) -> str:
+    """The annotation that is meant; the data set's first if ``None``.
+
+    Raises:
+        ConfigError: The data set has no such task.
+    """
+    if task and task not in entry.tasks:
+        raise ConfigError(
+            f"{entry.name} has no task called '{shown(task)}'.",
+            hint=f"There are: {', '.join(entry.tasks)}.",
+        )
+    return task or entry.task
+
+
 def switch_value(entry: DatasetInfo, name: str, value: Switch) -> Switch:
     """The allowed value of a switch that ``value`` is, also written as text (``off``, ``no``).
 
@@ -146,12 +160,7 @@ def _request(
     task: str | None,
     switches: Mapping[str, Switch],
 ) -> Request:
-    chosen = task or entry.task
-    if chosen not in entry.tasks:
-        raise ConfigError(
-            f"{entry.name} has no task called '{shown(chosen)}'.",
-            hint=f"There are: {', '.join(entry.tasks)}.",
-        )
+    chosen = task_name(entry, task)
     values = {name: allowed[0] for name, allowed in entry.switches.items()}
     values |= {name: switch_value(entry, name, value) for name, value in switches.items()}
     labels = scheme(entry.tasks[chosen].scheme)

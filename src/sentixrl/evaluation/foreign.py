@@ -216,7 +216,7 @@ def _check_whole(path: Path, dataset: Dataset, answers: Mapping[ItemKey, Predict
     named = f"index {index}" + (f", utterance_id '{shown(id)}'" if id is not None else "")
     raise InputError(
         f"{path.name} answers {dataset.labelled - len(missing):,} of the {dataset.labelled:,} "
-        f"annotated utterances of {dataset.name}/{dataset.split}; the first that is missing is "
+        f"annotated utterances of {dataset.title}; the first that is missing is "
         f"dialogue '{shown(dialogue.id)}', {named}.",
         hint="A score over a part would not be the benchmark's: answer them all.",
     )

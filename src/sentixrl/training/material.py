@@ -79,7 +79,7 @@ def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
     """
     if part.file is not None and part.labels is not None:
         own = load_custom(part.file, resolve_labels(part.labels), part.split)
-        return draw(replace(own, variant=Path(part.file).stem), part.limit, seed)
+        return draw(own, part.limit, seed)
     folder = root / part.dataset
     if not folder.is_dir():
         raise ConfigError(
@@ -110,8 +110,9 @@ def load_sources(recipe: Recipe, root: Path, say: Callable[[str], None]) -> list
         if found.drop and not recipe.drop_overlap:
             shared = ", ".join(item.name for item in found.parts if item.drop)
             raise ConfigError(
-                f"{len(found.drop):,} dialogues of {part.name} share text with {shared}, which the "
-                "recipe keeps apart.",
+                f"{len(found.drop):,} of the {len(data):,} dialogues of {part.name} share text "
+                f"(two runs of eight words, or all of it) with {shared}, which the recipe keeps "
+                "apart.",
                 hint="Set 'drop_overlap: true' in the recipe; 'sentixrl datasets overlap' shows "
                 "which ones.",
             )
@@ -119,13 +120,16 @@ def load_sources(recipe: Recipe, root: Path, say: Callable[[str], None]) -> list
         if found.drop:
             say(f"{part.name}: {len(found.drop):,} dialogues dropped, which share text with "
                 "dev or test data.")  # fmt: skip
+        source = Source(data, part.epochs or recipe.epochs, len(found.drop))
+        times = "once" if source.epochs == 1 else f"{source.epochs:g} times"
+        say(f"{part.name}: {len(data):,} dialogues, {data.labelled:,} labelled turns, {times}.")
         missing = [name for name, count in data.label_counts.items() if not count]
         if missing:
             say(
-                f"{part.name}: no example of {', '.join(missing)}; the "
-                "model will hardly learn to answer so."
+                f"{part.name}: no turn is labelled {', '.join(missing)}; the model will be shown "
+                "these labels but never learns to give them."
             )
-        sources.append(Source(data, part.epochs or recipe.epochs, len(found.drop)))
+        sources.append(source)
     if not any(source.data.labelled for source in sources):
         raise ConfigError("No utterance of the training data has a label.")
     return sources
@@ -233,8 +237,7 @@ def folds(data: Dataset, count: int, seed: int) -> list[tuple[Dataset, Dataset]]
         outside = tuple(d for d in data if d.cluster not in held)
         if not inside or not outside:
             raise ConfigError(
-                f"{data.name}/{data.split} has {len(groups)} {data.group_kind}(s), too few for "
-                f"{count} folds."
+                f"{data.title} has {len(groups)} {data.group_kind}(s), too few for {count} folds."
             )
         pairs.append((replace(data, dialogues=outside), replace(data, dialogues=inside)))
     return pairs

@@ -7,7 +7,8 @@ given on the command line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from sentixrl.context.templates import template_languages
 from sentixrl.datasets.generic import NAME as CUSTOM
-from sentixrl.errors import ConfigError, LabelError
+from sentixrl.datasets.registry import info, split_name, switch_value, task_name
+from sentixrl.errors import ConfigError, SentixError
 from sentixrl.formats.characters import nearest
 from sentixrl.labels import resolve_labels
 
@@ -25,11 +27,18 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
-def _check_labels(spec: str) -> None:
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What is wrong with a value, as pydantic wants to be told: message and hint."""
     try:
+        yield
+    except SentixError as error:
+        raise ValueError(error.message.removesuffix("."), error.hint) from None
+
+
+def _check_labels(spec: str) -> None:
+    with _refusing():
         resolve_labels(spec)
-    except LabelError as error:
-        raise ValueError(error.message.removesuffix(".")) from None
 
 
 class _Part(BaseModel):
@@ -58,6 +67,25 @@ class DataPart(_Part):
     limit: Count | None = None
     file: str | None = None
     labels: str | None = None
+
+    @field_validator("dataset")
+    @classmethod
+    def _is_known(cls, dataset: str) -> str:
+        if dataset == CUSTOM:
+            return dataset
+        with _refusing():
+            return info(dataset).name
+
+    @model_validator(mode="after")
+    def _is_there(self) -> DataPart:
+        if self.dataset != CUSTOM:
+            entry = info(self.dataset)
+            with _refusing():
+                split_name(entry, self.split)
+                task_name(entry, self.task)
+                for name, value in self.switches.items():
+                    switch_value(entry, name, value)
+        return self
 
     @model_validator(mode="after")
     def _own(self) -> DataPart:
@@ -307,17 +335,29 @@ def parse_recipe(content: object, origin: str) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = _place(first["loc"])
         if first["type"] == "extra_forbidden":
             key = str(first["loc"][-1])
             close = nearest(key, _keys_beside(first["loc"][:-1]))
             raise ConfigError(
-                f"The recipe {origin} has an unknown key '{where}'.",
+                f"The recipe {origin} has an unknown key {where}.",
                 hint=f"Did you mean '{close}'?" if close else None,
             ) from None
-        said = first["msg"].removeprefix("Value error, ")
-        at = f" at '{where}'" if where else ""
-        raise ConfigError(f"The recipe {origin} does not fit{at}: {said}.") from None
+        cause = first.get("ctx", {}).get("error")
+        said, *hint = cause.args if isinstance(cause, ValueError) else (first["msg"],)
+        at = f" at {where}" if where else ""
+        raise ConfigError(
+            f"The recipe {origin} does not fit{at}: {said}.", hint=hint[0] if hint else None
+        ) from None
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """``('train', 0, 'split')`` → ``'split' in part 1 of 'train'``."""
+    steps = (
+        f"part {step + 1} of" if isinstance(step, int) else f"'{step}' in"
+        for step in reversed(location)
+    )
+    return " ".join(steps).removesuffix(" in")
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> tuple[str, ...]:

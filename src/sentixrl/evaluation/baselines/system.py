@@ -76,7 +76,7 @@ def labelled(data: Dataset) -> tuple[list[str], list[str]]:
     turns = [turn for turn in data.utterances if turn.gold is not None]
     if not turns:
         raise InputError(
-            f"No utterance of {data.name}/{data.split} has a gold label to learn from.",
+            f"No utterance of {data.title} has a gold label to learn from.",
             hint="Choose a split that has them.",
         )
     return [turn.text for turn in turns], [turn.gold for turn in turns if turn.gold is not None]

@@ -122,8 +122,7 @@ def tfidf(train: Dataset, dev: Dataset, *, grid: Sequence[TfidfSettings] = GRID)
     dev_texts, dev_gold = labelled(dev)
     if len(set(gold)) < 2:
         raise InputError(
-            f"{train.name}/{train.split} has only the label '{gold[0]}'; "
-            "a classifier needs two to tell apart."
+            f"{train.title} has only the label '{gold[0]}'; a classifier needs two to tell apart."
         )
     best: Tfidf | None = None
     trials: list[Trial] = []
@@ -166,7 +165,7 @@ def _fit_features(
         return features, features.fit_transform(texts)
     except ValueError as error:  # scikit-learn's way of saying that no term is left
         raise InputError(
-            f"The texts of {data.name}/{data.split} hold no words to learn from: {error}."
+            f"The texts of {data.title} hold no words to learn from: {error}."
         ) from None
 
 
