@@ -214,7 +214,10 @@ def headline(job: Job, folder: Path, split: str) -> dict[str, Any]:
         "warnings": metrics["warnings"],
         "identity": identity,
         **{name: metrics[name] for name in METRICS},
-        "ece": metrics["calibration"],
+        "calibration": {  # without its curves, which the run folder has
+            part: {key: value for key, value in found.items() if not isinstance(value, list)}
+            for part, found in (metrics["calibration"] or {}).items()
+        },
     }
 
 
