@@ -192,8 +192,10 @@ def sanm(content: Content) -> str:
 
 def _gain(name: str, dev: Content, test: Content, mark: str = "") -> list[str]:
     counts = [f"{test[key]:,}" for key in ("changed", "fixed", "broken")]
-    return [name + mark, *(signed(found["difference"]) for found in (dev, test)), *counts,
-            f"{test['p']:.2f}"]  # fmt: skip
+    gain = signed(test["difference"])
+    if test["low"] is not None:
+        gain += f" ({signed(test['low'])} to {signed(test['high'])})"
+    return [name + mark, signed(dev["difference"]), gain, *counts, f"{test['p']:.2f}"]
 
 
 def bench_training(content: Content) -> str:

@@ -122,6 +122,7 @@ def test_changes_are_counted_by_label() -> None:
     assert found["fixed"] == fixed.sum() == sum(found["fixed_by_label"].values())
     assert found["broken"] == held.right.sum() == sum(found["broken_by_label"].values())
     assert found["fixed_by_label"]["anger"] == (fixed & (held.gold == 1)).sum()
+    assert found["low"] < found["difference"] < found["high"]
     nothing = sanm.measure(held.first, held, QUICK)
     assert (nothing["difference"], nothing["fixed"], nothing["broken"]) == (0, 0, 0)
 

@@ -24,7 +24,7 @@ from sentixrl.evaluation.confusion import Floats, Ints, count
 from sentixrl.evaluation.intervals import Resampling
 from sentixrl.evaluation.metrics import weighted_f1
 from sentixrl.evaluation.risk_coverage import risk_coverage
-from sentixrl.evaluation.significance import permutation_p
+from sentixrl.evaluation.significance import differences, permutation_p
 from sentixrl.runs import Entry
 
 FOLDS = 5
@@ -278,16 +278,19 @@ def choose(held: Opinions) -> dict[str, Policy]:
 
 
 def measure(answers: Ints, held: Opinions, how: Resampling | None = None) -> dict[str, Any]:
-    """Answers against the generator alone: scores, what was fixed and broken, a paired test."""
+    """Answers against the generator alone: what they gain, with its interval and a paired test."""
     how = how or Resampling()
     fixed = (answers == held.gold) & ~held.right
     broken = (answers != held.gold) & held.right
     before, after = _tallies(held, held.first), _tallies(held, answers)
     statistic = lambda tallies: weighted_f1(tallies)[..., None]  # noqa: E731
     (p,) = permutation_p(before, after, statistic, how)
+    (gain,), _ = differences(before[None], after[None], statistic, how)
     return {
         "weighted_f1": _score(held, answers),
-        "difference": _score(held, answers) - _score(held, held.first),
+        "difference": gain.value,
+        "low": gain.low,
+        "high": gain.high,
         "changed": int((answers != held.first).sum()),
         "fixed": int(fixed.sum()),
         "broken": int(broken.sum()),
