@@ -24,7 +24,8 @@ SECONDS = 0.02
 
 
 def slow_recipe(base: Path) -> Recipe:
-    return recipe(base, epochs=1, checks_per_epoch=2)
+    how = {"rate": 3e-3, "pack_tokens": 128, "warmup": 0.1, "average": 0.8}
+    return recipe(base, epochs=1, checks_per_epoch=2, optimiser=how)
 
 
 def float32(device: torch.device) -> torch.dtype:

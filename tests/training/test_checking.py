@@ -14,6 +14,7 @@ import torch
 from sentixrl.training.checking import Answers, Check, DevCheck, read_history, scores
 from sentixrl.training.checkpoints import checkpoints, last_checkpoint, write_whole
 from sentixrl.training.model import open_trainee
+from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.weights import keep_weights, load_weights
 
 from .small import recipe
@@ -78,6 +79,31 @@ def test_the_best_is_kept_and_a_draw_is_no_better(tmp_path: Path) -> None:
 def test_patience_ends_it(tmp_path: Path, patience: int, last: int) -> None:
     found = [0.3, 0.5, 0.4, 0.5, 0.6, 0.7, 0.1, 0.1, 0.1, 0.9]
     assert Course(tmp_path, found, every=1, patience=patience).run() == last
+
+
+def test_what_is_looked_at_and_kept_is_the_average(tmp_path: Path) -> None:
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = MasterAdamW([weight], lr=1.0, average=0.5)
+    seen: list[float] = []
+    course = Course(tmp_path, [0.5, 0.6], every=1, patience=9)
+    look = course.look
+
+    def watched(step: int) -> Check:
+        seen.append(weight.item())
+        return look(step)
+
+    course.check._look = watched  # type: ignore[method-assign]
+    course.check._keep = lambda target: seen.append(weight.item())
+    control = SimpleNamespace(should_training_stop=False, should_save=False)
+    for step in (1, 2):
+        weight.grad = torch.ones(1)
+        optimizer.step()
+        state = SimpleNamespace(global_step=step, max_steps=2)
+        wrapped = SimpleNamespace(optimizer=optimizer)  # as accelerate does
+        course.check.on_step_end(None, state, control, optimizer=wrapped)
+        mean = optimizer.state[weight]["average"].item()
+        assert seen[-2:] == [mean, mean]
+        assert weight.item() < mean < 0
 
 
 def test_history_survives_and_forgets_what_will_be_repeated(tmp_path: Path) -> None:

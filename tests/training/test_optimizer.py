@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -109,7 +110,8 @@ def test_a_closure_gives_the_loss() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_saved_state_goes_on_as_if_never_stopped(dtype: torch.dtype) -> None:
     whole, first = parameters(dtype), parameters(dtype)
-    straight, begun = MasterAdamW(whole, lr=1e-3), MasterAdamW(first, lr=1e-3)
+    how: dict[str, Any] = {"lr": 1e-3, "average": 0.9}
+    straight, begun = MasterAdamW(whole, **how), MasterAdamW(first, **how)
     for step in range(10):
         push(whole, step)
         straight.step()
@@ -118,7 +120,7 @@ def test_a_saved_state_goes_on_as_if_never_stopped(dtype: torch.dtype) -> None:
         begun.step()
     state = copy.deepcopy(begun.state_dict())
     second = [torch.nn.Parameter(p.detach().clone()) for p in first]
-    resumed = MasterAdamW(second, lr=1e-3)
+    resumed = MasterAdamW(second, **how)
     resumed.load_state_dict(state)
     for parameter, old in zip(second, first, strict=True):
         for name, value in resumed.state[parameter].items():
@@ -130,7 +132,41 @@ def test_a_saved_state_goes_on_as_if_never_stopped(dtype: torch.dtype) -> None:
         resumed.step()
     for left, right in zip(second, whole, strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=0)
+        averages = (resumed.state[left]["average"], straight.state[right]["average"])
+        torch.testing.assert_close(*averages, rtol=0, atol=0)
         if dtype == torch.bfloat16:
             torch.testing.assert_close(
                 resumed.state[left]["master"], straight.state[right]["master"], rtol=0, atol=0
             )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_average_is_looked_at_and_the_weights_come_back(dtype: torch.dtype) -> None:
+    params = parameters(dtype)
+    optimizer = MasterAdamW(params, lr=1e-2, average=0.5)
+    expected = [p.detach().float().clone() for p in params]
+    for step in range(1, 7):
+        push(params, step)
+        optimizer.step()
+        share = 1 - min(0.5, (1 + step) / (10 + step))
+        for mean, parameter in zip(expected, params, strict=True):
+            master = optimizer.state[parameter].get("master", parameter.detach())
+            mean += share * (master - mean)
+    before = [p.detach().clone() for p in params]
+    with optimizer.averaged():
+        for mean, parameter, own in zip(expected, params, before, strict=True):
+            torch.testing.assert_close(parameter.detach(), mean.to(dtype), rtol=1e-2, atol=1e-6)
+            assert (parameter != own).any()
+    for parameter, own in zip(params, before, strict=True):
+        assert (parameter == own).all()
+
+
+def test_without_an_average_the_weights_are_looked_at() -> None:
+    params = parameters()
+    optimizer = MasterAdamW(params, lr=1e-2)
+    push(params, 1)
+    optimizer.step()
+    before = [p.detach().clone() for p in params]
+    with optimizer.averaged():
+        assert all((p == own).all() for p, own in zip(params, before, strict=True))
+    assert set(optimizer.state[params[0]]) == {"step", "exp_avg", "exp_avg_sq"}

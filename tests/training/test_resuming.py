@@ -104,6 +104,8 @@ def test_a_training_killed_twice_ends_like_an_undisturbed_one(
     reached = last_checkpoint(killed)
     assert reached is not None
     assert int(reached.name.removeprefix("checkpoint-")) >= looks[0]
+    held = torch.load(reached / "optimizer.pt", weights_only=True)["state"].values()
+    assert all("average" in state for state in held)
 
     facts, going = finish(slow_recipe(base), meld, killed)
     assert going == f"Going on from {reached}."

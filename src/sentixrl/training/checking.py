@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.negotiation.negotiator import NegotiationOptions
 from sentixrl.training.checkpoints import not_a_number, write_whole
 from sentixrl.training.model import Trainee
+from sentixrl.training.optimizer import MasterAdamW
 
 BEST = "best"
 """Where a training's folder keeps the best weights."""
@@ -139,11 +141,13 @@ class DevCheck(TrainerCallback):
         if state.global_step % self._every and state.global_step != state.max_steps:
             return
         before = self.best
-        check = self._look(state.global_step)
+        with _averaged(kwargs.get("optimizer")):
+            check = self._look(state.global_step)
+            better = before is None or check.score > before.score
+            if better:
+                self._keep(self._folder / BEST)
         self.history.append(check)
-        better = before is None or check.score > before.score
         if better:
-            self._keep(self._folder / BEST)
             # So that a resumed training never forgets the look the best weights come from.
             control.should_save = True
         _write_history(self._folder, self.history)
@@ -163,6 +167,12 @@ class DevCheck(TrainerCallback):
             parts[name] = scores(answers)
         mean = float(np.mean([found["weighted_f1"] for found in parts.values()]))
         return Check(step, mean, parts, round(time.monotonic() - begun, 1))
+
+
+def _averaged(optimizer: Any) -> AbstractContextManager[None]:  # noqa: ANN401
+    """The running average of the weights in their place, where one is kept."""
+    inner = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
+    return inner.averaged() if isinstance(inner, MasterAdamW) else nullcontext()
 
 
 def read_history(folder: Path) -> list[Check]:

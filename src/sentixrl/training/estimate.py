@@ -20,6 +20,8 @@ USEFUL = 0.62
 """The share of the matrix-product rate that a training step reaches, as measured on a CPU."""
 STATE_BYTES = 16
 """Master, both moments and the step's gradient of a trained parameter in float32."""
+AVERAGE_BYTES = 4
+"""Its running average."""
 LIBRARY_BYTES = 1 << 30
 """What Python and its libraries take."""
 SECOND_TOKENS = 4
@@ -75,7 +77,8 @@ def estimate(setting: Setting) -> Estimate:
     config = model.config
     layers, hidden = config.num_hidden_layers, config.hidden_size
     width = torch.finfo(trainee.dtype).bits // 8
-    held = LIBRARY_BYTES + every * width + trained * (STATE_BYTES + width)
+    state = STATE_BYTES + (AVERAGE_BYTES if recipe.optimiser.average else 0)
+    held = LIBRARY_BYTES + every * width + trained * (state + width)
     held += ACTIVATION_FACTOR * layers * hidden * recipe.optimiser.pack_tokens * width
     available = _available(trainee.device)
     return Estimate(

@@ -1,13 +1,15 @@
-"""AdamW with float32 masters, so that half-precision weights can be trained in full.
+"""AdamW with float32 masters, and a running average of the weights beside them.
 
 Contract: what the model computes with is its own number format; what is updated is a float32 copy
 in the optimizer's state. At a learning rate of 6e-5 most updates are smaller than bfloat16's
-spacing and would otherwise be lost. Float32 weights are their own masters.
+spacing and would otherwise be lost. Float32 weights are their own masters. The average is of the
+masters, one term a step; training goes on from the weights themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,6 +25,9 @@ class MasterAdamW(torch.optim.Optimizer):
         betas: Decay of the running averages.
         eps: Added to the denominator.
         weight_decay: Decoupled weight decay.
+        average: Decay of the running average of the weights; 0 keeps none. Early on it is
+            ``(1 + t) / (10 + t)`` after t steps where that is less, so that the beginning is
+            soon forgotten.
     """
 
     def __init__(
@@ -32,7 +37,9 @@ class MasterAdamW(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        average: float = 0.0,
     ) -> None:
+        self._decay = average
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, defaults)
 
@@ -73,6 +80,10 @@ class MasterAdamW(torch.optim.Optimizer):
         for parameter, master in zip(used, masters, strict=True):
             if master is not parameter:
                 parameter.copy_(master)
+        if self._decay:
+            steps = states[0]["step"].item()
+            share = 1 - min(self._decay, (1 + steps) / (10 + steps))
+            torch._foreach_lerp_([state["average"] for state in states], masters, share)
 
     def _state(self, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
         state: dict[str, torch.Tensor] = self.state[parameter]
@@ -82,7 +93,25 @@ class MasterAdamW(torch.optim.Optimizer):
             state["exp_avg_sq"] = torch.zeros_like(parameter, dtype=torch.float32)
             if parameter.dtype != torch.float32:
                 state["master"] = parameter.detach().float()
+            if self._decay:
+                state["average"] = parameter.detach().float().clone()
         return state
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The average in place of the weights, for a look at it."""
+        moved = [(p, state) for p, state in self.state.items() if "average" in state]
+        with torch.no_grad():
+            # Masters are rounded into the parameters again; without one, these are kept.
+            held = [state.get("master", p.detach().clone()) for p, state in moved]
+            for parameter, state in moved:
+                parameter.copy_(state["average"])
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for (parameter, _), value in zip(moved, held, strict=True):
+                    parameter.copy_(value)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state; the masters keep float32, which torch would cast to the parameters'."""

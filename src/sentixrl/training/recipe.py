@@ -187,6 +187,8 @@ class Optimiser(_Part):
         clip: Largest norm of a gradient.
         pack_tokens: About how many tokens a pack has.
         packs_per_step: Packs whose gradients are added up for one step.
+        average: Decay of a running average of the weights, one term a step, which is what dev
+            looks at and what is shipped; 0 takes the weights themselves.
     """
 
     rate: Positive = 6e-5
@@ -195,6 +197,7 @@ class Optimiser(_Part):
     clip: Positive = 1.0
     pack_tokens: Annotated[int, Field(ge=64)] = 2048
     packs_per_step: Count = 1
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class Discriminator(_Part):

@@ -111,7 +111,10 @@ class TrieTrainer(Trainer):
             train_dataset=packs,
             data_collator=_only,
             callbacks=list(callbacks),
-            optimizer_cls_and_kwargs=(MasterAdamW, {"lr": how.rate, "weight_decay": how.decay}),
+            optimizer_cls_and_kwargs=(
+                MasterAdamW,
+                {"lr": how.rate, "weight_decay": how.decay, "average": how.average},
+            ),
         )
         self.remove_callback(PrinterCallback)  # standard output is for answers
         # The loss is divided by the questions of the whole step below, not by transformers.
