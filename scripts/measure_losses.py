@@ -19,11 +19,11 @@ from recording import ROOT, run, write_results
 RECIPE = ROOT / "recipes" / "meld.yaml"
 LOSSES: dict[str, dict[str, Any]] = {
     "cross-entropy": {},
-    "focal, γ = 1": {"gamma": 1.0},
     "focal, γ = 2": {"gamma": 2.0},
+    "logit adjustment, τ = 0.5": {"adjust": 0.5},
     "focal, γ = 2, over the vocabulary": {"gamma": 2.0, "variant": "vocabulary"},
     "focal, γ = 2, α by effective number": {"gamma": 2.0, "balance": "effective"},
-    "logit adjustment, τ = 0.5": {"adjust": 0.5},
+    "focal, γ = 1": {"gamma": 1.0},
 }
 MINORITY = ("fear", "disgust")
 """Each under 3% of the training turns."""
