@@ -15,7 +15,7 @@ from sentixrl.training.checking import Answers, Check, DevCheck, read_history, s
 from sentixrl.training.checkpoints import checkpoints, last_checkpoint, write_whole
 from sentixrl.training.model import open_trainee
 from sentixrl.training.optimizer import MasterAdamW
-from sentixrl.training.weights import keep_weights, load_weights
+from sentixrl.training.weights import keep_weights, load_mean, load_weights
 
 from .small import recipe
 
@@ -182,3 +182,16 @@ def test_kept_weights_come_back(base: Path, float32: None, tmp_path: Path, metho
     load_weights(trainee, tmp_path / "best")
     assert all(torch.equal(p, before[name]) for name, p in trainee.trained.items())
     assert [path.name for path in (tmp_path / "best").iterdir()] == ["trained.safetensors"]
+
+
+def test_the_mean_of_kept_weights(base: Path, float32: None, tmp_path: Path) -> None:
+    trainee = open_trainee(recipe(base))
+    before = {name: p.detach().clone() for name, p in trainee.trained.items()}
+    for number in (0, 1, 2):
+        with torch.no_grad():
+            for name, parameter in trainee.trained.items():
+                parameter.copy_(before[name] + number * torch.sign(before[name]))
+        keep_weights(trainee, tmp_path / str(number))
+    load_mean(trainee, [tmp_path / str(number) for number in (0, 1, 2)])
+    for name, parameter in trainee.trained.items():
+        torch.testing.assert_close(parameter.detach(), before[name] + torch.sign(before[name]))

@@ -309,6 +309,50 @@ def test_a_turn_that_is_too_long_to_answer_is_left_out(
     assert len(set(answers.turns)) == 17
 
 
+def test_several_seeds_are_trained_and_averaged(
+    shell: Shell, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(as_plain(recipe(base, epochs=2))), "utf-8")
+    out = tmp_path / "out"
+    command = ("train", path, "--data", meld, "--out", out, "--seeds", "3,5", "--average")
+    answer = shell(*command)
+    assert answer.code == 0, answer.err
+    assert sorted(entry.name for entry in out.iterdir()) == ["average", "seed-3", "seed-5"]
+    facts = {
+        name: json.loads((out / name / "bundle" / "training.json").read_text("utf-8"))
+        for name in ("seed-3", "seed-5", "average")
+    }
+    assert [facts[name]["averaged"] for name in facts] == [[], [], [3, 5]]
+    assert [facts[f"seed-{n}"]["recipe"]["seed"] for n in (3, 5)] == [3, 5]
+    card = (out / "average" / "bundle" / "README.md").read_text("utf-8")
+    assert "the mean of the weights of 2 trainings, seeds 3, 5" in card
+    assert answer.out.count("keeps") == 3
+    again = shell(*command)  # nothing is trained again
+    assert again.code == 0
+    assert again.err.count("is trained already") == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "changes", "said"),
+    [
+        (["--average"], {}, "--average is for several trainings"),
+        (["--average", "--seeds", "1"], {}, "--average is for several trainings"),
+        (["--average", "--seeds", "1,2"], {"method": "lora"}, "cannot be averaged"),
+    ],
+)
+def test_what_has_no_average_is_refused_before_anything_is_trained(
+    shell: Shell, base: Path, meld: Path, tmp_path: Path,
+    more: list[str], changes: dict[str, Any], said: str,
+) -> None:  # fmt: skip
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(as_plain(recipe(base, **changes))), "utf-8")
+    answer = shell("train", path, "--data", meld, "--out", tmp_path / "out", *more)
+    assert answer.code == 2
+    assert said in " ".join(answer.err.split())
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_estimate_starts_nothing(base: Path, meld: Path, tmp_path: Path) -> None:
     told: list[Estimate] = []
 

@@ -33,6 +33,10 @@ def train(
         str | None,
         typer.Option(help='Several trainings, one a seed, e.g. "0,1,2"; each in OUT/seed-N.'),
     ] = None,
+    average: Annotated[
+        bool,
+        typer.Option("--average", help="With --seeds: also average their weights, in OUT/average."),
+    ] = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what it would cost, and stop.")
     ] = False,
@@ -41,7 +45,7 @@ def train(
     """Train a model after a recipe; the result is a bundle that --model takes."""
     try:
         from sentixrl.training.recipe import read_recipe
-        from sentixrl.training.running import Watch
+        from sentixrl.training.running import Watch, average_bundle, check_averaging
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "train") from None
     found = read_recipe(recipe)
@@ -52,11 +56,18 @@ def train(
         progress=lambda progress: _progress(progress, notices),
         check=lambda check, better: _check(check, better, notices),
     )
-    numbers = _seeds(seeds) if seeds else [found.seed]
-    for number in numbers:
-        folder = out / f"seed-{number}" if seeds else out
+    folders = {number: out / f"seed-{number}" for number in _seeds(seeds)} if seeds else {}
+    if average:
+        if len(folders) < 2:
+            raise ConfigError(
+                "--average is for several trainings.", hint='Name them, e.g. --seeds "0,1,2".'
+            )
+        check_averaging(found)
+    for number, folder in (folders or {found.seed: out}).items():
         one = found.model_copy(update={"seed": number})
         _train(one, data, folder, watch, estimate, device)
+    if average and not estimate:
+        _say_result(average_bundle(found, data, folders, out / "average", watch.say, device))
 
 
 def _train(

@@ -158,15 +158,26 @@ class DevCheck(TrainerCallback):
             control.should_training_stop = True
 
     def _look(self, step: int) -> Check:
-        begun = time.monotonic()
-        parts = {}
-        for name, data in self._dev.items():
-            answers = posteriors(self._trainee, self._context, data)
-            if not len(answers):
-                raise not_a_number("The model's answers are no numbers", step, self._folder)
-            parts[name] = scores(answers)
-        mean = float(np.mean([found["weighted_f1"] for found in parts.values()]))
-        return Check(step, mean, parts, round(time.monotonic() - begun, 1))
+        return look(self._trainee, self._context, self._dev, step, self._folder)
+
+
+def look(
+    trainee: Trainee, context: ContextOptions, dev: Mapping[str, Dataset], step: int, folder: Path
+) -> Check:
+    """Let the model as it stands answer dev.
+
+    Raises:
+        SentixError: Its answers are no numbers.
+    """
+    begun = time.monotonic()
+    parts = {}
+    for name, data in dev.items():
+        answers = posteriors(trainee, context, data)
+        if not len(answers):
+            raise not_a_number("The model's answers are no numbers", step, folder)
+        parts[name] = scores(answers)
+    mean = float(np.mean([found["weighted_f1"] for found in parts.values()]))
+    return Check(step, mean, parts, round(time.monotonic() - begun, 1))
 
 
 def _averaged(optimizer: Any) -> AbstractContextManager[None]:  # noqa: ANN401

@@ -60,7 +60,13 @@ class Finished:
         return float(np.mean(list(self.shipped.values()))) / before if before else 1.0
 
 
-def finish(setting: Setting, best: Check, history: list[Check], folder: Path) -> Finished:
+def finish(
+    setting: Setting,
+    best: Check,
+    history: list[Check],
+    folder: Path,
+    averaged: tuple[int, ...] = (),
+) -> Finished:
     """Write the bundle of a finished training, whose best weights are in the model.
 
     Args:
@@ -68,6 +74,7 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
         best: The look at dev that was best.
         history: All looks.
         folder: The bundle's folder; made or overwritten.
+        averaged: The seeds of the trainings whose mean the weights are; none, one training's.
 
     Raises:
         ModelError: The folder holds something else.
@@ -82,6 +89,7 @@ def finish(setting: Setting, best: Check, history: list[Check], folder: Path) ->
     parts, trials = _judge(setting, making / BUNDLE)
     facts = training_facts(setting, best, history, parts, size)
     facts["negotiation"] = [asdict(trial) for trial in trials]
+    facts["averaged"] = list(averaged)
     (making / BUNDLE / TRAINING_FILE).write_text(
         json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8"
     )

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sentixrl.errors import ConfigError
-from sentixrl.training.checking import BEST, Check, DevCheck
+from sentixrl.training.checking import BEST, Check, DevCheck, look
 from sentixrl.training.checkpoints import last_checkpoint, write_whole
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import MinedTurns, PackDataset
@@ -22,7 +22,7 @@ from sentixrl.training.mining import mine
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting, objective_of, prepare
 from sentixrl.training.trainer import Pace, Report, TrieTrainer
-from sentixrl.training.weights import keep_weights, load_weights
+from sentixrl.training.weights import keep_weights, load_mean, load_weights
 
 RECIPE_FILE = "recipe.json"
 DONE_FILE = "trained.json"
@@ -144,6 +144,49 @@ def train_bundle(
     if looks is None or looks.best is None:
         return None
     return finish(setting, looks.best, looks.history, folder / BUNDLE)
+
+
+def average_bundle(
+    recipe: Recipe,
+    root: Path,
+    seeds: Mapping[int, Path],
+    folder: Path,
+    say: Callable[[str], None],
+    device: str | None = None,
+) -> Finished:
+    """Write one bundle of the mean of several finished trainings' best weights.
+
+    Args:
+        recipe: Theirs, whatever its seed.
+        root: The folder that has a folder a data set.
+        seeds: Seed → a training's folder.
+        folder: Where ``bundle`` goes.
+        say: Told what was read.
+        device: Where it is judged.
+
+    Raises:
+        SentixError: The recipe trains adapters, whose factors have no meaningful mean; something
+            is missing.
+    """
+    check_averaging(recipe)
+    setting = prepare(recipe, root, say, device)
+    load_mean(setting.trainee, [one / BEST for one in seeds.values()])
+    found = look(setting.trainee, setting.context, setting.dev, 0, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return finish(setting, found, [found], folder / BUNDLE, averaged=tuple(seeds))
+
+
+def check_averaging(recipe: Recipe) -> None:
+    """Refuse to average what has no meaningful average.
+
+    Raises:
+        ConfigError: The recipe trains adapters.
+    """
+    if recipe.method != "full":
+        raise ConfigError(
+            f"The recipe has 'method: {recipe.method}'; factors of adapters cannot be averaged.",
+            hint="Leave --average out, or set 'method: full'.",
+        )
 
 
 def claim(folder: Path, recipe: Recipe) -> None:

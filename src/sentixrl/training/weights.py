@@ -1,7 +1,12 @@
-"""The trained parameters alone, as safetensors: kept at the best look at dev, loaded at the end."""
+"""The trained parameters alone, as safetensors: kept at the best look at dev, loaded at the end.
+
+Weights of several trainings that began at the same place may be averaged: a *model soup* (Wortsman
+et al. 2022, arXiv 2203.05482).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,11 +27,16 @@ def keep_weights(trainee: Trainee, folder: Path) -> None:
     unfinished.replace(folder / FILE)
 
 
-@torch.no_grad()
 def load_weights(trainee: Trainee, folder: Path) -> None:
     """Put kept weights back into the model."""
+    load_mean(trainee, [folder])
+
+
+@torch.no_grad()
+def load_mean(trainee: Trainee, folders: Sequence[Path]) -> None:
+    """Put the mean of the weights kept in several folders into the model."""
     from safetensors.torch import load_file
 
-    kept = load_file(folder / FILE)
+    kept = [load_file(folder / FILE) for folder in folders]
     for name, parameter in trainee.trained.items():
-        parameter.copy_(kept[name])
+        parameter.copy_(torch.stack([one[name].float() for one in kept]).mean(0))
