@@ -111,15 +111,18 @@ def recipes(content: Content) -> str:
     head = ["recipe", "seeds", "dev weighted-F1", "over TF-IDF", "test weighted-F1",
             "test macro-F1", "test accuracy"]  # fmt: skip
     rows = []
-    for title in dict.fromkeys(run["title"] for run in content["runs"]):
-        runs = [run for run in content["runs"] if run["title"] == title]
+    kinds = dict.fromkeys((run["title"], len(run["averaged"])) for run in content["runs"])
+    for title, averaged in kinds:
+        runs = [run for run in content["runs"]
+                if (run["title"], len(run["averaged"])) == (title, averaged)]  # fmt: skip
         dev = mean(run["dev"]["weighted_f1"]["value"] for run in runs)
         floor = runs[0]["tfidf_dev_weighted_f1"]
         over = "–" if floor is None else signed(dev - floor)
         # One run has an interval; several, the spread of the seeds.
         test = [_over_seeds([run["test"][name] for run in runs])
                 for name in ("weighted_f1", "macro_f1", "accuracy")]  # fmt: skip
-        rows.append([title, str(len(runs)), points(dev), over, *test])
+        seeds = f"mean weights of {averaged}" if averaged else str(len(runs))
+        rows.append([title, seeds, points(dev), over, *test])
     return f"{table(head, rows)}\n\n{measured(content)}: {content['what']}."
 
 

@@ -148,26 +148,31 @@ def main(
 
 def measure_recipes(data: Path, runs: Path) -> None:
     """Every bundle that a recipe left in ``runs``, on dev and test."""
-    found = {(run["recipe"], run["seed"]): run for run in read_results("recipes")["runs"]}
+    found = {
+        (run["recipe"], len(run["averaged"]), run["seed"]): run
+        for run in read_results("recipes")["runs"]
+    }
     floor = {run["dataset"]: run["dev_weighted_f1"] for run in read_results("tfidf")["runs"]}
     for recipe, job in RECIPES.items():
         for bundle in sorted((runs / recipe).glob("**/bundle")):
             how = ("--model", str(bundle), "--fast")
             at = runs / "recipes" / bundle.parent.relative_to(runs)
-            seed = json.loads((bundle / "training.json").read_text("utf-8"))["recipe"]["seed"]
-            found[recipe, seed] = {
+            facts = json.loads((bundle / "training.json").read_text("utf-8"))
+            seed, averaged = facts["recipe"]["seed"], facts.get("averaged", [])
+            found[recipe, len(averaged), seed] = {
                 "title": job.title,
                 "recipe": recipe,
                 "seed": seed,
+                "averaged": averaged,
                 "tfidf_dev_weighted_f1": floor.get(job.dataset),
                 **{
                     name: measure(job, data, at / name, how, split)
                     for name, split in {"dev": DEV.get(recipe, "dev"), "test": "test"}.items()
                 },
             }
-            ordered = sorted(found.values(), key=lambda run: (list(RECIPES).index(run["recipe"]),
-                                                              run["seed"]))  # fmt: skip
-            write(Which.RECIPES, "each recipe's bundle by its own policy", "recipes", ordered)
+            order = sorted(found, key=lambda key: (list(RECIPES).index(key[0]), *key[1:]))
+            runs_of = [found[key] for key in order]
+            write(Which.RECIPES, "each recipe's bundle by its own policy", "recipes", runs_of)
 
 
 def measure(
