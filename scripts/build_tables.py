@@ -174,6 +174,7 @@ def sanm(content: Content) -> str:
         _gain(name, dev[part][name], test[part][name], mark)
         for part, mark in (("policies", ""), ("shuffled", ", turns shuffled"))
         for name in test[part]
+        if not _control_of_nothing(name, test[part])
     ]
     single = test["passes"]["generator alone"]["seconds"]
     passes = [
@@ -182,7 +183,8 @@ def sanm(content: Content) -> str:
     ]
     head = ["", "dev", "test", "changed on test", "fixed", "broken", "p"]
     objects = f"Rounds object to the {content['objects']:.0%} of dev's proposals that the "
-    facts = f"{objects}discriminator likes least. {content['what']}. {measured(content)}."
+    what = content["what"]
+    facts = f"{objects}discriminator likes least. {what.capitalize()}. {measured(content)}."
     return "\n\n".join(
         [
             table(["", "dev", "test"], knows),
@@ -193,12 +195,19 @@ def sanm(content: Content) -> str:
     )
 
 
+def _control_of_nothing(name: str, found: Content) -> bool:
+    """Whether it is the control of a policy that changes nothing, and so changes nothing either."""
+    policy, colon, _ = name.partition(": ")
+    return bool(colon) and not found[policy]["changed"]
+
+
 def _gain(name: str, dev: Content, test: Content, mark: str = "") -> list[str]:
     counts = [f"{test[key]:,}" for key in ("changed", "fixed", "broken")]
-    gain = signed(test["difference"])
-    if test["low"] is not None:
+    gain, p = signed(test["difference"]), "–"
+    if test["changed"]:
         gain += f" ({signed(test['low'])} to {signed(test['high'])})"
-    return [name + mark, signed(dev["difference"]), gain, *counts, f"{test['p']:.2f}"]
+        p = f"{test['p']:.2f}" if test["p"] >= 0.01 else "<0.01"
+    return [name + mark, signed(dev["difference"]), gain, *counts, p]
 
 
 def bench_training(content: Content) -> str:
