@@ -18,16 +18,3 @@ def test_the_page_runs() -> None:
         # Empty lines before a block, so that a failed assert names its line of the page.
         before = "\n" * text.count("\n", 0, block.start(1))
         exec(compile(before + block[1], str(PAGE), "exec"), world)
-
-
-def test_its_links_lead_somewhere() -> None:
-    text = PAGE.read_text("utf-8")
-    anchors = {
-        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    }
-    for link in re.findall(r"\]\(([^)]+)\)", text):
-        if link.startswith("#"):
-            assert link[1:] in anchors, link
-        elif not link.startswith("https://"):
-            assert (PAGE.parent / link).exists(), link
