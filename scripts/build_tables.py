@@ -111,10 +111,10 @@ def recipes(content: Content) -> str:
     head = ["recipe", "seeds", "dev weighted-F1", "over TF-IDF", "test weighted-F1",
             "test macro-F1", "test accuracy"]  # fmt: skip
     rows = []
-    kinds = dict.fromkeys((run["title"], len(run["averaged"])) for run in content["runs"])
-    for title, averaged in kinds:
-        runs = [run for run in content["runs"]
-                if (run["title"], len(run["averaged"])) == (title, averaged)]  # fmt: skip
+    kinds: dict[tuple[str, int], list[Content]] = {}
+    for run in content["runs"]:
+        kinds.setdefault((run["title"], len(run["averaged"])), []).append(run)
+    for (title, averaged), runs in kinds.items():
         dev = mean(run["dev"]["weighted_f1"]["value"] for run in runs)
         floor = runs[0]["tfidf_dev_weighted_f1"]
         over = "–" if floor is None else signed(dev - floor)
@@ -183,8 +183,7 @@ def sanm(content: Content) -> str:
     ]
     head = ["", "dev", "test", "changed on test", "fixed", "broken", "p"]
     objects = f"Rounds object to the {content['objects']:.0%} of dev's proposals that the "
-    what = content["what"]
-    facts = f"{objects}discriminator likes least. {what.capitalize()}. {measured(content)}."
+    facts = f"{objects}discriminator likes least. {content['what']}. {measured(content)}."
     return "\n\n".join(
         [
             table(["", "dev", "test"], knows),

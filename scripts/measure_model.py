@@ -171,8 +171,8 @@ def measure_recipes(data: Path, runs: Path) -> None:
                 },
             }
             order = sorted(found, key=lambda key: (list(RECIPES).index(key[0]), *key[1:]))
-            runs_of = [found[key] for key in order]
-            write(Which.RECIPES, "each recipe's bundle by its own policy", "recipes", runs_of)
+            ordered = [found[key] for key in order]
+            write(Which.RECIPES, "each recipe's bundle by its own policy", "recipes", ordered)
 
 
 def measure(

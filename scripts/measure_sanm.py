@@ -64,7 +64,7 @@ def main(
     if test:
         write_results(
             "sanm",
-            "negotiation on against off, policies chosen on dev",
+            "Negotiation on against off, policies chosen on dev",
             f"python scripts/measure_sanm.py BUNDLE {dataset} --data ../shared/data",
             found,
         )

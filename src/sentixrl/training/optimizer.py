@@ -94,7 +94,7 @@ class MasterAdamW(torch.optim.Optimizer):
             if parameter.dtype != torch.float32:
                 state["master"] = parameter.detach().float()
             if self._decay:
-                state["average"] = parameter.detach().float().clone()
+                state["average"] = parameter.detach().to(torch.float32, copy=True)
         return state
 
     @contextmanager
