@@ -139,11 +139,8 @@ def main(
         measure_recipes(data, runs)
         return
     plan = PLANS[which]
-    found = []
-    for job in plan.jobs:
-        folder = runs / which.value / job.name
-        found.append(measure(job, data, folder, plan.arguments))
-        write(which, plan.what, plan.file, found)
+    found = [measure(job, data, runs / which.value / job.name, plan.arguments) for job in plan.jobs]
+    write(which, plan.what, plan.file, found)
 
 
 def measure_recipes(data: Path, runs: Path) -> None:
@@ -184,7 +181,7 @@ def measure(
 
 
 def write(which: Which, what: str, file: str, runs: list[dict[str, Any]]) -> None:
-    """Write what is known so far."""
+    """Write what is known."""
     command = f"python scripts/measure_model.py {which.value} --data ../shared/data"
     write_results(file, what, command, {"runs": runs})
 

@@ -26,7 +26,7 @@ from sentixrl import Classifier, Dialogue, Rules, datasets
 from sentixrl.evaluation.baselines import label_orders
 from sentixrl.evaluation.baselines.system import System
 from sentixrl.experiments import sanm
-from sentixrl.runs import LEDGER_FILE, Entry, enter_ledger
+from sentixrl.runs import LEDGER_FILE, Entry, enter_ledger, model_identity
 
 OBJECTS = 0.2
 """Share of dev's proposals that the runs of several rounds object to."""
@@ -62,13 +62,13 @@ def main(
             "abstaining": sanm.abstaining(dev, opinions),
         }
     if test:
+        _log(found, classifier, parts["test"].task)
         write_results(
             "sanm",
             "Negotiation on against off, policies chosen on dev",
             f"python scripts/measure_sanm.py BUNDLE {dataset} --data ../shared/data",
             found,
         )
-        _log(found, model)
     print(json.dumps(found, indent=1, ensure_ascii=False))
 
 
@@ -148,19 +148,21 @@ def _probability(odds: float) -> float:
     return 1 / (1 + math.exp(-odds))
 
 
-def _log(found: Mapping[str, Any], model: str) -> None:
-    test = found["test"]
+def _log(found: Mapping[str, Any], classifier: Classifier, task: str) -> None:
+    test, model = found["test"], model_identity(classifier)
     line = {
         "date": today(),
-        "run": f"sanm-{found['dataset']}-{test['data_hash']}",
+        "run": f"sanm-{found['dataset']}-{test['data_hash']}-{model['adapter']}",
         "dataset": found["dataset"],
         "split": "test",
-        "task": "emotion",
+        "task": task,
         "n": test["n"],
         "limit": None,
         "seed": 0,
         "data_hash": test["data_hash"],
-        "model": Path(model).name,
+        "model": model["name"],
+        "weights": model["weights"],
+        "adapter": model["adapter"],
         "headline": test["oracle"],
     }
     enter_ledger(ROOT / LEDGER_FILE, line)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sentixrl.cli.main import run as sentixrl
+from sentixrl.engines.local.hardware import choose_device, processor_name
+from sentixrl.runs.storage import write_json
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
@@ -31,15 +33,14 @@ def write_results(name: str, what: str, command: str, facts: Mapping[str, Any]) 
         command: What measures it again.
         facts: Everything else.
     """
-    content = {
-        "what": what,
-        "command": command,
-        "date": today(),
-        "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, no accelerator",
-        **facts,
-    }
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    (RESULTS / f"{name}.json").write_text(text, "utf-8")
+    content = {"what": what, "command": command, "date": today(), "machine": _machine(), **facts}
+    write_json(RESULTS / f"{name}.json", content)
+
+
+def _machine() -> str:
+    device = choose_device(None)
+    accelerator = "no accelerator" if device.type == "cpu" else processor_name(device)
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}, {accelerator}"
 
 
 def read_results(name: str) -> dict[str, Any]:

@@ -257,6 +257,16 @@ def test_nothing_else_is_read(moods: LabelSet, text: str) -> None:
     assert moods.read(text) is None
 
 
+def test_a_sign_belongs_to_its_number() -> None:
+    grades = LabelSet("grades", ["-1", "0", "1"])
+    for text, name in (("-1", "-1"), ("(-1)", "-1"), ("1.", "1"), ("- 1", "1"), ("«0»", "0")):
+        found = grades.read(text)
+        assert found is not None
+        assert found.name == name
+    assert [grades.read(text) for text in ("\u20131", "-0", ".1", "(-0)")] == [None] * 4
+    assert LabelSet("counts", ["0", "1", "2"]).read("-1") is None
+
+
 spoken = st.sampled_from(["joy", "Joy", "happy", "sadness", "喜悦", "other negative", "not", "s"])
 marks = st.sampled_from([" ", ".", ", ", "(", ")", "-", "\u200f", "\n", "«", "；"])
 

@@ -28,6 +28,7 @@ MAX_NAME_LENGTH = 64
 MAX_LABELS = 512
 MAX_FILE_BYTES = 1_000_000
 _OUTER = " \t\r\n.,;:!?\"'`*_()[]{}<>«»“”‘’„‚¡¿…•·-–—。，、；：！？「」『』（）【】《》〈〉۔،؛؟।"
+_SIGNS = ("-", "–", "—", ".", ",")
 # Marks without a glyph that copied text carries: zero-width space, byte order and direction
 # marks, variation selectors. The joiners stay: in Hindi and Persian they can spell a word.
 _INVISIBLE = dict.fromkeys(
@@ -193,12 +194,16 @@ class LabelSet:
         """The label that ``text`` is, or ``None``; never the nearest one.
 
         Punctuation around the text is dropped, but never any that a label's own name ends in:
-        ``surprise`` is not read as ``surprise (-)``.
+        ``surprise`` is not read as ``surprise (-)``. A dash or point before a number belongs to
+        it: ``-1`` is not read as ``1``.
         """
         key = _key(text)
         if key in self._by_key:
             return self.labels[self._by_key[key]]
-        inside = [own for own in self._by_core.get(key.strip(_OUTER), ()) if own in key]
+        core = key.strip(_OUTER)
+        inside = [own for own in self._by_core.get(core, ()) if own in key]
+        if core[:1].isdigit() and key.partition(core)[0].endswith(_SIGNS):
+            inside = [own for own in inside if not own.startswith(core)]
         found = {self._by_key[own] for own in inside if len(own) == len(inside[0])}
         return self.labels[found.pop()] if len(found) == 1 else None
 

@@ -124,3 +124,8 @@ def test_what_cannot_be_compared(
     says: str,
 ) -> None:
     assert says in refused(compare(*arguments), kind).message
+
+
+@pytest.mark.parametrize("words", [("", ""), ("--seeds", ",", "a1"), ("--seeds", "a1", ",")])
+def test_a_system_without_a_run_is_refused(compare: Compare, words: tuple[str, ...]) -> None:
+    assert "names no run folder" in refused(compare(*words), ConfigError).message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sentixrl.classifier import Classifier
-from sentixrl.cli.main import app
+from sentixrl.cli.main import app, main
 from sentixrl.errors import ConfigError, InputError, SentixError
 from sentixrl.runs import read_items, read_run
 
+from .shell import Shell, make_shell
+
+__all__ = ["make_shell"]
 EMOTIONS = ("neutral", "joy", "anger", "surprise", "sadness", "disgust", "fear")
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode"
 SAID = ("The rain stopped.", "Is that right?", "We walked home.", "No, but better.")
@@ -167,6 +171,45 @@ def test_looking_at_dev_is_not_logged(evaluate: Evaluate) -> None:
     assert Path("book.jsonl").exists()
 
 
+def test_a_ledger_that_cannot_be_written_is_refused_before_anything_is_seen(
+    evaluate: Evaluate,
+) -> None:
+    Path("book").mkdir()
+    result = evaluate("--baseline", "majority", "--out", "run", "--ledger", "book")
+    assert "book cannot be written" in refused(result, SentixError).message
+    assert not Path("run").exists()
+
+
+def test_a_look_is_logged_before_its_figures_are_written(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sentixrl.runs.folder.RunFolder.write_metrics", stop)
+    result = evaluate("--baseline", "majority", "--out", "run", "--ledger", "ledger.jsonl")
+    assert result.exit_code == 130
+    assert len(Path("ledger.jsonl").read_text().splitlines()) == 1
+
+
+def test_the_command_that_is_recorded_is_the_one_that_was_given(
+    meld: Path, tmp_path: Path, reported: list[Path]
+) -> None:
+    folder = os.fsdecode(bytes(tmp_path) + b"/r\xffn")  # no UTF-8
+    words = ["--dataset", "meld", "--data", str(meld), "--split", "dev", "--baseline", "majority"]
+    with pytest.raises(SystemExit, match="0"):
+        main(["evaluate", *words, "--out", folder])
+    command = read_run(Path(folder))["sessions"][0]["command"]
+    assert command == f"sentixrl evaluate {' '.join(words)} --out '{tmp_path}/r\ufffdn'"
+
+
+def test_a_negative_seed_is_refused_at_once(shell: Shell, meld: Path, tmp_path: Path) -> None:
+    data = ("--dataset", "meld", "--data", meld, "--baseline", "majority")
+    said = shell.refuses("evaluate", *data, "--out", tmp_path / "run", "--seed", "-1")
+    assert "--seed" in said
+    assert not (tmp_path / "run").exists()
+
+
 def test_without_a_results_folder_it_says_that_nothing_is_logged(evaluate: Evaluate) -> None:
     result = evaluate("--baseline", "majority", "--out", "run")
     assert "it is not logged" in result.output
@@ -298,6 +341,11 @@ def test_missing_predictions_are_one_sentence(evaluate: Evaluate) -> None:
         (("--split", "middle"), "no split called 'middle'"),
         (("--task", "mood"), "no task called 'mood'"),
         (("--switch", "layout"), "is not a switch"),
+        (("--switch", "task=sentiment"), "no switch called 'task'"),
+        (("--switch", "path=x"), "no switch called 'path'"),
+        (("--predictions", "a.csv", "--adapter", "mine"), "--adapter is for a model"),
+        (("--predictions", "a.csv", "--fast"), "--fast is for a model"),
+        (("--baseline", "majority", "--window", "5"), "--window is for a model"),
     ],
 )
 def test_options_that_do_not_fit(evaluate: Evaluate, arguments: tuple[str, ...], says: str) -> None:
@@ -311,6 +359,9 @@ def test_a_file_of_one_s_own(evaluate: Evaluate, tiny_model: Path) -> None:
     )
     mine = {"dataset": "custom", "data": Path("mine.csv")}
     assert "labels" in refused(evaluate("--out", "run", **mine)).message
+    for option in (("--task", "emotion"), ("--switch", "layout=full")):
+        result = evaluate("--labels", "calm, annoyed", *option, "--out", "run", **mine)
+        assert f"{option[0]} is for a known data set" in refused(result).message
     result = evaluate(
         "--labels", "calm, annoyed", "--split", "all", "--model", tiny_model, "--fast",
         "--out", "run", **mine,

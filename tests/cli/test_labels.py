@@ -59,4 +59,5 @@ def test_ones_own_are_shown_as_they_are_read(shell: Shell, tmp_path: Path) -> No
 def test_what_is_no_label_set(shell: Shell) -> None:
     assert "meld-7" in shell.refuses("labels", "meld7")
     assert "meld-7" in shell.refuses("labels", "meld7", "--yaml")
+    assert "none is named" in shell.refuses("labels", "--yaml")
     assert "read the same" in shell.refuses("labels", "joy, JOY")

@@ -113,6 +113,8 @@ def test_overlap_writes_the_ids_to_drop(run: Run, write: Write, tmp_path: Path) 
     assert result.exit_code == 0
     assert "To drop from meld:train: 1 of 1 dialogues (100.0%)." in result.output
     assert out.read_text("utf-8") == "7\n"
+    strange = run("overlap", f"meld:train:split=dev@{train}", own)
+    assert "no switch called 'split'" in refused(strange).message
     missing = run("overlap", f"meld@{train}", own, "--out", tmp_path / "no" / "drop.txt")
     assert "cannot be written" in refused(missing).message
 

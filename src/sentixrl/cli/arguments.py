@@ -1,4 +1,4 @@
-"""The options that ``classify`` and ``evaluate`` share, declared once."""
+"""The options that several commands share, declared once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from sentixrl.errors import ConfigError
 
 
 class VoiceChoice(StrEnum):
@@ -61,3 +63,23 @@ DtypeOption = Annotated[
     str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
 ]
 BitsOption = Annotated[int | None, typer.Option(help="8 or 4: quantised weights on CUDA.")]
+SwitchOption = Annotated[
+    list[str] | None,
+    typer.Option(help="A switch of the loader, name=value; may be given several times."),
+]
+
+
+def read_switches(given: list[str] | None) -> dict[str, str]:
+    """Switches by name.
+
+    Raises:
+        ConfigError: One is not of the form ``name=value``.
+    """
+    return dict(_pair(text) for text in given or [])
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"'{text}' is not a switch.", hint="Write --switch name=value.")
+    return name.strip(), value.strip()

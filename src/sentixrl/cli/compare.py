@@ -43,7 +43,7 @@ def compare(
     every_pair: Annotated[
         bool, typer.Option("--all", help="Every pair; default: all others with the first.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Compare runs over the same items: differences, intervals, p-values."""
@@ -71,6 +71,11 @@ def compare(
 
 def _systems(runs: Sequence[str], seeds: bool) -> dict[str, list[Path]]:
     groups = [[Path(part) for part in (run.split(",") if seeds else [run]) if part] for run in runs]
+    if not all(groups):
+        raise ConfigError(
+            f"System {groups.index([]) + 1} of the comparison names no run folder.",
+            hint="An empty word is often a shell variable that is not set.",
+        )
     if len(groups) < 2:
         hint = "For example: sentixrl compare --seeds A1,A2,A3 B1,B2,B3" if seeds else None
         raise ConfigError(

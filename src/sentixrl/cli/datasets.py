@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from sentixrl.cli.arguments import SwitchOption, read_switches
 from sentixrl.datasets.check import Finding, State
 from sentixrl.datasets.check import check as check_folder
 from sentixrl.datasets.fetch import Fetched
@@ -19,7 +20,7 @@ from sentixrl.datasets.overlap import COVERED, Overlap, Shared
 from sentixrl.datasets.overlap import overlap as find_overlap
 from sentixrl.datasets.registry import REGISTRY, info
 from sentixrl.datasets.spec import read_part
-from sentixrl.errors import ConfigError, InputError
+from sentixrl.errors import InputError
 
 app = typer.Typer(
     help="Known data sets: list them, check a copy, download one, find what two share.",
@@ -65,14 +66,11 @@ def show(name: Annotated[str, typer.Argument(help="A name that 'list' gives.")])
 def check(
     name: Annotated[str, typer.Argument(help="A name that 'list' gives.")],
     path: Annotated[Path, typer.Argument(help="The folder that holds the files.")],
-    switch: Annotated[
-        list[str] | None,
-        typer.Option(help="A switch of the loader, name=value; may be given several times."),
-    ] = None,
+    switch: SwitchOption = None,
 ) -> None:
     """Read every split in a folder and compare it with what was published."""
     entry = info(name)
-    findings = check_folder(entry, path, **dict(_pair(text) for text in switch or []))
+    findings = check_folder(entry, path, read_switches(switch))
     console = _console()
     console.print(_findings(findings))
     for line in _remarks(findings):
@@ -274,10 +272,3 @@ def _write(path: Path, ids: Sequence[str]) -> None:
         path.write_text("".join(f"{id}\n" for id in ids), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(f"'{text}' is not a switch.", hint="Write --switch name=value.")
-    return name.strip(), value.strip()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,9 +28,11 @@ from sentixrl.cli.arguments import (
     LanguageOption,
     NegotiateOption,
     RoundsOption,
+    SwitchOption,
     VoiceChoice,
     VoiceOption,
     WindowOption,
+    read_switches,
 )
 from sentixrl.cli.console import answers, errors
 from sentixrl.cli.headline import headline_table
@@ -50,11 +52,21 @@ if TYPE_CHECKING:
     from sentixrl.runs import RunFolder
 
 EXIT_INTERRUPTED = 130
+TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
+"""Baselines without a model."""
 TEST = "test"
 CUSTOM = "custom"
 
 
+MODEL_OPTIONS = (
+    *("window", "rounds", "agreements", "negotiate", "gate", "voice", "deduction", "language"),
+    *("framing", "adapter", "device", "dtype", "bits", "fast"),
+)
+"""Parameters that say how a model answers."""
+
+
 def evaluate(
+    context: typer.Context,
     dataset: Annotated[
         str,
         typer.Option(help=f"A name that 'datasets list' gives, or '{CUSTOM}' for your own file."),
@@ -68,10 +80,7 @@ def evaluate(
     task: Annotated[
         str | None, typer.Option(help="Which annotation; default: the data set's first.")
     ] = None,
-    switch: Annotated[
-        list[str] | None,
-        typer.Option(help="A switch of the loader, name=value; may be given several times."),
-    ] = None,
+    switch: SwitchOption = None,
     labels: Annotated[
         str | None,
         typer.Option("--labels", "-l", help=f"The labels of a '{CUSTOM}' file, as in classify."),
@@ -91,7 +100,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only this many dialogues, drawn with the seed.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Draws --limit and the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Draws --limit and the intervals.")] = 0,
     ledger: Annotated[
         Path | None,
         typer.Option(help="Where evaluations on test are logged; default: results/ledger.jsonl."),
@@ -120,7 +129,11 @@ def evaluate(
 ) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
     _check_choice(model, predictions, baseline)
-    switches = dict(_pair(text) for text in switch or [])
+    if predictions is not None or baseline in TRAINED:
+        _refuse(context, MODEL_OPTIONS, "is for a model, and none answers here")
+    if dataset == CUSTOM:
+        _refuse(context, ("task", "switch"), f"is for a known data set, not a '{CUSTOM}' file")
+    switches = read_switches(switch)
     wanted = split or ("all" if dataset == CUSTOM and data.is_file() else TEST)
     whole, neutral = _load(dataset, data, wanted, task, switches, labels)
 
@@ -149,14 +162,15 @@ def evaluate(
 
     if predictions is not None:
         open_system: Callable[[Dataset], Subject] = partial(foreign, predictions, whole)
-    elif baseline in {BaselineChoice.MAJORITY, BaselineChoice.TFIDF}:
+    elif baseline in TRAINED:
         load_part = partial(_part, dataset, data, task, switches)
         open_system = partial(trained_baseline, baseline, load_part)
     else:
         passes = rounds if baseline is BaselineChoice.LABEL_ORDERS else None
         loaded = partial(from_model, open_classifier, adapter, bits, passes, seed)
         open_system = loaded
-    _evaluate(Job(whole, neutral, out, limit, seed, ledger, open_system))
+    command = _command(context.obj or [])
+    _evaluate(Job(whole, neutral, out, limit, seed, ledger, open_system, command))
 
 
 @dataclass(frozen=True)
@@ -170,17 +184,27 @@ class Job:
     seed: int
     ledger: Path | None
     open_system: Callable[[Dataset], Subject]
+    command: str
 
 
 def _evaluate(job: Job) -> None:
     from sentixrl.evaluation.intervals import Resampling
     from sentixrl.evaluation.running import answer_all, draw, ledger_line, score
-    from sentixrl.runs import RunFolder, data_identity, enter_ledger, find_ledger, labels_identity
+    from sentixrl.runs import (
+        RunFolder,
+        check_ledger,
+        data_identity,
+        enter_ledger,
+        find_ledger,
+        labels_identity,
+    )
     from sentixrl.runs.identity import session_facts
 
     notices = errors()
     part = draw(job.whole, job.limit, job.seed)
-    book = find_ledger(job.ledger)
+    book = find_ledger(job.ledger) if job.whole.split == TEST else None
+    if book is not None:
+        check_ledger(book)
     _announce(job, part, book, notices)
     subject = job.open_system(part)
     if subject.classifier is not None:
@@ -195,9 +219,8 @@ def _evaluate(job: Job) -> None:
         "sentixrl": __version__,
         **subject.identity,
     }
-    command = shlex.join(["sentixrl", *sys.argv[1:]])
     engine = subject.classifier.engine if subject.classifier else None
-    facts = session_facts(command, engine)
+    facts = session_facts(job.command, engine)
     with RunFolder(job.out, identity) as run:
         _say_where_it_stands(run, part, notices)
         try:
@@ -206,14 +229,27 @@ def _evaluate(job: Job) -> None:
             answer_all(subject.system, part.dialogues, run, follow)
             how = Resampling(seed=job.seed)
             metrics = score(run, part, job.whole.label_set, neutral=job.neutral, how=how)
+            if book is not None:  # before anybody sees the figures
+                enter_ledger(book, ledger_line(run, metrics, facts["date"]))
+            run.write_metrics(metrics)
         except KeyboardInterrupt:
-            _say_how_to_go_on(run, part, command, notices)
+            _say_how_to_go_on(run, part, job.command, notices)
             raise typer.Exit(EXIT_INTERRUPTED) from None
-        if book is not None and part.split == TEST:
-            enter_ledger(book, ledger_line(run, metrics, facts["date"]))
     answers().print(headline_table(metrics, run))
     _report(job.out, notices)
     _warn(metrics, job.out, notices)
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command line as text; bytes of a path that are no text are shown as such."""
+    return os.fsencode(shlex.join(["sentixrl", *words])).decode("utf-8", "replace")
+
+
+def _refuse(context: typer.Context, names: Sequence[str], why: str) -> None:
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise ConfigError(f"--{name} {why}.", hint="Leave it out.")
 
 
 def _check_choice(
@@ -242,7 +278,8 @@ def _load(
     labels: str | None,
 ) -> tuple[Dataset, str | None]:
     """The split, and the label that a further micro-F1 leaves out."""
-    from sentixrl.datasets import info, load, load_custom
+    from sentixrl.datasets import info, load_custom
+    from sentixrl.datasets.registry import load_split
     from sentixrl.labels import resolve_labels
 
     if name == CUSTOM:
@@ -257,7 +294,7 @@ def _load(
             f"The data set '{name}' has its own labels.",
             hint=f"Leave --labels out; it is for --dataset {CUSTOM}.",
         )
-    found = load(name, data, split, task, **switches)
+    found = load_split(name, data, split, task, switches)
     neutral = info(name).tasks[found.task].neutral
     return found, neutral if neutral in found.label_set else None
 
@@ -339,10 +376,3 @@ def _warn(metrics: Mapping[str, Any], out: Path, notices: Console) -> None:
             highlight=False,
         )
     notices.print(f"All of it is in {out}.", highlight=False, markup=False)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(f"'{text}' is not a switch.", hint="Write --switch name=value.")
-    return name.strip(), value.strip()

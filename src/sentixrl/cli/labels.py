@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sentixrl.cli.console import answers, printable
 from sentixrl.context.templates import template_languages
+from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names, scheme_text
 
 
@@ -25,6 +26,8 @@ def labels(
     ] = False,
 ) -> None:
     """Show the label schemes, or one label set in detail."""
+    if spec is None and yaml:
+        raise ConfigError("--yaml prints one scheme, and none is named.", hint="Name it first.")
     if spec is None:
         answers().print(_overview())
     elif yaml:

@@ -73,8 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = app(list(arguments) if arguments is not None else None, standalone_mode=False)
+        result = app(words, standalone_mode=False, obj=words)
     except SentixError as error:
         _complain(error.message, error.hint)
         return EXIT_USER

@@ -13,7 +13,7 @@ from pathlib import Path
 from sentixrl.datasets.dataset import Dataset, Switch
 from sentixrl.datasets.files import MISSING
 from sentixrl.datasets.info import Count, DatasetInfo
-from sentixrl.datasets.registry import load, switch_value
+from sentixrl.datasets.registry import load_split, switch_value
 from sentixrl.errors import InputError
 
 
@@ -53,7 +53,9 @@ class Finding:
     error: InputError | None = None
 
 
-def check(entry: DatasetInfo, path: str | Path, **switches: Switch) -> tuple[Finding, ...]:
+def check(
+    entry: DatasetInfo, path: str | Path, switches: Mapping[str, Switch] | None = None
+) -> tuple[Finding, ...]:
     """Read every split of a data set, for every task, and compare it with the published size.
 
     Layouts, versions and languages are gone through one by one unless ``switches`` fixes them;
@@ -62,11 +64,12 @@ def check(entry: DatasetInfo, path: str | Path, **switches: Switch) -> tuple[Fin
     Raises:
         ConfigError: There is no such switch, or no such value of it.
     """
+    fixed = switches or {}
     findings: list[Finding] = []
     missing: list[Finding] = []
-    for part in _parts(entry, switches):
+    for part in _parts(entry, fixed):
         found = [
-            _check_split(entry, Path(path), split, task, {**switches, **part})
+            _check_split(entry, Path(path), split, task, {**fixed, **part})
             for split in entry.splits
             for task in entry.tasks
         ]
@@ -91,7 +94,7 @@ def _check_split(
 ) -> Finding:
     part = str(switches.get(entry.sweep, "")) if entry.sweep else ""
     try:
-        dataset = load(entry.name, path, split, task, **switches)
+        dataset = load_split(entry.name, path, split, task, switches)
     except InputError as error:
         state = State.MISSING if error.code == MISSING else State.BROKEN
         return Finding(split, part, task, state, entry.count(split, part), error=error)

@@ -72,8 +72,24 @@ def load(
         ConfigError: There is no such data set, split, task, switch or value of it.
         InputError: The files are not there or not as they should be.
     """
+    return load_split(name, path, split, task, switches)
+
+
+def load_split(
+    name: str,
+    path: str | Path,
+    split: str,
+    task: str | None = None,
+    switches: Mapping[str, Switch] | None = None,
+) -> Dataset:
+    """:func:`load` for switches that a user wrote, whose names may be anything.
+
+    Raises:
+        ConfigError: As :func:`load`.
+        InputError: As :func:`load`.
+    """
     entry = info(name)
-    request = _request(entry, Path(path), split, task, switches)
+    request = _request(entry, Path(path), split, task, switches or {})
     reading = entry.read(request)
     return Dataset(
         name=entry.name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sentixrl.datasets.overlap import Part
-from sentixrl.datasets.registry import load
+from sentixrl.datasets.registry import load_split
 from sentixrl.errors import InputError
 from sentixrl.formats import read_dialogues
 from sentixrl.formats.characters import shown
@@ -39,7 +39,7 @@ def read_part(spec: str, split: str, root: Path | None = None) -> Part:
             hint="Write NAME:SPLIT@FOLDER, or give --data with a folder that has a folder a set.",
         )
     path = Path(folder) if folder else Path(root or ".") / name
-    dataset = load(name, path, split, None, **dict(_switch(part, spec) for part in rest))
+    dataset = load_split(name, path, split, None, dict(_switch(part, spec) for part in rest))
     label = ":".join([dataset.name, dataset.split, *([dataset.variant] if dataset.variant else [])])
     return Part(label, dataset.dialogues)
 

@@ -20,8 +20,9 @@ from sentixrl.evaluation.confusion import Floats, Ints
 
 Bools = NDArray[np.bool_]
 BINS = 15
-SMALLEST = 1e-12
-"""Probabilities below this count as this in :func:`negative_log_likelihoods`."""
+SMALLEST = 5e-7
+"""Probabilities below this count as this in :func:`negative_log_likelihoods`: a run's log keeps six
+decimals, so that its 0 is anything below."""
 _SUM_TOLERANCE = 0.01
 
 

@@ -56,6 +56,8 @@ class Resampling:
                 f"{self.resamples} resamples and {self.permutations} permutations were asked for; "
                 "at least 100 of each are needed for an interval or a p-value."
             )
+        if self.seed < 0:
+            raise ConfigError(f"The seed is {self.seed}; it must not be negative.")
         if not 0.5 <= self.level < 1:
             raise ConfigError(f"An interval's level must lie in [0.5, 1), not at {self.level}.")
 
@@ -204,10 +206,16 @@ def standard_errors(tallies: Floats, statistic: Statistic) -> Floats:
     The delete-one jackknife, ``sqrt((C - 1) / C · Σ (θ_i - mean θ)²)``, over the C clusters that
     hold anything. For accuracy and equally large clusters it is the usual cluster-robust error.
     """
-    held = tallies[tallies.reshape(len(tallies), -1).any(axis=1)]
-    without = statistic(held.sum(axis=0) - held)
-    spread = ((without - without.mean(axis=0)) ** 2).sum(axis=0)
-    return np.asarray(np.sqrt(spread * (len(held) - 1) / len(held)))
+    kinds, copies = kinds_of(tallies.reshape(len(tallies), -1))
+    held = kinds.any(axis=1)
+    kinds, copies = kinds[held].reshape(-1, *tallies.shape[1:]), copies[held]
+    total, clusters = np.tensordot(copies, kinds, axes=1), copies.sum()
+    step = max(1, _CHUNK // max(1, total.size))  # a statistic makes several arrays of this size
+    parts = [kinds[start : start + step] for start in range(0, len(kinds), step)]
+    without = np.concatenate([statistic(total - part) for part in parts])
+    mean = copies @ without / clusters
+    spread = copies @ (without - mean) ** 2
+    return np.asarray(np.sqrt(spread * (clusters - 1) / clusters))
 
 
 def few_clusters(number: int) -> str | None:

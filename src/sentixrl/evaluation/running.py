@@ -165,7 +165,7 @@ def score(
     neutral: str | None = None,
     how: Resampling | None = None,
 ) -> dict[str, Any]:
-    """Score a run whose dialogues are all in the log, and write its ``metrics.json``.
+    """Score a run whose dialogues are all in the log: what its ``metrics.json`` is to hold.
 
     Args:
         run: The run.
@@ -184,14 +184,12 @@ def score(
     items = items_of(entries)
     metrics = metrics_json(items, label_set, how=how, neutral=neutral)
     graded = sentiment_metrics(dataset, items, how)
-    metrics = {
+    return {
         "run": run.id,
         **metrics,
         **({"graded": graded} if graded else {}),
         "speed": _speed(entries),
     }
-    run.write_metrics(metrics)
-    return metrics
 
 
 def _speed(entries: Sequence[Entry]) -> dict[str, float | None]:

@@ -22,7 +22,7 @@ from sentixrl.runs.identity import (
     options_identity,
     session_facts,
 )
-from sentixrl.runs.ledger import LEDGER_FILE, enter_ledger, find_ledger
+from sentixrl.runs.ledger import LEDGER_FILE, check_ledger, enter_ledger, find_ledger
 
 __all__ = [
     "ITEMS_FILE",
@@ -32,6 +32,7 @@ __all__ = [
     "Chunk",
     "Entry",
     "RunFolder",
+    "check_ledger",
     "data_identity",
     "enter_ledger",
     "find_ledger",

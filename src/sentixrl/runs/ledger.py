@@ -25,6 +25,20 @@ def find_ledger(named: Path | None) -> Path | None:
     return LEDGER_FILE if LEDGER_FILE.parent.is_dir() else None
 
 
+def check_ledger(path: Path) -> None:
+    """Make sure that a line can be added, before there is one.
+
+    Raises:
+        SentixError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise storage_error(path, error) from None
+
+
 def enter_ledger(path: Path, line: Mapping[str, Any]) -> bool:
     """Add a line, unless its run is in the ledger already.
 

@@ -1,9 +1,10 @@
 """Files that survive: an append-only log of lines, and whole files put in place.
 
 Contract: :meth:`AppendLog.append` leaves the whole line or nothing of it. A killed process loses
-no line that was appended; a power cut loses at most those of the last ``SYNC_SECONDS``. What a
-crash cut off is the last line at most; :func:`scan` tells it from whole lines, and opening the
-log drops it. Whatever the disk refuses is one :class:`~sentixrl.errors.SentixError`.
+no line that was appended; a power cut loses at most those since the last wait for the disk, which
+comes with the first line after ``SYNC_SECONDS``. What a crash cut off is the last line at most;
+:func:`scan` tells it from whole lines, and opening the log drops it. Whatever the disk refuses is
+one :class:`~sentixrl.errors.SentixError`.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class AppendLog:
             raise storage_error(path, error) from None
 
     def append(self, payload: Mapping[str, Any]) -> None:
-        """Write one line; it is on the disk ``SYNC_SECONDS`` later at the latest.
+        """Write one line, and wait for the disk if that was ``SYNC_SECONDS`` ago or longer.
 
         Raises:
             SentixError: The disk is full or refuses; the log is as it was before.

@@ -17,7 +17,7 @@ from pathlib import Path
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.generic import load_custom
 from sentixrl.datasets.overlap import Part, overlap
-from sentixrl.datasets.registry import load
+from sentixrl.datasets.registry import load_split
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
 from sentixrl.evaluation.running import draw
@@ -88,7 +88,9 @@ def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
             f"{part.dataset}' says where to get it.",
         )
     return draw(
-        load(part.dataset, folder, part.split, part.task, **part.switches), part.limit, seed
+        load_split(part.dataset, folder, part.split, part.task, part.switches),
+        part.limit,
+        seed,
     )
 
 
