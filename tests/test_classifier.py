@@ -19,6 +19,7 @@ from sentixrl import (
     NegotiationOptions,
     SentixError,
     Status,
+    Utterance,
 )
 from sentixrl.context.templates import TemplateSet
 from sentixrl.engines.local.engine import LocalEngine
@@ -59,6 +60,39 @@ def test_four_ways_to_say_the_same() -> None:
 def test_nothing_to_classify_is_said(nothing: str | list[str], said: str) -> None:
     with pytest.raises(InputError, match=said):
         scripted().predict(nothing)
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ([("Ann", "hi"), ("Ann", None)], "Utterance 2 .* has a text .* 'NoneType'"),
+        ([(1, "hi")], "Utterance 1 .* has a speaker .* 'int'"),
+        (["hi", None], "Utterance 2 is neither"),
+        ([("Ann",)], "Utterance 1 is neither"),
+        ([("Ann", "hi", "joy")], "Utterance 1 is neither"),
+        ([{"text": "hi"}], "Utterance 1 is neither"),
+        (Dialogue("d7", (Utterance(None),)), "Utterance 1 of dialogue 'd7' has a text"),  # type: ignore[arg-type]
+        (3, "not 'int'"),
+        (None, "not 'NoneType'"),
+    ],
+)
+def test_what_is_no_turn_is_named(item: Any, said: str) -> None:  # noqa: ANN401
+    with pytest.raises(InputError, match=said):
+        scripted().predict(item)
+
+
+def test_a_speaker_may_be_unknown_and_a_pair_a_list() -> None:
+    unknown: Any = [(None, "Well.")]
+    assert scripted().predict(unknown) == scripted().predict(["Well."])
+    read_from_json: Any = [["Ann", "Well."]]
+    assert scripted().predict(read_from_json) == scripted().predict([("Ann", "Well.")])
+
+
+def test_a_bad_dialogue_leaves_those_before_it() -> None:
+    answers = scripted().predict_many([["hello"], ["good"], [" "]])
+    assert [len(next(answers).items), len(next(answers).items)] == [1, 1]
+    with pytest.raises(InputError, match="no text"):
+        next(answers)
 
 
 def test_predict_proba_is_the_first_rounds_posterior() -> None:
@@ -247,6 +281,36 @@ def test_a_calibration_belongs_to_its_label_set(tiny_model: Path, tmp_path: Path
     given = NegotiationOptions(calibration=Calibration(2.0, fitted=True))
     kept = sentixrl.load(tmp_path / "bundle", negotiation=given, local=FLOAT32)
     assert kept.negotiation.calibration.scale == 2.0
+
+
+def test_a_calibration_given_for_other_labels_is_kept() -> None:
+    here = Calibration(0.3, (1.0, 0.0, 0.0), fitted=True)
+    there = Calibration(0.7, fitted=True)
+    model = scripted(negotiation=NegotiationOptions(calibration=here))
+    other = LabelSet("other", ["calm", "upset"])
+    given = replace(model.negotiation, calibration=there)
+    assert model.with_labels(other, given).negotiation.calibration == there
+    # One's own belongs to the labels here, even where it comes along with other options.
+    for options in (None, replace(model.negotiation, gate=0.9)):
+        assert not model.with_labels(other, options).negotiation.calibration.fitted
+        assert model.with_labels(LABELS, options).negotiation.calibration == here
+
+
+def test_another_adapter_takes_nothing_that_was_fitted_on_the_first(
+    tiny_model: Path, adapter: Path, tmp_path: Path
+) -> None:
+    digest = sentixrl.scheme("sentiment-3").digest
+    ModelBundle(
+        "mine", base=str(tiny_model), trained=True, adapter=adapter, labels="sentiment-3",
+        calibrations={digest: Calibration(0.1, fitted=True)}, negotiate=False, gate=0.9,
+        agree_threshold=0.2,
+    ).save(tmp_path / "bundle")  # fmt: skip
+    own = sentixrl.load(tmp_path / "bundle", local=FLOAT32)
+    assert own.negotiation.calibration.scale == 0.1
+    other = sentixrl.load(tmp_path / "bundle", local=replace(FLOAT32, adapter=adapter))
+    assert other.label_set == own.label_set
+    assert other.negotiation == NegotiationOptions()
+    assert other.bundle.calibrations == {}
 
 
 def test_an_engine_made_by_hand_cannot_be_saved(tmp_path: Path) -> None:

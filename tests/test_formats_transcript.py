@@ -118,8 +118,9 @@ def test_undecodable_argument_is_an_error() -> None:
         read_text("ok\nab\udce9")
 
 
-def test_language_is_reduced_to_its_primary_subtag() -> None:
+def test_language_is_reduced_to_its_primary_subtag_unless_it_is_in_latin_letters() -> None:
     assert read_text("hola", language="es-MX")[0].language == "es"
+    assert read_text("kya hua?", language="HI_latn-IN")[0].language == "hi-Latn"
     with pytest.raises(InputError, match="'espanol!' is not a language code"):
         read_text("hola", language="espanol!")
 

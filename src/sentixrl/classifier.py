@@ -70,12 +70,16 @@ class Classifier:
             dialogue: A :class:`Dialogue`, one text, or a list of texts or (speaker, text) pairs.
 
         Raises:
-            InputError: There is no turn, or a turn has no text.
+            InputError: There is no turn, or one that is no turn or has no text.
         """
         return next(self.predict_many([dialogue]))
 
     def predict_many(self, dialogues: Iterable[DialogueLike]) -> Iterator[DialoguePrediction]:
-        """Predictions for many dialogues, in order, as they are finished."""
+        """Predictions for many dialogues, in order, as they are finished.
+
+        Raises:
+            InputError: As :meth:`predict`, once the dialogues before are answered.
+        """
         return self._negotiator.run(_dialogue(item) for item in dialogues)
 
     def predict_proba(self, dialogue: DialogueLike) -> NDArray[np.float64]:
@@ -107,10 +111,15 @@ class Classifier:
 
         Args:
             label_set: The other labels.
-            negotiation: How the roles negotiate; default: as here.
+            negotiation: How the roles negotiate; default: as here. A fitted calibration that is
+                not this classifier's own is kept.
         """
-        fitted = self.bundle.calibrations.get(label_set.digest, Calibration())
-        options = replace(negotiation or self.negotiation, calibration=fitted)
+        options = negotiation or self.negotiation
+        own = options.calibration == self.negotiation.calibration
+        if own and label_set.digest != self.label_set.digest:
+            # It was fitted for the labels here, not for the others.
+            options = replace(options, calibration=Calibration())
+        options = _calibrated(options, self.bundle, label_set)
         return Classifier(self.engine, label_set, self.context, options, self.bundle)
 
     def save(self, folder: str | Path) -> None:
@@ -156,7 +165,8 @@ def load(
         context: What prompts show; default: as the bundle was trained.
         negotiation: How the roles negotiate; default: the bundle's policy. To change one thing,
             load first and ``dataclasses.replace`` the classifier's own.
-        local: How a local model is loaded. An adapter named here is taken for a trained one.
+        local: How a local model is loaded. An adapter named here is taken for a trained one,
+            without calibration and with the policy of the model it adapts.
 
     Raises:
         ModelError: The model is missing or unusable.
@@ -182,10 +192,18 @@ def load(
             agree_threshold=bundle.agree_threshold,
             correct_priors=local_model and not bundle.trained,
         )
-    if not negotiation.calibration.fitted:
-        fitted = bundle.calibrations.get(label_set.digest, Calibration())
-        negotiation = replace(negotiation, calibration=fitted)
+    negotiation = _calibrated(negotiation, bundle, label_set)
     return Classifier(engine, label_set, context, negotiation, bundle)
+
+
+def _calibrated(
+    options: NegotiationOptions, bundle: ModelBundle, label_set: LabelSet
+) -> NegotiationOptions:
+    """The options with the bundle's calibration for a label set, unless they bring one."""
+    if options.calibration.fitted:
+        return options
+    fitted = bundle.calibrations.get(label_set.digest, Calibration())
+    return replace(options, calibration=fitted)
 
 
 def _bundle(model: str | Path | Engine | None) -> ModelBundle:
@@ -214,8 +232,18 @@ def _with_options(bundle: ModelBundle, local: LocalOptions) -> ModelBundle:
     bundle = replace(bundle, framing=local.framing or bundle.framing)
     if local.adapter is None or bundle.base is None:
         return bundle
-    name = f"{bundle.name}+{local.adapter.resolve().name}"
-    return replace(bundle, name=name, adapter=local.adapter, trained=True)
+    # What was fitted on another adapter's answers says nothing about this one's.
+    unfitted = _bundle(bundle.base)
+    return replace(
+        bundle,
+        name=f"{bundle.name}+{local.adapter.resolve().name}",
+        adapter=local.adapter,
+        trained=True,
+        calibrations=unfitted.calibrations,
+        negotiate=unfitted.negotiate,
+        gate=unfitted.gate,
+        agree_threshold=unfitted.agree_threshold,
+    )
 
 
 def _open_local(bundle: ModelBundle, local: LocalOptions | None) -> Engine:
@@ -251,12 +279,31 @@ def _deduces(engine: Engine) -> bool:
 
 
 def _dialogue(item: DialogueLike) -> Dialogue:
-    if isinstance(item, str):
-        item = [item]
-    dialogue = item if isinstance(item, Dialogue) else Dialogue.from_texts(item)
+    dialogue = item if isinstance(item, Dialogue) else _from_texts(item)
     if not dialogue.utterances:
         raise InputError(f"Dialogue '{dialogue.id}' has no utterance.")
-    for index, turn in enumerate(dialogue):
+    for number, turn in enumerate(dialogue, 1):
+        where = f"Utterance {number} of dialogue '{dialogue.id}'"
+        for part, value in (("speaker", turn.speaker or ""), ("text", turn.text)):
+            if not isinstance(value, str):
+                kind = type(value).__name__
+                raise InputError(f"{where} has a {part} that is of type '{kind}', not a text.")
         if not turn.text.strip():
-            raise InputError(f"Utterance {index + 1} of dialogue '{dialogue.id}' has no text.")
+            raise InputError(f"{where} has no text.")
     return dialogue
+
+
+def _from_texts(item: str | Sequence[str | tuple[str, str]]) -> Dialogue:
+    if isinstance(item, str):
+        item = [item]
+    if not isinstance(item, Iterable):
+        raise InputError(f"A dialogue is a text or a list of turns, not '{type(item).__name__}'.")
+    turns = list(item)
+    for number, turn in enumerate(turns, 1):
+        pair = isinstance(turn, tuple | list) and len(turn) == 2
+        if not pair and not isinstance(turn, str):
+            raise InputError(
+                f"Utterance {number} is neither a text nor a (speaker, text) pair.",
+                hint="For example: [('Ann', 'You came back!'), 'I did.']",
+            )
+    return Dialogue.from_texts(turns)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentixrl.context.language import MAX_CHARACTERS, detect_language
+from sentixrl.context.language import MAX_CHARACTERS, detect_language, template_language
+from sentixrl.context.retrieval import ContextBuilder, ContextOptions
 from sentixrl.context.templates import DEFAULT_LANGUAGE, template_languages
+from sentixrl.dialogue import Dialogue
+from sentixrl.formats.reading import read_dialogues, read_text
+from sentixrl.labels import scheme
 
 modestly = settings(deadline=None)
 
@@ -84,3 +91,30 @@ def test_any_text_gets_a_language_that_has_templates(texts: list[str]) -> None:
     language = detect_language(texts)
     assert language in template_languages()
     assert language == detect_language(texts)
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [
+        ("zh", "zh"), ("ZH", "zh"), ("zh-CN", "zh"), ("zh-Hans", "zh"), ("zh_Hant_TW", "zh"),
+        ("es-MX", "es"), ("es-Latn", "es"), ("hi-Deva", "hi"), ("ar-EG", "ar"),
+        ("hi-Latn", "en"), ("HI-latn-IN", "en"), ("zh-Latn-pinyin", "en"),
+        ("ja", "en"), ("sr-Latn", "en"), ("english!", "en"),
+    ],
+)  # fmt: skip
+def test_a_tag_asks_for_the_templates_of_its_language_in_its_script(
+    tag: str, language: str
+) -> None:
+    assert template_language(tag) == language
+
+
+@pytest.mark.parametrize("tag", ["zh-CN", "zh_Hans", "ZH", "es-MX", "hi-Latn", "hi-latn-IN", "ja"])
+def test_a_dialogue_gets_the_same_templates_from_a_file_and_by_hand(tag: str) -> None:
+    builder = ContextBuilder(scheme("meld-7"), ContextOptions(), len)
+    by_hand = Dialogue.from_texts(["OK."], language=tag)
+    content = json.dumps({"language": tag, "utterances": ["OK."]}).encode()
+    for (read,) in (
+        read_dialogues(stream=io.BytesIO(content), format="json"),
+        read_text("OK.", language=tag),
+    ):
+        assert builder.template_for(read) is builder.template_for(by_hand)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,14 @@ def test_each_anchor_is_deduced_once_from_what_came_before_it() -> None:
     assert len(engine.batches[0]) == len(set(starts) - {0}) > 0
     for context, start in zip(group, starts, strict=True):
         assert ("garden" in context.prompt.text) == (start > 0)
+
+
+def test_without_history_no_anchor_is_deduced() -> None:
+    engine = ScriptedEngine(write=says("a garden"))
+    apart = replace(ANCHOR, history=False)
+    [group] = contexts(engine, [dialogue("One", "Two", "Three")], apart)
+    assert engine.batches == []
+    assert not any("garden" in context.prompt.text for context in group)
 
 
 def test_what_is_known_is_not_asked_again() -> None:

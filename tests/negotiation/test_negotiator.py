@@ -21,6 +21,7 @@ from sentixrl.engines.protocol import (
 )
 from sentixrl.engines.scripted import ScriptedEngine, ScriptedSession
 from sentixrl.errors import ConfigError
+from sentixrl.labels import Label, LabelSet
 from sentixrl.negotiation.negotiator import NegotiationOptions, VoiceName
 from sentixrl.prediction import Status
 
@@ -354,6 +355,42 @@ def test_reproducible_batches_do_not_depend_on_the_dialogues_before() -> None:
         return [len(batch) for batch in engine.batches]
 
     assert batches(pair) == batches(pair[:1]) + batches(pair[1:])
+
+
+class Strict(Watched):
+    """Its tokenizer refuses half characters, as tokenizers do."""
+
+    def count_tokens(self, text: str) -> int:
+        return super().count_tokens(text.encode().decode())
+
+
+def test_half_a_character_can_be_counted() -> None:
+    [answer] = run(Strict(Roles([JOY])), [dialogue("\ud83d oh")])
+    assert [item.label for item in answer.items] == ["joy"]
+
+
+def test_the_tokens_of_choices_count() -> None:
+    """A choice's tokens are kept, all but its last: 10 labels of 11 words are 100 a turn."""
+    labels = LabelSet("wordy", [Label(f"{'very ' * 10}{name}") for name in "abcdefghij"])
+    engine = Watched(lambda prompt, choices: [1.0] * len(choices))
+    short, long = dialogue("One.", "Two.", id="1"), dialogue(*["One."] * 4, id="2")
+    options = NegotiationOptions(enabled=False, chunk_tokens=226)  # two turns of 113
+    found = list(negotiator(engine, options, labels=labels).run([short, short, long]))
+    assert [len(answer.items) for answer in found] == [2, 2, 4]
+    # A part ends with the turn that passes the limit.
+    assert [len(batch) for batch in engine.batches] == [2, 2, 3, 1]
+
+
+def test_what_came_before_a_dialogue_that_cannot_be_read_is_answered() -> None:
+    def source() -> Iterator[Dialogue]:
+        yield dialogue("One.", id="1")
+        yield dialogue("Two.", id="2")
+        raise ValueError("the third is broken")
+
+    answers = negotiator(ScriptedEngine(Roles([JOY]))).run(source())
+    assert [next(answers).dialogue_id, next(answers).dialogue_id] == ["1", "2"]
+    with pytest.raises(ValueError, match="the third is broken"):
+        next(answers)
 
 
 def test_a_crash_loses_only_the_chunk_at_hand() -> None:

@@ -1,4 +1,4 @@
-"""Which templates a text asks for, told from its script and its commonest words.
+"""Which templates a dialogue asks for: by its language, or by script and commonest words.
 
 Contract: a fast, deterministic guess among the template languages; the default where nothing
 speaks for another. It is a convenience, not a language identifier: ``--language`` overrides it,
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from sentixrl.context.templates import DEFAULT_LANGUAGE, template_languages
+from sentixrl.formats.language import language_tag
 
 MAX_CHARACTERS = 20_000
 
@@ -73,6 +74,19 @@ _COMMON = {
 # Spanish, 95 of 100 have less than 0.24. Galician does pass.
 _COMMON_SHARE = 0.2
 _SPANISH_MARKS = re.compile(r"[¿¡ñÑ]")
+
+
+def template_language(tag: str) -> str:
+    """The template language for a dialogue that names its own; the default where none fits.
+
+    Args:
+        tag: Its BCP-47 tag: ``zh-Hans`` takes ``zh``. Hindi in Latin letters (``hi-Latn``) is
+            not the Hindi of the templates.
+    """
+    language, _, latin = (language_tag(tag) or "").partition("-")
+    if latin and language in _LETTERS:
+        return DEFAULT_LANGUAGE
+    return language if language in template_languages() else DEFAULT_LANGUAGE
 
 
 def detect_language(texts: Iterable[str]) -> str:

@@ -13,14 +13,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sentixrl.context.deduction import Deduction
-from sentixrl.context.language import detect_language
+from sentixrl.context.language import detect_language, template_language
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.templates import (
-    DEFAULT_LANGUAGE,
-    TemplateSet,
-    template_languages,
-    templates,
-)
+from sentixrl.context.templates import TemplateSet, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.labels import LabelSet
@@ -133,8 +128,7 @@ class ContextBuilder:
         """The templates this dialogue's prompts are made with."""
         language = self.options.language
         if language == "auto":
-            language = language_of(dialogue)
-            language = language if language in template_languages() else DEFAULT_LANGUAGE
+            language = template_language(language_of(dialogue))
         return templates(language)
 
     def windows(self, dialogue: Dialogue) -> list[int]:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 
 _TAG = re.compile(r"([A-Za-z]{2,3})([-_][A-Za-z0-9]+)*")
+_LATIN = re.compile(r"[-_]latn(?=[-_]|$)", re.IGNORECASE)
 
 
-def primary_subtag(tag: str) -> str | None:
-    """The primary subtag of a BCP-47 tag (``zh-Hans`` → ``zh``), or ``None`` if it is not one."""
-    found = _TAG.fullmatch(tag.strip())
-    return found[1].lower() if found else None
+def language_tag(tag: str) -> str | None:
+    """What of a BCP-47 tag prompts go by: the language, and whether it is in Latin letters.
+
+    ``zh-Hans-CN`` → ``zh``, ``es_MX`` → ``es``, ``hi-latn`` → ``hi-Latn``; ``None`` if it is not
+    a tag.
+    """
+    tag = tag.strip()
+    found = _TAG.fullmatch(tag)
+    if found is None:
+        return None
+    return found[1].lower() + ("-Latn" if _LATIN.search(tag) else "")

@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.formats.characters import is_blank, name_fault, text_fault, unreadable
-from sentixrl.formats.language import primary_subtag
+from sentixrl.formats.language import language_tag
 
 
 def _visible(text: str) -> str:
@@ -59,10 +59,10 @@ def _seen(name: str | None) -> str | None:
 
 
 def _language(tag: str) -> str:
-    subtag = primary_subtag(tag)
-    if subtag is None:
+    known = language_tag(tag)
+    if known is None:
         raise PydanticCustomError("language", "should be a language code such as 'en' or 'zh'")
-    return subtag
+    return known
 
 
 _Text = Annotated[str, Field(min_length=1), AfterValidator(_visible)]

@@ -15,7 +15,7 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import check_readable, is_blank, shown, unix_lines
 from sentixrl.formats.json_text import parse_json, parse_jsonl
-from sentixrl.formats.language import primary_subtag
+from sentixrl.formats.language import language_tag
 from sentixrl.formats.source import MAX_BYTES, read_file, read_stream, to_text
 from sentixrl.formats.tables import Columns, looks_like_table, parse_table, table_delimiter
 from sentixrl.formats.transcript import parse_transcript
@@ -140,12 +140,12 @@ def _json_or_lines(text: str) -> Format:
 def _language(tag: str | None) -> str | None:
     if tag is None:
         return None
-    subtag = primary_subtag(tag)
-    if subtag is None:
+    known = language_tag(tag)
+    if known is None:
         raise InputError(
             f"'{shown(tag)}' is not a language code.", hint="Write one such as en, zh, es or ar."
         )
-    return subtag
+    return known
 
 
 def _in_language(dialogues: list[Dialogue], language: str | None) -> list[Dialogue]:

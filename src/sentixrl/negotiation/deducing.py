@@ -59,6 +59,9 @@ class Deducer:
         contexts = self._builder.build(dialogue)
         if self._builder.options.deduction == "utterance":
             return [(context.prompt, template) for context in contexts]
+        if not self._builder.options.history:
+            # What came before a turn is not to be known, not even by hearsay.
+            return [None] * len(contexts)
         # Once an anchor: from what was said before the window starts.
         starts = [context.dropped_turns for context in contexts]
         return [(contexts[start - 1].prompt, template) if start else None for start in starts]

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.context.retrieval import ContextBuilder, language_of
-from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.context.prompt import lead
+from sentixrl.context.retrieval import ContextBuilder, language_of, one_line
+from sentixrl.context.templates import TemplateSet
+from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine, Failure, Session
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
@@ -28,7 +30,7 @@ from sentixrl.negotiation.voices import Judging, ScoredVoice, Voice, WrittenVoic
 from sentixrl.prediction import DialoguePrediction
 
 VoiceName = Literal["auto", "scored", "written"]
-TURN_TOKENS = 12  # what a turn's speaker, question and answers take besides its text
+TURN_TOKENS = 12  # what a turn's speaker, question and answers take besides text and choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +127,35 @@ class Negotiator:
         name = self._engine.name
         return ConfigError(f"The engine '{name}' gives no scores, which {what} needs.", hint=hint)
 
-    def _size(self, turn: Utterance) -> int:
-        return self._engine.count_tokens(turn.text) + TURN_TOKENS
+    def _sizes(self, dialogue: Dialogue) -> list[int]:
+        """About how many tokens a session holds for each turn."""
+        besides = TURN_TOKENS + self._choice_tokens(self._builder.template_for(dialogue))
+        return [self._engine.count_tokens(one_line(turn.text)) + besides for turn in dialogue]
+
+    def _choice_tokens(self, template: TemplateSet) -> int:
+        """How many tokens a round's choices take: all but each one's last, which is predicted."""
+        space = lead(template.render("generator", "question", speaker=None))
+        verdicts = (template.render("discriminator", word) for word in ("agree", "disagree"))
+        words = (*self._label_set.words(template.language), *verdicts)
+        return sum(self._engine.count_tokens(space + word) - 1 for word in words)
 
     def _chunks(self, dialogues: Iterable[Dialogue]) -> Iterator[list[Dialogue]]:
         chunk: list[Dialogue] = []
         held = 0
-        for dialogue in dialogues:
-            size = sum(map(self._size, dialogue))
-            full = held + size > self._options.chunk_tokens or self._options.reproducible
-            if chunk and full:
+        try:
+            for dialogue in dialogues:
+                size = sum(self._sizes(dialogue))
+                full = held + size > self._options.chunk_tokens or self._options.reproducible
+                if chunk and full:
+                    yield chunk
+                    chunk, held = [], 0
+                chunk.append(dialogue)
+                held += size
+        except Exception:
+            # A dialogue that cannot be read does not take those before it along.
+            if chunk:
                 yield chunk
-                chunk, held = [], 0
-            chunk.append(dialogue)
-            held += size
+            raise
         if chunk:
             yield chunk
 
@@ -149,11 +166,11 @@ class Negotiator:
         parts: list[list[Talk]] = [[]]
         held = 0
         for dialogue, group in zip(chunk, talks, strict=True):
-            for turn, talk in zip(dialogue, group, strict=True):
+            for size, talk in zip(self._sizes(dialogue), group, strict=True):
                 if held > self._options.chunk_tokens:
                     parts.append([])
                     held = 0
-                held += self._size(turn)
+                held += size
                 parts[-1].append(talk)
         return parts
 

@@ -13,7 +13,7 @@ from sentixrl.context.retrieval import TargetContext
 from sentixrl.context.templates import TemplateSet
 from sentixrl.engines.protocol import Failure
 from sentixrl.negotiation.protocol import Rules, State, advance
-from sentixrl.prediction import ItemError, Judgement, Proposal, Round
+from sentixrl.prediction import ItemError, Judgement, Proposal, Round, Verdict
 
 
 @dataclass(slots=True)
@@ -40,6 +40,12 @@ class Talk:
     def round(self) -> int:
         """Number of the round under way, from 1."""
         return len(self.state.rounds) + 1
+
+    @property
+    def objected(self) -> bool:
+        """Whether the round before ended in an objection."""
+        last = self.state.rounds[-1].judgement if self.state.rounds else None
+        return last is not None and last.verdict is Verdict.DISAGREE
 
     @property
     def open(self) -> bool:

@@ -122,7 +122,7 @@ class WrittenVoice(_InStep):
         self._max_tokens = max_tokens
 
     def _proposal(self, talk: Talk) -> Turn[Proposal]:
-        talk.ask("generator", "explain" if talk.round == 1 else "explain_again")
+        talk.ask("generator", "explain_again" if talk.objected else "explain")
         analysis = yield from self._finish(talk, "generator", "analysis")
         talk.begin("generator", "answer")
         label = yield from self._answers.label(talk)

@@ -68,7 +68,9 @@ class Decoding:
         found = [at for stop in stream.request.stop if (at := stream.text.find(stop)) >= 0]
         if found:
             stream.text = stream.text[: min(found)]
-        if not (ended or found or len(stream.tokens) >= stream.request.max_tokens):
-            return True
+        if not (ended or found):
+            if len(stream.tokens) < stream.request.max_tokens:
+                return True
+            stream.text = stream.text.rstrip("\ufffd")  # a character that was cut in half
         self._done[stream.index] = Completion(stream.text.strip(), len(stream.tokens))
         return False

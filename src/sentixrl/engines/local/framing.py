@@ -7,13 +7,17 @@ chat markup therefore stays text.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jinja2 import TemplateError
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sentixrl.context.prompt import Message, Prompt, begins_line, lead
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
 
 FramingName = Literal["plain", "chat"]
 _MARK = "\ue000{}\ue001"  # private-use characters: no chat template writes them
+_HINT = "Use plain framing: --framing plain."
+# What is said again and again is short; long texts would make the cache's memory theirs.
+_CACHED_TEXTS = 20_000
+_CACHED_CHARACTERS = 400
 
 
 class Text:
@@ -40,25 +48,40 @@ class Text:
         self, tokenizer: Tokenizer, end_ids: frozenset[int], begin_ids: tuple[int, ...] = ()
     ) -> None:
         self._tokenizer = tokenizer
+        self._unmarked, self._markers = _without_markers(tokenizer)
         self.end_ids = end_ids
         self.begin_ids = begin_ids
         self._prefix = self._dummy_prefix()
-        self.bare = lru_cache(maxsize=100_000)(self._bare)
+        self._short = lru_cache(maxsize=_CACHED_TEXTS)(self._bare)
         self.markup = lru_cache(maxsize=1_000)(self._markup)
+
+    def bare(self, text: str) -> tuple[int, ...]:
+        """Tokens of text in which nothing is markup."""
+        return self._short(text) if len(text) <= _CACHED_CHARACTERS else self._bare(text)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of generated tokens."""
         return self._tokenizer.decode(list(tokens), skip_special_tokens=True)
 
     def _bare(self, text: str) -> tuple[int, ...]:
-        """Tokens of text in which nothing is special."""
-        self._tokenizer.encode_special_tokens = True
-        ids = self._tokenizer.encode(self._prefix + text, add_special_tokens=False).ids
-        return tuple(ids[1:] if self._prefix else ids)
+        encoded = self._unmarked.encode(self._prefix + text, add_special_tokens=False)
+        taken = len(self._prefix)
+        ids = encoded.ids[taken:]
+        if self._markers.isdisjoint(ids):
+            return tuple(ids)
+        # Some vocabularies hold their markers as words too (Unigram does): such words are cut.
+        cuts = [
+            start + 1 - taken
+            for token, (start, stop) in zip(ids, encoded.offsets[taken:], strict=True)
+            if token in self._markers and stop - start > 1
+        ]
+        if not cuts:
+            return tuple(ids)
+        ends = pairwise((0, *cuts, len(text)))
+        return tuple(chain.from_iterable(self._bare(text[start:stop]) for start, stop in ends))
 
     def _markup(self, text: str) -> tuple[int, ...]:
         """Tokens of markup, with special tokens read as such."""
-        self._tokenizer.encode_special_tokens = False
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _dummy_prefix(self) -> str:
@@ -67,16 +90,35 @@ class Text:
         Such tokenizers write ``▁`` before the first word of whatever they are given. A line
         break, which is a token of its own, takes it instead and is dropped again.
         """
-        self._tokenizer.encode_special_tokens = True
-        alone = self._tokenizer.encode("a", add_special_tokens=False)
+        alone = self._unmarked.encode("a", add_special_tokens=False)
         if not (alone.tokens and alone.tokens[0].startswith("▁")):
             return ""
         for sentinel in ("\n", "^"):
-            marked = self._tokenizer.encode(sentinel + "a", add_special_tokens=False).ids
-            bare = self._tokenizer.encode(sentinel, add_special_tokens=False).ids
+            marked = self._unmarked.encode(sentinel + "a", add_special_tokens=False).ids
+            bare = self._unmarked.encode(sentinel, add_special_tokens=False).ids
             if len(bare) == 1 and marked[:1] == bare:
                 return sentinel
         return ""
+
+
+def _without_markers(tokenizer: Tokenizer) -> tuple[Tokenizer, frozenset[int]]:
+    """A copy that reads markers as the text they are, and the markers' ids.
+
+    Every added token is a marker, special or not: who adds chat markers often leaves that out.
+    Not so single characters, which vocabularies add that lack a letter, nor the token that
+    stands for what is unknown. A copy, because reading markup needs the original as it is.
+    """
+    from tokenizers import Tokenizer
+
+    content = json.loads(tokenizer.to_str())
+    for token in content["added_tokens"]:
+        token["special"] = token["special"] or len(token["content"]) > 1
+    copy = Tokenizer.from_str(json.dumps(content))
+    copy.encode_special_tokens = True
+    model = content["model"]
+    unknown = model.get("unk_id", copy.token_to_id(model.get("unk_token") or ""))
+    added = {token["id"] for token in content["added_tokens"] if token["special"]}
+    return copy, frozenset(added - {unknown})
 
 
 class PlainFraming:
@@ -113,6 +155,18 @@ class PlainFraming:
         return [self._text.bare(space + choice) for choice in choices]
 
 
+class _Generation(Extension):
+    """``{% generation %}`` around what an assistant says, a mark for training: it says nothing."""
+
+    tags = {"generation"}  # noqa: RUF012 (jinja2 declares it so)
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """The marked statements, in a scope of their own as transformers has it."""
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body, lineno=line)
+
+
 class ChatFraming:
     """The model's own chat template around bare segments.
 
@@ -120,15 +174,21 @@ class ChatFraming:
         text: The model's tokenisation.
         template: The Jinja chat template that comes with the model.
         special: Names such as ``bos_token`` that the template may use.
+
+    Raises:
+        ModelError: The template is not valid.
     """
 
     name: FramingName = "chat"
 
     def __init__(self, text: Text, template: str, special: dict[str, str]) -> None:
         self._text = text
-        self.end = min(text.end_ids)
         self._special = special
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.loopcontrols", _Generation],
+        )
 
         def refuse(message: str) -> None:
             raise TemplateError(message)
@@ -138,8 +198,11 @@ class ChatFraming:
         try:
             self._template = environment.from_string(template)
         except TemplateError as error:
-            raise ModelError(f"The model's chat template is not valid: {error}.") from None
+            raise ModelError(
+                f"The model's chat template is not valid: {error}.", hint=_HINT
+            ) from None
         self._joints = lru_cache(maxsize=500)(self._read_joints)
+        self.end = self._turn_end()
 
     def encode(self, prompt: Prompt) -> Tokens:
         """Token ids of a prompt, shape ``[length]``."""
@@ -158,8 +221,25 @@ class ChatFraming:
         space = lead(_tail(prompt.messages)) if continues else ""
         return [self._text.bare(space + choice) for choice in choices]
 
+    def _turn_end(self) -> int:
+        """Of the tokens that may end a text, the one that ends the assistant's turn."""
+        try:
+            closing = self._markup_around(("user", "assistant"))[-1]
+        except ModelError:  # said where such a conversation is really asked for
+            closing = ""
+        ends = self._text.end_ids
+        known = (closing, self._special.get("eos_token", ""))
+        first = [token for markup in known for token in self._text.markup(markup)[:1]]
+        return next((token for token in first if token in ends), min(ends))
+
     def _read_joints(self, roles: tuple[str, ...]) -> tuple[str, ...]:
         """The markup before, between and after messages of these roles."""
+        *joints, closing = self._markup_around(roles)
+        # An unfinished assistant message is left open.
+        return (*joints, "" if roles and roles[-1] == "assistant" else closing)
+
+    def _markup_around(self, roles: tuple[str, ...]) -> list[str]:
+        """What the template writes around messages of these roles, the last one ended."""
         marks = [_MARK.format(position) for position in range(len(roles))]
         rendered = self._render(roles, marks)
         joints = []
@@ -168,12 +248,10 @@ class ChatFraming:
             if not found:
                 raise ModelError(
                     f"The model's chat template drops messages of roles {', '.join(roles)}.",
-                    hint="Use plain framing: --framing plain.",
+                    hint=_HINT,
                 )
             joints.append(before)
-        # An unfinished assistant message is left open.
-        joints.append("" if roles and roles[-1] == "assistant" else rendered)
-        return tuple(joints)
+        return [*joints, rendered]
 
     def _render(self, roles: Sequence[str], marks: Sequence[str]) -> str:
         messages = [{"role": r, "content": m} for r, m in zip(roles, marks, strict=True)]
@@ -192,8 +270,8 @@ class ChatFraming:
                     messages=[merged, *messages[2:]], add_generation_prompt=opened, **self._special
                 )
             except TemplateError as error:
-                raise ModelError(f"The model's chat template fails: {error}.") from None
-        raise ModelError("The model's chat template does not take these messages.")
+                raise ModelError(f"The model's chat template fails: {error}.", hint=_HINT) from None
+        raise ModelError("The model's chat template does not take these messages.", hint=_HINT)
 
 
 Framing = PlainFraming | ChatFraming
