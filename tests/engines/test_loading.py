@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.engines.local import bundled, hardware
-from sentixrl.engines.local._hf import load_model
+from sentixrl.engines.local import _hf, bundled, hardware
+from sentixrl.engines.local._hf import TransformersDecoder, load_model
+from sentixrl.engines.local.adapters import read_lora
 from sentixrl.engines.local.loading import LocalOptions, open_engine
 from sentixrl.engines.protocol import ScoreRequest, Scores
 from sentixrl.errors import ModelError
 
 from ..conftest import MakeModel
+from .test_local_scores import reference, write_foreign
+
+CPU = torch.device("cpu")
+REQUEST = ScoreRequest(Prompt().then("user", "Ann: hi").line("user", "Emotion:"), ("joy", "anger"))
 
 
 def test_a_missing_path_is_not_a_model(tmp_path: Path) -> None:
@@ -67,21 +74,18 @@ def test_merged_adapters_equal_peft(tiny_model: Path, tmp_path: Path, rslora: bo
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(1)
-    model = load_model(tiny_model, torch.float32, torch.device("cpu"))
+    model = load_model(tiny_model, torch.float32, CPU)
     config = LoraConfig(
         r=3, lora_alpha=6, target_modules="all-linear", init_lora_weights=False, use_rslora=rslora
     )
     get_peft_model(model, config).save_pretrained(str(tmp_path))
-    request = ScoreRequest(
-        Prompt().then("user", "Ann: hi").line("user", "Emotion:"), ("joy", "anger")
-    )
     results = []
     for decoder in ("own", "transformers"):
         options = LocalOptions(dtype="float32", adapter=tmp_path, decoder=decoder)
         with open_engine(tiny_model, options).session() as session:
-            results.append(session.score([request])[0])
+            results.append(session.score([REQUEST])[0])
     with open_engine(tiny_model, LocalOptions(dtype="float32")).session() as session:
-        plain = session.score([request])[0]
+        plain = session.score([REQUEST])[0]
     own, peft = results
     assert isinstance(own, Scores)
     assert isinstance(peft, Scores)
@@ -90,12 +94,86 @@ def test_merged_adapters_equal_peft(tiny_model: Path, tmp_path: Path, rslora: bo
     assert own.log_probs != pytest.approx(plain.log_probs, abs=1e-3)
 
 
+def adapted(folder: Path, out: Path, **settings: Any) -> Any:  # noqa: ANN401
+    """A model under a random adapter, which is saved."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(1)
+    model = get_peft_model(load_model(folder, torch.float32, CPU), LoraConfig(r=3, **settings))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name or "modules_to_save" in name:
+                parameter.normal_(0, 0.3)
+    model.save_pretrained(str(out))
+    return model.eval()
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target_modules": ["q_proj", "embed_tokens"]},
+        {"target_modules": ["q_proj", "lm_head"]},
+        {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+    ],
+    ids=["embedding", "head", "saved head"],
+)
+def test_an_adapter_of_more_than_pairs_gives_what_peft_gives(
+    make_model: MakeModel, tmp_path: Path, settings: dict[str, Any], tied: bool
+) -> None:
+    """Merged into a model whose embedding is its head, neither end's difference may reach both."""
+    folder = make_model(tie_word_embeddings=tied)
+    model = adapted(folder, tmp_path, **settings)
+    assert read_lora(tmp_path) is None
+    engine = open_engine(folder, LocalOptions(dtype="float32", adapter=tmp_path, framing="plain"))
+    with engine.session() as session:
+        (scores,) = session.score([REQUEST])
+    assert isinstance(scores, Scores)
+    assert scores.log_probs == pytest.approx(reference(model, engine, REQUEST), abs=1e-4)
+
+
+def test_an_adapter_with_layers_of_its_own_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    """Repeated layers share the number under which keys are kept."""
+    adapted(tiny_model, tmp_path, target_modules=["q_proj"], layer_replication=[[0, 2], [1, 3]])
+    assert read_lora(tmp_path) is None
+    with pytest.raises(ModelError, match="computes otherwise"):
+        open_engine(tiny_model, LocalOptions(dtype="float32", adapter=tmp_path))
+
+
+def test_only_pairs_that_are_all_there_is_are_read(tiny_model: Path, tmp_path: Path) -> None:
+    adapted(tiny_model, tmp_path, target_modules=["q_proj", "up_proj"])
+    found = read_lora(tmp_path)
+    assert found is not None
+    assert len(found[1]) == 2 * 3
+    weights = tmp_path / "adapter_model.safetensors"
+    tensors = load_file(weights)
+    (half, *_) = (name for name in tensors if "lora_A" in name)
+    for changed in (
+        {name: tensor for name, tensor in tensors.items() if name != half},
+        {**tensors, "base_model.model.model.norm.weight": torch.ones(32)},
+    ):
+        save_file(changed, weights)
+        assert read_lora(tmp_path) is None
+    save_file(tensors, weights)
+    path = tmp_path / "adapter_config.json"
+    config = json.loads(path.read_text("utf-8"))
+    for key, value in {
+        "use_dora": True,
+        "bias": "all",
+        "init_lora_weights": "pissa",
+        "alora_invocation_tokens": [1, 2],
+        "a_setting_of_tomorrow": {"on": True},
+    }.items():
+        path.write_text(json.dumps({**config, key: value}), "utf-8")
+        assert read_lora(tmp_path) is None, key
+
+
 def test_an_adapter_for_another_model_is_refused(
     tiny_model: Path, make_model: MakeModel, tmp_path: Path
 ) -> None:
     from peft import LoraConfig, get_peft_model
 
-    other = load_model(make_model(intermediate_size=64), torch.float32, torch.device("cpu"))
+    other = load_model(make_model(intermediate_size=64), torch.float32, CPU)
     config = LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
     get_peft_model(other, config).save_pretrained(str(tmp_path))
     with pytest.raises(ModelError, match="lacks or has otherwise") as caught:
@@ -132,9 +210,9 @@ def test_a_wheel_with_another_hash_is_refused(
 def test_the_number_format_is_the_faster_one(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = {torch.float32: 100.0, torch.bfloat16: 300.0}
     monkeypatch.setattr(hardware, "matmul_rate", rates.__getitem__)
-    assert hardware.choose_dtype(torch.device("cpu")) is torch.bfloat16
+    assert hardware.choose_dtype(CPU) is torch.bfloat16
     rates[torch.bfloat16] = 110.0
-    assert hardware.choose_dtype(torch.device("cpu")) is torch.float32
+    assert hardware.choose_dtype(CPU) is torch.float32
 
 
 def test_remote_code_is_not_run(make_model: MakeModel) -> None:
@@ -149,3 +227,70 @@ def test_remote_code_is_not_run(make_model: MakeModel) -> None:
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     with pytest.raises(ModelError, match="cannot be loaded"):
         open_engine(folder)
+
+
+SINKS = {"head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2}
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "Lfm2": ({"layer_types": ["conv", "full_attention"]}, "layers of the kind conv"),
+    "RecurrentGemma": ({"head_dim": 8, "attention_window_size": 8}, "linear_attention"),
+    "Bloom": ({"n_head": 4}, "attention in its own way"),
+    "GptOss": (SINKS, "attention sinks"),
+    "Gemma2": ({"head_dim": 8}, "capped scores"),
+    "Roberta": ({}, "RobertaForCausalLM computes otherwise"),
+}
+
+
+@pytest.mark.parametrize("architecture", REFUSED)
+def test_models_that_packs_cannot_go_through_are_refused(
+    make_model: MakeModel, architecture: str
+) -> None:
+    settings, reason = REFUSED[architecture]
+    folder = write_foreign(make_model, architecture, **settings)
+    with pytest.raises(ModelError, match=reason) as caught:
+        open_engine(folder, LocalOptions(dtype="float32"))
+    assert "Llama" in (caught.value.hint or "")
+
+
+def test_a_state_between_tokens_is_refused(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(tiny_model, torch.float32, CPU)
+    monkeypatch.setattr(type(model), "_is_stateful", True, raising=False)
+    with pytest.raises(ModelError, match="LlamaForCausalLM has a state between tokens"):
+        TransformersDecoder(model)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_no_name_tells_shows_in_the_numbers(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    monkeypatch.setattr(_hf, "LAYERS", {*_hf.LAYERS, "conv"})
+    folder = write_foreign(make_model, "Lfm2", layer_types=["conv", "full_attention"])
+    with pytest.raises(ModelError, match="Lfm2ForCausalLM computes otherwise"):
+        open_engine(folder, LocalOptions(dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_logits_made_in_an_unknown_way_are_refused(tiny_model: Path, dtype: torch.dtype) -> None:
+    model = load_model(tiny_model, dtype, CPU).train()
+    TransformersDecoder(model)
+    assert model.training
+    model.lm_head.register_forward_hook(lambda module, inputs, logits: logits * 1.25)
+    with pytest.raises(ModelError, match="LlamaForCausalLM computes otherwise"):
+        TransformersDecoder(model)
+
+
+def test_a_model_stands_whole_on_the_device_that_was_named(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    load, asked = AutoModelForCausalLM.from_pretrained, []
+
+    def spy(folder: Path, device_map: object, **settings: Any) -> Any:  # noqa: ANN401
+        asked.append(device_map)
+        return load(folder, **settings)
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", spy)
+    load_model(tiny_model, torch.float32, torch.device("cuda:1"))
+    assert asked == [{"": torch.device("cuda:1")}]

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local._hf import load_model
+from sentixrl.engines.local.attention import PackPlan
 from sentixrl.engines.local.engine import LocalEngine, LocalSession
+from sentixrl.engines.local.framing import branches
+from sentixrl.engines.local.head import Head
 from sentixrl.engines.local.loading import LocalOptions, open_engine
 from sentixrl.engines.protocol import Failure, GenerateRequest, ScoreRequest, Scores
 from sentixrl.trie import PackBudget
@@ -40,6 +43,34 @@ LAYOUTS: dict[str, dict[str, Any]] = {
         "rope_theta": 500000.0,
     },
 }
+HEADS: dict[str, dict[str, Any]] = {
+    "Cohere": {"logit_scale": 0.125},
+    "Granite": {"logits_scaling": 8.0},
+    "HyperCLOVAX": {"logits_scaling": 0.125},
+    "Phi": {"num_key_value_heads": 4},  # has a bias
+    "Gemma3Text": {"head_dim": 8, "final_logit_softcapping": 3.0},
+}
+
+
+def write_foreign(make_model: MakeModel, architecture: str, **settings: Any) -> Path:  # noqa: ANN401
+    """A tiny random model of another architecture than Llama's."""
+    import transformers
+
+    folder = make_model(seed=5)
+    shape = {
+        "vocab_size": 420, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024,
+        "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0,
+    }  # fmt: skip
+    config = getattr(transformers, f"{architecture}Config")(**{**shape, **settings})
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() > 1 or name.endswith("bias"):
+                parameter.normal_(0, 0.3)
+    model.save_pretrained(folder)
+    return folder
 
 
 def open_tiny(folder: Path, **options: Any) -> LocalEngine:  # noqa: ANN401
@@ -116,26 +147,90 @@ def test_both_decoders_agree(tiny_model: Path) -> None:
         assert own.log_probs == pytest.approx(other.log_probs, abs=1e-4)
 
 
-def test_sliding_windows_are_kept(make_model: MakeModel) -> None:
-    """Mistral's layers look back a few tokens only; the packed rows must too."""
-    from transformers import MistralConfig, MistralForCausalLM
-
-    folder = make_model(seed=5)
-    torch.manual_seed(0)
-    config = MistralConfig(
-        vocab_size=420, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=8, sliding_window=6,
-        eos_token_id=1, max_position_embeddings=512,
-    )  # fmt: skip
-    MistralForCausalLM(config).save_pretrained(folder)
+def assert_equals_transformers(folder: Path) -> None:
+    """Scores and greedy text are those of the model under its own attention."""
     model = load_model(folder, torch.float32, torch.device("cpu"))
     engine = open_tiny(folder, framing="plain")
-    requests = [ScoreRequest(p, CHOICES) for p in dialogue_prompts(["Ann: no", "Bob: why not?"])]
+    prompts = dialogue_prompts(["Ann: no", "Bob: why not?"])
+    requests = [ScoreRequest(prompt, CHOICES) for prompt in prompts]
     with engine.session() as session:
         answers = session.score(requests)
+        replies = session.generate([GenerateRequest(prompt, 6) for prompt in prompts])
     for request, scores in zip(requests, answers, strict=True):
         assert isinstance(scores, Scores)
         assert scores.log_probs == pytest.approx(reference(model, engine, request), abs=1e-4)
+    for prompt, reply in zip(prompts, replies, strict=True):
+        assert not isinstance(reply, Failure)
+        assert reply.text == greedy(model, engine, prompt, 6)
+
+
+@pytest.mark.parametrize("architecture", HEADS)
+def test_scaled_biased_and_capped_logits_are_the_models_own(
+    make_model: MakeModel, architecture: str
+) -> None:
+    assert_equals_transformers(write_foreign(make_model, architecture, **HEADS[architecture]))
+
+
+def test_sliding_windows_are_kept(make_model: MakeModel) -> None:
+    """Mistral's layers look back a few tokens only; the packed rows must too."""
+    assert_equals_transformers(write_foreign(make_model, "Mistral", head_dim=8, sliding_window=6))
+
+
+def test_windows_told_by_the_mask_alone_are_kept(make_model: MakeModel) -> None:
+    experts = {"num_experts": 4, "moe_intermediate_size": 16, "shared_expert_intermediate_size": 16}
+    windows = {"use_sliding_window": True, "sliding_window": 6, "max_window_layers": 2}
+    assert_equals_transformers(write_foreign(make_model, "Qwen2Moe", **experts, **windows))
+
+
+class Peaked:
+    """A model in bfloat16 that is nearly sure of the next token, which the last one decides."""
+
+    def __init__(self, vocabulary: int, width: int = 64) -> None:
+        generator = torch.Generator().manual_seed(0)
+        weight = torch.randn(vocabulary, width, generator=generator)
+        after = torch.randperm(vocabulary, generator=generator)
+        self.states = (weight[after] * 22 / width).bfloat16()  # logits near 22
+        self.head = Head(weight.bfloat16())
+        self.dtype, self.device, self.parameters = torch.bfloat16, torch.device("cpu"), 0
+
+    def hidden(self, plan: PackPlan) -> torch.Tensor:
+        return self.states[plan.tokens[plan.reads]]
+
+
+def test_bfloat16_weights_give_float32_log_probs(tiny_model: Path) -> None:
+    whole = open_tiny(tiny_model, framing="plain")
+    model = Peaked(len(whole.decoder.head.weight))
+    engine = LocalEngine("peaked", model, whole.text, whole.framing, 1024)
+    exact = (model.states.float() @ model.head.weight.float().t()).log_softmax(-1)
+    rounded = (model.states @ model.head.weight.t()).float().logsumexp(-1)
+    best = (model.states.float() @ model.head.weight.float().t()).amax(-1)
+    assert (best - rounded).max() > 0.02  # kept in bfloat16, probabilities would exceed 1
+    normalisers = model.head.normalisers(model.states)
+    assert (best - normalisers).max() < 1e-5
+    (prompt,) = dialogue_prompts(["Ann: I kept the letter."])
+    with engine.session() as session:
+        (scores,) = session.score([ScoreRequest(prompt, CHOICES)])
+    assert isinstance(scores, Scores)
+    last = int(engine.framing.encode(prompt)[-1])
+    sums = []
+    for answer in branches(engine.framing, prompt, CHOICES):
+        steps = zip((last, *answer), answer, strict=False)
+        sums.append(sum(float(exact[before, token]) for before, token in steps))
+    expected = np.array(sums) - np.logaddexp.reduce(sums)
+    assert scores.log_probs == pytest.approx(expected, abs=0.005)
+
+
+@pytest.mark.parametrize("count", [1, 3000])
+def test_normalisers_are_those_of_the_whole_vocabulary(count: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight, bias, hidden = (torch.randn(shape, generator=generator)
+                            for shape in ((9001, 8), (9001,), (count, 8)))  # fmt: skip
+    head = Head(weight, bias, scale=2.0, softcap=5.0)
+    logits = 5 * torch.tanh(2 * (hidden[:40] @ weight.t() + bias) / 5)
+    found = head.normalisers(hidden)
+    assert found.shape == (count,)
+    torch.testing.assert_close(found[:40], logits.logsumexp(-1))
+    assert torch.equal(head.likeliest(hidden[:40]), (hidden[:40] @ weight.t() + bias).argmax(-1))
 
 
 words = st.sampled_from(
@@ -222,6 +317,22 @@ def test_too_long_fails_alone(tiny_model: Path) -> None:
         assert not isinstance(fine, Failure)
 
 
+def greedy(model: Any, engine: LocalEngine, prompt: Prompt, length: int) -> str:  # noqa: ANN401
+    """Text from whole sequences, a token at a time."""
+    ids = torch.tensor(engine.framing.encode(prompt).tolist())[None]
+    expected: list[int] = []
+    with torch.no_grad():
+        for _ in range(length):
+            token = int(model(ids).logits[0, -1].argmax())
+            if token in engine.text.end_ids:
+                break
+            expected.append(token)
+            ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
+    text = engine.text.decode(expected)
+    # The limit may cut a character in half.
+    return (text.rstrip("\ufffd") if len(expected) == length else text).strip()
+
+
 def test_greedy_generation_equals_transformers(tiny_model: Path) -> None:
     engine = open_tiny(tiny_model, framing="plain")
     model = load_model(tiny_model, torch.float32, torch.device("cpu"))
@@ -230,16 +341,7 @@ def test_greedy_generation_equals_transformers(tiny_model: Path) -> None:
         replies = session.generate([GenerateRequest(prompt, 12) for prompt in prompts])
     for prompt, reply in zip(prompts, replies, strict=True):
         assert not isinstance(reply, Failure)
-        ids = torch.tensor(engine.framing.encode(prompt).tolist())[None]
-        expected: list[int] = []
-        with torch.no_grad():
-            for _ in range(12):
-                token = int(model(ids).logits[0, -1].argmax())
-                if token in engine.text.end_ids:
-                    break
-                expected.append(token)
-                ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
-        assert reply.text == engine.text.decode(expected).strip()
+        assert reply.text == greedy(model, engine, prompt, 12)
 
 
 def test_generation_stops_before_the_stop_string_and_at_the_limit(tiny_model: Path) -> None:

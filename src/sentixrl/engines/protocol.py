@@ -23,14 +23,12 @@ class Capabilities:
     Attributes:
         score: It returns exact log-probabilities of closed choices.
         constrain: It can be held to answer with one of several choices.
-        top_logprobs: How many alternatives a token it can report (0: none).
         context_tokens: The longest prompt plus answer it reads; ``None`` if unknown.
         parameters: How many the model has; ``None`` if unknown.
     """
 
     score: bool
     constrain: bool
-    top_logprobs: int = 0
     context_tokens: int | None = None
     parameters: int | None = None
 

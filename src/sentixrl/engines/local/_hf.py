@@ -1,8 +1,9 @@
-"""Everything that touches transformers: any causal language model as a decoder over packs.
+"""Everything that touches transformers: its causal language models as decoders over packs.
 
 Contract: the model's own modules run; only their attention is replaced, through transformers'
-attention interface, by attention over the pack's rows. Remote code is never trusted and weights
-are read from safetensors alone.
+attention interface, by attention over the pack's rows. A model whose packs would not give its own
+log-probabilities is refused when it is loaded. Remote code is never trusted and weights are read
+from safetensors alone.
 """
 
 from __future__ import annotations
@@ -16,10 +17,20 @@ from typing import Any, Protocol
 
 import torch
 
+from sentixrl.engines.local.agreement import disagreement
 from sentixrl.engines.local.attention import PackPlan
+from sentixrl.engines.local.head import Head
 from sentixrl.errors import MissingDependencyError, ModelError
 
 ATTENTION = "sentixrl_trie"
+
+# Layers that packs can go through: they keep keys and values, and nothing else.
+LAYERS = {"full_attention", "sliding_attention"}
+# What models tell their attention besides switches, and need not: packs know better.
+NEEDLESS = {"dropout", "position_ids", "cache_position"}
+# Names of what is refused where transformers' own would not tell.
+SPOKEN = {"s_aux": "attention sinks", "softcap": "capped scores"}
+ELSE = "Use a model of plain full or sliding attention, like Llama, Qwen3, Mistral or Gemma 3."
 
 
 class AttentionPlan(Protocol):
@@ -56,15 +67,19 @@ class TransformersDecoder:
 
     Args:
         model: A causal language model whose attention goes through the attention interface.
+
+    Raises:
+        ModelError: Packs would not give what the model gives by itself.
     """
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - transformers has no useful base type
         steer(model)
         self.model = model
-        self.head = model.get_output_embeddings().weight
+        self.head = _head(model)
         self.parameters = model.num_parameters()
-        self.dtype = self.head.dtype
-        self.device = model.get_input_embeddings().weight.device
+        self.dtype = self.head.weight.dtype
+        self.device = self.head.weight.device
+        self._check()
 
     def hidden(self, plan: PackPlan) -> torch.Tensor:
         """Compute a pack.
@@ -76,27 +91,76 @@ class TransformersDecoder:
             state = self.model.base_model(
                 input_ids=plan.tokens[None], position_ids=plan.positions[None], use_cache=False
             ).last_hidden_state
-        read: torch.Tensor = state[0].index_select(0, plan.reads.to(state.device))
-        return read.to(self.head.device)
+        read: torch.Tensor = state[0].index_select(0, plan.reads)
+        return read
+
+    @torch.no_grad()
+    def _check(self) -> None:
+        """Refuse a model whose packed log-probabilities are not its own."""
+        training = self.model.training
+        self.model.eval()  # dropout would make a difference
+        apart = disagreement(self, self._own)
+        self.model.train(training)
+        # Formats round every layer; what is computed otherwise is off by tenths.
+        allowed = max(0.01, torch.finfo(self.dtype).eps ** 0.5)
+        if not apart <= allowed:  # nor if it is not a number
+            raise ModelError(
+                f"{type(self.model).__name__} computes otherwise than the prompt trie assumes: its "
+                f"log-probabilities differ by {apart:.1%} of their spread, where {allowed:.1%} "
+                "would be rounding.",
+                hint=ELSE,
+            )
+
+    def _own(self, rows: torch.Tensor) -> torch.Tensor:
+        """The model's logits after each row, ``[n, vocabulary]``, by its own attention."""
+        self.model.set_attn_implementation("eager")
+        logits: torch.Tensor = self.model(input_ids=rows, use_cache=False).logits[:, -1]
+        self.model.set_attn_implementation(ATTENTION)
+        return logits
+
+
+def _head(model: Any) -> Head:  # noqa: ANN401
+    """What a model makes of its hidden states; configurations differ in how they say it."""
+    output, config = model.get_output_embeddings(), _text_config(model)
+    scale = float(getattr(config, "logit_scale", None) or 1.0)
+    scaling = float(getattr(config, "logits_scaling", None) or 1.0)
+    # Granite and its kin divide by what HyperCLOVA X multiplies with.
+    scale *= scaling if config.model_type.startswith("hyperclovax") else 1 / scaling
+    return Head(
+        output.weight,
+        getattr(output, "bias", None),
+        scale,
+        getattr(config, "final_logit_softcapping", None),
+    )
+
+
+def _text_config(model: Any) -> Any:  # noqa: ANN401
+    """The language model's part of a configuration that may have others."""
+    return model.config.get_text_config(decoder=True)
 
 
 def steer(model: Any) -> None:  # noqa: ANN401 - transformers has no useful base type
     """Let the pack under way decide a model's attention.
 
     Raises:
-        ModelError: The model does its attention in its own way.
+        ModelError: The model does its attention in its own way, or keeps more than keys and
+            values.
     """
-    _register()
+    name = type(model).__name__
     if not getattr(model, "_supports_attention_backend", False):
         raise ModelError(
-            f"{type(model).__name__} does its attention in its own way, which the prompt "
-            "trie cannot steer.",
-            hint="Use a model that supports transformers' attention interface.",
+            f"{name} does its attention in its own way, which the prompt trie cannot steer.",
+            hint=ELSE,
         )
-    if getattr(model.config, "attn_logit_softcapping", None):
+    odd = set(getattr(_text_config(model), "layer_types", None) or ()) - LAYERS
+    if odd or getattr(model, "_is_stateful", False):
+        what = f"layers of the kind {', '.join(sorted(odd))}" if odd else "a state between tokens"
         raise ModelError(
-            f"{type(model).__name__} caps its attention scores, which is not supported."
+            f"{name} has {what}, and the prompt trie shares keys and values of full and sliding "
+            "attention alone.",
+            hint=ELSE,
         )
+    _register()
     model.set_attn_implementation(ATTENTION)
 
 
@@ -105,7 +169,12 @@ def _register() -> None:
     from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
     AttentionInterface.register(ATTENTION, _attention)
-    ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, lambda *args, **kwargs: None)
+    ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, _window)
+
+
+def _window(*args: object, local_size: int | None = None, **kwargs: object) -> int | None:
+    """In place of a mask, all that packs need of it: how far a layer looks back."""
+    return local_size
 
 
 def _attention(
@@ -113,16 +182,29 @@ def _attention(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    attention_mask: int | torch.Tensor | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     **kwargs: object,
 ) -> tuple[torch.Tensor, None]:
-    """Attention over the current pack, as transformers calls it: ``[1, heads, length, dim]``."""
+    """Attention over the current pack, as transformers calls it: ``[1, heads, length, dim]``.
+
+    Raises:
+        ModelError: The model's attention weighs tokens by more than queries, keys and a window.
+    """
+    odd = [n for n, v in kwargs.items() if n not in NEEDLESS and not isinstance(v, bool | None)]
+    if odd or isinstance(attention_mask, torch.Tensor):
+        names = ", ".join(SPOKEN.get(name, name) for name in odd) or "a mask of its own"
+        raise ModelError(
+            f"{type(module).__name__} attends with {names}, which the prompt trie cannot.",
+            hint=ELSE,
+        )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
     layer = int(getattr(module, "layer_idx", 0))
-    out = _current.get().attend(layer, q, k, v, scale, sliding_window)
+    # Some models tell a layer's window by its mask alone.
+    window = attention_mask if sliding_window is None else sliding_window
+    out = _current.get().attend(layer, q, k, v, scale, window)
     return out[None], None
 
 
@@ -139,7 +221,7 @@ def load_model(
     Args:
         folder: A folder saved by transformers.
         dtype: Format of its weights.
-        device: Where it runs; on CUDA large models are spread over what there is.
+        device: Where it runs, whole.
         adapter: A PEFT adapter to merge.
         bits: 8 or 4 to quantise on CUDA.
 
@@ -152,7 +234,7 @@ def load_model(
         raise MissingDependencyError.of("transformers", "local") from None
     settings: dict[str, Any] = {"dtype": dtype}
     if device.type == "cuda":
-        settings["device_map"] = "auto"
+        settings["device_map"] = {"": device}
     if bits is not None:
         settings["quantization_config"] = _quantisation(bits, dtype, device)
     try:
@@ -178,9 +260,22 @@ def _merge(model: Any, adapter: Path) -> Any:  # noqa: ANN401
         raise MissingDependencyError.of("peft", "local") from None
     try:
         with quiet():
-            return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+            adapted = PeftModel.from_pretrained(model, str(adapter))
+            _untie(model)
+            return adapted.merge_and_unload()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{adapter} cannot be used as an adapter: {_first(error)}") from None
+
+
+def _untie(model: Any) -> None:  # noqa: ANN401
+    """Keep a difference merged into one end of the model out of the other.
+
+    PEFT adds it in place, where embedding and head may be one tensor.
+    """
+    ends = model.get_input_embeddings(), model.get_output_embeddings()
+    first, last = (getattr(end, "base_layer", end) for end in ends)
+    if first.weight is last.weight and (first, last) != ends:
+        last.weight = torch.nn.Parameter(last.weight.detach().clone(), requires_grad=False)
 
 
 def _quantisation(bits: int, dtype: torch.dtype, device: torch.device) -> object:

@@ -1,7 +1,7 @@
 """LoRA adapters merged into weights, in float32.
 
 Contract: ``W + scale · B A`` is computed in float32 and handed on for the decoder to round once.
-Only plain LoRA is merged here; whatever else PEFT knows is left to PEFT.
+Only plain LoRA is merged here; whatever else PEFT knows is left to PEFT, whole.
 """
 
 from __future__ import annotations
@@ -14,8 +14,17 @@ import torch
 
 from sentixrl.errors import ModelError
 
-_PLAIN = {"use_dora": False, "lora_bias": False, "fan_in_fan_out": False, "bias": "none"}
-_EMPTY = ("modules_to_save", "rank_pattern", "alpha_pattern", "trainable_token_indices")
+# What an adapter's configuration may set and still be pairs of matrices added to weights. What
+# later versions of PEFT may invent is not among it.
+_KNOWN = {
+    *("peft_type", "r", "lora_alpha", "use_rslora", "bias", "init_lora_weights"),
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+    *("task_type", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"),
+    *("inference_mode", "lora_dropout", "megatron_core", "qalora_group_size"),
+}
+# Beginnings that leave the base's weights alone.
+_STARTS = (True, False, None, "gaussian")
+_DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 
 
 Pairs = dict[str, tuple[torch.Tensor, torch.Tensor]]
@@ -56,15 +65,21 @@ def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
         ModelError: Its weights cannot be read.
     """
     config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
-    plain = config.get("peft_type") == "LORA" and not any(config.get(key) for key in _EMPTY)
-    if not plain or any(config.get(key, value) != value for key, value in _PLAIN.items()):
+    plain = (
+        config.get("peft_type") == "LORA"
+        and config.get("bias", "none") == "none"
+        and config.get("init_lora_weights") in _STARTS
+        and not any(value for key, value in config.items() if key not in _KNOWN)
+    )
+    pairs = _read_pairs(adapter) if plain else None
+    if pairs is None:
         return None
     rank = config["r"]
-    scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    return scale, _read_pairs(adapter)
+    return config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank), pairs
 
 
-def _read_pairs(adapter: Path) -> Pairs:
+def _read_pairs(adapter: Path) -> Pairs | None:
+    """An adapter's matrices; ``None`` where its file holds anything else."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -74,9 +89,10 @@ def _read_pairs(adapter: Path) -> Pairs:
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
     pairs = {}
-    for name, down in tensors.items():
-        stem, found, _ = name.partition(".lora_A.")
-        if found:
-            target = stem.removeprefix("base_model.model.") + ".weight"
-            pairs[target] = (down, tensors[name.replace(".lora_A.", ".lora_B.")])
-    return pairs
+    for name in [name for name in tensors if name.endswith(_DOWN)]:
+        stem = name.removesuffix(_DOWN)
+        up = tensors.pop(stem + _UP, None)
+        if up is None:
+            return None
+        pairs[stem.removeprefix("base_model.model.") + ".weight"] = (tensors.pop(name), up)
+    return None if tensors else pairs

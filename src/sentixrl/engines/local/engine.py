@@ -18,6 +18,7 @@ import torch
 from sentixrl.engines.local.attention import PackPlan
 from sentixrl.engines.local.decoding import Decoding
 from sentixrl.engines.local.framing import Framing, Text, branches
+from sentixrl.engines.local.head import Head
 from sentixrl.engines.local.store import KeyValueStore
 from sentixrl.engines.protocol import (
     Capabilities,
@@ -36,8 +37,8 @@ class Decoder(Protocol):
 
     dtype: torch.dtype
     device: torch.device
-    head: torch.Tensor
-    """The vocabulary matrix, ``[vocabulary, hidden]``."""
+    head: Head
+    """What makes logits of its hidden states."""
     parameters: int
     """How many the model has."""
 
@@ -203,7 +204,7 @@ class LocalSession:
             decoding.add(index, self._trie.insert(prompt), request)
         while decoding.open:
             hidden = self._compute(decoding.ends())
-            tokens = (hidden @ self._engine.decoder.head.t()).argmax(dim=-1).tolist()
+            tokens = self._engine.decoder.head.likeliest(hidden).tolist()
             decoding.step(tokens, self._trie)
         for index, completion in decoding.completions().items():
             answers[index] = completion
@@ -242,21 +243,11 @@ class LocalSession:
         return item
 
     def _compute(self, reads: Sequence[Node]) -> torch.Tensor:
-        """Compute what is pending; hidden states at the end of each read, ``[n_reads, hidden]``."""
+        """Hidden states at the end of each read, ``[n_reads, hidden]``."""
         engine = self._engine
-        decoder = engine.decoder
-        packs = plan(self._trie, reads, engine.budget)
-        self._store.reserve(self._trie.slots)
-        width = decoder.head.shape[1]
-        hidden = torch.empty((len(reads), width), dtype=decoder.dtype, device=decoder.device)
-        for pack in packs:
-            tensors = PackPlan.of(pack, self._store, decoder.dtype, decoder.device)
-            ids = torch.from_numpy(pack.read_ids).to(decoder.device)
-            hidden.index_copy_(0, ids, decoder.hidden(tensors))
-            self._engine.counters.tokens += len(pack)
-            self._engine.counters.visible_pairs += pack.visible_pairs
-            self._engine.counters.packs += 1
-        return hidden
+        return compute(
+            engine.decoder, self._trie, self._store, reads, engine.budget, engine.counters
+        )
 
     def _read_off(
         self, hidden: torch.Tensor, pieces: Sequence[tuple[int, _Choices]]
@@ -278,26 +269,51 @@ class LocalSession:
         where = torch.tensor([read for read, _ in steps], device=hidden.device)
         token = torch.tensor([token for _, token in steps], device=hidden.device)
         used, position = torch.unique(token, return_inverse=True)
-        logits = hidden.float() @ head.index_select(0, used).float().t()
-        values = logits[where, position]
+        values = head.logits(hidden, used)[where, position]
         inner = torch.tensor(
             [read != 0 for _, item in pieces for choice in item.steps for read, _ in choice],
             device=hidden.device,
         )
         if bool(inner.any()):
-            values[inner] -= self._normalisers(hidden, where[inner])
+            states, place = torch.unique(where[inner], return_inverse=True)
+            values[inner] -= head.normalisers(hidden.index_select(0, states))[place]
         totals = values.double().cpu().numpy()
         return list(_totals(totals, [item for _, item in pieces]))
 
-    def _normalisers(self, hidden: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-        """Log Σ exp over the whole vocabulary at each of ``where``, in bounded chunks."""
-        unique, inverse = torch.unique(where, return_inverse=True)
-        head = self._engine.decoder.head
-        parts = [
-            (hidden.index_select(0, chunk) @ head.t()).float().logsumexp(dim=-1)
-            for chunk in unique.split(256)
-        ]
-        return torch.cat(parts)[inverse]
+
+def compute(
+    decoder: Decoder,
+    trie: PromptTrie,
+    store: KeyValueStore,
+    reads: Sequence[Node],
+    budget: PackBudget,
+    counters: Counters,
+) -> torch.Tensor:
+    """Compute what is pending of a trie.
+
+    Args:
+        decoder: The model.
+        trie: The prompts.
+        store: Keys and values of what was computed before; grows.
+        reads: Nodes at whose ends hidden states are wanted.
+        budget: Bounds on packs.
+        counters: Count along.
+
+    Returns:
+        ``[n_reads, hidden]``.
+    """
+    packs = plan(trie, reads, budget)
+    store.reserve(trie.slots)
+    width = decoder.head.weight.shape[1]
+    hidden = torch.empty((len(reads), width), dtype=decoder.dtype, device=decoder.device)
+    for pack in packs:
+        tensors = PackPlan.of(pack, store, decoder.dtype, decoder.device)
+        ids = torch.from_numpy(pack.read_ids).to(decoder.device)
+        hidden.index_copy_(0, ids, decoder.hidden(tensors))
+        counters.tokens += len(pack)
+        counters.visible_pairs += pack.visible_pairs
+        counters.packs += 1
+    return hidden
 
 
 def _totals(values: np.ndarray, items: Sequence[_Choices]) -> list[list[float]]:

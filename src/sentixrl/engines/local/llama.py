@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from sentixrl.engines.local.attention import PackPlan, attend
+from sentixrl.engines.local.head import Head
 from sentixrl.errors import ModelError
 
 
@@ -108,7 +109,7 @@ class LlamaDecoder:
             return parts[0] if len(parts) == 1 else torch.cat(parts)
 
         self.embedding = take("model.embed_tokens.weight")
-        self.head = self.embedding if shape.tied else take("lm_head.weight")
+        self.head = Head(self.embedding if shape.tied else take("lm_head.weight"))
         self.norm = take("model.norm.weight")
         self.layers = []
         for index in range(shape.layers):

@@ -7,6 +7,7 @@ decoder; everything else, and whatever needs quantising, takes transformers.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,15 +100,24 @@ def engine_around(
     config = read_config(folder)
     settings = _read_json(folder / "tokenizer_config.json")
     text = _text(folder, config, settings)
-    context = int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
     return LocalEngine(
         name,
         decoder,
         text,
         _framing(folder, settings, text, framing),
-        context,
+        _context_tokens(config),
         budget or _budget(decoder.device),
     )
+
+
+def _context_tokens(config: Mapping[str, Any]) -> int:
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if "longrope" in (rope.get("rope_type"), rope.get("type")):
+        # Beyond this its frequencies change for all of a pack, shorter prompts included.
+        for place in (config, rope):
+            if length := place.get("original_max_position_embeddings"):
+                return int(length)
+    return int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
 
 
 def locate(model: str | Path | None) -> tuple[str, Path]:
