@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,30 @@ def test_nothing_of_an_earlier_adapter_stays(adapter: Path, tmp_path: Path) -> N
     ModelBundle("plain", base="smollm2-135m").save(folder)
     assert not (folder / ADAPTER_FOLDER).exists()
     assert ModelBundle.load(folder).adapter is None
+
+
+@pytest.mark.parametrize("where", ["sentixrl.bundle._write_labels", "shutil.copytree"])
+def test_what_breaks_off_leaves_the_old_bundle_whole(
+    adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    folder = tmp_path / "bundle"
+    whole(adapter).save(folder)
+    (folder / "README.md").write_text("a card")
+    before = {path.relative_to(folder) for path in folder.rglob("*")}
+
+    def full(*arguments: object, **more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, full)
+        with pytest.raises(OSError, match="No space"):
+            replace(whole(adapter), gate=0.5).save(folder)
+    assert {path.relative_to(folder) for path in folder.rglob("*")} == before
+    assert ModelBundle.load(folder).gate == whole(adapter).gate
+    replace(whole(adapter), gate=0.5).save(folder)
+    assert ModelBundle.load(folder).gate == 0.5
+    assert {path.relative_to(folder) for path in folder.rglob("*")} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "lora"]
 
 
 def test_a_bundle_without_its_adapter_is_refused(adapter: Path, tmp_path: Path) -> None:

@@ -296,6 +296,15 @@ def test_a_calibration_given_for_other_labels_is_kept() -> None:
         assert model.with_labels(LABELS, options).negotiation.calibration == here
 
 
+def test_a_trained_model_reads_what_it_was_trained_on(
+    tiny_model: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentixrl.classifier.DEDUCTION_PARAMETERS", 1)
+    assert sentixrl.load(tiny_model, local=FLOAT32).context.deduction == "anchor"
+    trained = sentixrl.load(tiny_model, local=replace(FLOAT32, adapter=adapter))
+    assert trained.context.deduction == "off"
+
+
 def test_another_adapter_takes_nothing_that_was_fitted_on_the_first(
     tiny_model: Path, adapter: Path, tmp_path: Path
 ) -> None:

@@ -37,6 +37,11 @@ def release_folder() -> Path:
     return Path(str(resources.files("sentixrl"))) / "releases" / RELEASE
 
 
+def settled(base: str) -> str:
+    """A base's name as bundles keep it: a folder is found again from anywhere."""
+    return str(Path(base).resolve()) if Path(base).is_dir() else base
+
+
 class _CalibrationFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -110,6 +115,9 @@ class ModelBundle:
     def save(self, folder: Path) -> None:
         """Write the bundle to ``folder``, adapter included, in place of one that is there.
 
+        It is written beside its place and then put there, so that what breaks off leaves the old
+        one as it was. Other files of the old one (a card, a record) stay.
+
         Raises:
             ModelError: The folder holds something else, or there is no model that could be
                 loaded again.
@@ -121,13 +129,26 @@ class ModelBundle:
                 hint="Load the model by its folder or name instead.",
             )
         _check_free(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        _replace_adapter(folder / ADAPTER_FOLDER, self.adapter)
+        folder = folder.resolve()
+        making = folder.with_name(f".{folder.name}.new")
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(parents=True)
+        try:
+            if folder.is_dir():
+                others = shutil.ignore_patterns(ADAPTER_FOLDER)
+                shutil.copytree(folder, making, dirs_exist_ok=True, ignore=others)
+            self._write(making, self.base)
+            _put_in_place(making, folder)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+
+    def _write(self, folder: Path, base: str) -> None:
+        if self.adapter is not None:
+            shutil.copytree(self.adapter, folder / ADAPTER_FOLDER)
         content = {
             "schema": SCHEMA,
             "name": self.name,
-            # A folder is found again from anywhere.
-            "base": str(Path(self.base).resolve()) if Path(self.base).is_dir() else self.base,
+            "base": settled(base),
             "adapter": self.adapter is not None,
             "trained": self.trained,
             "labels": _write_labels(folder / LABELS_FILE, self.labels),
@@ -215,14 +236,20 @@ def _check_free(folder: Path) -> None:
         )
 
 
-def _replace_adapter(target: Path, adapter: Path | None) -> None:
-    """Copy the adapter to its place; nothing of an earlier one stays."""
-    if adapter is not None and adapter.resolve() == target.resolve():
+def _put_in_place(made: Path, folder: Path) -> None:
+    """Let a folder that is whole take another's place."""
+    if not folder.exists():
+        made.rename(folder)
         return
-    if target.is_dir():
-        shutil.rmtree(target)
-    if adapter is not None:
-        shutil.copytree(adapter, target)
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    folder.rename(old)
+    try:
+        made.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_labels(path: Path, labels: str | LabelSet) -> str:

@@ -181,7 +181,7 @@ def load(
     engine = _open_local(bundle, local) if local_model else cast(Engine, model)
     if context is None:
         context = ContextOptions(
-            deduction="anchor" if _deduces(engine) else "off",
+            deduction="anchor" if _deduces(engine) and not bundle.trained else "off",
             language=bundle.language,
             window=bundle.window or HistoryWindow(),
         )
@@ -248,29 +248,18 @@ def _with_options(bundle: ModelBundle, local: LocalOptions) -> ModelBundle:
 
 def _open_local(bundle: ModelBundle, local: LocalOptions | None) -> Engine:
     try:
+        from sentixrl.engines.local.hardware import check_device
         from sentixrl.engines.local.loading import LocalOptions, open_engine
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "local") from None
     options = local or LocalOptions()
     if options.device is not None:
-        _check_device(options.device)
+        check_device(options.device)
     options = replace(options, framing=bundle.framing, adapter=bundle.adapter)
     engine = open_engine(bundle.base, options)
     if bundle.trained:
         engine.name = bundle.name
     return engine
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.ones(1, device=device).item()
-    except (RuntimeError, AssertionError):  # torch raises either
-        raise ConfigError(
-            f"The device '{device}' cannot be used on this machine.",
-            hint="'cpu' always can; 'sentixrl doctor' shows what there is.",
-        ) from None
 
 
 def _deduces(engine: Engine) -> bool:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from sentixrl.errors import InputError
 from sentixrl.training.checking import Answers, Check, DevCheck, read_history, scores
-from sentixrl.training.checkpoints import checkpoints, last_checkpoint, write_whole
+from sentixrl.training.checkpoints import checkpoints, last_checkpoint
 from sentixrl.training.model import open_trainee
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.weights import keep_weights, load_mean, load_weights
@@ -163,12 +164,11 @@ def test_a_checkpoint_that_was_broken_off_is_passed_over(tmp_path: Path) -> None
     assert last_checkpoint(tmp_path) == good[-1]
 
 
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "one.json"
-    write_whole(path, "1")
-    write_whole(path, "2")
-    assert path.read_text() == "2"
-    assert list(tmp_path.iterdir()) == [path]
+@pytest.mark.parametrize("content", ["", "[", '[{"step": 1}]', '{"step": 1}', "3"])
+def test_a_damaged_history_is_said_to_be(tmp_path: Path, content: str) -> None:
+    (tmp_path / "history.json").write_text(content)
+    with pytest.raises(InputError, match=r"history\.json is damaged"):
+        read_history(tmp_path)
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

@@ -17,11 +17,12 @@ import sentixrl
 from sentixrl.bundle import ModelBundle
 from sentixrl.datasets.registry import load as load_data
 from sentixrl.errors import ConfigError, SentixError
+from sentixrl.training.ancestry import earlier
 from sentixrl.training.card import write_card
 from sentixrl.training.checkpoints import last_checkpoint
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import Packer
-from sentixrl.training.finishing import Finished, earlier
+from sentixrl.training.finishing import Finished
 from sentixrl.training.mining import fold_recipe
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.running import train_bundle
@@ -143,7 +144,8 @@ def test_a_card_names_data_of_ones_own(trained: Trained, tmp_path: Path) -> None
 def test_nothing_is_left_over(trained: Trained) -> None:
     folder, _, _ = trained
     left = sorted(path.name for path in folder.iterdir())
-    assert left == ["best", "bundle", "history.json", "recipe.json", "trained.json"]
+    notes = ["history.json", "material.json", "recipe.json", "trained.json"]
+    assert left == [".lock", "best", "bundle", *notes]
 
 
 def test_a_finished_training_is_not_repeated(trained: Trained, base: Path, meld: Path) -> None:
@@ -176,7 +178,7 @@ def test_what_breaks_off_after_the_last_step_costs_no_training(
     assert not noted.checks
     assert (tmp_path / "out" / "history.json").read_text() == history
     assert sentixrl.load(found.folder).predict("rain").items[0].label
-    assert len(list((tmp_path / "out").iterdir())) == 5
+    assert len(list((tmp_path / "out").iterdir())) == 7
 
 
 def test_another_recipe_is_refused_in_the_same_folder(
@@ -235,6 +237,77 @@ def test_a_start_without_a_record_is_said_to_have_none(
     write_card({**facts, "earlier": [{"name": "tiny", "sources": []}]}, tmp_path)
     card = (tmp_path / "README.md").read_text("utf-8")
     assert "Before that, as `tiny`, on data of which there is no record." in card
+
+
+def test_a_record_of_an_earlier_version_may_lack_what_this_one_shows(
+    trained: Trained, base: Path, tmp_path: Path
+) -> None:
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    facts = json.loads((first.folder / "training.json").read_text("utf-8"))
+    rows = [{"dataset": "meld", "split": "train", "dialogues": 6}, {"utterances": 4}]
+    old = {"recipe": {"name": "older"}, "sources": rows}
+    (begun / "training.json").write_text(json.dumps(old), "utf-8")
+    before = earlier(recipe(base, start=str(begun)))
+    assert [one["name"] for one in before] == ["older"]
+    write_card({**facts, "earlier": before}, tmp_path)
+    card = (tmp_path / "README.md").read_text("utf-8")
+    assert "| meld | train | 6 | – | – | – |" in card
+    assert "| – | – | – | 4 | – | – | – |" in card
+
+
+@pytest.mark.parametrize(
+    ("split", "rows", "kept"),
+    [
+        ("train", None, False),  # that of the start itself: meld:train
+        ("dev", None, True),
+        ("dev", [], False),
+        ("dev", [{"dataset": "meld"}], False),  # any split
+    ],
+)
+def test_folds_start_from_the_base_where_the_start_knows_what_is_held_out(
+    trained: Trained, base: Path, tmp_path: Path,
+    split: str, rows: list[dict[str, str]] | None, kept: bool,
+) -> None:  # fmt: skip
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    facts = json.loads((begun / "training.json").read_text("utf-8"))
+    if rows is not None:
+        (begun / "training.json").write_text(json.dumps({**facts, "sources": rows}), "utf-8")
+    one = recipe(
+        base, start=str(begun), discriminator={}, train=[{"dataset": "meld", "split": split}]
+    )
+    assert fold_recipe(one).start == (one.start if kept else None)
+
+
+def test_who_mines_with_such_a_start_is_told(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first, _ = trained
+    monkeypatch.setattr("sentixrl.training.running.mine", lambda *arguments: None)
+    noted = Noted()
+    one = recipe(base, start=str(first.folder), discriminator={})
+    assert train(one, meld, tmp_path / "out", noted) is None
+    assert [text for text in noted.said if text.startswith("The fold models start from the base")]
+
+
+def test_the_bundle_is_judged_where_and_as_it_was_trained(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not on the device it would choose, nor with deductions, which large models have else."""
+    asked: list[dict[str, Any]] = []
+
+    def noting(folder: Path, **options: Any) -> Any:  # noqa: ANN401
+        asked.append(options)
+        return sentixrl.load(folder, **options)
+
+    monkeypatch.setattr("sentixrl.training.finishing.load", noting)
+    monkeypatch.setattr("sentixrl.classifier._deduces", lambda engine: True)
+    folder = shutil.copytree(trained[0], tmp_path / "out")
+    assert train_bundle(recipe(base), meld, folder, Noted().watch, lambda cost: True, "cpu")
+    (options,) = asked
+    assert options["local"].device == "cpu"
+    assert options["context"].deduction == "off"
 
 
 def test_an_adapter_that_is_not_plain_lora_is_not_trained_on(
@@ -387,6 +460,24 @@ def test_an_estimate_counts_the_second_role_and_its_fold_models(base: Path, meld
     assert both.fold_tokens == pytest.approx(2 * alone.tokens / epochs, rel=0.3)
 
 
+def test_an_estimate_counts_the_largest_pack_and_a_model_that_waits(
+    base: Path, tmp_path: Path
+) -> None:
+    """A dialogue longer than a pack should be is one all the same."""
+    root = write_meld(tmp_path / "data")
+    short = estimate(prepare(recipe(base), root, lambda text: None))
+    path = root / "meld" / "train_sent_emo.csv"
+    path.write_text(path.read_text("utf-8").replace("walked", "walked " * 900, 1), "utf-8")
+    setting = prepare(recipe(base), root, lambda text: None)
+    long = estimate(setting)
+    config, number = setting.trainee.model.config, 4
+    each = 60 * config.num_hidden_layers * config.hidden_size * number
+    assert (long.gibibytes - short.gibibytes) * 2**30 > 700 * each
+    weights = sum(p.numel() for p in setting.trainee.model.parameters()) * number
+    two = estimate(prepare(recipe(base, discriminator={}), root, lambda text: None))
+    assert (two.gibibytes - long.gibibytes) * 2**30 >= weights
+
+
 def test_a_training_that_does_not_fit_is_refused(base: Path, meld: Path) -> None:
     cost = estimate(prepare(recipe(base), meld, lambda text: None))
     check_memory(cost)
@@ -527,6 +618,11 @@ def test_what_the_command_refuses(shell: Shell, base: Path, meld: Path, tmp_path
     assert "cannot be read" in shell.refuses("train", "none.yaml", "--data", meld, "--out", out)
     said = shell.refuses("train", path, "--data", meld, "--out", out, "--seeds", "1,two")
     assert "'1,two' is not a list of seeds" in said
+    for seeds in ("-1", str(2**32)):
+        said = shell.refuses("train", path, "--data", meld, "--out", out, f"--seeds={seeds}")
+        assert f"'{seeds}' is not a list of seeds" in said
+    said = shell.refuses("train", path, "--data", meld, "--out", out, "--device", "gpu")
+    assert "The device 'gpu' cannot be used" in said
     assert "no folder" in shell.refuses("train", path, "--data", tmp_path, "--out", out)
     assert not out.exists()
 

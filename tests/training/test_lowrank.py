@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -35,7 +37,7 @@ def product(pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
 def test_a_difference_of_that_rank_is_exact(shape: tuple[int, int]) -> None:
     delta = noise(shape[0], 5) @ noise(5, shape[1], seed=1)
     base = noise(*shape, seed=2)
-    (pair,) = difference({NAME: base}, {NAME: base + delta}, 5).values()
+    (pair,) = difference({NAME: base}, [(NAME, base + delta)], 5).values()
     down, up = pair
     assert (down.shape, up.shape) == ((5, shape[1]), (shape[0], 5))
     assert down.dtype == up.dtype == torch.float32
@@ -47,7 +49,7 @@ def test_else_it_is_as_near_as_can_be(rank: int) -> None:
     """The error of the best approximation is known: the singular values left out."""
     delta = noise(120, 80) * torch.logspace(0, -2, 80)
     base = noise(120, 80, seed=1)
-    (pair,) = difference({NAME: base}, {NAME: base + delta}, rank).values()
+    (pair,) = difference({NAME: base}, [(NAME, base + delta)], rank).values()
     values = torch.linalg.svdvals(delta)
     best = values[rank:].square().sum().sqrt()
     error = (product(pair) - delta).norm()
@@ -61,10 +63,38 @@ def test_the_same_difference_gives_the_same_pair_and_leaves_the_dice_alone() -> 
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    first = difference({NAME: base}, {NAME: trained}, 4)[NAME]
+    first = difference({NAME: base}, [(NAME, trained)], 4)[NAME]
     assert torch.equal(torch.rand(3), expected)
-    second = difference({NAME: base}, {NAME: trained}, 4)[NAME]
+    second = difference({NAME: base}, [(NAME, trained)], 4)[NAME]
     assert all(torch.equal(left, right) for left, right in zip(first, second, strict=True))
+
+
+class Far(torch.Tensor):
+    """A tensor on a device: a product or sum with one of the CPU's is refused there."""
+
+    brought: ClassVar[list[str]] = []
+
+    def cpu(self, *arguments: object) -> torch.Tensor:
+        self.brought.append("matrix")
+        return self.as_subclass(torch.Tensor)
+
+    def __sub__(self, other: object) -> torch.Tensor:
+        raise RuntimeError("Expected all tensors to be on the same device")
+
+
+def test_matrices_come_from_their_device_one_at_a_time() -> None:
+    base = {str(n): noise(9, 7, seed=n) for n in range(3)}
+    met: list[int] = []
+
+    def trained() -> Iterator[tuple[str, torch.Tensor]]:
+        for name, value in base.items():
+            met.append(len(Far.brought))
+            yield name, (value + 1).as_subclass(Far)
+
+    pairs = difference(base, trained(), 2)
+    assert met == [0, 1, 2]
+    for pair in pairs.values():
+        torch.testing.assert_close(product(pair), torch.ones(9, 7), rtol=1e-4, atol=1e-4)
 
 
 def moved(folder: Path, rank: int) -> tuple[Matrices, Matrices]:
@@ -85,7 +115,7 @@ def test_an_adapter_loads_through_peft_and_through_our_own_merge(
     """Rank 16 is more than the 8 rows that the keys' projections have here."""
     folder = make_model(seed=2, num_hidden_layers=2, num_key_value_heads=1)
     base, trained = moved(folder, 3)
-    pairs = difference(base, trained, rank)
+    pairs = difference(base, trained.items(), rank)
     size = write_adapter(pairs, tmp_path / "adapter", str(folder))
     assert size == (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_size
     # Whoever may read the one may read the other.
@@ -123,7 +153,7 @@ def test_a_lora_trained_in_bfloat16_is_shipped_as_it_is(
     spread(trainee, 0.003)
     factors = {name: value.detach().float() for name, value in trainee.trained.items()}
     base = read_weights(folder)
-    pairs = difference(base, trained_matrices(trainee, base), 4)
+    pairs = difference(base, trained_matrices(trainee), 4)
     assert len(pairs) == 2 * 7
     for name, pair in pairs.items():
         stem = f"base_model.model.{name.removesuffix('.weight')}"
@@ -142,7 +172,6 @@ def test_full_training_in_bfloat16_is_shipped_from_its_weights(
     folder = make_model(seed=2, num_hidden_layers=2)
     trainee = open_trainee(recipe(folder))
     spread(trainee, 0.05)
-    base = read_weights(folder)
-    found = trained_matrices(trainee, base)
+    found = dict(trained_matrices(trainee))
     assert found.keys() == trainee.trained.keys()
     assert all(torch.equal(found[n], p.detach()) for n, p in trainee.trained.items())

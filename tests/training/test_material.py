@@ -19,7 +19,7 @@ from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.local.framing import Framing
 from sentixrl.engines.local.loading import LocalOptions, open_engine
 from sentixrl.errors import ConfigError, InputError
-from sentixrl.labels import LabelSet, scheme
+from sentixrl.labels import LabelSet, resolve_labels, scheme
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import Packer
 from sentixrl.training.material import (
@@ -195,16 +195,24 @@ def test_turns_that_are_context_alone_are_not_asked_about(base: Path) -> None:
 def test_labels_are_counted_by_label_set() -> None:
     three = scheme("sentiment-3")
     found = label_counts([make([2] * 4), make([3] * 5, seed=1), make([1] * 6, three)])
-    assert set(found) == {"six", "sentiment-3"}
-    assert sum(found["six"].values()) == 8 + 15
-    assert sum(found["sentiment-3"].values()) == 6
-    assert list(found["six"]) == list(LABELS.names)
+    assert set(found) == {LABELS, three}
+    assert sum(found[LABELS].values()) == 8 + 15
+    assert sum(found[three].values()) == 6
+    assert list(found[LABELS]) == list(LABELS.names)
+
+
+def test_two_lists_of_labels_are_two_label_sets() -> None:
+    """Though both are called custom, as every list of names is."""
+    lists = [resolve_labels("calm, anger"), resolve_labels("joy, sadness")]
+    found = label_counts([make([2] * 4, labels) for labels in lists])
+    assert list(map(sum, map(dict.values, found.values()))) == [8, 8]
+    assert [list(count) for count in found.values()] == [["calm", "anger"], ["joy", "sadness"]]
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_folds_hold_out_every_cluster_once(count: int) -> None:
     data = make([2] * 23, group=2).data
-    pairs = folds(data, count, seed=4)
+    (pairs,) = folds([data], count, seed=4)
     assert len(pairs) == count
     held = [d.id for _, inside in pairs for d in inside]
     assert sorted(held) == sorted(d.id for d in data)
@@ -212,13 +220,23 @@ def test_folds_hold_out_every_cluster_once(count: int) -> None:
         assert not {d.cluster for d in outside} & {d.cluster for d in inside}
         assert len(outside) + len(inside) == len(data)
         assert [d.id for d in outside] == [d.id for d in data if d in outside.dialogues]
-    assert pairs == folds(data, count, seed=4)
-    assert pairs != folds(data, count, seed=5)
+    assert [pairs] == folds([data], count, seed=4)
+    assert [pairs] != folds([data], count, seed=5)
+
+
+def test_what_one_part_holds_out_no_other_part_of_its_data_set_trains_on() -> None:
+    whole = make([2] * 23, group=2).data
+    part = replace(whole, task="sentiment", dialogues=whole.dialogues[4:17])
+    other = replace(whole, name="other")
+    for pairs in zip(*folds([whole, part, other], 3, seed=4), strict=True):
+        (rest, held), (part_rest, part_held), _ = pairs
+        out = {d.cluster for d in held} | {d.cluster for d in part_held}
+        assert not out & {d.cluster for d in (*rest, *part_rest)}
 
 
 def test_too_few_clusters_for_the_folds() -> None:
     with pytest.raises(ConfigError, match=r"2 dialogue\(s\), too few for 3 folds"):
-        folds(make([2] * 4, group=2).data, 3, seed=0)
+        folds([make([2] * 4, group=2).data], 3, seed=0)
 
 
 def copy_into_test(root: Path, rows: int) -> None:

@@ -20,6 +20,7 @@ LEAST: dict[str, Any] = {
     "train": [{"dataset": "meld"}],
     "dev": [{"dataset": "meld", "split": "dev"}],
 }
+OWN = {"dataset": "custom", "file": "mine.csv", "labels": "calm, tired"}
 
 
 def refused(**changes: Any) -> ConfigError:  # noqa: ANN401
@@ -101,6 +102,16 @@ def test_a_key_like_no_other_has_no_hint() -> None:
         ({"labels": "meld-8"}, "'labels'"),
         ({"labels": "joy"}, "'labels'"),
         ({"language": "tlh"}, "'language'"),
+        ({"seed": -1}, "'seed'"),
+        ({"seed": 2**32}, "'seed'"),
+        ({"epochs": float("inf")}, "'epochs'"),
+        ({"optimiser": {"rate": float("inf")}}, "'rate' in 'optimiser'"),
+        ({"optimiser": {"decay": float("inf")}}, "'decay' in 'optimiser'"),
+        ({"loss": {"gamma": float("nan")}}, "'gamma' in 'loss'"),
+        ({"train": [{**OWN, "task": "mood"}]}, "part 1 of 'train'"),
+        ({"train": [{**OWN, "switches": {"layout": "full"}}]}, "part 1 of 'train'"),
+        ({"dev": [OWN, {**OWN, "labels": "calm, tired, cross"}]}, "'dev'"),
+        ({"dev": [{"dataset": "meld"}, {"dataset": "meld", "limit": 3}]}, "'dev'"),
     ],
 )
 def test_what_does_not_fit_is_said_with_its_place(changes: dict[str, Any], where: str) -> None:
@@ -146,6 +157,15 @@ def test_a_data_set_is_found_however_it_is_spelt() -> None:
     assert recipe.train[0].dataset == "ch_sims"
 
 
+@pytest.mark.parametrize("key", ["alpha", "dropout"])
+def test_what_an_adapter_alone_has_is_refused_without_one(key: str) -> None:
+    assert f"'{key}' is for 'method: lora'" in refused(**{key: 0.5}).message
+    parse_recipe({**LEAST, key: 0.5, "method": "lora"}, "r.yaml")
+    whole = as_plain(parse_recipe(LEAST, "r.yaml"))  # has the defaults of both
+    assert key in whole
+    parse_recipe(whole, "r.yaml")
+
+
 def test_soft_labels_need_fold_models_that_teach() -> None:
     message = refused(loss={"distil": 0.3}).message
     assert "does not fit: 'loss.distil' needs 'discriminator'" in message
@@ -159,6 +179,12 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: [", "utf-8")
     with pytest.raises(ConfigError, match=r"not valid YAML in line \d"):
+        read_recipe(broken)
+    broken.write_text("name: one\ntrain: []\nloss: {}\ntrain: []\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"in line 4: the key 'train' stands here twice"):
+        read_recipe(broken)
+    broken.write_text("[" * 5000, "utf-8")
+    with pytest.raises(ConfigError, match="nested too deeply"):
         read_recipe(broken)
     broken.write_bytes(b"name: \xff\xfe")
     with pytest.raises(ConfigError, match="not valid YAML"):

@@ -44,6 +44,7 @@ def train(
 ) -> None:
     """Train a model after a recipe; the result is a bundle that --model takes."""
     try:
+        from sentixrl.training.processes import leave
         from sentixrl.training.recipe import read_recipe
         from sentixrl.training.running import Watch, average_bundle, check_averaging
     except ImportError as error:
@@ -68,11 +69,13 @@ def train(
         _train(one, data, folder, watch, estimate, device)
     if average and not estimate:
         _say_result(average_bundle(found, data, folders, out / "average", watch.say, device))
+    leave()
 
 
 def _train(
     recipe: Recipe, data: Path, folder: Path, watch: object, estimate: bool, device: str | None
 ) -> None:
+    from sentixrl.training.processes import is_main
     from sentixrl.training.running import Watch, train_bundle
 
     assert isinstance(watch, Watch)
@@ -84,23 +87,30 @@ def _train(
 
     finished = train_bundle(recipe, data, folder, watch, announce, device)
     if finished is None and not estimate:
-        notices.print(
-            f"To go on, run the same command again; all of it is in {folder}.",
-            highlight=False,
-            markup=False,
-        )
+        if is_main():
+            notices.print(
+                f"To go on, run the same command again; all of it is in {folder}.",
+                highlight=False,
+                markup=False,
+            )
         raise typer.Exit(EXIT_INTERRUPTED)
     if finished is not None:
         _say_result(finished)
 
 
 def _seeds(text: str) -> list[int]:
+    from sentixrl.training.recipe import SEEDS
+
     try:
-        return [int(part) for part in text.split(",")]
+        seeds = [int(part) for part in text.split(",")]
     except ValueError:
+        seeds = []
+    if not seeds or not all(0 <= seed < SEEDS for seed in seeds):
         raise ConfigError(
-            f"'{text}' is not a list of seeds.", hint='Write whole numbers, e.g. --seeds "0,1,2".'
-        ) from None
+            f"'{text}' is not a list of seeds.",
+            hint=f'Write whole numbers from 0 to {SEEDS - 1:,}, e.g. --seeds "0,1,2".',
+        )
+    return seeds
 
 
 def _cost(cost: Estimate) -> str:
@@ -139,6 +149,10 @@ def _check(check: Check, better: bool, notices: Console) -> None:
 
 
 def _say_result(finished: Finished) -> None:
+    from sentixrl.training.processes import is_main
+
+    if not is_main():  # of several processes, one speaks
+        return
     answers().print(
         f"{finished.folder}: adapter of {finished.adapter_bytes / 1e6:.1f} MB, keeps "
         f"{finished.kept:.1%} of the dev weighted-F1.",

@@ -14,7 +14,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -176,7 +176,7 @@ def write_all(file: int, content: bytes) -> None:
         view = view[os.write(file, view) :]
 
 
-def write_json(path: Path, payload: Mapping[str, Any]) -> None:
+def write_json(path: Path, payload: Mapping[str, Any] | Sequence[Any]) -> None:
     """Put a whole JSON file in place; at every moment the old or the new one stands there.
 
     Raises:

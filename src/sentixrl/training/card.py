@@ -14,6 +14,8 @@ from sentixrl.datasets.registry import REGISTRY, info
 from sentixrl.training.recipe import DataPart
 
 CARD_FILE = "README.md"
+UNKNOWN = "–"
+"""What stands for what a record of an earlier version does not say."""
 
 
 def write_card(facts: Mapping[str, Any], folder: Path) -> None:
@@ -27,15 +29,16 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
         undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["points"] = lambda value: f"{100 * value:.1f}"
+    environment.filters["count"] = lambda value: UNKNOWN if value is None else f"{value:,}"
     template = resources.files("sentixrl") / "training" / "card.jinja"
     sources = [*facts["sources"], *(s for one in facts["earlier"] for s in one["sources"])]
     licences = {
         name: info(name).licence if name in REGISTRY else "a file of the trainer's own"
-        for name in {source["dataset"] for source in sources}
+        for name in {source["dataset"] for source in sources if source["dataset"]}
     }
     recipe = facts["recipe"]
     apart = dict.fromkeys(DataPart(**part).name for part in [*recipe["apart"], *recipe["dev"]])
     text = environment.from_string(template.read_text("utf-8")).render(
-        **facts, licences=licences, apart=list(apart)
+        **facts, licences=licences, apart=list(apart), unknown=UNKNOWN
     )
     (folder / CARD_FILE).write_text(text.strip() + "\n", "utf-8")

@@ -1,12 +1,12 @@
 """Looking at dev: weighted-F1 of the model as it stands, the best weights kept.
 
 Contract: dev decides which weights are kept and when to stop; test is never looked at. What was
-found stands in ``history.json``, and a resumed training goes on with it.
+found stands in ``history.json``, and a resumed training goes on with it. Of several processes the
+main one looks, and all go by what it found.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,10 +25,13 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.evaluation.confusion import matrix
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.negotiation.negotiator import NegotiationOptions
-from sentixrl.training.checkpoints import not_a_number, write_whole
+from sentixrl.runs.storage import write_json
+from sentixrl.training.checkpoints import damaged, not_a_number, read_json
 from sentixrl.training.model import Trainee
 from sentixrl.training.optimizer import MasterAdamW
+from sentixrl.training.processes import on_main
 
+HISTORY_FILE = "history.json"
 BEST = "best"
 """Where a training's folder keeps the best weights."""
 
@@ -142,15 +145,15 @@ class DevCheck(TrainerCallback):
             return
         before = self.best
         with _averaged(kwargs.get("optimizer")):
-            check = self._look(state.global_step)
+            check = on_main(lambda: self._look(state.global_step))
             better = before is None or check.score > before.score
             if better:
-                self._keep(self._folder / BEST)
+                on_main(lambda: self._keep(self._folder / BEST))
         self.history.append(check)
         if better:
             # So that a resumed training never forgets the look the best weights come from.
             control.should_save = True
-        _write_history(self._folder, self.history)
+        on_main(self._write_history)
         self._report(check, better)
         best = self.best
         since = [past for past in self.history if best and past.step > best.step]
@@ -159,6 +162,9 @@ class DevCheck(TrainerCallback):
 
     def _look(self, step: int) -> Check:
         return look(self._trainee, self._context, self._dev, step, self._folder)
+
+    def _write_history(self) -> None:
+        write_json(self._folder / HISTORY_FILE, [asdict(check) for check in self.history])
 
 
 def look(
@@ -187,13 +193,15 @@ def _averaged(optimizer: Any) -> AbstractContextManager[None]:  # noqa: ANN401
 
 
 def read_history(folder: Path) -> list[Check]:
-    """The looks noted in a training folder, oldest first."""
+    """The looks noted in a training folder, oldest first.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / HISTORY_FILE
     try:
-        return [Check(**entry) for entry in json.loads((folder / "history.json").read_text())]
+        return [Check(**entry) for entry in read_json(path)]
     except FileNotFoundError:
         return []
-
-
-def _write_history(folder: Path, history: Sequence[Check]) -> None:
-    text = json.dumps([asdict(check) for check in history], indent=1)
-    write_whole(folder / "history.json", text + "\n")
+    except TypeError:
+        raise damaged(path) from None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from sentixrl.errors import SentixError
+from sentixrl.errors import InputError, SentixError
 
 STATE_FILE = "trainer_state.json"
 
@@ -50,8 +51,22 @@ def not_a_number(what: str, step: int, folder: Path) -> SentixError:
     )
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or as it was before."""
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(text, "utf-8")
-    unfinished.replace(path)
+def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever was written there
+    """What a file of a training's folder holds.
+
+    Raises:
+        InputError: It is not whole.
+        FileNotFoundError: There is none.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError:
+        raise damaged(path) from None
+
+
+def damaged(path: Path) -> InputError:
+    """What is said of a file of a training's folder that does not hold what was written there."""
+    return InputError(
+        f"{path} is damaged: a crash or another program spoiled it.",
+        hint="Restore it, or train with a new --out.",
+    )

@@ -59,18 +59,19 @@ def estimate(setting: Setting) -> Estimate:
     recipe, trainee, packs = setting.recipe, setting.trainee, setting.packs
     count = trainee.engine.count_tokens
     sizes = [[dialogue_tokens(d, count) for d in source.data] for source in setting.sources]
-    spoken = sum(sizes[pack.source][index] for pack in packs for index in pack.dialogues)
-    tokens = spoken + HEAD_TOKENS * len(packs)
+    spoken = [sum(sizes[pack.source][index] for index in pack.dialogues) for pack in packs]
+    tokens = sum(spoken) + HEAD_TOKENS * len(packs)
     second, fold_tokens = recipe.discriminator, 0
     if second:
         # Each fold's model goes through the other folds, in packs as full as these.
         times = (second.folds - 1) * second.epochs
-        fold_tokens = round(times * sum(map(sum, sizes)) * tokens / spoken)
-        tokens += SECOND_TOKENS * sum(
-            len(setting.sources[pack.source].data.dialogues[index])
+        fold_tokens = round(times * sum(map(sum, sizes)) * tokens / sum(spoken))
+        turns = [
+            sum(len(setting.sources[pack.source].data.dialogues[index]) for index in pack.dialogues)
             for pack in packs
-            for index in pack.dialogues
-        )
+        ]
+        spoken = [own + SECOND_TOKENS * asked for own, asked in zip(spoken, turns, strict=True)]
+        tokens += SECOND_TOKENS * sum(turns)
     model = trainee.model
     every = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in trainee.trained.values())
@@ -78,14 +79,19 @@ def estimate(setting: Setting) -> Estimate:
     layers, hidden = config.num_hidden_layers, config.hidden_size
     width = torch.finfo(trainee.dtype).bits // 8
     state = STATE_BYTES + (AVERAGE_BYTES if recipe.optimiser.average else 0)
-    held = LIBRARY_BYTES + every * width + trained * (state + width)
-    held += ACTIVATION_FACTOR * layers * hidden * recipe.optimiser.pack_tokens * width
+    training = trained * (state + width)
+    training += ACTIVATION_FACTOR * layers * hidden * (HEAD_TOKENS + max(spoken)) * width
+    # The model waits while folds are trained and while the bundle is judged; on other devices than
+    # the CPU, it is moved away.
+    waiting = every * width if trainee.device.type == "cpu" else 0
+    held = LIBRARY_BYTES + every * width
+    held += training + waiting if second else max(training, waiting)
     available = _available(trainee.device)
     return Estimate(
         tokens=tokens,
         fold_tokens=fold_tokens,
         folds=second.folds if second else 0,
-        steps=-(-len(packs) // recipe.optimiser.packs_per_step),
+        steps=setting.steps,
         minutes=_minutes(trainee, tokens + fold_tokens, every, trained),
         gibibytes=held / 2**30,
         available=available / 2**30 if available else None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch.utils.data import Dataset as TorchDataset
 
@@ -16,6 +16,7 @@ from sentixrl.engines.local.framing import Framing
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.material import PackPlan, Source
 from sentixrl.training.packs import TrainingPack, pack_questions
+from sentixrl.training.processes import count
 from sentixrl.training.questions import Mined, Question, questions
 
 MinedTurns = Mapping[tuple[str, int], Mined]
@@ -84,14 +85,16 @@ class Packer:
 
 
 class PackDataset(TorchDataset[TrainingPack]):
-    """Packs in training order."""
+    """Packs in training order, as many for each process: the last is repeated where some lack."""
 
     def __init__(self, plans: Sequence[PackPlan], packer: Packer) -> None:
         self._plans = plans
         self._packer = packer
 
     def __len__(self) -> int:
-        return len(self._plans)
+        return -(-len(self._plans) // count()) * count()
 
     def __getitem__(self, index: int) -> TrainingPack:
-        return self._packer(self._plans[index])
+        last = len(self._plans) - 1
+        pack = self._packer(self._plans[min(index, last)])
+        return pack if index <= last else replace(pack, repeated=True)

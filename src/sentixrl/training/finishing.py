@@ -6,9 +6,8 @@ merged at load), not the weights it was made from; what the difference lost is s
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,20 +19,22 @@ from sentixrl.bundle import BUNDLE_FILE, ModelBundle
 from sentixrl.calibration.fitting import fit_temperature
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier, load
-from sentixrl.context.templates import template_languages, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.llama import read_weights
+from sentixrl.engines.local.loading import LocalOptions
 from sentixrl.errors import ModelError
+from sentixrl.runs import session_facts
+from sentixrl.runs.storage import write_json
+from sentixrl.training.ancestry import TRAINING_FILE, earlier
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Answers, Check, posteriors, scores
 from sentixrl.training.lowrank import difference, write_adapter
-from sentixrl.training.model import Trainee, start_folder
+from sentixrl.training.model import CPU, Trainee, adapted_layers
 from sentixrl.training.policy import Trial, choose_policy
 from sentixrl.training.recipe import Recipe, as_plain
-from sentixrl.training.setting import Setting
+from sentixrl.training.setting import Setting, template_hashes
 
-TRAINING_FILE = "training.json"
 BUNDLE = "bundle"
 
 
@@ -90,9 +91,7 @@ def finish(
     facts = training_facts(setting, best, history, parts, size)
     facts["negotiation"] = [asdict(trial) for trial in trials]
     facts["averaged"] = list(averaged)
-    (making / BUNDLE / TRAINING_FILE).write_text(
-        json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8"
-    )
+    write_json(making / BUNDLE / TRAINING_FILE, facts)
     write_card(facts, making / BUNDLE)
     shutil.rmtree(folder, ignore_errors=True)
     (making / BUNDLE).rename(folder)
@@ -113,7 +112,7 @@ def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> Mod
         trained=True,
         labels=recipe.labels or next(iter(dev.values())).label_set,
         framing=recipe.framing,
-        templates=_template_hashes(recipe),
+        templates=template_hashes(recipe),
         language=recipe.language,
         window=HistoryWindow(**recipe.window.model_dump()),
         negotiate=False,
@@ -128,7 +127,9 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
         Its dev figures by part, and the ways to negotiate that were tried, best first.
     """
     trainee = setting.trainee
-    shipped = load(folder)
+    trainee.move(CPU)  # it has done its part
+    device = LocalOptions(device=str(trainee.device))
+    shipped = load(folder, context=setting.context, local=device)
     # From here on it is the shipped model that answers.
     trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
     answers = {
@@ -161,41 +162,23 @@ def _write_adapter(setting: Setting, folder: Path) -> int:
         # The base is quantised: the adapter is all there is, and is that of its rank already.
         trainee.model.save_pretrained(folder)
         return (folder / "adapter_model.safetensors").stat().st_size
-    base = read_weights(trainee.folder)
-    trained = trained_matrices(trainee, base)
-    return write_adapter(difference(base, trained, recipe.rank), folder, recipe.base)
+    pairs = difference(read_weights(trainee.folder), trained_matrices(trainee), recipe.rank)
+    return write_adapter(pairs, folder, recipe.base)
 
 
-def trained_matrices(trainee: Trainee, base: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Checkpoint name → the matrices of the layers as they stand after training.
+def trained_matrices(trainee: Trainee) -> Iterator[tuple[str, torch.Tensor]]:
+    """(Checkpoint name, the matrix as it stands after training), one made after the other.
 
     An adapter's product is added in float32: rounded to the weights' own format, most of it would
     be lost.
     """
-    found: dict[str, torch.Tensor] = {}
-    for name, module in trainee.model.named_modules():
-        if hasattr(module, "lora_A"):
-            down, up = (getattr(module, side)["default"].weight for side in ("lora_A", "lora_B"))
-            weight = module.base_layer.weight.detach().float()
-            change = up.detach().float() @ down.detach().float()
-            stem = name.removeprefix("base_model.model.")
-            found[f"{stem}.weight"] = weight + module.scaling["default"] * change
-    return found or {
-        name: value
-        for name, value in trainee.model.state_dict().items()
-        if _is_matrix(name, value, base)
-    }
-
-
-def _is_matrix(name: str, value: torch.Tensor, base: Mapping[str, torch.Tensor]) -> bool:
-    """Whether a tensor is a linear layer's, which training may have moved."""
-    inside = name.startswith("model.layers.") and value.dim() == 2
-    return inside and name in base
-
-
-def _template_hashes(recipe: Recipe) -> dict[str, str]:
-    languages = template_languages() if recipe.language == "auto" else (recipe.language,)
-    return {language: templates(language).digest for language in languages}
+    layers = adapted_layers(trainee.model)
+    for name, layer in layers.items():
+        down, up = (getattr(layer, side)["default"].weight for side in ("lora_A", "lora_B"))
+        change = up.detach().float() @ down.detach().float()
+        yield name, layer.base_layer.weight.detach().float() + layer.scaling["default"] * change
+    if not layers:
+        yield from ((name, value.detach()) for name, value in trainee.trained.items())
 
 
 def _calibrations(
@@ -222,8 +205,6 @@ def training_facts(
     adapter_bytes: int,
 ) -> dict[str, Any]:
     """All that a reader of a bundle should know of its training, as plain data."""
-    from sentixrl.runs import session_facts
-
     return {
         "recipe": as_plain(setting.recipe),
         "sources": [
@@ -251,18 +232,3 @@ def training_facts(
         ],
         **session_facts(engine=setting.trainee.engine),
     }
-
-
-def earlier(recipe: Recipe) -> list[dict[str, Any]]:
-    """What the model it starts from was trained on, the latest training first."""
-    folder = start_folder(recipe)
-    if folder is None:
-        return []
-    try:
-        facts = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
-        begun = {"name": facts["recipe"]["name"], "sources": facts["sources"]}
-        return [begun, *facts["earlier"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        # A bundle may have been made by other means, or by an earlier version: that is no reason
-        # to fail when a training has come to its end.
-        return [{"name": ModelBundle.load(folder).name, "sources": []}]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,24 @@ ITERATIONS = 4
 
 
 def difference(
-    base: Mapping[str, torch.Tensor], trained: Mapping[str, torch.Tensor], rank: int
+    base: Mapping[str, torch.Tensor], trained: Iterable[tuple[str, torch.Tensor]], rank: int
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Checkpoint name → (A, B) with ``B A`` nearest to the difference.
 
     Args:
-        base: Checkpoint name → weights of the base model.
-        trained: The same after training, for the matrices that were trained.
+        base: Checkpoint name → weights of the base model, in memory of the CPU.
+        trained: (Checkpoint name, the same after training), for the matrices that were trained;
+            on any device, and one at a time, so that there is never a second model.
         rank: Of the approximation.
 
     Returns:
-        A of shape ``[rank, inputs]`` and B of shape ``[outputs, rank]``, float32.
+        A of shape ``[rank, inputs]`` and B of shape ``[outputs, rank]``, float32 on the CPU.
     """
     generator = torch.random.get_rng_state()
     torch.manual_seed(0)  # svd_lowrank draws its first guess
     pairs = {}
-    for name, weight in trained.items():
-        delta = weight.float() - base[name].float()
+    for name, weight in trained:
+        delta = weight.cpu().float() - base[name].float()
         size = min(rank + OVERSAMPLING, *delta.shape)
         left, values, right = torch.svd_lowrank(delta, q=size, niter=ITERATIONS)
         root = values[:rank].sqrt()

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sentixrl.context.retrieval import one_line
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.generic import load_custom
 from sentixrl.datasets.overlap import Part, overlap
@@ -21,7 +22,7 @@ from sentixrl.datasets.registry import load_split
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
 from sentixrl.evaluation.running import draw
-from sentixrl.labels import resolve_labels
+from sentixrl.labels import LabelSet, resolve_labels
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.recipe import DataPart, Recipe
 
@@ -137,12 +138,12 @@ def load_sources(recipe: Recipe, root: Path, say: Callable[[str], None]) -> list
     return sources
 
 
-def label_counts(sources: Sequence[Source]) -> dict[str, dict[str, int]]:
-    """Label set name → label → training examples."""
-    counts: dict[str, Counter[str]] = {}
+def label_counts(sources: Sequence[Source]) -> dict[LabelSet, dict[str, int]]:
+    """Label set → label → training examples."""
+    counts: dict[LabelSet, Counter[str]] = {}
     for source in sources:
-        counts.setdefault(source.data.label_set.name, Counter()).update(source.data.label_counts)
-    return {name: dict(count) for name, count in counts.items()}
+        counts.setdefault(source.data.label_set, Counter()).update(source.data.label_counts)
+    return {label_set: dict(count) for label_set, count in counts.items()}
 
 
 def plan_packs(
@@ -172,7 +173,7 @@ def plan_packs(
 
 def dialogue_tokens(dialogue: Dialogue, count_tokens: Callable[[str], int]) -> int:
     """About how many tokens a dialogue takes in a pack, the generator's questions included."""
-    return sum(count_tokens(turn.text) + TURN_TOKENS for turn in dialogue)
+    return sum(count_tokens(one_line(turn.text)) + TURN_TOKENS for turn in dialogue)
 
 
 def _epoch(
@@ -228,18 +229,34 @@ def _fill(
     return chosen
 
 
-def folds(data: Dataset, count: int, seed: int) -> list[tuple[Dataset, Dataset]]:
-    """Pairs of (rest, held out), cut by what resampling draws, so that no dialogue is in both."""
-    groups = list(data.groups)
-    random.Random(seed).shuffle(groups)
-    pairs = []
-    for number in range(count):
-        held = set(groups[number::count])
-        inside = tuple(d for d in data if d.cluster in held)
-        outside = tuple(d for d in data if d.cluster not in held)
-        if not inside or not outside:
-            raise ConfigError(
-                f"{data.title} has {len(groups)} {data.group_kind}(s), too few for {count} folds."
-            )
-        pairs.append((replace(data, dialogues=outside), replace(data, dialogues=inside)))
-    return pairs
+def folds(parts: Sequence[Dataset], count: int, seed: int) -> list[list[tuple[Dataset, Dataset]]]:
+    """Pairs of (rest, held out) of each part, a pair a fold.
+
+    They are cut by what resampling draws, and for all parts of a data set together: a dialogue
+    that is held out in one of them is in the rest of none.
+
+    Raises:
+        ConfigError: A part has too few dialogues.
+    """
+    fold: dict[tuple[str, str], int] = {}
+    for data in sorted(parts, key=lambda part: len(part.groups)):  # few are dealt evenly first
+        order = [(data.name, group) for group in data.groups]
+        random.Random(seed).shuffle(order)
+        sizes = Counter(fold[group] for group in order if group in fold)
+        for group in order:
+            if group not in fold:
+                fold[group] = min(range(count), key=lambda number: sizes[number])
+                sizes[fold[group]] += 1
+    return [[_cut(data, fold, number, count) for number in range(count)] for data in parts]
+
+
+def _cut(
+    data: Dataset, fold: Mapping[tuple[str, str], int], number: int, count: int
+) -> tuple[Dataset, Dataset]:
+    inside = tuple(d for d in data if fold[data.name, d.cluster] == number)
+    outside = tuple(d for d in data if fold[data.name, d.cluster] != number)
+    if not inside or not outside:
+        raise ConfigError(
+            f"{data.title} has {len(data.groups)} {data.group_kind}(s), too few for {count} folds."
+        )
+    return replace(data, dialogues=outside), replace(data, dialogues=inside)

@@ -8,18 +8,21 @@ at its natural rate of mistakes. A fold's proposals are kept in the training's f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.runs.storage import write_json
+from sentixrl.training.ancestry import has_met
 from sentixrl.training.checking import posteriors
-from sentixrl.training.checkpoints import write_whole
+from sentixrl.training.checkpoints import read_json
 from sentixrl.training.examples import MinedTurns
 from sentixrl.training.material import Source, folds
+from sentixrl.training.processes import on_main
 from sentixrl.training.questions import Mined
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.setting import Setting, set_up
@@ -28,14 +31,13 @@ Fit = Callable[[Setting, Path], bool]
 """Trains a setting in a folder; whether it came to its end."""
 
 
-def mine(setting: Setting, folder: Path, fit: Fit, device: str | None) -> list[MinedTurns] | None:
+def mine(setting: Setting, folder: Path, fit: Fit) -> list[MinedTurns] | None:
     """Proposals for every labelled turn of every source.
 
     Args:
         setting: The training that needs them.
         folder: Its folder.
         fit: Trains the generator of a fold.
-        device: Where it runs.
 
     Returns:
         A mapping a source; ``None`` if it was stopped.
@@ -43,19 +45,19 @@ def mine(setting: Setting, folder: Path, fit: Fit, device: str | None) -> list[M
     recipe = setting.recipe
     assert recipe.discriminator is not None
     count = recipe.discriminator.folds
-    cuts = [folds(source.data, count, recipe.seed) for source in setting.sources]
+    cuts = folds([source.data for source in setting.sources], count, recipe.seed)
     mined: list[dict[tuple[str, int], Mined]] = [{} for _ in setting.sources]
     for number in range(count):
         path = folder / f"fold-{number}.json"
-        if not path.is_file():
+        if not on_main(path.is_file):
             kept = [
                 replace(source, data=cut[number][0], epochs=recipe.discriminator.epochs)
                 for source, cut in zip(setting.sources, cuts, strict=True)
             ]
             held = [cut[number][1] for cut in cuts]
-            if not _mine_fold(setting, kept, held, path, fit, device):
+            if not _mine_fold(setting, kept, held, path, fit):
                 return None
-        kept_answers = json.loads(path.read_text("utf-8"))
+        kept_answers = on_main(partial(read_json, path))
         for turns, source, found in zip(mined, setting.sources, kept_answers, strict=True):
             names = source.data.label_set.names
             turns.update({(id, turn): Mined.of(names, shares) for id, turn, shares in found})
@@ -68,23 +70,26 @@ def _mine_fold(
     held: Sequence[Dataset],
     path: Path,
     fit: Fit,
-    device: str | None,
 ) -> bool:
     """Train without a fold and write down what is proposed for it; whether it was finished."""
     recipe = fold_recipe(setting.recipe)
-    one = set_up(recipe, kept, setting.dev, device)
+    one = set_up(recipe, kept, setting.dev, str(setting.trainee.device))
     if not fit(one, path.with_suffix("")):
         return False
-    found = [_proposals(one, data) for data in held]
-    write_whole(path, json.dumps(found, ensure_ascii=False))
+    on_main(lambda: write_json(path, [_proposals(one, data) for data in held]))
     return True
 
 
 def fold_recipe(recipe: Recipe) -> Recipe:
-    """The recipe of a fold's generator: the same, with neither a second role nor teachers."""
+    """The recipe of a fold's generator: the same, with neither a second role nor teachers.
+
+    A start that was trained on the same data knows what is held out: then the generator starts
+    from the base.
+    """
     assert recipe.discriminator is not None
     return recipe.model_copy(
         update={
+            "start": None if has_met(recipe) else recipe.start,
             "discriminator": None,
             "loss": recipe.loss.model_copy(update={"distil": 0.0}),
             "epochs": recipe.discriminator.epochs,

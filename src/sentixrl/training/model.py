@@ -14,15 +14,18 @@ from typing import Any
 
 import torch
 
-from sentixrl.bundle import ModelBundle, release_folder
+from sentixrl.bundle import ModelBundle, release_folder, settled
 from sentixrl.engines.local._hf import TransformersDecoder, load_model, quiet, steer
 from sentixrl.engines.local.adapters import read_lora
 from sentixrl.engines.local.engine import LocalEngine
-from sentixrl.engines.local.hardware import choose_device, choose_dtype, keep_memory
+from sentixrl.engines.local.hardware import choose_dtype, keep_memory
+from sentixrl.engines.local.llama import read_weights
 from sentixrl.engines.local.loading import engine_around, locate
-from sentixrl.errors import ConfigError, MissingDependencyError
+from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
+from sentixrl.training.processes import on_main, own_device
 from sentixrl.training.recipe import Recipe
 
+CPU = torch.device("cpu")
 DEFAULT_START = "default"
 """What a recipe calls the model that comes along."""
 MERGE_FIRST = "Set 'method: full', which merges it first."
@@ -51,25 +54,30 @@ class Trainee:
         """The parameters that are trained, by checkpoint name."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
+    def move(self, device: torch.device) -> None:
+        """Move the model to another device, for as long as it waits; a quantised one stays."""
+        if not getattr(_inner(self.model), "is_quantized", False):
+            self.model.to(device)
+
 
 def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
     """Load the model a recipe starts from and mark what is trained.
 
     Raises:
-        ModelError: The base or the start cannot be loaded.
-        ConfigError: The method needs another machine.
+        ModelError: The base or the start cannot be loaded, or not be trained.
+        ConfigError: The method needs another machine, or the device cannot be used.
     """
-    chosen = choose_device(device)
+    chosen = own_device(device)
     if recipe.method == "qlora" and chosen.type != "cuda":
         raise ConfigError(
             f"The method 'qlora' needs a CUDA device; this would run on {chosen.type}.",
             hint="Set 'method: lora' in the recipe.",
         )
-    dtype = choose_dtype(chosen)
+    dtype = on_main(lambda: choose_dtype(chosen))  # measured, and all must have the same
     if chosen.type == "cpu":
         keep_memory()
     name, folder = locate(recipe.base)
-    adapter = _start(recipe)
+    adapter = start_adapter(recipe)
     if recipe.method == "full":
         # An adapter is merged in float32 and rounded once.
         first = dtype if adapter is None else torch.float32
@@ -81,6 +89,8 @@ def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
         if adapter is not None:
             _go_on_from(model, adapter, recipe)
     steer(_inner(model))
+    if recipe.method != "qlora":  # whose adapter is shipped as PEFT writes it
+        _check_names(model, folder)
     model.train()
     # The weights are held once: the engine answers with the model under training itself.
     engine = engine_around(TransformersDecoder(_inner(model)), name, folder, recipe.framing)
@@ -94,13 +104,18 @@ def start_folder(recipe: Recipe) -> Path | None:
     return release_folder() if recipe.start == DEFAULT_START else Path(recipe.start)
 
 
-def _start(recipe: Recipe) -> Path | None:
-    """The adapter that training goes on from, which must be one of the recipe's base."""
+def start_adapter(recipe: Recipe) -> Path | None:
+    """The adapter that training goes on from, which must be one of the recipe's base.
+
+    Raises:
+        ConfigError: It is one of another base.
+        ModelError: The start is no bundle.
+    """
     folder = start_folder(recipe)
     if folder is None:
         return None
     bundle = ModelBundle.load(folder)
-    if bundle.base != recipe.base:
+    if bundle.base is None or settled(bundle.base) != settled(recipe.base):
         raise ConfigError(
             f"The recipe starts from '{bundle.name}', which has the base '{bundle.base}', but "
             f"names the base '{recipe.base}'.",
@@ -120,6 +135,37 @@ def _mark_matrices(model: Any) -> None:  # noqa: ANN401
     for module in model.modules():
         if isinstance(module, torch.nn.Linear) and module is not head:
             module.weight.requires_grad_(True)
+
+
+def adapted_layers(model: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Checkpoint name of a matrix → PEFT's layer around it; none where there is no adapter."""
+    return {
+        f"{name.removeprefix('base_model.model.')}.weight": module
+        for name, module in model.named_modules()
+        if hasattr(module, "lora_A")
+    }
+
+
+def _check_names(model: Any, folder: Path) -> None:  # noqa: ANN401
+    """Refuse a model whose difference to its base could not be written down in the end."""
+    layers = adapted_layers(model)
+    names = layers or {name for name, p in model.named_parameters() if p.requires_grad}
+    others = [m for m in layers.values() if not isinstance(m.base_layer, torch.nn.Linear)]
+    if not names or others:
+        raise ModelError(
+            f"{type(_inner(model)).__name__} has layers of its own kind in place of linear ones, "
+            "which cannot be trained.",
+            hint="Name another base.",
+        )
+    held = read_weights(folder)
+    missing = next((name for name in names if name not in held), None)
+    if missing is not None:
+        raise ModelError(
+            f"{folder} has no '{missing}', which would be trained: its weights are stored under "
+            "other names than the model's.",
+            hint="Load it with transformers, save it anew with save_pretrained, and name that "
+            "folder as the base.",
+        )
 
 
 def _with_lora(model: Any, recipe: Recipe, dtype: torch.dtype) -> Any:  # noqa: ANN401
@@ -149,10 +195,8 @@ def _go_on_from(model: Any, adapter: Path, recipe: Recipe) -> None:  # noqa: ANN
     if found is None:
         raise ConfigError(f"The adapter {adapter} is not plain LoRA.", hint=MERGE_FIRST)
     held, pairs = found
-    for name, module in model.named_modules():
-        if not hasattr(module, "lora_A"):
-            continue
-        pair = pairs.get(f"{name.removeprefix('base_model.model.')}.weight")
+    for name, module in adapted_layers(model).items():
+        pair = pairs.get(name)
         if pair is None:
             raise ConfigError(f"The adapter {adapter} has nothing for {name}.", hint=MERGE_FIRST)
         down, up = pair

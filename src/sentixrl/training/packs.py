@@ -7,7 +7,7 @@ at the reads are exact log-probabilities of whole choices, normalised over each 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ class TrainingPack:
         beliefs: What a model that never saw the dialogue believes, ``[n_questions, width]``; rows
             of zeros where there is none.
         questions: The questions.
+        repeated: Whether it only keeps a process busy while the others have one pack more; it is
+            worth nothing.
     """
 
     pack: Pack
@@ -48,6 +50,7 @@ class TrainingPack:
     target: torch.Tensor
     beliefs: torch.Tensor
     questions: tuple[Question, ...]
+    repeated: bool = False
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -90,8 +93,7 @@ class TrainingPack:
     def to(self, device: torch.device) -> TrainingPack:
         """The same pack with its tensors on a device."""
         names = ("reads", "read", "token", "inner", "place", "target", "beliefs")
-        moved = {name: getattr(self, name).to(device) for name in names}
-        return TrainingPack(pack=self.pack, width=self.width, questions=self.questions, **moved)
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def pack_questions(questions: Sequence[Question], framing: Framing) -> TrainingPack:

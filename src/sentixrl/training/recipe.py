@@ -20,11 +20,13 @@ from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.registry import info, split_name, switch_value, task_name
 from sentixrl.errors import ConfigError, SentixError
 from sentixrl.formats.characters import nearest
-from sentixrl.labels import resolve_labels
+from sentixrl.labels import UniqueKeyLoader, resolve_labels
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+SEEDS = 2**32
+"""Seeds lie below; numpy takes no others."""
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def _check_labels(spec: str) -> None:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataPart(_Part):
@@ -92,6 +94,9 @@ class DataPart(_Part):
         given = [key for key in ("file", "labels") if getattr(self, key) is not None]
         if self.dataset == CUSTOM and len(given) < 2:
             raise ValueError(f"'dataset: {CUSTOM}' needs 'file' and 'labels'")
+        foreign = [key for key in ("task", "switches") if getattr(self, key)]
+        if self.dataset == CUSTOM and foreign:
+            raise ValueError(f"'{foreign[0]}' is for data sets by name, not 'dataset: {CUSTOM}'")
         if self.dataset != CUSTOM and given:
             raise ValueError(f"'{given[0]}' belongs to 'dataset: {CUSTOM}'")
         if self.labels is not None:
@@ -270,7 +275,24 @@ class Recipe(_Part):
     epochs: Positive = 3.0
     checks_per_epoch: Count = 1
     patience: Count = 3
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 0
+
+    @field_validator("dev")
+    @classmethod
+    def _are_told_apart(cls, dev: list[DataPart]) -> list[DataPart]:
+        names = [part.name for part in dev]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two parts are '{twice}'; name it once")
+        return dev
+
+    @model_validator(mode="after")
+    def _has_an_adapter(self) -> Recipe:
+        for key in ("alpha", "dropout"):
+            # A recipe that was written out whole has the defaults in it.
+            if self.method == "full" and getattr(self, key) != Recipe.model_fields[key].default:
+                raise ValueError(f"'{key}' is for 'method: lora' or 'qlora'; 'full' has none")
+        return self
 
     @model_validator(mode="after")
     def _has_teachers(self) -> Recipe:
@@ -310,6 +332,10 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
 """Key → what stands under it."""
 
 
+class _Loader(UniqueKeyLoader, yaml.SafeLoader):
+    """Plain YAML in which no key may be given twice."""
+
+
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
@@ -317,9 +343,11 @@ def read_recipe(path: Path) -> Recipe:
         ConfigError: It cannot be read, or does not fit.
     """
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        content = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # a SafeLoader
     except OSError as error:
         raise ConfigError(f"The recipe {path} cannot be read: {error.strerror}.") from None
+    except RecursionError:
+        raise ConfigError(f"The recipe {path} is nested too deeply.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""

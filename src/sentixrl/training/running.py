@@ -1,30 +1,34 @@
 """A training from beginning to end: a recipe and data in, a model bundle out.
 
 Contract: the folder of a training holds its recipe, checkpoints, the history of dev and the best
-weights; the same command goes on where it stopped, and another recipe is refused there.
+weights; the same command goes on where it stopped, and another recipe or other data are refused
+there.
 """
 
 from __future__ import annotations
 
-import json
+import gc
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sentixrl.errors import ConfigError
+from sentixrl.runs.storage import write_json
 from sentixrl.training.checking import BEST, Check, DevCheck, look
-from sentixrl.training.checkpoints import last_checkpoint, write_whole
+from sentixrl.training.checkpoints import last_checkpoint
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import MinedTurns, PackDataset
 from sentixrl.training.finishing import BUNDLE, Finished, finish
-from sentixrl.training.mining import mine
-from sentixrl.training.recipe import Recipe, as_plain
+from sentixrl.training.folder import claimed
+from sentixrl.training.mining import fold_recipe, mine
+from sentixrl.training.model import CPU
+from sentixrl.training.processes import is_main, on_main
+from sentixrl.training.recipe import Recipe
 from sentixrl.training.setting import Setting, objective_of, prepare
 from sentixrl.training.trainer import Pace, Report, TrieTrainer
 from sentixrl.training.weights import keep_weights, load_mean, load_weights
 
-RECIPE_FILE = "recipe.json"
 DONE_FILE = "trained.json"
 
 
@@ -43,6 +47,10 @@ class Watch:
     check: Callable[[Check, bool], None]
 
 
+SILENT = Watch(lambda text: None, lambda progress: None, lambda check, better: None)
+"""Nobody is told: of several processes, the main one speaks."""
+
+
 def fit(
     setting: Setting, folder: Path, watch: Watch, mined: Sequence[MinedTurns] = ()
 ) -> DevCheck | None:
@@ -54,15 +62,12 @@ def fit(
         The looks at dev; ``None`` if Ctrl-C ended it.
     """
     recipe, trainee = setting.recipe, setting.trainee
-    claim(folder, recipe)
-    packer = setting.packer(mined)
-    steps = -(-len(setting.packs) // recipe.optimiser.packs_per_step)
     checks = max(1, round(recipe.epochs * recipe.checks_per_epoch))
     dev = DevCheck(
         trainee,
         setting.context,
         setting.dev,
-        every=max(1, -(-steps // checks)),
+        every=max(1, -(-setting.steps // checks)),
         patience=recipe.patience,
         folder=folder,
         keep=lambda target: keep_weights(trainee, target),
@@ -72,31 +77,44 @@ def fit(
         watch.say(f"{folder} is trained already.")
         load_weights(trainee, folder / BEST)
         return dev
+    steps = _train(setting, folder, watch, dev, mined)
+    gc.collect()  # the trainer refers to itself, and holds the optimiser's state
+    if steps is None:
+        return None
+    load_weights(trainee, folder / BEST)
+    on_main(lambda: _close(folder, steps))
+    return dev
+
+
+def _train(
+    setting: Setting, folder: Path, watch: Watch, dev: DevCheck, mined: Sequence[MinedTurns]
+) -> int | None:
+    """Train from the last checkpoint on; how many steps it took in all, ``None`` after Ctrl-C."""
     pace = Pace(watch.progress, folder)
     trainer = TrieTrainer(
-        trainee,
-        objective_of(recipe, setting.sources),
-        PackDataset(setting.packs, packer),
-        recipe,
+        setting.trainee,
+        objective_of(setting.recipe, setting.sources),
+        PackDataset(setting.packs, setting.packer(mined)),
+        setting.recipe,
         folder,
         [dev, pace],
     )
     pace.watch(trainer)
-    last = last_checkpoint(folder)
+    last = on_main(lambda: last_checkpoint(folder))
     if last:
         watch.say(f"Going on from {last}.")
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     finally:
         pace.release()
-    if pace.stopped:
-        return None
-    load_weights(trainee, folder / BEST)
-    # From here on the checkpoints are not needed: what is left to do starts from the best weights.
-    write_whole(folder / DONE_FILE, json.dumps({"steps": trainer.state.global_step}) + "\n")
+    return None if pace.stopped else int(trainer.state.global_step)
+
+
+def _close(folder: Path, steps: int) -> None:
+    """Note that a training is done; what is left to do starts from the best weights alone."""
+    write_json(folder / DONE_FILE, {"steps": steps})
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
-    return dev
 
 
 def train_bundle(
@@ -123,27 +141,37 @@ def train_bundle(
     Raises:
         SentixError: Something is missing or does not fit.
     """
+    watch = watch if is_main() else SILENT
     setting = prepare(recipe, root, watch.say, device)
     cost = estimate(setting)
-    if not announce(cost):
+    if not on_main(lambda: announce(cost)):
         return None
     check_memory(cost)
-    claim(folder, recipe)
-    mined: Sequence[MinedTurns] = ()
-    if recipe.discriminator:
+    with claimed(folder, setting):
+        mined = _mine(setting, folder, watch) if recipe.discriminator else ()
+        looks = None if mined is None else fit(setting, folder, watch, mined)
+        if looks is None or looks.best is None:
+            return None
+        best, history = looks.best, looks.history
+        return on_main(lambda: finish(setting, best, history, folder / BUNDLE))
 
-        def fit_fold(one: Setting, place: Path) -> bool:
-            watch.say(f"Training {place.name} for the discriminator's material.")
+
+def _mine(setting: Setting, folder: Path, watch: Watch) -> Sequence[MinedTurns] | None:
+    if fold_recipe(setting.recipe).start != setting.recipe.start:
+        watch.say(
+            "The fold models start from the base: the start may know the dialogues that are held "
+            "out from them."
+        )
+
+    def fit_fold(one: Setting, place: Path) -> bool:
+        watch.say(f"Training {place.name} for the discriminator's material.")
+        with claimed(place, one):
             return fit(one, place, watch) is not None
 
-        found = mine(setting, folder, fit_fold, device)
-        if found is None:
-            return None
-        mined = found
-    looks = fit(setting, folder, watch, mined)
-    if looks is None or looks.best is None:
-        return None
-    return finish(setting, looks.best, looks.history, folder / BUNDLE)
+    setting.trainee.move(CPU)
+    mined = mine(setting, folder, fit_fold)
+    setting.trainee.move(setting.trainee.device)
+    return mined
 
 
 def average_bundle(
@@ -169,11 +197,15 @@ def average_bundle(
             is missing.
     """
     check_averaging(recipe)
-    setting = prepare(recipe, root, say, device)
+    setting = prepare(recipe, root, say if is_main() else SILENT.say, device)
     load_mean(setting.trainee, [one / BEST for one in seeds.values()])
-    found = look(setting.trainee, setting.context, setting.dev, 0, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    return finish(setting, found, [found], folder / BUNDLE, averaged=tuple(seeds))
+
+    def finished() -> Finished:
+        found = look(setting.trainee, setting.context, setting.dev, 0, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        return finish(setting, found, [found], folder / BUNDLE, averaged=tuple(seeds))
+
+    return on_main(finished)
 
 
 def check_averaging(recipe: Recipe) -> None:
@@ -187,26 +219,3 @@ def check_averaging(recipe: Recipe) -> None:
             f"The recipe has 'method: {recipe.method}'; factors of adapters cannot be averaged.",
             hint="Leave --average out, or set 'method: full'.",
         )
-
-
-def claim(folder: Path, recipe: Recipe) -> None:
-    """Make a folder this recipe's.
-
-    Raises:
-        ConfigError: It is another recipe's, or holds something else.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / RECIPE_FILE
-    content = as_plain(recipe)
-    if path.is_file():
-        if json.loads(path.read_text("utf-8")) != content:
-            raise ConfigError(
-                f"{folder} holds a training of another recipe.",
-                hint="Name a new folder with --out, or give the recipe it was begun with.",
-            )
-        return
-    if any(item.name != f"{RECIPE_FILE}.part" for item in folder.iterdir()):
-        raise ConfigError(
-            f"{folder} is not empty and holds no training.", hint="Name a new folder with --out."
-        )
-    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.templates import template_languages, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.errors import ConfigError
@@ -24,6 +25,7 @@ from sentixrl.training.material import (
 )
 from sentixrl.training.model import Trainee, open_trainee
 from sentixrl.training.objective import Objective
+from sentixrl.training.processes import count, own_device
 from sentixrl.training.recipe import Recipe
 
 
@@ -47,6 +49,11 @@ class Setting:
     packs: Sequence[PackPlan]
     context: ContextOptions
 
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole training."""
+        return -(-len(self.packs) // packs_a_step(self.recipe))
+
     def packer(self, mined: Sequence[MinedTurns] = ()) -> Packer:
         """What makes this training's packs, with a second role where proposals were mined."""
         second = self.recipe.discriminator
@@ -68,6 +75,17 @@ def context_of(recipe: Recipe) -> ContextOptions:
     return ContextOptions(window=window, language=recipe.language)
 
 
+def packs_a_step(recipe: Recipe) -> int:
+    """How many packs an optimiser step takes, those of all processes together."""
+    return recipe.optimiser.packs_per_step * count()
+
+
+def template_hashes(recipe: Recipe) -> dict[str, str]:
+    """Language → hash of the prompt templates that a recipe uses."""
+    languages = template_languages() if recipe.language == "auto" else (recipe.language,)
+    return {language: templates(language).digest for language in languages}
+
+
 def draw_of(recipe: Recipe) -> LabelDraw:
     """How a recipe's label sets are drawn."""
     return LabelDraw(**recipe.draw.model_dump())
@@ -87,6 +105,7 @@ def prepare(
     Raises:
         SentixError: Something is missing or does not fit.
     """
+    own_device(device)  # one that cannot be used is said before anything is loaded
     sources = load_sources(recipe, root, say)
     dev = {part.name: load_part(part, root, DEV_SEED) for part in recipe.dev}
     objective_of(recipe, sources)  # what does not fit is said before a model is loaded
@@ -101,8 +120,8 @@ def set_up(
 ) -> Setting:
     """Load the model and plan the packs for data that are loaded already."""
     trainee = open_trainee(recipe, device)
-    count = trainee.engine.count_tokens
-    packs = plan_packs(sources, draw_of(recipe), recipe.optimiser.pack_tokens, count, recipe.seed)
+    tokens = trainee.engine.count_tokens
+    packs = plan_packs(sources, draw_of(recipe), recipe.optimiser.pack_tokens, tokens, recipe.seed)
     return Setting(recipe, sources, dev, trainee, packs, context_of(recipe))
 
 
@@ -121,15 +140,15 @@ def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
     if len(counts) > 1:
         raise ConfigError(
             "'loss.balance' and 'loss.adjust' need one label set; the recipe trains on "
-            f"{len(counts)}: {', '.join(counts)}.",
+            f"{len(counts)}: {', '.join(label_set.name for label_set in counts)}.",
             hint="Leave them out, or train on data of one label set.",
         )
-    (count,) = counts.values()
-    priors = log_prior(count, tuple(count))
+    (examples,) = counts.values()
+    priors = log_prior(examples, tuple(examples))
     return Objective(
         focal,
-        weights={} if loss.balance == "none" else class_weights(count, loss.balance),
-        log_priors=dict(zip(count, priors, strict=True)),
+        weights={} if loss.balance == "none" else class_weights(examples, loss.balance),
+        log_priors=dict(zip(examples, priors, strict=True)),
         adjust=loss.adjust,
         second=second,
         distil=loss.distil,

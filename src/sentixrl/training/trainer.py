@@ -1,8 +1,8 @@
 """The training loop: transformers' ``Trainer`` over trie packs.
 
 Contract: a step's loss is the mean over the questions of all packs of the step, whatever their
-sizes. A loss that is not a number stops the training and names the last good checkpoint. Ctrl-C
-ends it at the next step with a checkpoint.
+sizes and whichever process has them. A loss that is not a number stops the training and names the
+last good checkpoint. Ctrl-C ends it at the next step with a checkpoint.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from sentixrl.training.model import Trainee
 from sentixrl.training.objective import Objective
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.packs import TrainingPack
+from sentixrl.training.processes import count, everyones
 from sentixrl.training.recipe import Recipe
+from sentixrl.training.setting import packs_a_step
 
 SAVE_SECONDS = 600.0
 LOG_STEPS = 10
@@ -81,7 +83,7 @@ class TrieTrainer(Trainer):
         self.tokens = 0
         self._folder = folder
         how = recipe.optimiser
-        steps = math.ceil(len(packs) / how.packs_per_step)
+        steps = math.ceil(len(packs) / packs_a_step(recipe))
         arguments = TrainingArguments(
             output_dir=str(folder),
             per_device_train_batch_size=1,
@@ -105,6 +107,8 @@ class TrieTrainer(Trainer):
             disable_tqdm=True,
             train_sampling_strategy="sequential",
         )
+        # Else a process that sees several devices would put torch's DataParallel around the model.
+        arguments._n_gpu = min(arguments.n_gpu, 1)
         super().__init__(
             model=trainee.model,
             args=arguments,
@@ -137,9 +141,10 @@ class TrieTrainer(Trainer):
                 use_cache=False,
                 logits_to_keep=pack.reads,
             ).logits[0]
-        self.tokens += len(pack.pack)
+        self.tokens += len(pack.pack) * count()  # other processes have as many, about
         whole = len(pack) if num_items_in_batch is None else num_items_in_batch
-        loss = self.objective(pack, logits) / whole
+        # Gradients are averaged over processes, where a sum is wanted.
+        loss = self.objective(pack, logits) * (0 if pack.repeated else count()) / whole
         if not torch.isfinite(loss):
             raise not_a_number("The loss is not a number", self.state.global_step + 1, self._folder)
         return loss
@@ -147,7 +152,8 @@ class TrieTrainer(Trainer):
     def _get_num_items_in_batch(
         self, batch_samples: list[dict[str, Any]], device: torch.device
     ) -> int:
-        return sum(len(batch["pack"]) for batch in batch_samples)
+        packs = (batch["pack"] for batch in batch_samples)
+        return sum(everyones(sum(len(pack) for pack in packs if not pack.repeated)))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
         """Save without progress bars of its own."""
@@ -160,7 +166,8 @@ class TrieTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ANN401
         """Load weights; PEFT would leave an adapter in float32."""
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        with quiet():  # a head that is the embedding is not missing
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
         for parameter in self.trainee.trained.values():
             parameter.data = parameter.data.to(self.trainee.dtype)
 
@@ -176,7 +183,7 @@ class Pace(TrainerCallback):
     def __init__(self, report: Report, folder: Path) -> None:
         self._report, self._folder = report, folder
         self._trainer: TrieTrainer | None = None
-        self._stop = False
+        self._pressed = self._stop = False
         self._since = (0, 0, 0.0)
         self._saved = 0.0
         self._before: Any = None
@@ -205,9 +212,12 @@ class Pace(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Save when it is time, or when told to stop."""
-        if self._stop:
-            control.should_save = control.should_training_stop = True
-        elif time.monotonic() - self._saved > SAVE_SECONDS:
+        # Processes stop and save together, else those that went on would wait for the others.
+        due = time.monotonic() - self._saved > SAVE_SECONDS
+        pressed, late = zip(*everyones((self._pressed, due)), strict=True)
+        if any(pressed):
+            self._stop = control.should_save = control.should_training_stop = True
+        elif any(late):
             control.should_save = True
         if control.should_save:
             self._saved = time.monotonic()
@@ -236,6 +246,6 @@ class Pace(TrainerCallback):
             self._before = None
 
     def _interrupt(self, number: int, frame: object) -> None:
-        if self._stop:
+        if self._pressed:
             raise KeyboardInterrupt
-        self._stop = True
+        self._pressed = True

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import torch
 
+from sentixrl.errors import ConfigError
+
 # bfloat16 rounds; it has to earn that.
 BFLOAT16_ADVANTAGE = 1.25
 
@@ -46,6 +48,21 @@ def choose_device(device: str | None = None) -> torch.device:
     if device is not None:
         return torch.device(device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_device(device: str) -> None:
+    """Make sure that something can be computed there.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    try:
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError):  # torch raises either
+        raise ConfigError(
+            f"The device '{device}' cannot be used on this machine.",
+            hint="'cpu' always can; 'sentixrl doctor' shows what there is.",
+        ) from None
 
 
 def choose_dtype(device: torch.device) -> torch.dtype:

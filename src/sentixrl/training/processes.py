@@ -1,0 +1,113 @@
+"""Several processes that train one model, as ``torchrun`` and ``accelerate launch`` start them.
+
+Contract: every process holds the whole model and takes its share of a step's packs. One of them,
+the main one, alone writes, talks and looks at dev; the others wait, and are told what it found.
+In a training of one process nothing here does anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from sentixrl.engines.local.hardware import check_device, choose_device
+from sentixrl.errors import ConfigError, SentixError
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(days=1)
+"""How long the others wait for the main process, which may have much to look at."""
+SPLITTING = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed"}
+"""What accelerate's launcher sets → what would then split the model."""
+
+
+def count() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes and talks."""
+    return count() == 1 or os.environ["RANK"] == "0"
+
+
+def own_device(device: str | None = None) -> torch.device:
+    """The device that this process trains on; it also joins the other processes here.
+
+    Args:
+        device: The device that was asked for; the best there is if not given.
+
+    Raises:
+        ConfigError: It cannot be used, or is not this process's own, or the launcher was told to
+            split the model.
+    """
+    for key, name in SPLITTING.items():
+        if os.environ.get(key, "").lower() in ("true", "1"):
+            raise ConfigError(
+                f"{name} would split the model, and training needs the whole of it in every "
+                "process.",
+                hint="Start it with 'accelerate launch --multi_gpu' or 'torchrun'; 'method: lora' "
+                "and 'method: qlora' take less memory.",
+            )
+    if device is not None:
+        check_device(device)
+    chosen = choose_device(device)
+    if chosen.type == "cuda":
+        chosen = _own_cuda(chosen)
+    if count() > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
+    return chosen
+
+
+def _own_cuda(asked: torch.device) -> torch.device:
+    place = int(os.environ["LOCAL_RANK"]) if count() > 1 else 0
+    if asked.index not in (None, place):
+        raise ConfigError(
+            f"This process trains on 'cuda:{place}', not on '{asked}'.",
+            hint="Say '--device cuda', and with CUDA_VISIBLE_DEVICES which devices are to be used.",
+        )
+    own = torch.device("cuda", place)
+    check_device(str(own))
+    torch.cuda.set_device(own)
+    return own
+
+
+def on_main(action: Callable[[], T]) -> T:
+    """What ``action`` gives in the main process, told to all; the others wait.
+
+    Raises:
+        SentixError: What it raised there, in all processes.
+    """
+    if count() == 1:
+        return action()
+    told: list[Any] = [None, None]
+    if is_main():
+        try:
+            told[0] = action()
+        except SentixError as error:
+            told[1] = error
+    dist.broadcast_object_list(told, src=0)
+    found: T = told[0]
+    if told[1] is not None:
+        raise told[1]
+    return found
+
+
+def everyones(value: T) -> list[T]:
+    """What all processes have for ``value``, in their order."""
+    if count() == 1:
+        return [value]
+    found: list[Any] = [None] * count()
+    dist.all_gather_object(found, value)
+    return found
+
+
+def leave() -> None:
+    """Part from the other processes, once all is done."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
