@@ -149,7 +149,7 @@ def adapted_layers(model: Any) -> dict[str, Any]:  # noqa: ANN401
 def _check_names(model: Any, folder: Path) -> None:  # noqa: ANN401
     """Refuse a model whose difference to its base could not be written down in the end."""
     layers = adapted_layers(model)
-    names = layers or {name for name, p in model.named_parameters() if p.requires_grad}
+    names = list(layers) or [name for name, p in model.named_parameters() if p.requires_grad]
     others = [m for m in layers.values() if not isinstance(m.base_layer, torch.nn.Linear)]
     if not names or others:
         raise ModelError(
