@@ -138,7 +138,7 @@ class ModelBundle:
                 others = shutil.ignore_patterns(ADAPTER_FOLDER)
                 shutil.copytree(folder, making, dirs_exist_ok=True, ignore=others)
             self._write(making, self.base)
-            _put_in_place(making, folder)
+            put_in_place(making, folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
 
@@ -236,8 +236,8 @@ def _check_free(folder: Path) -> None:
         )
 
 
-def _put_in_place(made: Path, folder: Path) -> None:
-    """Let a folder that is whole take another's place."""
+def put_in_place(made: Path, folder: Path) -> None:
+    """Let a folder that is whole take another's place, which is kept until it has."""
     if not folder.exists():
         made.rename(folder)
         return

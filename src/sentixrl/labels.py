@@ -274,11 +274,8 @@ class _SetFile(BaseModel):
     labels: list[Annotated[_LabelFile, BeforeValidator(_as_mapping)]]
 
 
-class UniqueKeyLoader(yaml.BaseLoader):
-    """YAML in which no key stands twice and every scalar is the text it is.
-
-    ``no`` is a language and a label, not False.
-    """
+class UniqueKeys(yaml.constructor.BaseConstructor):
+    """Of a YAML loader: no key may stand twice in a mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         """Refuse a key given twice, where YAML would silently keep the last."""
@@ -291,6 +288,10 @@ class UniqueKeyLoader(yaml.BaseLoader):
                 )
             seen.add(key.value)
         return mapping
+
+
+class _Loader(UniqueKeys, yaml.BaseLoader):
+    """Takes every scalar as the text it is (``no`` is a language and a label, not False)."""
 
 
 _COMPLAINTS = {
@@ -317,7 +318,7 @@ def _fault(error: yaml.YAMLError | RecursionError) -> str:
 
 def _parse_set(text: str, origin: str) -> LabelSet:
     try:
-        parsed = _SetFile.model_validate(yaml.load(text, Loader=UniqueKeyLoader))
+        parsed = _SetFile.model_validate(yaml.load(text, Loader=_Loader))
     except (yaml.YAMLError, RecursionError) as error:
         raise LabelError(f"The label file {origin} is not valid YAML{_fault(error)}.") from None
     except ValidationError as error:

@@ -14,7 +14,7 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local import _hf, bundled, hardware
 from sentixrl.engines.local._hf import TransformersDecoder, load_model
 from sentixrl.engines.local.adapters import read_lora
-from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.engines.local.loading import LocalOptions, context_tokens, open_engine
 from sentixrl.engines.protocol import ScoreRequest, Scores
 from sentixrl.errors import ModelError
 
@@ -294,3 +294,16 @@ def test_a_model_stands_whole_on_the_device_that_was_named(
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", spy)
     load_model(tiny_model, torch.float32, torch.device("cuda:1"))
     assert asked == [{"": torch.device("cuda:1")}]
+
+
+@pytest.mark.parametrize("place", ["config", "rope"])
+def test_a_model_whose_frequencies_follow_the_longest_prompt_reads_no_longer_ones(
+    place: str,
+) -> None:
+    """Else one long prompt would change the answers to all others of its pack."""
+    rope: dict[str, Any] = {"rope_type": "longrope"}
+    config: dict[str, Any] = {"max_position_embeddings": 4096, "rope_parameters": rope}
+    (config if place == "config" else rope)["original_max_position_embeddings"] = 256
+    assert context_tokens(config) == 256
+    rope["rope_type"] = "default"
+    assert context_tokens(config) == 4096

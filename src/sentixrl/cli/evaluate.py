@@ -52,12 +52,10 @@ if TYPE_CHECKING:
     from sentixrl.runs import RunFolder
 
 EXIT_INTERRUPTED = 130
-TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
-"""Baselines without a model."""
 TEST = "test"
 CUSTOM = "custom"
-
-
+TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
+"""Baselines without a model."""
 MODEL_OPTIONS = (
     *("window", "rounds", "agreements", "negotiate", "gate", "voice", "deduction", "language"),
     *("framing", "adapter", "device", "dtype", "bits", "fast"),
@@ -167,8 +165,7 @@ def evaluate(
         open_system = partial(trained_baseline, baseline, load_part)
     else:
         passes = rounds if baseline is BaselineChoice.LABEL_ORDERS else None
-        loaded = partial(from_model, open_classifier, adapter, bits, passes, seed)
-        open_system = loaded
+        open_system = partial(from_model, open_classifier, adapter, bits, passes, seed)
     command = _command(context.obj or [])
     _evaluate(Job(whole, neutral, out, limit, seed, ledger, open_system, command))
 

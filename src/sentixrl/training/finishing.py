@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sentixrl.bundle import BUNDLE_FILE, ModelBundle
+from sentixrl.bundle import BUNDLE_FILE, ModelBundle, put_in_place
 from sentixrl.calibration.fitting import fit_temperature
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier, load
@@ -93,8 +93,7 @@ def finish(
     facts["averaged"] = list(averaged)
     write_json(making / BUNDLE / TRAINING_FILE, facts)
     write_card(facts, making / BUNDLE)
-    shutil.rmtree(folder, ignore_errors=True)
-    (making / BUNDLE).rename(folder)
+    put_in_place(making / BUNDLE, folder)
     shutil.rmtree(making)
     return Finished(
         folder,

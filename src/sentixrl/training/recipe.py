@@ -20,7 +20,7 @@ from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.registry import info, split_name, switch_value, task_name
 from sentixrl.errors import ConfigError, SentixError
 from sentixrl.formats.characters import nearest
-from sentixrl.labels import UniqueKeyLoader, resolve_labels
+from sentixrl.labels import UniqueKeys, resolve_labels
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -332,7 +332,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
 """Key → what stands under it."""
 
 
-class _Loader(UniqueKeyLoader, yaml.SafeLoader):
+class _Loader(UniqueKeys, yaml.SafeLoader):
     """Plain YAML in which no key may be given twice."""
 
 

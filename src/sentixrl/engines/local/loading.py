@@ -105,12 +105,13 @@ def engine_around(
         decoder,
         text,
         _framing(folder, settings, text, framing),
-        _context_tokens(config),
+        context_tokens(config),
         budget or _budget(decoder.device),
     )
 
 
-def _context_tokens(config: Mapping[str, Any]) -> int:
+def context_tokens(config: Mapping[str, Any]) -> int:
+    """The longest sequence that a model of this configuration reads right."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if "longrope" in (rope.get("rope_type"), rope.get("type")):
         # Beyond this its frequencies change for all of a pack, shorter prompts included.
