@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -629,3 +630,17 @@ def test_what_the_command_refuses(shell: Shell, base: Path, meld: Path, tmp_path
 
 def test_labels_are_learned_from_words_the_test_knows() -> None:
     assert set(SIGNS) <= set(sentixrl.labels.scheme("meld-7").names)
+
+
+def test_a_library_that_the_end_needs_is_missed_at_the_start(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("calibration.fitting", "training.finishing", "training.running"):
+        monkeypatch.delitem(sys.modules, f"sentixrl.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: any\n", "utf-8")
+    said = shell.refuses("train", path, "--data", tmp_path, "--out", tmp_path / "out")
+    assert "'scipy" in said
+    assert "sentixrl[train]" in said
+    assert not (tmp_path / "out").exists()

@@ -8,6 +8,7 @@ could, and was found to fit noise at the sizes dev splits have.
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from sentixrl.calibration.posterior import Calibration, Floats, normalise
 from sentixrl.errors import ConfigError
@@ -25,8 +26,6 @@ def fit_temperature(log_probs: Floats, gold: np.ndarray) -> Calibration:
     Raises:
         ConfigError: There is nothing to fit on.
     """
-    from scipy.optimize import minimize_scalar
-
     if not len(gold):
         raise ConfigError("A calibration needs at least one labelled answer.")
     found = minimize_scalar(
