@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.local.framing import Framing
@@ -38,9 +39,10 @@ from sentixrl.training.questions import Mined
 from sentixrl.training.recipe import DataPart
 from sentixrl.training.setting import prepare
 
-from .small import LABELS, dialogue, recipe, write_meld
+from .small import FILLERS, LABELS, dialogue, recipe, write_meld
 
 PLAIN = LabelDraw()
+WINDOW = HistoryWindow()
 
 
 def words(text: str) -> int:
@@ -90,8 +92,8 @@ def test_every_dialogue_comes_as_often_as_its_source_says(
     found: list[Source], room: int, subset: float, seed: int
 ) -> None:
     draws = LabelDraw(subset=subset)
-    plans = plan_packs(found, draws, room, words, seed)
-    assert plans == plan_packs(found, draws, room, words, seed)
+    plans = plan_packs(found, draws, room, WINDOW, words, seed)
+    assert plans == plan_packs(found, draws, room, WINDOW, words, seed)
     for number, source in enumerate(found):
         own = [plan for plan in plans if plan.source == number]
         assert all(plan.dialogues for plan in own)
@@ -102,7 +104,9 @@ def test_every_dialogue_comes_as_often_as_its_source_says(
             assert len(met) == max(1, round(share * len(source.data)))
         assert [plan.epoch for plan in own] == sorted(plan.epoch for plan in own)
         for plan in own:
-            sizes = [dialogue_tokens(source.data.dialogues[i], words) for i in plan.dialogues]
+            sizes = [
+                dialogue_tokens(source.data.dialogues[i], WINDOW, words) for i in plan.dialogues
+            ]
             assert len(sizes) == 1 or HEAD_TOKENS + sum(sizes) <= room
             if plan.allowed:
                 assert source.lines
@@ -115,12 +119,30 @@ def test_every_dialogue_comes_as_often_as_its_source_says(
 
 def test_another_seed_is_another_order() -> None:
     source = make([1] * 40)
-    assert plan_packs([source], PLAIN, 200, words, 0) != plan_packs([source], PLAIN, 200, words, 1)
+    one, other = (plan_packs([source], PLAIN, 200, WINDOW, words, seed) for seed in (0, 1))
+    assert one != other
+
+
+def test_turns_that_a_window_shows_anew_are_counted(base: Path) -> None:
+    rng = random.Random(0)
+    turns = [(" ".join(rng.choices(FILLERS, k=rng.randint(3, 9))), "joy") for _ in range(40)]
+    talk = dialogue(*turns)
+    source = Source(Dataset("own", "train", "emotion", LABELS, (talk,)), 1.0, 0)
+    engine = open_engine(base, LocalOptions(dtype="float32", framing="plain"))
+    told, found = [], []
+    for window in (HistoryWindow(6, 4), HistoryWindow(39, 8, 4096)):
+        told.append(dialogue_tokens(talk, window, engine.count_tokens))
+        context = ContextOptions(window=window, language="en")
+        packer = Packer([source], context, PLAIN, engine.framing, engine.count_tokens)
+        found.append(len(packer(PackPlan(0, (0,), (), 0, 0)).pack))
+    assert found[0] > 1.2 * found[1]
+    assert told[0] - told[1] == pytest.approx(found[0] - found[1], rel=0.15)
+    assert told[1] + HEAD_TOKENS == pytest.approx(found[1], rel=0.25)
 
 
 def test_subsets_of_free_lines_hold_their_own_labels_alone(base: Path) -> None:
     source = make([1] * 300, scheme("goemotions-28"), epochs=2)
-    plans = plan_packs([source], LabelDraw(subset=1.0), 400, words, 3)
+    plans = plan_packs([source], LabelDraw(subset=1.0), 400, WINDOW, words, 3)
     drawn = [plan for plan in plans if plan.allowed]
     assert len(drawn) > 5
     assert all(3 <= len(plan.allowed) < 28 for plan in drawn)
@@ -138,7 +160,7 @@ def test_subsets_of_free_lines_hold_their_own_labels_alone(base: Path) -> None:
 
 def test_small_and_large_sources_end_together() -> None:
     large, small = make([3] * 200), make([3] * 20, seed=1)
-    plans = plan_packs([large, small], PLAIN, 200, words, 0)
+    plans = plan_packs([large, small], PLAIN, 200, WINDOW, words, 0)
     places = [place for place, plan in enumerate(plans) if plan.source == 1]
     assert places[0] < len(plans) * 0.25
     assert places[-1] > len(plans) * 0.75
@@ -149,7 +171,7 @@ def test_a_dialogue_without_a_label_is_in_no_pack() -> None:
     labelled = make([2] * 3)
     silent = dialogue(("No.", None), ("Why?", None), id="silent")
     data = replace(labelled.data, dialogues=(silent, *labelled.data.dialogues))
-    plans = plan_packs([replace(labelled, data=data)], PLAIN, 64, words, 0)
+    plans = plan_packs([replace(labelled, data=data)], PLAIN, 64, WINDOW, words, 0)
     assert sorted(index for plan in plans for index in plan.dialogues) == [1, 2, 3]
 
 

@@ -57,8 +57,8 @@ class Estimate:
 def estimate(setting: Setting) -> Estimate:
     """Work out what a training will cost."""
     recipe, trainee, packs = setting.recipe, setting.trainee, setting.packs
-    count = trainee.engine.count_tokens
-    sizes = [[dialogue_tokens(d, count) for d in source.data] for source in setting.sources]
+    window, count = setting.context.window, trainee.engine.count_tokens
+    sizes = [[dialogue_tokens(d, window, count) for d in source.data] for source in setting.sources]
     spoken = [sum(sizes[pack.source][index] for index in pack.dialogues) for pack in packs]
     tokens = sum(spoken) + HEAD_TOKENS * len(packs)
     second, fold_tokens = recipe.discriminator, 0

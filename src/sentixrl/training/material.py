@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentixrl.context.retrieval import one_line
+from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.generic import load_custom
 from sentixrl.datasets.overlap import Part, overlap
@@ -26,7 +27,8 @@ from sentixrl.labels import LabelSet, resolve_labels
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.recipe import DataPart, Recipe
 
-TURN_TOKENS = 8  # what a turn's speaker and question take besides its text
+LINE_TOKENS = 3  # what a turn's speaker takes besides its text
+QUESTION_TOKENS = 5  # what its question and label take
 HEAD_TOKENS = 40  # instruction and label statement, once a pack
 DEV_SEED = 0  # whatever the recipe's seed: trainings are compared on the same dialogues
 FEWEST = 8  # lines of a drawn subset of labels that are worth a pack
@@ -150,6 +152,7 @@ def plan_packs(
     sources: Sequence[Source],
     draws: LabelDraw,
     pack_tokens: int,
+    window: HistoryWindow,
     count_tokens: Callable[[str], int],
     seed: int,
 ) -> list[PackPlan]:
@@ -161,7 +164,7 @@ def plan_packs(
     placed: list[tuple[float, PackPlan]] = []
     for number, source in enumerate(sources):
         rng = random.Random(f"{seed}-{number}")
-        sizes = [dialogue_tokens(dialogue, count_tokens) for dialogue in source.data]
+        sizes = [dialogue_tokens(dialogue, window, count_tokens) for dialogue in source.data]
         plans: list[PackPlan] = []
         for epoch in range(math.ceil(source.epochs)):
             share = min(1.0, source.epochs - epoch)
@@ -171,9 +174,18 @@ def plan_packs(
     return [pack for _, pack in placed]
 
 
-def dialogue_tokens(dialogue: Dialogue, count_tokens: Callable[[str], int]) -> int:
-    """About how many tokens a dialogue takes in a pack, the generator's questions included."""
-    return sum(count_tokens(one_line(turn.text)) + TURN_TOKENS for turn in dialogue)
+def dialogue_tokens(
+    dialogue: Dialogue, window: HistoryWindow, count_tokens: Callable[[str], int]
+) -> int:
+    """About how many tokens a dialogue takes in a pack, the generator's questions included.
+
+    A window that jumps shows the turns that it keeps anew.
+    """
+    lines = [count_tokens(one_line(turn.text)) + LINE_TOKENS for turn in dialogue]
+    starts = window.starts(lines)
+    jumps = [place for place in range(1, len(starts)) if starts[place] != starts[place - 1]]
+    again = sum(sum(lines[starts[place] : place]) for place in jumps)
+    return sum(lines) + again + QUESTION_TOKENS * len(lines)
 
 
 def _epoch(

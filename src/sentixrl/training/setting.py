@@ -121,8 +121,9 @@ def set_up(
     """Load the model and plan the packs for data that are loaded already."""
     trainee = open_trainee(recipe, device)
     tokens = trainee.engine.count_tokens
-    packs = plan_packs(sources, draw_of(recipe), recipe.optimiser.pack_tokens, tokens, recipe.seed)
-    return Setting(recipe, sources, dev, trainee, packs, context_of(recipe))
+    context, room = context_of(recipe), recipe.optimiser.pack_tokens
+    packs = plan_packs(sources, draw_of(recipe), room, context.window, tokens, recipe.seed)
+    return Setting(recipe, sources, dev, trainee, packs, context)
 
 
 def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
