@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,17 @@ faults()
 print(min(faults() for _ in range(3)))
 """
 
+HUGE = """
+import pathlib, torch
+from sentixrl.engines.local.hardware import keep_memory
+
+if {keep}:
+    assert keep_memory() and keep_memory()
+held = [torch.ones(64 << 20, dtype=torch.uint8) for _ in range(4)]
+rows = pathlib.Path("/proc/self/smaps_rollup").read_text().splitlines()
+print(next(row.split()[1] for row in rows if row.startswith("AnonHugePages:")))
+"""
+
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 def test_freed_memory_is_kept() -> None:
@@ -36,6 +48,24 @@ def test_freed_memory_is_kept() -> None:
         return int(ran.stdout)
 
     assert 2 * count(keep=True) < count(keep=False)
+
+
+PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+@pytest.mark.skipif(
+    not PAGES.exists() or "[madvise]" not in PAGES.read_text(), reason="the system decides itself"
+)
+def test_what_is_kept_lies_in_large_pages() -> None:
+    def kilobytes(keep: bool) -> int:
+        code = HUGE.format(keep=keep)
+        ran = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        return int(ran.stdout)
+
+    assert kilobytes(keep=True) > kilobytes(keep=False) + (64 << 10)
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ never repeated; the probabilities are kept for the backward pass, nothing else i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,15 @@ class TrainingPlan:
     """
 
     def __init__(self, pack: Pack, dtype: torch.dtype, device: torch.device) -> None:
-        sparse = uses_flex(device)
-        groups = [[row] for row in pack.rows] if sparse else list(alike(pack.rows))
+        self._sparse = uses_flex(device)
+        groups = [[row] for row in pack.rows] if self._sparse else alike(pack.rows)
+        batches = [RowBatch.of(rows, dtype, device, self._sparse) for rows in groups]
         place = np.empty(int(pack.slots.max()) + 1, np.int64)
         place[pack.slots] = np.arange(len(pack))
+        places = torch.from_numpy(place).to(device)
+        self._batches = [(batch, places[batch.slots]) for batch in batches]
         self.tokens = torch.from_numpy(pack.tokens)[None].to(device)
         self.positions = torch.from_numpy(pack.positions)[None].to(device)
-        self._places = torch.from_numpy(place).to(device)
-        self._batches = [RowBatch.of(rows, dtype, device, sparse) for rows in groups]
 
     def attend(
         self,
@@ -62,37 +64,44 @@ class TrainingPlan:
         Returns:
             ``[length, heads, head_dim]``.
         """
-        out = torch.zeros_like(query)
-        for batch in self._batches:
-            keys = self._places[batch.slots]
-            mask = batch.mask(window)
-            mixed = (
-                _flex(query, key, value, batch, keys, mask, scale)
-                if batch.sparse
-                else _Rows.apply(query, key, value, batch, keys, mask, scale)  # type: ignore[no-untyped-call]
-            )
-            out = out.index_copy(0, batch.tokens, mixed)
+        if self._sparse:
+            return _flex(query, key, value, self._batches, scale, window)
+        out: torch.Tensor = _Rows.apply(query, key, value, self._batches, scale, window)  # type: ignore[no-untyped-call]
         return out
+
+
+Batches = Sequence[tuple[RowBatch, torch.Tensor]]
+"""Rows that attend in one call, with the token of the pack that each of their keys is."""
 
 
 def _flex(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    batch: RowBatch,
-    keys: torch.Tensor,
-    mask: Any,  # noqa: ANN401 - FlexAttention's BlockMask
+    batches: Batches,
     scale: float,
+    window: int | None,
 ) -> torch.Tensor:
-    parts = ((query, batch.gather), (key, keys), (value, keys))
-    q, k, v = (part.index_select(0, at).transpose(0, 1)[None] for part, at in parts)
+    """FlexAttention, which torch differentiates, a batch of one row at a time."""
+    out = torch.zeros_like(query)
     grouped = query.shape[1] != key.shape[1]
-    mixed = flex_attention(query.device)(q, k, v, block_mask=mask, scale=scale, enable_gqa=grouped)
-    return mixed[0].transpose(0, 1).index_select(0, batch.places)
+    for batch, keys in batches:
+        parts = ((query, batch.gather), (key, keys), (value, keys))
+        q, k, v = (part.index_select(0, at).transpose(0, 1)[None] for part, at in parts)
+        mixed = flex_attention(query.device)(
+            q, k, v, block_mask=batch.mask(window), scale=scale, enable_gqa=grouped
+        )
+        own = mixed[0].transpose(0, 1).index_select(0, batch.places)
+        out = out.index_copy(0, batch.tokens, own)
+    return out
 
 
 class _Rows(torch.autograd.Function):
-    """Attention of one batch of rows; ``[n_tokens, heads, head_dim]``."""
+    """Attention of all batches of rows of a layer.
+
+    One function for all of them, so that their gradients are summed in place: torch would make one
+    of the whole pack for each batch.
+    """
 
     @staticmethod
     def forward(
@@ -100,44 +109,55 @@ class _Rows(torch.autograd.Function):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        batch: RowBatch,
-        keys: torch.Tensor,
-        mask: torch.Tensor,
+        batches: Batches,
         scale: float,
+        window: int | None,
     ) -> torch.Tensor:
-        shape = _Shape(query, key, batch)
-        scores = torch.bmm(
-            shape.queries(query.index_select(0, batch.gather)),
-            shape.keys(key.index_select(0, keys)).transpose(1, 2),
-        )
-        scores = scores.view(shape.rows, shape.groups, shape.share, batch.queries, batch.keys)
-        weights = scores.mul_(scale).add_(mask[:, None, None]).softmax(-1)
-        weights = weights.view(shape.rows * shape.groups, -1, batch.keys)
-        mixed = torch.bmm(weights, shape.keys(value.index_select(0, keys)))
-        ctx.save_for_backward(query, key, value, weights)
-        ctx.batch, ctx.keys, ctx.scale = batch, keys, scale
-        return shape.tokens(mixed).index_select(0, batch.places)
+        out = torch.empty_like(query)  # every token is in one batch
+        kept = []
+        for batch, keys in batches:
+            shape = _Shape(query, key, batch)
+            scores = torch.bmm(
+                shape.queries(query.index_select(0, batch.gather)),
+                shape.keys(key.index_select(0, keys)).transpose(1, 2),
+            )
+            grid = scores.view(shape.rows, shape.groups, shape.share, batch.queries, batch.keys)
+            torch.add(batch.mask(window)[:, None, None], grid, alpha=scale, out=grid)
+            weights = scores.softmax(-1)
+            mixed = torch.bmm(weights, shape.keys(value.index_select(0, keys)))
+            out.index_copy_(0, batch.tokens, shape.tokens(mixed).index_select(0, batch.places))
+            kept.append(weights)
+        ctx.save_for_backward(query, key, value, *kept)
+        ctx.batches, ctx.scale = batches, scale
+        return out
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[Any, ...]:  # noqa: ANN401
         (grad,) = grads
-        query, key, value, weights = ctx.saved_tensors
-        batch, keys = ctx.batch, ctx.keys
-        shape = _Shape(query, key, batch)
-        spread = grad.new_zeros(shape.rows * batch.queries, *grad.shape[1:])
-        spread.index_copy_(0, batch.places, grad)
-        mixed = shape.queries(spread)
-        gathered = shape.keys(value.index_select(0, keys))
-        scores = torch._softmax_backward_data(
-            torch.bmm(mixed, gathered.transpose(1, 2)), weights, -1, weights.dtype
-        ).mul_(ctx.scale)
-        asked = torch.bmm(scores, shape.keys(key.index_select(0, keys)))
-        to_query = torch.zeros_like(query)
-        to_query.index_copy_(0, batch.tokens, shape.tokens(asked).index_select(0, batch.places))
-        found = shape.queries(query.index_select(0, batch.gather))
-        to_key = _scatter(key, keys, shape.spread(torch.bmm(scores.transpose(1, 2), found)))
-        to_value = _scatter(value, keys, shape.spread(torch.bmm(weights.transpose(1, 2), mixed)))
-        return to_query, to_key, to_value, None, None, None, None
+        query, key, value, *kept = ctx.saved_tensors
+        to_query = torch.empty_like(query)
+        # A key's gradient has a term from every row that sees it.
+        to_key, to_value = (torch.zeros_like(part, dtype=torch.float32) for part in (key, value))
+        for (batch, keys), weights in zip(ctx.batches, kept, strict=True):
+            shape = _Shape(query, key, batch)
+            spread = grad.new_zeros(shape.rows * batch.queries, *grad.shape[1:])
+            spread.index_copy_(0, batch.places, grad.index_select(0, batch.tokens))
+            mixed = shape.queries(spread)
+            gathered = shape.keys(value.index_select(0, keys))
+            scores = torch._softmax_backward_data(
+                torch.bmm(mixed, gathered.transpose(1, 2)), weights, -1, weights.dtype
+            )
+            asked = torch.bmm(scores, shape.keys(key.index_select(0, keys)))
+            to_query.index_copy_(0, batch.tokens, shape.tokens(asked).index_select(0, batch.places))
+            found = shape.queries(query.index_select(0, batch.gather))
+            for total, part in (
+                (to_key, torch.bmm(scores.transpose(1, 2), found)),
+                (to_value, torch.bmm(weights.transpose(1, 2), mixed)),
+            ):
+                total.index_add_(0, keys, shape.spread(part).float())
+        # The scale of the scores, applied where there are fewer numbers than scores.
+        to_query, to_key = to_query.mul_(ctx.scale), to_key.mul_(ctx.scale)
+        return to_query, to_key.to(key.dtype), to_value.to(value.dtype), None, None, None
 
 
 class _Shape:
@@ -168,9 +188,3 @@ class _Shape:
         """``[rows * groups, keys, dim]`` to ``[rows * keys, groups, dim]``."""
         split = folded.view(self.rows, self.groups, -1, self.dim)
         return split.transpose(1, 2).reshape(-1, self.groups, self.dim)
-
-
-def _scatter(like: torch.Tensor, index: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Sum ``values`` into the places they were gathered from, in float32."""
-    total = torch.zeros(like.shape, dtype=torch.float32, device=like.device)
-    return total.index_add_(0, index, values.float()).to(like.dtype)

@@ -24,6 +24,8 @@ BFLOAT16_ADVANTAGE = 1.25
 # glibc's mallopt(3): parameters and values.
 _TRIM_THRESHOLD, _NEVER = -1, -1
 _MMAP_MAX, _NONE = -4, 0
+# Linux' madvise(2).
+_HUGE_PAGE, _LARGE_PAGE_BYTES = 14, 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ def keep_memory() -> bool:
 
     A training step allocates and frees gigabytes. By default glibc gives blocks of megabytes back
     to the system at once, which hands them out again page by page, each cleared by one thread
-    while the others wait: a third of a training step's time.
+    while the others wait: a third of a training step's time. What is kept is asked for in pages of
+    megabytes, so that the processor finds them without a search.
 
     Returns:
         Whether there was something to set.
@@ -118,7 +121,30 @@ def keep_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)
-    return bool(libc.mallopt(_TRIM_THRESHOLD, _NEVER) and libc.mallopt(_MMAP_MAX, _NONE))
+    kept = bool(libc.mallopt(_TRIM_THRESHOLD, _NEVER) and libc.mallopt(_MMAP_MAX, _NONE))
+    if kept:
+        _widen_pages()
+    return kept
+
+
+@cache
+def _widen_pages() -> None:
+    """Have the heap grow into large pages.
+
+    A block of half the memory is taken and given back untouched: it costs nothing, the heap holds
+    on to its addresses, and the system has been told of them.
+    """
+    libc, size = ctypes.CDLL(None), (memory_bytes() or 0) // 2
+    libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    block = libc.malloc(size) if size else None
+    if block is None:  # no more than a pity
+        return
+    start = -(-block // _LARGE_PAGE_BYTES) * _LARGE_PAGE_BYTES
+    length = (block + size - start) // _LARGE_PAGE_BYTES * _LARGE_PAGE_BYTES
+    libc.madvise(start, length, _HUGE_PAGE)
+    libc.free(block)
 
 
 def memory_bytes() -> int | None:
