@@ -64,12 +64,14 @@ def train(
                 "--average is for several trainings.", hint='Name them, e.g. --seeds "0,1,2".'
             )
         check_averaging(found)
-    for number, folder in (folders or {found.seed: out}).items():
-        one = found.model_copy(update={"seed": number})
-        _train(one, data, folder, watch, estimate, device)
-    if average and not estimate:
-        _say_result(average_bundle(found, data, folders, out / "average", watch.say, device))
-    leave()
+    try:
+        for number, folder in (folders or {found.seed: out}).items():
+            one = found.model_copy(update={"seed": number})
+            _train(one, data, folder, watch, estimate, device)
+        if average and not estimate:
+            _say_result(average_bundle(found, data, folders, out / "average", watch.say, device))
+    finally:  # a process that ends while it still belongs to others may be aborted
+        leave()
 
 
 def _train(

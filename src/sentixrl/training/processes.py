@@ -108,6 +108,6 @@ def everyones(value: T) -> list[T]:
 
 
 def leave() -> None:
-    """Part from the other processes, once all is done."""
+    """Part from the other processes, however the training ended."""
     if dist.is_initialized():
         dist.destroy_process_group()
