@@ -109,7 +109,7 @@ def test_sets(content: Content) -> str:
 def recipes(content: Content) -> str:
     """What each recipe reaches, on dev and test, against TF-IDF on dev."""
     head = ["recipe", "seeds", "dev weighted-F1", "over TF-IDF", "test weighted-F1",
-            "test macro-F1", "test accuracy"]  # fmt: skip
+            "test macro-F1", "test accuracy", "measured"]  # fmt: skip
     rows = []
     kinds: dict[tuple[str, int], list[Content]] = {}
     for run in content["runs"]:
@@ -122,8 +122,9 @@ def recipes(content: Content) -> str:
         test = [_over_seeds([run["test"][name] for run in runs])
                 for name in ("weighted_f1", "macro_f1", "accuracy")]  # fmt: skip
         seeds = f"mean weights of {averaged}" if averaged else str(len(runs))
-        rows.append([title, seeds, points(dev), over, *test])
-    return f"{table(head, rows)}\n\n{measured(content)}: {content['what']}."
+        rows.append([title, seeds, points(dev), over, *test, max(run["date"] for run in runs)])
+    how = f"Measured with `{content['command']}` on {content['machine']}: {content['what']}."
+    return f"{table(head, rows)}\n\n{how}"
 
 
 def _over_seeds(found: list[Mapping[str, float | None]]) -> str:

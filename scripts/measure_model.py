@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from recording import ROOT, read_results, run, write_results
+from recording import ROOT, read_results, run, today, write_results
 
 TURNS = ROOT / "benchmarks" / "turns"
 METRICS = ("weighted_f1", "macro_f1", "accuracy")
@@ -160,6 +160,7 @@ def measure_recipes(data: Path, runs: Path) -> None:
                 "title": job.title,
                 "recipe": recipe,
                 "seed": seed,
+                "date": today(),
                 "averaged": averaged,
                 "tfidf_dev_weighted_f1": floor.get(job.dataset),
                 **{

@@ -37,20 +37,19 @@ rows = pathlib.Path("/proc/self/smaps_rollup").read_text().splitlines()
 print(next(row.split()[1] for row in rows if row.startswith("AnonHugePages:")))
 """
 
+PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+def told(script: str, keep: bool) -> int:
+    """The number that a script prints in a process of its own."""
+    code = script.format(keep=keep)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(ran.stdout)
+
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 def test_freed_memory_is_kept() -> None:
-    def count(keep: bool) -> int:
-        code = FAULTS.format(keep=keep)
-        ran = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-        return int(ran.stdout)
-
-    assert 2 * count(keep=True) < count(keep=False)
-
-
-PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    assert 2 * told(FAULTS, keep=True) < told(FAULTS, keep=False)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
@@ -58,14 +57,7 @@ PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     not PAGES.exists() or "[madvise]" not in PAGES.read_text(), reason="the system decides itself"
 )
 def test_what_is_kept_lies_in_large_pages() -> None:
-    def kilobytes(keep: bool) -> int:
-        code = HUGE.format(keep=keep)
-        ran = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-        return int(ran.stdout)
-
-    assert kilobytes(keep=True) > kilobytes(keep=False) + (64 << 10)
+    assert told(HUGE, keep=True) > told(HUGE, keep=False) + (64 << 10)
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
