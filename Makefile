@@ -51,13 +51,13 @@ $(STAMPS)/torch: constraints.txt | $(VENV)/bin/python
 
 $(STAMPS)/libraries: constraints.txt pyproject.toml $(STAMPS)/torch
 	@echo "Installing libraries"
-	@$(BIN)/python scripts/requirements.py local > $(STAMPS)/libraries.txt
+	@$(BIN)/python scripts/requirements.py train > $(STAMPS)/libraries.txt
 	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/libraries.txt hatchling
 	@touch $@
 
 $(STAMPS)/dev: constraints.txt pyproject.toml $(STAMPS)/libraries
 	@echo "Installing what the tests need"
-	@$(BIN)/python scripts/requirements.py eval dev > $(STAMPS)/dev.txt
+	@$(BIN)/python scripts/requirements.py dev > $(STAMPS)/dev.txt
 	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/dev.txt
 	@touch $@
 

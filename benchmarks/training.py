@@ -30,6 +30,7 @@ from sentixrl.labels import scheme
 from sentixrl.training.examples import PackDataset, Packer
 from sentixrl.training.losses import Focal
 from sentixrl.training.material import Source
+from sentixrl.training.model import open_trainee
 from sentixrl.training.objective import Objective
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.packs import TrainingPack
@@ -88,7 +89,7 @@ def main(
     recipe = Recipe.model_validate(
         {"name": "bench", "epochs": 1, "train": [{"dataset": "meld"}], "dev": [{"dataset": "meld"}]}
     )
-    setting = set_up(recipe, [Source(data, 1.0, 0)], {})
+    setting = set_up(recipe, [Source(data, 1.0, 0)], {}, open_trainee(recipe))
     packer = setting.packer()
     packs = [packer(plan) for plan in setting.packs]
     count = sum(map(len, packs))

@@ -279,14 +279,16 @@ class UniqueKeys(yaml.constructor.BaseConstructor):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         """Refuse a key given twice, where YAML would silently keep the last."""
-        mapping: dict[object, object] = super().construct_mapping(node, deep=deep)
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _ in node.value:  # before '<<' puts other mappings' keys among them
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # no loader takes it
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"the key '{key.value}' stands here twice", problem_mark=key.start_mark
                 )
             seen.add(key.value)
+        mapping: dict[object, object] = super().construct_mapping(node, deep=deep)
         return mapping
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from sentixrl.classifier import Classifier
 from sentixrl.cli.main import app, main
-from sentixrl.errors import ConfigError, InputError, SentixError
+from sentixrl.errors import ConfigError, InputError, MissingDependencyError, SentixError
 from sentixrl.runs import read_items, read_run
 
 from .shell import Shell, make_shell
@@ -350,6 +351,15 @@ def test_missing_predictions_are_one_sentence(evaluate: Evaluate) -> None:
 )
 def test_options_that_do_not_fit(evaluate: Evaluate, arguments: tuple[str, ...], says: str) -> None:
     assert says in refused(evaluate(*arguments, "--out", "run")).message
+    assert not Path("run").exists()
+
+
+def test_a_missing_library_is_missed_before_anything_is_answered(
+    evaluate: Evaluate, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    error = refused(evaluate("--model", tiny_model, "--out", "run"), MissingDependencyError)
+    assert "scipy" in error.message
     assert not Path("run").exists()
 
 

@@ -121,6 +121,28 @@ def test_a_target_longer_than_the_window_stands_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("window", "turns", "made"),
+    [
+        (HistoryWindow(24, 8, 768), 12, HistoryWindow(12, 4, 768)),
+        (HistoryWindow(100, 16, 2048), 50, HistoryWindow(50, 8, 2048)),
+        (HistoryWindow(100, 16, 2048), 3, HistoryWindow(3, 0, 2048)),
+        (HistoryWindow(4, 4), 7, HistoryWindow(7, 7)),
+        (HistoryWindow(0, 0, 99), 30, HistoryWindow(30, 10, 99)),
+        (HistoryWindow(24, 8), 0, HistoryWindow(0, 0)),
+    ],
+)
+def test_another_length_keeps_the_rest(
+    window: HistoryWindow, turns: int, made: HistoryWindow
+) -> None:
+    assert window.of_turns(turns) == made
+
+
+def test_a_negative_length_is_refused() -> None:
+    with pytest.raises(ConfigError, match="-1"):
+        HistoryWindow().of_turns(-1)
+
+
+@pytest.mark.parametrize(
     ("most", "least", "tokens", "named"),
     [(3, 4, 768, "4"), (3, -1, 768, "-1"), (-1, -1, 768, "-1"), (3, 2, 0, "0")],
 )

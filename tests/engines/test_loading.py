@@ -168,6 +168,49 @@ def test_only_pairs_that_are_all_there_is_are_read(tiny_model: Path, tmp_path: P
         assert read_lora(tmp_path) is None, key
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "cannot be read as an adapter's configuration"),
+        ("[]", "cannot be read as an adapter's configuration"),
+        ("[" * 100_000, "cannot be read as an adapter's configuration"),
+        ({"r": None}, "says no rank"),
+        ({"r": 0}, "says no rank"),
+        ({"r": "4"}, "says no rank"),
+        ({"lora_alpha": None}, "says no rank"),
+    ],
+)
+def test_a_malformed_configuration_of_an_adapter_is_refused(
+    tiny_model: Path, tmp_path: Path, content: str | dict[str, Any], says: str
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    plain = load_model(tiny_model, torch.float32, CPU)
+    get_peft_model(plain, LoraConfig(r=2, target_modules="all-linear")).save_pretrained(tmp_path)
+    path = tmp_path / "adapter_config.json"
+    if isinstance(content, dict):
+        content = json.dumps({**json.loads(path.read_text("utf-8")), **content})
+    path.write_text(content, "utf-8")
+    with pytest.raises(ModelError, match=says):
+        open_engine(tiny_model, LocalOptions(adapter=tmp_path))
+
+
+def test_an_adapter_whose_matrices_do_not_fit_each_other_is_refused(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    plain = load_model(tiny_model, torch.float32, CPU)
+    get_peft_model(plain, LoraConfig(r=2, target_modules="all-linear")).save_pretrained(tmp_path)
+    path = tmp_path / "adapter_model.safetensors"
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("lora_B.weight"))
+    tensors[name] = torch.zeros(len(tensors[name]), 3)
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match="that do not fit"):
+        open_engine(tiny_model, LocalOptions(adapter=tmp_path))
+
+
 def test_an_adapter_for_another_model_is_refused(
     tiny_model: Path, make_model: MakeModel, tmp_path: Path
 ) -> None:

@@ -43,7 +43,7 @@ def train(one: Setting, plans: Sequence[PackPlan], folder: Path) -> tuple[Weight
 
 
 def plan(*dialogues: int) -> PackPlan:
-    return PackPlan(0, dialogues, (), 0, 0)
+    return PackPlan(0, dialogues, (), 0)
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

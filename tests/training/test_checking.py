@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from sentixrl.errors import InputError
+from sentixrl.errors import InputError, SentixError
 from sentixrl.training.checking import Answers, Check, DevCheck, read_history, scores
 from sentixrl.training.checkpoints import checkpoints, last_checkpoint
 from sentixrl.training.model import open_trainee
@@ -182,6 +183,32 @@ def test_kept_weights_come_back(base: Path, float32: None, tmp_path: Path, metho
     load_weights(trainee, tmp_path / "best")
     assert all(torch.equal(p, before[name]) for name, p in trainee.trained.items())
     assert [path.name for path in (tmp_path / "best").iterdir()] == ["trained.safetensors"]
+
+
+@pytest.mark.parametrize("spoil", ["half", "empty", "gone", "other"])
+def test_damaged_weights_are_said_to_be(
+    base: Path, float32: None, tmp_path: Path, spoil: str
+) -> None:
+    trainee = open_trainee(recipe(base))
+    keep_weights(trainee, tmp_path)
+    path = tmp_path / "trained.safetensors"
+    content = path.read_bytes()
+    if spoil == "gone":
+        path.unlink()
+    elif spoil == "other":
+        save_file({"nothing": torch.zeros(3)}, path)
+    else:
+        path.write_bytes(content[: len(content) // 2] if spoil == "half" else b"")
+    with pytest.raises(InputError, match=r"trained\.safetensors is damaged"):
+        load_weights(trainee, tmp_path)
+
+
+def test_a_disk_that_refuses_the_weights_is_said_to(
+    base: Path, float32: None, tmp_path: Path
+) -> None:
+    (tmp_path / "best").write_text("a file where the folder belongs")
+    with pytest.raises(SentixError, match="cannot be written"):
+        keep_weights(open_trainee(recipe(base)), tmp_path / "best")
 
 
 def test_the_mean_of_kept_weights(base: Path, float32: None, tmp_path: Path) -> None:

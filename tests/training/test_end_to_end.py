@@ -18,12 +18,13 @@ import sentixrl
 from sentixrl.bundle import ModelBundle
 from sentixrl.datasets.registry import load as load_data
 from sentixrl.errors import ConfigError, SentixError
-from sentixrl.training.ancestry import earlier
+from sentixrl.training.ancestry import check_start, earlier
 from sentixrl.training.card import write_card
 from sentixrl.training.checkpoints import last_checkpoint
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import Packer
 from sentixrl.training.finishing import Finished
+from sentixrl.training.material import load_part, load_sources
 from sentixrl.training.mining import fold_recipe
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.running import train_bundle
@@ -267,7 +268,7 @@ def test_a_record_of_an_earlier_version_may_lack_what_this_one_shows(
     ],
 )
 def test_folds_start_from_the_base_where_the_start_knows_what_is_held_out(
-    trained: Trained, base: Path, tmp_path: Path,
+    trained: Trained, base: Path, meld: Path, tmp_path: Path,
     split: str, rows: list[dict[str, str]] | None, kept: bool,
 ) -> None:  # fmt: skip
     _, first, _ = trained
@@ -276,9 +277,129 @@ def test_folds_start_from_the_base_where_the_start_knows_what_is_held_out(
     if rows is not None:
         (begun / "training.json").write_text(json.dumps({**facts, "sources": rows}), "utf-8")
     one = recipe(
-        base, start=str(begun), discriminator={}, train=[{"dataset": "meld", "split": split}]
+        base,
+        start=str(begun),
+        discriminator={},
+        train=[{"dataset": "meld", "split": split}],
+        dev=[{"dataset": "meld", "split": "test"}],
+        apart=[],
     )
-    assert fold_recipe(one).start == (one.start if kept else None)
+    sources = load_sources(one, meld, lambda text: None)
+    assert fold_recipe(one, sources).start == (one.start if kept else None)
+
+
+def test_folds_start_from_the_base_where_the_start_knows_a_file_of_ones_own(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    """Told by what it holds, whatever it is called."""
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    own = tmp_path / "mine.csv"
+    own.write_text("dialogue,speaker,text,label\n1,A,Well done.,joy\n2,B,No!,anger\n", "utf-8")
+    part = {"dataset": "custom", "file": str(own), "labels": "joy, anger"}
+    one = recipe(base, start=str(begun), discriminator={}, train=[part])
+    sources = load_sources(one, meld, lambda text: None)
+    facts = json.loads((begun / "training.json").read_text("utf-8"))
+    for content, kept in ((sources[0].data.data_hash, False), ("0" * 16, True)):
+        row = {"dataset": "custom", "split": "train", "variant": "others", "data_hash": content}
+        (begun / "training.json").write_text(json.dumps({**facts, "sources": [row]}), "utf-8")
+        assert (fold_recipe(one, sources).start is not None) == kept
+
+
+@pytest.mark.parametrize(
+    ("known", "changes", "met"),
+    [
+        (("meld", "dev"), {}, "meld:dev"),
+        (("meld", "test"), {}, "meld:test"),
+        (("meld", "train"), {}, None),
+        (("emorynlp", "dev"), {}, None),
+        (("cped", "lowres-train"), {"apart": [{"dataset": "cped", "split": "dev"}]}, "cped:dev"),
+        (("cped", "dev"), {"apart": [{"dataset": "cped", "split": "lowres-dev"}]}, "cped:lowres"),
+        (("cped", "lowres-train"), {"apart": [{"dataset": "cped", "split": "lowres-dev"}]}, None),
+    ],
+)
+def test_a_start_that_knows_what_is_kept_apart_is_refused(
+    trained: Trained, base: Path, tmp_path: Path,
+    known: tuple[str, str], changes: dict[str, Any], met: str | None,
+) -> None:  # fmt: skip
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    facts = json.loads((begun / "training.json").read_text("utf-8"))
+    rows = [{"dataset": known[0], "split": known[1]}]
+    (begun / "training.json").write_text(json.dumps({**facts, "sources": rows}), "utf-8")
+    one = recipe(base, start=str(begun), **changes)
+    if met is None:
+        check_start(one, {})
+        return
+    with pytest.raises(ConfigError, match=f"shares dialogues with {met}") as caught:
+        check_start(one, {})
+    assert "'tiny' was trained on" in caught.value.message
+
+
+def test_a_start_that_knows_a_dev_file_of_ones_own_is_refused(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    facts = json.loads((begun / "training.json").read_text("utf-8"))
+    dev = load_part(recipe(base).dev[0], meld, 0)
+    row = {"dataset": "custom", "split": "train", "data_hash": dev.data_hash}
+    (begun / "training.json").write_text(json.dumps({**facts, "sources": [row]}), "utf-8")
+    with pytest.raises(ConfigError, match="shares dialogues with meld:dev"):
+        train(recipe(base, start=str(begun)), meld, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_dev_data_without_a_label_are_refused(base: Path, meld: Path, tmp_path: Path) -> None:
+    own = tmp_path / "dev.csv"
+    part = {"dataset": "custom", "split": "dev", "file": str(own), "labels": "joy, anger",
+            "limit": 1}  # fmt: skip
+    refused = []
+    for labels in (("joy", ""), ("", "joy")):  # one of the two dialogues is drawn
+        rows = [f"{number},A,Well done.,{label}" for number, label in enumerate(labels)]
+        own.write_text("\n".join(["dialogue,speaker,text,label", *rows]), "utf-8")
+        try:
+            prepare(recipe(base, dev=[part]), meld, lambda text: None)
+        except ConfigError as error:
+            refused.append(error.message)
+    assert refused == [f"No utterance of the dev data {own}:dev has a label to choose by."]
+
+
+def test_a_window_longer_than_the_model_reads_is_refused(
+    base: Path, meld: Path, tmp_path: Path
+) -> None:
+    window = {"history_max": 9, "history_min": 3, "max_tokens": 1000}
+    with pytest.raises(
+        ConfigError, match=r"'window\.max_tokens' is 1,000, but of the 1,024"
+    ) as caught:
+        train(recipe(base, window=window), meld, tmp_path / "out")
+    room = int((caught.value.hint or "").removeprefix("Set it to ").split(" ")[0])
+    prepare(recipe(base, window={**window, "max_tokens": room}), meld, lambda text: None)
+
+
+def test_turns_longer_than_the_model_reads_are_left_out_and_counted(
+    base: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "mine.csv"
+    long = "rain and letter " * 400
+    own.write_text(
+        f"dialogue,speaker,text,label\n1,A,Well done.,joy\n1,B,{long},anger\n2,B,No!,anger\n",
+        "utf-8",
+    )
+    part = {"dataset": "custom", "file": str(own), "labels": "joy, anger"}
+    dev = {**part, "split": "dev", "file": str(tmp_path / "dev.csv")}
+    (tmp_path / "dev.csv").write_text("text,label\nYes,joy\n", "utf-8")
+    said: list[str] = []
+    one = recipe(base, train=[part], dev=[dev], apart=[])
+    setting = prepare(one, tmp_path, said.append)
+    assert [text for text in said if "1 labelled turns are too long for the base" in text]
+    asked = [q for plan in setting.packs for q in setting.packer().questions(plan)]
+    assert sorted({question.label for question in asked}) == ["anger", "joy"]
+    lengths = [len(setting.trainee.engine.framing.encode(q.prompt)) for q in asked]
+    assert max(lengths) <= 1024
+    own.write_text(f"text,label\n{long},joy\n", "utf-8")
+    with pytest.raises(ConfigError, match="No labelled utterance of"):
+        prepare(one, tmp_path, said.append)
 
 
 def test_who_mines_with_such_a_start_is_told(
@@ -347,7 +468,7 @@ def test_a_discriminator_learns_from_out_of_fold_mistakes(
         (source,) = json.loads((tmp_path / "out" / f"fold-{number}.json").read_text())
         turns += source
         assert json.loads((tmp_path / "out" / f"fold-{number}" / "recipe.json").read_text()) == (
-            as_plain(fold_recipe(one))
+            as_plain(fold_recipe(one, load_sources(one, meld, lambda text: None)))
         )
     assert len({(id, turn) for id, turn, _ in turns}) == len(turns) == 180
     assert all(sum(shares) == pytest.approx(1, abs=1e-4) for _, _, shares in turns)

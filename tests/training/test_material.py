@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,7 @@ from sentixrl.training.material import (
     load_part,
     load_sources,
     plan_packs,
+    without_long_turns,
 )
 from sentixrl.training.questions import Mined
 from sentixrl.training.recipe import DataPart
@@ -97,12 +98,12 @@ def test_every_dialogue_comes_as_often_as_its_source_says(
     for number, source in enumerate(found):
         own = [plan for plan in plans if plan.source == number]
         assert all(plan.dialogues for plan in own)
-        for epoch in range(math.ceil(source.epochs)):
-            met = Counter(i for plan in own if plan.epoch == epoch for i in plan.dialogues)
+        told = iter([i for plan in own for i in plan.dialogues])
+        for epoch in range(math.ceil(source.epochs)):  # gone through one after the other
             share = min(1.0, source.epochs - epoch)
-            assert set(met.values()) <= {1}
-            assert len(met) == max(1, round(share * len(source.data)))
-        assert [plan.epoch for plan in own] == sorted(plan.epoch for plan in own)
+            size = max(1, round(share * len(source.data)))
+            assert len(set(islice(told, size))) == size
+        assert next(told, None) is None
         for plan in own:
             sizes = [
                 dialogue_tokens(source.data.dialogues[i], WINDOW, words) for i in plan.dialogues
@@ -134,7 +135,7 @@ def test_turns_that_a_window_shows_anew_are_counted(base: Path) -> None:
         told.append(dialogue_tokens(talk, window, engine.count_tokens))
         context = ContextOptions(window=window, language="en")
         packer = Packer([source], context, PLAIN, engine.framing, engine.count_tokens)
-        found.append(len(packer(PackPlan(0, (0,), (), 0, 0)).pack))
+        found.append(len(packer(PackPlan(0, (0,), (), 0)).pack))
     assert found[0] > 1.2 * found[1]
     assert told[0] - told[1] == pytest.approx(found[0] - found[1], rel=0.15)
     assert told[1] + HEAD_TOKENS == pytest.approx(found[1], rel=0.25)
@@ -190,7 +191,7 @@ def test_the_same_plan_is_the_same_pack(base: Path, shuffle: bool) -> None:
         return Packer([source], ContextOptions(language="en"), draws, framing, words,
                       [mined], challenge=0.5)  # fmt: skip
 
-    plan = PackPlan(0, (0, 3, 5), (), seed=11, epoch=0)
+    plan = PackPlan(0, (0, 3, 5), (), seed=11)
     first, second = packer()(plan), packer()(plan)
     assert first.questions == second.questions
     assert first.pack.tokens.tolist() == second.pack.tokens.tolist()
@@ -209,7 +210,7 @@ def test_turns_that_are_context_alone_are_not_asked_about(base: Path) -> None:
     of = dialogue(("We walked home.", None), ("Years!", "joy"))
     source = Source(Dataset("own", "train", "emotion", LABELS, (of,)), 1.0, 0)
     packer = Packer([source], ContextOptions(language="en"), PLAIN, framing, words)
-    (question,) = packer(PackPlan(0, (0,), (), 0, 0)).questions
+    (question,) = packer(PackPlan(0, (0,), (), 0)).questions
     assert question.label == "joy"
     assert "We walked home." in question.prompt.text
 
@@ -221,6 +222,25 @@ def test_labels_are_counted_by_label_set() -> None:
     assert sum(found[LABELS].values()) == 8 + 15
     assert sum(found[three].values()) == 6
     assert list(found[LABELS]) == list(LABELS.names)
+
+
+def test_labels_count_as_often_as_they_are_gone_through() -> None:
+    one, other = make([2] * 40), make([2] * 40, seed=1)
+    found = label_counts([replace(one, epochs=0.5), replace(other, epochs=3.0)])
+    for name, count in found[LABELS].items():
+        assert count == one.data.label_counts[name] + 6 * other.data.label_counts[name]
+    alone = label_counts([replace(other, epochs=3.0)])
+    assert alone[LABELS] == other.data.label_counts  # 'effective' counts distinct examples
+
+
+def test_turns_that_a_model_cannot_read_are_not_asked_about() -> None:
+    of = dialogue(("we walked home", "joy"), ("we " * 9, "anger"), ("we " * 9, None))
+    data = Dataset("own", "train", "emotion", LABELS, (of, dialogue(("Years!", "joy"), id="2")))
+    found, gone = without_long_turns(data, 8, words)
+    assert gone == 1
+    assert [[turn.gold for turn in one] for one in found] == [["joy", None, None], ["joy"]]
+    assert [turn.text for turn in found.utterances] == [turn.text for turn in data.utterances]
+    assert without_long_turns(data, 9, words) == (data, 0)
 
 
 def test_two_lists_of_labels_are_two_label_sets() -> None:

@@ -107,6 +107,34 @@ def test_a_closure_gives_the_loss() -> None:
     assert None not in losses
 
 
+@pytest.mark.parametrize("first", [torch.float32, torch.bfloat16])
+def test_a_saved_state_goes_on_in_another_format(first: torch.dtype) -> None:
+    """Another machine, or another measurement on the same, may choose another number format."""
+    second = torch.bfloat16 if first == torch.float32 else torch.float32
+    before = parameters(first)
+    begun = MasterAdamW(before, lr=1e-3, average=0.9)
+    for step in range(6):
+        push(before, step)
+        begun.step()
+    state = copy.deepcopy(begun.state_dict())
+    after = [torch.nn.Parameter(p.detach().to(second)) for p in before]
+    resumed = MasterAdamW(after, lr=1e-3, average=0.9)
+    resumed.load_state_dict(state)
+    for step in range(6, 40):
+        for found, optimizer in ((before, begun), (after, resumed)):
+            push(found, step)
+            optimizer.step()
+    for one, other in zip(before, after, strict=True):
+        assert other.dtype == second
+        left = begun.state[one].get("master", one)
+        right = resumed.state[other].get("master", other)
+        assert right.dtype == torch.float32
+        # No more apart than by the rounding in between: the small steps since are not lost.
+        torch.testing.assert_close(right, left, rtol=2**-8, atol=1e-4)
+        moved = (left - parameters(first)[0]).abs() if left.shape == SHAPES[0] else None
+        assert moved is None or moved.max() > 1e-2
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_saved_state_goes_on_as_if_never_stopped(dtype: torch.dtype) -> None:
     whole, first = parameters(dtype), parameters(dtype)

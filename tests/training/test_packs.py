@@ -118,6 +118,21 @@ def test_so_they_do_where_layers_look_back_a_few_tokens(make_model: MakeModel) -
     compare(folder)
 
 
+def test_so_they_do_where_values_are_narrower_than_keys(make_model: MakeModel) -> None:
+    from transformers import DeepseekV3Config, DeepseekV3ForCausalLM
+
+    folder = make_model(seed=5)
+    torch.manual_seed(0)
+    config = DeepseekV3Config(
+        vocab_size=420, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=4, q_lora_rank=12, kv_lora_rank=10,
+        qk_rope_head_dim=4, qk_nope_head_dim=8, v_head_dim=6, first_k_dense_replace=2,
+        eos_token_id=1, max_position_embeddings=512, initializer_range=0.3,
+    )  # fmt: skip
+    DeepseekV3ForCausalLM(config).save_pretrained(folder)
+    compare(folder)
+
+
 def test_so_they_do_through_an_adapter(make_model: MakeModel, float32: None) -> None:
     from peft import LoraConfig, get_peft_model
 

@@ -47,6 +47,14 @@ def test_every_recipe_that_comes_along_names_what_there_is(path: Path) -> None:
     assert parse_recipe(json.loads(json.dumps(as_plain(recipe))), "again") == recipe
 
 
+@pytest.mark.parametrize("given", ["valid", "Validation", " dev "])
+def test_a_split_has_one_name(given: str) -> None:
+    recipe = parse_recipe({**LEAST, "dev": [{"dataset": "meld", "split": given}]}, "r.yaml")
+    assert recipe.dev[0].split == "dev"
+    both = [{"dataset": "meld", "split": "dev"}, {"dataset": "meld", "split": given}]
+    assert "two parts are 'meld:dev'" in refused(dev=both).message
+
+
 def test_there_are_recipes() -> None:
     assert {"default", "meld"} <= {path.stem for path in RECIPES}
 
@@ -189,6 +197,23 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     broken.write_bytes(b"name: \xff\xfe")
     with pytest.raises(ConfigError, match="not valid YAML"):
         read_recipe(broken)
+    broken.write_text("about: 2024-02-30\n", "utf-8")  # a date to YAML, and none
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        read_recipe(broken)
+    broken.write_text("name: one\n" + "#" * 1_000_000, "utf-8")
+    with pytest.raises(ConfigError, match="larger than 1,000,000 bytes"):
+        read_recipe(broken)
+
+
+def test_a_mapping_may_be_taken_over_and_changed(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "name: one\n"
+        "train:\n  - &meld {dataset: meld, limit: 9}\n  - {<<: *meld, limit: 20}\n"
+        "dev: [{dataset: meld, split: dev}]\n",
+        "utf-8",
+    )
+    assert [part.limit for part in read_recipe(path).train] == [9, 20]
 
 
 def test_a_file_is_read_as_it_stands(tmp_path: Path) -> None:

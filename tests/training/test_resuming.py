@@ -16,9 +16,10 @@ import yaml
 from safetensors.torch import load_file
 
 from sentixrl.training.checkpoints import checkpoints, last_checkpoint
+from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.running import train_bundle
-from sentixrl.training.trainer import TrieTrainer
+from sentixrl.training.trainer import Pace, TrieTrainer
 
 from ..cli.shell import Shell
 from ..cli.shell import make_shell as make_shell
@@ -113,6 +114,51 @@ def test_a_training_killed_twice_ends_like_an_undisturbed_one(
     assert_same_end(killed, facts, whole, expected)
 
 
+@pytest.mark.usefixtures("float32")
+def test_a_training_stopped_at_the_look_that_ends_it_has_ended(
+    base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not trained on until the next look, which might find something better."""
+    one = recipe(base, epochs=2, checks_per_epoch=8, patience=1, optimiser={"rate": 1e-9})
+    expected, _ = finish(one, meld, tmp_path / "whole")
+    assert len(expected["history"]) == 2  # nothing better the second time
+    end = Pace.on_step_end
+    pressing = True
+
+    def press(self: Pace, args: Any, state: Any, control: Any, **more: Any) -> None:  # noqa: ANN401
+        if pressing and control.should_training_stop:
+            self._interrupt(signal.SIGINT, None)
+        end(self, args, state, control, **more)
+
+    monkeypatch.setattr(Pace, "on_step_end", press)
+    folder = tmp_path / "out"
+    assert train_bundle(one, meld, folder, Noted().watch, lambda cost: True) is None
+    pressing = False
+    facts, _ = finish(one, meld, folder)
+    assert facts["history"] == expected["history"]
+
+
+@pytest.mark.usefixtures("float32")
+def test_ctrl_c_after_the_last_step_begins_nothing_more(
+    base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = recipe(base, epochs=0.3)
+    release = Pace.release
+
+    def press(self: Pace) -> None:
+        self._interrupt(signal.SIGINT, None)
+        release(self)
+
+    monkeypatch.setattr(Pace, "release", press)
+    folder = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        train_bundle(one, meld, folder, Noted().watch, lambda cost: True)
+    assert not (folder / "bundle").exists()
+    noted = Noted()
+    assert train_bundle(one, meld, folder, noted.watch, lambda cost: True) is not None
+    assert f"{folder} is trained already." in noted.said
+
+
 @needs_signals
 @pytest.mark.usefixtures("float32")
 def test_ctrl_c_leaves_a_checkpoint_and_the_command_goes_on(
@@ -174,7 +220,21 @@ def test_so_it_goes_on_in_half_precision(
     with pytest.raises(RuntimeError, match="power"):
         finish(one, meld, tmp_path / "out")
     stopping = False
+    held = torch.load(tmp_path / "out" / "checkpoint-20" / "optimizer.pt", weights_only=True)
+    masters = [state["master"] for state in held["state"].values()]
+    assert masters
+    # Finer than what they are rounded to, and read back as they were written.
+    assert any((master != master.bfloat16().float()).any() for master in masters)
+    load, read_back = MasterAdamW.load_state_dict, list[torch.Tensor]()
+
+    def read(self: MasterAdamW, state: dict[str, Any]) -> None:
+        load(self, state)
+        if state["state"]:  # accelerate hands an empty one around before
+            read_back.extend(found["master"].clone() for found in self.state.values())
+
+    monkeypatch.setattr(MasterAdamW, "load_state_dict", read)
     facts, going = finish(one, meld, tmp_path / "out")
     assert going.endswith("checkpoint-20.")
+    assert all(torch.equal(*pair) for pair in zip(read_back, masters, strict=True))
     assert len(formats) == 1
     assert_same_end(tmp_path / "out", facts, tmp_path / "whole", expected)

@@ -35,7 +35,12 @@ class FramingChoice(StrEnum):
     CHAT = "chat"
 
 
-WindowOption = Annotated[int | None, typer.Option(min=0, help="Most earlier turns a prompt shows.")]
+WindowOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Most earlier turns a prompt shows, where its bound on tokens allows."
+    ),
+]
 RoundsOption = Annotated[int, typer.Option(help="Most rounds of negotiation.")]
 AgreementsOption = Annotated[int, typer.Option(help="Agreements in a row that end it.")]
 NegotiateOption = Annotated[
@@ -62,7 +67,9 @@ DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")]
 DtypeOption = Annotated[
     str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
 ]
-BitsOption = Annotated[int | None, typer.Option(help="8 or 4: quantised weights on CUDA.")]
+BitsOption = Annotated[
+    int | None, typer.Option(help="8 or 4: quantised weights on CUDA, with bitsandbytes.")
+]
 SwitchOption = Annotated[
     list[str] | None,
     typer.Option(help="A switch of the loader, name=value; may be given several times."),

@@ -103,7 +103,9 @@ def fetch(
 
 @app.command()
 def overlap(
-    train: Annotated[str, typer.Argument(help="NAME[:SPLIT][:switch=value][@FOLDER], or a file.")],
+    train: Annotated[
+        str, typer.Argument(help=r"NAME[:SPLIT][:switch=value]\[@FOLDER], or a file.")
+    ],
     test: Annotated[list[str], typer.Argument(help="The same, for every split evaluated on.")],
     data: Annotated[
         Path | None, typer.Option(help="A folder that has a folder a data set.")

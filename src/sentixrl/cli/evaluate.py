@@ -185,7 +185,7 @@ class Job:
 
 
 def _evaluate(job: Job) -> None:
-    from sentixrl.evaluation.intervals import Resampling
+    from sentixrl.evaluation.intervals import Resampling, check_libraries
     from sentixrl.evaluation.running import answer_all, draw, ledger_line, score
     from sentixrl.runs import (
         RunFolder,
@@ -197,6 +197,7 @@ def _evaluate(job: Job) -> None:
     )
     from sentixrl.runs.identity import session_facts
 
+    check_libraries()
     notices = errors()
     part = draw(job.whole, job.limit, job.seed)
     book = find_ledger(job.ledger) if job.whole.split == TEST else None

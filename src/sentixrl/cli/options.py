@@ -8,7 +8,6 @@ from typing import Literal
 
 from sentixrl.classifier import Classifier, load
 from sentixrl.context.templates import templates
-from sentixrl.context.window import HistoryWindow
 from sentixrl.errors import MissingDependencyError
 from sentixrl.negotiation.negotiator import VoiceName
 from sentixrl.negotiation.protocol import Rules
@@ -39,7 +38,6 @@ def build_classifier(
         SentixError: An option does not fit.
     """
     rules = Rules(rounds, agreements)
-    history = None if window is None else HistoryWindow(window, window // 3)
     if language not in {None, "auto"}:
         templates(language)
     try:
@@ -56,10 +54,11 @@ def build_classifier(
         enabled=classifier.negotiation.enabled if negotiate is None else negotiate,
         gate=classifier.negotiation.gate if gate is None else gate,
     )
+    own = classifier.context.window
     context = replace(
         classifier.context,
         language=language or classifier.context.language,
-        window=history or classifier.context.window,
+        window=own if window is None else own.of_turns(window),
         deduction=classifier.context.deduction if deduction == "auto" else deduction,
     )
     return Classifier(

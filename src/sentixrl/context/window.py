@@ -10,7 +10,7 @@ about ``(history_max + 1) / (history_max + 1 - history_min)`` times, however lon
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sentixrl.errors import ConfigError
 
@@ -40,6 +40,15 @@ class HistoryWindow:
             )
         if self.max_tokens < 1:
             raise ConfigError(f"The history window allows {self.max_tokens} tokens; it needs ≥ 1.")
+
+    def of_turns(self, history_max: int) -> HistoryWindow:
+        """The same window of another length: what a jump keeps keeps its share of it.
+
+        Raises:
+            ConfigError: ``history_max`` is below zero.
+        """
+        share, whole = (self.history_min, self.history_max) if self.history_max else (1, 3)
+        return replace(self, history_max=history_max, history_min=history_max * share // whole)
 
     def starts(self, tokens: Sequence[int]) -> list[int]:
         """Where the window of each target starts.

@@ -103,6 +103,7 @@ INFO = DatasetInfo(
         "lowres-train": Count(8865, 764, 4),
         "lowres-dev": Count(2272, 170, 1),
     },
+    within={"lowres-train": "dev", "lowres-dev": "dev"},
     notes=(
         "Published baselines are on the three sentiments; there is none on the thirteen emotions.",
         "The speaker 其他 ('other') stands for everyone without a name.",

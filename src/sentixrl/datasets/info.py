@@ -119,6 +119,7 @@ class DatasetInfo:
         switches: Name → allowed values, the default first.
         sweep: The switch whose values are separate parts of the data (layouts, languages, …).
         expected: ``split`` or ``split/variant`` → published size.
+        within: Split → the split whose dialogues it has a part of.
         multi_label: Whether an utterance may have several labels in the source.
         notes: Traps, a sentence each.
         remotes: The files that ``fetch`` downloads.
@@ -139,6 +140,7 @@ class DatasetInfo:
     switches: Mapping[str, tuple[Switch, ...]] = field(default_factory=dict)
     sweep: str | None = None
     expected: Mapping[str, Count] = field(default_factory=dict)
+    within: Mapping[str, str] = field(default_factory=dict)
     multi_label: bool = False
     notes: tuple[str, ...] = ()
     remotes: tuple[Remote, ...] = ()
@@ -148,6 +150,10 @@ class DatasetInfo:
     def task(self) -> str:
         """The default task."""
         return next(iter(self.tasks))
+
+    def share_dialogues(self, one: str, other: str) -> bool:
+        """Whether two splits have dialogues in common."""
+        return one == other or self.within.get(one) == other or self.within.get(other) == one
 
     def count(self, split: str, variant: str = "") -> Count | None:
         """The published size of a split, where it is known."""

@@ -192,6 +192,15 @@ def interval_ends(values: Floats, clusters: int, level: float) -> Floats:
     return np.asarray(np.nanquantile(values, [tail, 1 - tail], axis=0))
 
 
+def check_libraries() -> None:
+    """Miss what intervals need before a long evaluation begins, not at its end.
+
+    Raises:
+        MissingDependencyError: SciPy is not installed.
+    """
+    _student_quantile(0.5, 1)
+
+
 def _student_quantile(probability: float, freedom: int) -> float:
     try:
         from scipy.stats import t as student

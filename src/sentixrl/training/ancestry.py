@@ -7,11 +7,16 @@ is not known is said to be unknown, and counts as trained on wherever that matte
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sentixrl.bundle import ModelBundle
+from sentixrl.datasets.dataset import Dataset
+from sentixrl.datasets.generic import NAME as CUSTOM
+from sentixrl.datasets.registry import info
+from sentixrl.errors import ConfigError
 from sentixrl.training.model import start_folder
-from sentixrl.training.recipe import Recipe
+from sentixrl.training.recipe import DataPart, Recipe
 
 TRAINING_FILE = "training.json"
 """A bundle's record of its training."""
@@ -44,9 +49,52 @@ def _training(one: dict[str, Any]) -> dict[str, Any]:
     return {"name": one["name"], "sources": rows}
 
 
-def has_met(recipe: Recipe) -> bool:
-    """Whether the model it starts from may have been trained on what the recipe trains on."""
+def has_met(recipe: Recipe, sources: Sequence[Dataset]) -> bool:
+    """Whether the model it starts from may have been trained on what the recipe trains on.
+
+    Args:
+        recipe: The recipe.
+        sources: What it trains on.
+    """
     before = earlier(recipe)
-    known = {(row["dataset"], row["split"]) for one in before for row in one["sources"]}
-    unknown = any(not one["sources"] for one in before) or any(None in pair for pair in known)
-    return unknown or any((part.dataset, part.split) in known for part in recipe.train)
+    rows = [row for one in before for row in one["sources"]]
+    unknown = any(not one["sources"] for one in before)
+    unknown |= any(None in (row["dataset"], row["split"]) for row in rows)
+    return unknown or any(
+        data.data_hash == row.get("data_hash") or _of_one_split(part, row)
+        for part, data in zip(recipe.train, sources, strict=True)
+        for row in rows
+    )
+
+
+def check_start(recipe: Recipe, dev: Mapping[str, Dataset]) -> None:
+    """Refuse a start that was trained on what the recipe makes its choices on or keeps apart.
+
+    Args:
+        recipe: The recipe.
+        dev: Name → what choices are made on.
+
+    Raises:
+        ConfigError: It was, as far as its record tells.
+    """
+    for one in earlier(recipe):
+        for row in one["sources"]:
+            met = {part.name for part in [*recipe.dev, *recipe.apart] if _of_one_split(part, row)}
+            same = {name for name, data in dev.items() if data.data_hash == row.get("data_hash")}
+            if met | same:
+                raise ConfigError(
+                    f"The start '{one['name']}' was trained on {row['dataset']}:{row['split']}, "
+                    f"which shares dialogues with {min(met | same)}; what the recipe keeps "
+                    "apart must be new to it.",
+                    hint="Leave 'start' out, or name other data under 'dev' and 'apart'.",
+                )
+
+
+def _of_one_split(part: DataPart, row: Mapping[str, Any]) -> bool:
+    """Whether a recipe's part and a record's row are of splits that have dialogues in common.
+
+    Not known of files of one's own, which are told by their content's hash.
+    """
+    if part.dataset != row["dataset"] or part.dataset == CUSTOM or row["split"] is None:
+        return False
+    return info(part.dataset).share_dialogues(part.split, row["split"])

@@ -57,12 +57,12 @@ class TrainingPlan:
             layer: Not needed; the engine's plan, which shares this interface, needs it.
             query: ``[length, heads, head_dim]``.
             key: ``[length, key_heads, head_dim]``.
-            value: ``[length, key_heads, head_dim]``.
+            value: ``[length, key_heads, value_dim]``.
             scale: What scores are multiplied by.
             window: How many tokens back a layer with a sliding window looks.
 
         Returns:
-            ``[length, heads, head_dim]``.
+            ``[length, heads, value_dim]``.
         """
         if self._sparse:
             return _flex(query, key, value, self._batches, scale, window)
@@ -83,7 +83,7 @@ def _flex(
     window: int | None,
 ) -> torch.Tensor:
     """FlexAttention, which torch differentiates, a batch of one row at a time."""
-    out = torch.zeros_like(query)
+    out = query.new_zeros(*query.shape[:2], value.shape[2])
     grouped = query.shape[1] != key.shape[1]
     for batch, keys in batches:
         parts = ((query, batch.gather), (key, keys), (value, keys))
@@ -113,7 +113,7 @@ class _Rows(torch.autograd.Function):
         scale: float,
         window: int | None,
     ) -> torch.Tensor:
-        out = torch.empty_like(query)  # every token is in one batch
+        out = query.new_empty(*query.shape[:2], value.shape[2])  # every token is in one batch
         kept = []
         for batch, keys in batches:
             shape = _Shape(query, key, batch)
@@ -165,26 +165,30 @@ class _Shape:
 
     def __init__(self, query: torch.Tensor, key: torch.Tensor, batch: RowBatch) -> None:
         self.rows = len(batch.rows)
-        self.heads, self.dim = query.shape[1:]
+        self.heads = query.shape[1]
         self.groups = key.shape[1]
         self.share = self.heads // self.groups
 
     def queries(self, gathered: torch.Tensor) -> torch.Tensor:
         """``[rows * queries, heads, dim]`` to ``[rows * groups, share * queries, dim]``."""
-        split = gathered.view(self.rows, -1, self.groups, self.share, self.dim)
-        return split.permute(0, 2, 3, 1, 4).reshape(self.rows * self.groups, -1, self.dim)
+        dim = gathered.shape[-1]
+        split = gathered.view(self.rows, -1, self.groups, self.share, dim)
+        return split.permute(0, 2, 3, 1, 4).reshape(self.rows * self.groups, -1, dim)
 
     def tokens(self, folded: torch.Tensor) -> torch.Tensor:
         """``[rows * groups, share * queries, dim]`` to ``[rows * queries, heads, dim]``."""
-        split = folded.view(self.rows, self.groups, self.share, -1, self.dim)
-        return split.permute(0, 3, 1, 2, 4).reshape(-1, self.heads, self.dim)
+        dim = folded.shape[-1]
+        split = folded.view(self.rows, self.groups, self.share, -1, dim)
+        return split.permute(0, 3, 1, 2, 4).reshape(-1, self.heads, dim)
 
     def keys(self, gathered: torch.Tensor) -> torch.Tensor:
         """``[rows * keys, groups, dim]`` to ``[rows * groups, keys, dim]``."""
-        split = gathered.view(self.rows, -1, self.groups, self.dim)
-        return split.transpose(1, 2).reshape(self.rows * self.groups, -1, self.dim)
+        dim = gathered.shape[-1]
+        split = gathered.view(self.rows, -1, self.groups, dim)
+        return split.transpose(1, 2).reshape(self.rows * self.groups, -1, dim)
 
     def spread(self, folded: torch.Tensor) -> torch.Tensor:
         """``[rows * groups, keys, dim]`` to ``[rows * keys, groups, dim]``."""
-        split = folded.view(self.rows, self.groups, -1, self.dim)
-        return split.transpose(1, 2).reshape(-1, self.groups, self.dim)
+        dim = folded.shape[-1]
+        split = folded.view(self.rows, self.groups, -1, dim)
+        return split.transpose(1, 2).reshape(-1, self.groups, dim)

@@ -135,6 +135,13 @@ class DevCheck(TrainerCallback):
         """The best look so far."""
         return max(self.history, key=lambda check: check.score, default=None)
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether so many looks since the best one were no better that training stops."""
+        best = self.best
+        since = [past for past in self.history if best and past.step > best.step]
+        return len(since) >= self._patience
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Forget looks at steps that a resumed training will repeat."""
         self.history = [check for check in self.history if check.step <= state.global_step]
@@ -155,9 +162,7 @@ class DevCheck(TrainerCallback):
             control.should_save = True
         on_main(self._write_history)
         self._report(check, better)
-        best = self.best
-        since = [past for past in self.history if best and past.step > best.step]
-        if len(since) >= self._patience:
+        if self.exhausted:
             control.should_training_stop = True
 
     def _look(self, step: int) -> Check:

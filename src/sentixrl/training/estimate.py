@@ -75,7 +75,7 @@ def estimate(setting: Setting) -> Estimate:
     model = trainee.model
     every = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in trainee.trained.values())
-    config = model.config
+    config = model.config.get_text_config(decoder=True)
     layers, hidden = config.num_hidden_layers, config.hidden_size
     width = torch.finfo(trainee.dtype).bits // 8
     state = STATE_BYTES + (AVERAGE_BYTES if recipe.optimiser.average else 0)

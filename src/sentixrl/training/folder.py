@@ -73,7 +73,9 @@ def _note_material(folder: Path, now: dict[str, Any]) -> None:
     if not path.is_file():
         write_json(path, now)
         return
-    if changed := differences(read_json(path), now):
+    noted = read_json(path)
+    # An earlier version did not note the base.
+    if changed := differences({"base": now["base"], **noted}, now):
         raise ConfigError(
             f"{folder} holds a training on other material: {'; '.join(changed)}.",
             hint="Name a new folder with --out, or restore what it was begun with.",
@@ -93,6 +95,7 @@ def material(setting: Setting) -> dict[str, Any]:
         },
         "dev": {name: _identity(data) for name, data in setting.dev.items()},
         "templates": template_hashes(recipe),
+        "base": fingerprint(setting.trainee.folder),
         "start": fingerprint(adapter) if adapter else None,
         "packs_a_step": packs_a_step(recipe),
     }

@@ -41,7 +41,7 @@ class Focal:
 
 
 def class_weights(
-    counts: Mapping[str, int], balance: Balance, beta: float = 0.999
+    counts: Mapping[str, float], balance: Balance, beta: float = 0.999
 ) -> dict[str, float]:
     """α by label name, with mean 1 over the examples.
 
@@ -63,7 +63,7 @@ def class_weights(
     return {name: raw.get(name, 0.0) / mean for name in counts}
 
 
-def log_prior(counts: Mapping[str, int], names: Sequence[str]) -> list[float]:
+def log_prior(counts: Mapping[str, float], names: Sequence[str]) -> list[float]:
     """Log frequency of each label, one example added to each so that none is impossible.
 
     Added to the scores in training (τ times), it makes the trained scores those of balanced

@@ -63,14 +63,12 @@ class PackPlan:
         dialogues: Indices of its dialogues there.
         allowed: The labels it may show where a subset was drawn beforehand; empty for all.
         seed: Of its draws.
-        epoch: Which time its source is gone through, from 0.
     """
 
     source: int
     dialogues: tuple[int, ...]
     allowed: tuple[str, ...]
     seed: int
-    epoch: int
 
 
 def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
@@ -140,12 +138,40 @@ def load_sources(recipe: Recipe, root: Path, say: Callable[[str], None]) -> list
     return sources
 
 
-def label_counts(sources: Sequence[Source]) -> dict[LabelSet, dict[str, int]]:
-    """Label set → label → training examples."""
-    counts: dict[LabelSet, Counter[str]] = {}
+def label_counts(sources: Sequence[Source]) -> dict[LabelSet, dict[str, float]]:
+    """Label set → label → training examples, each as often as its source is gone through.
+
+    In units of the least of their epochs, so that one source alone gives its own counts.
+    """
+    counts: dict[LabelSet, dict[str, float]] = {}
     for source in sources:
-        counts.setdefault(source.data.label_set, Counter()).update(source.data.label_counts)
-    return {label_set: dict(count) for label_set, count in counts.items()}
+        of = [other.epochs for other in sources if other.data.label_set == source.data.label_set]
+        total = counts.setdefault(source.data.label_set, {})
+        for name, count in source.data.label_counts.items():
+            total[name] = total.get(name, 0) + count * source.epochs / min(of)
+    return counts
+
+
+def without_long_turns(
+    data: Dataset, room: int, count_tokens: Callable[[str], int]
+) -> tuple[Dataset, int]:
+    """The data without the labels of turns of more than ``room`` tokens, and how many these are.
+
+    Such a turn cannot be asked about; in the history of others it stands only where it fits.
+    """
+    gone = 0
+
+    def fits(text: str) -> bool:
+        # No token stands for less than a byte.
+        return len(text.encode("utf-8", "replace")) <= room or count_tokens(one_line(text)) <= room
+
+    dialogues = []
+    for dialogue in data:
+        long = {n for n, t in enumerate(dialogue) if t.gold is not None and not fits(t.text)}
+        gone += len(long)
+        turns = tuple(replace(t, gold=None) if n in long else t for n, t in enumerate(dialogue))
+        dialogues.append(replace(dialogue, utterances=turns) if long else dialogue)
+    return (replace(data, dialogues=tuple(dialogues)) if gone else data), gone
 
 
 def plan_packs(
@@ -168,7 +194,7 @@ def plan_packs(
         plans: list[PackPlan] = []
         for epoch in range(math.ceil(source.epochs)):
             share = min(1.0, source.epochs - epoch)
-            plans += _epoch(number, source, sizes, draws, pack_tokens, rng, epoch, share)
+            plans += _epoch(number, source, sizes, draws, pack_tokens, rng, share)
         placed += [((place + rng.random()) / len(plans), pack) for place, pack in enumerate(plans)]
     placed.sort(key=lambda pair: pair[0])
     return [pack for _, pack in placed]
@@ -195,7 +221,6 @@ def _epoch(
     draws: LabelDraw,
     pack_tokens: int,
     rng: random.Random,
-    epoch: int,
     share: float,
 ) -> list[PackPlan]:
     """One pass over a source, or a share of one, in packs."""
@@ -212,7 +237,7 @@ def _epoch(
         if allowed and len(fitting) < FEWEST:  # hardly any of these labels are left
             allowed, fitting = (), set(queue)
         chosen = _fill(queue, sizes, pack_tokens, fitting)
-        plans.append(PackPlan(number, tuple(chosen), allowed, rng.getrandbits(32), epoch))
+        plans.append(PackPlan(number, tuple(chosen), allowed, rng.getrandbits(32)))
     return plans
 
 

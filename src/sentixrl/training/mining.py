@@ -22,6 +22,7 @@ from sentixrl.training.checking import posteriors
 from sentixrl.training.checkpoints import read_json
 from sentixrl.training.examples import MinedTurns
 from sentixrl.training.material import Source, folds
+from sentixrl.training.model import open_trainee
 from sentixrl.training.processes import on_main
 from sentixrl.training.questions import Mined
 from sentixrl.training.recipe import Recipe
@@ -72,15 +73,15 @@ def _mine_fold(
     fit: Fit,
 ) -> bool:
     """Train without a fold and write down what is proposed for it; whether it was finished."""
-    recipe = fold_recipe(setting.recipe)
-    one = set_up(recipe, kept, setting.dev, str(setting.trainee.device))
+    recipe = fold_recipe(setting.recipe, setting.sources)
+    one = set_up(recipe, kept, setting.dev, open_trainee(recipe, str(setting.trainee.device)))
     if not fit(one, path.with_suffix("")):
         return False
     on_main(lambda: write_json(path, [_proposals(one, data) for data in held]))
     return True
 
 
-def fold_recipe(recipe: Recipe) -> Recipe:
+def fold_recipe(recipe: Recipe, sources: Sequence[Source]) -> Recipe:
     """The recipe of a fold's generator: the same, with neither a second role nor teachers.
 
     A start that was trained on the same data knows what is held out: then the generator starts
@@ -89,7 +90,7 @@ def fold_recipe(recipe: Recipe) -> Recipe:
     assert recipe.discriminator is not None
     return recipe.model_copy(
         update={
-            "start": None if has_met(recipe) else recipe.start,
+            "start": None if has_met(recipe, [source.data for source in sources]) else recipe.start,
             "discriminator": None,
             "loss": recipe.loss.model_copy(update={"distil": 0.0}),
             "epochs": recipe.discriminator.epochs,

@@ -114,7 +114,11 @@ class MasterAdamW(torch.optim.Optimizer):
                     parameter.copy_(value)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load a state; the masters keep float32, which torch would cast to the parameters'."""
+        """Load a state; the masters keep float32, which torch would cast to the parameters'.
+
+        A state of float32 weights has no masters; where the weights are no longer float32, masters
+        are made from them, which have to be loaded before.
+        """
         super().load_state_dict(state_dict)
         saved = state_dict["state"]
         ordered = [p for group in self.param_groups for p in group["params"]]
@@ -122,3 +126,5 @@ class MasterAdamW(torch.optim.Optimizer):
             for name, value in saved.get(number, {}).items():
                 if torch.is_tensor(value):
                     self.state[parameter][name] = value.to(parameter.device, torch.float32)
+            if number in saved and parameter.dtype != torch.float32:
+                self.state[parameter].setdefault("master", parameter.detach().float())

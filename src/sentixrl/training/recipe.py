@@ -13,14 +13,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from sentixrl.context.templates import template_languages
 from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.registry import info, split_name, switch_value, task_name
 from sentixrl.errors import ConfigError, SentixError
 from sentixrl.formats.characters import nearest
-from sentixrl.labels import UniqueKeys, resolve_labels
+from sentixrl.labels import MAX_FILE_BYTES, UniqueKeys, resolve_labels
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -78,12 +86,20 @@ class DataPart(_Part):
         with _refusing():
             return info(dataset).name
 
+    @field_validator("split")
+    @classmethod
+    def _is_split(cls, split: str, others: ValidationInfo) -> str:
+        dataset = others.data.get("dataset", CUSTOM)  # missing if it is unknown, which is said
+        if dataset == CUSTOM:
+            return split
+        with _refusing():
+            return split_name(info(dataset), split)
+
     @model_validator(mode="after")
     def _is_there(self) -> DataPart:
         if self.dataset != CUSTOM:
             entry = info(self.dataset)
             with _refusing():
-                split_name(entry, self.split)
                 task_name(entry, self.task)
                 for name, value in self.switches.items():
                     switch_value(entry, name, value)
@@ -148,8 +164,8 @@ class Loss(_Part):
     Attributes:
         gamma: γ of the focal loss; 0 is cross-entropy.
         variant: ``closed`` over the labels, or ``vocabulary`` over all tokens.
-        balance: α by label: ``inverse`` frequency or ``effective`` number.
-        adjust: τ of logit adjustment (closed variant).
+        balance: α by label: ``inverse`` frequency or ``effective`` number; one label set alone.
+        adjust: τ of logit adjustment while it trains (closed variant); one label set alone.
         distil: Share of the generator's loss that follows what the discriminator's fold models
             believe of a turn instead of its label alone (closed variant).
     """
@@ -343,12 +359,14 @@ def read_recipe(path: Path) -> Recipe:
         ConfigError: It cannot be read, or does not fit.
     """
     try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigError(f"The recipe {path} is larger than {MAX_FILE_BYTES:,} bytes.")
         content = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # a SafeLoader
     except OSError as error:
         raise ConfigError(f"The recipe {path} cannot be read: {error.strerror}.") from None
     except RecursionError:
         raise ConfigError(f"The recipe {path} is nested too deeply.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # of bytes that are no text, dates that are none
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or str(error).splitlines()[0]

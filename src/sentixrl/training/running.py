@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sentixrl.errors import ConfigError
+from sentixrl.runs.lock import FolderLock
 from sentixrl.runs.storage import write_json
 from sentixrl.training.checking import BEST, Check, DevCheck, look
 from sentixrl.training.checkpoints import last_checkpoint
@@ -23,7 +24,7 @@ from sentixrl.training.finishing import BUNDLE, Finished, finish
 from sentixrl.training.folder import claimed
 from sentixrl.training.mining import fold_recipe, mine
 from sentixrl.training.model import CPU
-from sentixrl.training.processes import is_main, on_main
+from sentixrl.training.processes import everyones, is_main, on_main
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.setting import Setting, objective_of, prepare
 from sentixrl.training.trainer import Pace, Report, TrieTrainer
@@ -77,19 +78,22 @@ def fit(
         watch.say(f"{folder} is trained already.")
         load_weights(trainee, folder / BEST)
         return dev
-    steps = _train(setting, folder, watch, dev, mined)
+    # Ctrl-C may have ended it at the very look that would have.
+    pace = None if dev.exhausted else _train(setting, folder, watch, dev, mined)
     gc.collect()  # the trainer refers to itself, and holds the optimiser's state
-    if steps is None:
+    if pace is not None and pace.stopped:
         return None
     load_weights(trainee, folder / BEST)
-    on_main(lambda: _close(folder, steps))
+    on_main(lambda: _close(folder, dev.history[-1].step))
+    if any(everyones(pace is not None and pace.pressed)):  # too late to end the training itself
+        raise KeyboardInterrupt
     return dev
 
 
 def _train(
     setting: Setting, folder: Path, watch: Watch, dev: DevCheck, mined: Sequence[MinedTurns]
-) -> int | None:
-    """Train from the last checkpoint on; how many steps it took in all, ``None`` after Ctrl-C."""
+) -> Pace:
+    """Train from the last checkpoint on; whether Ctrl-C ended it is told by what is returned."""
     pace = Pace(watch.progress, folder)
     trainer = TrieTrainer(
         setting.trainee,
@@ -107,7 +111,7 @@ def _train(
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     finally:
         pace.release()
-    return None if pace.stopped else int(trainer.state.global_step)
+    return pace
 
 
 def _close(folder: Path, steps: int) -> None:
@@ -157,7 +161,7 @@ def train_bundle(
 
 
 def _mine(setting: Setting, folder: Path, watch: Watch) -> Sequence[MinedTurns] | None:
-    if fold_recipe(setting.recipe).start != setting.recipe.start:
+    if fold_recipe(setting.recipe, setting.sources).start != setting.recipe.start:
         watch.say(
             "The fold models start from the base: the start may know the dialogues that are held "
             "out from them."
@@ -197,13 +201,19 @@ def average_bundle(
             is missing.
     """
     check_averaging(recipe)
+    # Where a limit draws the data, those of one of the seeds are on record.
+    recipe = recipe.model_copy(update={"seed": next(iter(seeds))})
     setting = prepare(recipe, root, say if is_main() else SILENT.say, device)
     load_mean(setting.trainee, [one / BEST for one in seeds.values()])
 
     def finished() -> Finished:
-        found = look(setting.trainee, setting.context, setting.dev, 0, folder)
         folder.mkdir(parents=True, exist_ok=True)
-        return finish(setting, found, [found], folder / BUNDLE, averaged=tuple(seeds))
+        lock = FolderLock(folder)
+        try:
+            found = look(setting.trainee, setting.context, setting.dev, 0, folder)
+            return finish(setting, found, [found], folder / BUNDLE, averaged=tuple(seeds))
+        finally:
+            lock.release()
 
     return on_main(finished)
 

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.retrieval import ContextBuilder, ContextOptions
 from sentixrl.context.templates import template_languages, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.engines.local.engine import LocalEngine
+from sentixrl.engines.local.framing import branches
 from sentixrl.errors import ConfigError
+from sentixrl.training.ancestry import check_start
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import MinedTurns, Packer
 from sentixrl.training.losses import Focal, class_weights, log_prior
 from sentixrl.training.material import (
     DEV_SEED,
+    LINE_TOKENS,
     PackPlan,
     Source,
     label_counts,
     load_part,
     load_sources,
     plan_packs,
+    without_long_turns,
 )
 from sentixrl.training.model import Trainee, open_trainee
 from sentixrl.training.objective import Objective
 from sentixrl.training.processes import count, own_device
+from sentixrl.training.questions import Mined, questions
 from sentixrl.training.recipe import Recipe
 
 
@@ -108,18 +114,79 @@ def prepare(
     own_device(device)  # one that cannot be used is said before anything is loaded
     sources = load_sources(recipe, root, say)
     dev = {part.name: load_part(part, root, DEV_SEED) for part in recipe.dev}
-    objective_of(recipe, sources)  # what does not fit is said before a model is loaded
-    return set_up(recipe, sources, dev, device)
+    # What does not fit is said before a model is loaded.
+    objective_of(recipe, sources)
+    check_start(recipe, dev)
+    bare = next((name for name, data in dev.items() if not data.labelled), None)
+    if bare is not None:
+        raise ConfigError(f"No utterance of the dev data {bare} has a label to choose by.")
+    trainee = open_trainee(recipe, device)
+    sources = [
+        replace(source, data=_readable(recipe, part.name, source.data, trainee.engine, say))
+        for part, source in zip(recipe.train, sources, strict=True)
+    ]
+    for name, data in dev.items():
+        _readable(recipe, name, data, trainee.engine, say)
+    return set_up(recipe, sources, dev, trainee)
+
+
+def _readable(
+    recipe: Recipe, name: str, data: Dataset, engine: LocalEngine, say: Callable[[str], None]
+) -> Dataset:
+    """Data whose labelled turns all fit what the model reads at once.
+
+    Raises:
+        ConfigError: The window is too long for the model, or none of the turns fits.
+    """
+    limit = engine.capabilities.context_tokens
+    if limit is None or not data.labelled:
+        return data
+    context = context_of(recipe)
+    room = limit - _frame_tokens(engine, context, data)
+    if context.window.history_max and context.window.max_tokens > room:
+        raise ConfigError(
+            f"'window.max_tokens' is {context.window.max_tokens:,}, but of the {limit:,} tokens "
+            f"that the base reads at once, {max(room, 0):,} are left for turns.",
+            hint=f"Set it to {max(room, 0):,} at most, or name another base.",
+        )
+    fitting, gone = without_long_turns(data, room - LINE_TOKENS, engine.count_tokens)
+    if not fitting.labelled:
+        raise ConfigError(
+            f"No labelled utterance of {name} fits into the {limit:,} tokens that the base reads "
+            "at once.",
+            hint="Cut them into shorter ones, or name another base.",
+        )
+    if gone:
+        say(f"{name}: {gone:,} labelled turns are too long for the base and are not asked about.")
+    return fitting
+
+
+def _frame_tokens(engine: LocalEngine, context: ContextOptions, data: Dataset) -> int:
+    """Most tokens of any role's prompt and answer about a turn that says nothing."""
+    first, *rest = data.label_set.names
+    mined = Mined(first, rest[0] if rest else first)
+    like = data.dialogues[0]
+    speaker = max((turn.speaker for turn in data.utterances if turn.speaker), key=len, default=None)
+    turn = replace(like.utterances[0], text=".", speaker=speaker, gold=first)
+    builder = ContextBuilder(data.label_set, context, engine.count_tokens)
+    (about,) = builder.build(replace(like, utterances=(turn,)))
+    asked = questions(
+        about, builder.template_for(like), data.label_set, first, mined, challenge=True
+    )
+    return max(
+        len(engine.framing.encode(question.prompt))
+        + max(map(len, branches(engine.framing, question.prompt, question.choices)))
+        for question in asked
+    )
 
 
 def set_up(
     recipe: Recipe,
     sources: Sequence[Source],
     dev: Mapping[str, Dataset],
-    device: str | None = None,
+    trainee: Trainee,
 ) -> Setting:
-    """Load the model and plan the packs for data that are loaded already."""
-    trainee = open_trainee(recipe, device)
+    """Plan the packs for what is loaded already."""
     tokens = trainee.engine.count_tokens
     context, room = context_of(recipe), recipe.optimiser.pack_tokens
     packs = plan_packs(sources, draw_of(recipe), room, context.window, tokens, recipe.seed)

@@ -193,6 +193,11 @@ class Pace(TrainerCallback):
         """Whether Ctrl-C ended the training."""
         return self._stop
 
+    @property
+    def pressed(self) -> bool:
+        """Whether Ctrl-C was pressed, be it too late to end the training."""
+        return self._pressed
+
     def watch(self, trainer: TrieTrainer) -> None:
         """Tell whose tokens are counted."""
         self._trainer = trainer
@@ -240,7 +245,8 @@ class Pace(TrainerCallback):
         self._since = (state.global_step, counted, now)
 
     def release(self) -> None:
-        """Give Ctrl-C back, however the training ended."""
+        """Let go of Ctrl-C and of the trainer, however the training ended."""
+        self._trainer = None
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
             self._before = None

@@ -6,25 +6,41 @@ et al. 2022, arXiv 2203.05482).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from sentixrl.runs.storage import storage_error, sync_folder
+from sentixrl.training.checkpoints import damaged
 from sentixrl.training.model import Trainee
 
 FILE = "trained.safetensors"
 
 
 def keep_weights(trainee: Trainee, folder: Path) -> None:
-    """Write what is trained, in place of what is there only once it is whole."""
+    """Write what is trained, in place of what is there only once it is whole and on the disk.
+
+    Raises:
+        SentixError: The disk is full or refuses.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f"{FILE}.part"
     tensors = {name: value.detach().contiguous() for name, value in trainee.trained.items()}
-    save_file(tensors, unfinished)
-    unfinished.replace(folder / FILE)
+    unfinished = folder / f"{FILE}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, unfinished)
+        with unfinished.open("rb") as stream:
+            os.fsync(stream.fileno())
+        unfinished.replace(folder / FILE)
+        sync_folder(folder)
+    except OSError as error:
+        raise storage_error(folder / FILE, error) from None
+    except SafetensorError as error:
+        raise storage_error(folder / FILE, OSError(str(error))) from None
 
 
 def load_weights(trainee: Trainee, folder: Path) -> None:
@@ -34,9 +50,28 @@ def load_weights(trainee: Trainee, folder: Path) -> None:
 
 @torch.no_grad()
 def load_mean(trainee: Trainee, folders: Sequence[Path]) -> None:
-    """Put the mean of the weights kept in several folders into the model."""
+    """Put the mean of the weights kept in several folders into the model.
+
+    Raises:
+        InputError: One of them does not hold them.
+    """
+    kept = [_read(folder / FILE) for folder in folders]
+    for name, parameter in trainee.trained.items():
+        found = [one.get(name) for one in kept]
+        for folder, value in zip(folders, found, strict=True):
+            if value is None or value.shape != parameter.shape:
+                raise damaged(folder / FILE)
+        parameter.copy_(
+            torch.stack([value.float() for value in found if value is not None]).mean(0)
+        )
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    kept = [load_file(folder / FILE) for folder in folders]
-    for name, parameter in trainee.trained.items():
-        parameter.copy_(torch.stack([one[name].float() for one in kept]).mean(0))
+    try:
+        found: dict[str, torch.Tensor] = load_file(path)
+    except (OSError, SafetensorError):
+        raise damaged(path) from None
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -64,7 +65,7 @@ def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
     Raises:
         ModelError: Its weights cannot be read.
     """
-    config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
+    config = _read_config(adapter / "adapter_config.json")
     plain = (
         config.get("peft_type") == "LORA"
         and config.get("bias", "none") == "none"
@@ -74,8 +75,30 @@ def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
     pairs = _read_pairs(adapter) if plain else None
     if pairs is None:
         return None
-    rank = config["r"]
-    return config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank), pairs
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if not (type(rank) is int and rank > 0 and isinstance(alpha, int | float)):
+        raise ModelError(
+            f"{adapter / 'adapter_config.json'} says no rank ('r') and 'lora_alpha' to scale by.",
+            hint="Save the adapter anew with PEFT's save_pretrained.",
+        )
+    wrong = next((name for name, (a, b) in pairs.items() if not _fit(a, b)), None)
+    if wrong is not None:
+        raise ModelError(f"The adapter {adapter} has matrices for '{wrong}' that do not fit.")
+    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank), pairs
+
+
+def _fit(down: torch.Tensor, up: torch.Tensor) -> bool:
+    return down.ndim == up.ndim == 2 and up.shape[1] == down.shape[0]
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise ModelError(f"{path} cannot be read as an adapter's configuration.")
+    return config
 
 
 def _read_pairs(adapter: Path) -> Pairs | None:

@@ -112,6 +112,8 @@ def engine_around(
 
 def context_tokens(config: Mapping[str, Any]) -> int:
     """The longest sequence that a model of this configuration reads right."""
+    if isinstance(config.get("text_config"), Mapping):  # one of several parts
+        config = config["text_config"]
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if "longrope" in (rope.get("rope_type"), rope.get("type")):
         # Beyond this its frequencies change for all of a pack, shorter prompts included.
