@@ -79,12 +79,18 @@ def _gravest(run: Content) -> list[str]:
 
 def measured(content: Content) -> str:
     """When, with what and where something was measured."""
-    return f"Measured on {content['date']} with `{content['command']}` on {content['machine']}"
+    days = sorted({run.get("date", content["date"]) for run in content.get("runs", [content])})
+    when = days[0] if len(days) == 1 else f"{', '.join(days[:-1])} and {days[-1]}"
+    return f"Measured on {when} with `{content['command']}` on {content['machine']}"
 
 
 def provenance(content: Content) -> str:
     """How to measure it again."""
-    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    found = {
+        ", ".join(f"{name} {number}" for name, number in versions.items())
+        for versions in (run.get("versions", content.get("versions")) for run in content["runs"])
+    }
+    versions = " or ".join(sorted(found))
     chosen = f"seed {content['seed']}; settings chosen on {content['selected_on']}"
     return f"{measured(content)}; {versions}; {chosen}."
 

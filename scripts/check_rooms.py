@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "src" / "sentixrl"
@@ -25,8 +25,9 @@ ORDER = (
     {"evaluation"},
     {"training"},
     {"experiments"},
-    {"batch", "serve", "cli"},
+    {"cli"},
 )
+RELATIVE = "."
 HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch"}
 HEAVY_AT_TOP = {
     "engines/local": {"torch"},
@@ -48,12 +49,29 @@ def room_of(path: Path) -> str:
 
 def imports(tree: ast.Module) -> Iterator[tuple[int, str, bool]]:
     """Line, module and whether it is imported when the file is, of every import."""
-    top = set(map(id, tree.body))
+    top = set(map(id, _at_import(tree.body)))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, name.name, id(node) in top) for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.lineno, node.module, id(node) in top
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                yield node.lineno, RELATIVE, True
+            elif node.module == "sentixrl":
+                yield from ((node.lineno, f"sentixrl.{one.name}", True) for one in node.names)
+            elif node.module:
+                yield node.lineno, node.module, id(node) in top
+
+
+def _at_import(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run when a file is imported; what is for type checkers alone does not."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.Try):
+            yield from _at_import(node.body)
+            for handler in node.handlers:
+                yield from _at_import(handler.body)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
+            yield from _at_import([*node.body, *node.orelse])
 
 
 def faults() -> Iterator[str]:
@@ -72,6 +90,8 @@ def faults() -> Iterator[str]:
             set(),
         )
         for line, module, top in imports(ast.parse(path.read_text("utf-8"))):
+            if module == RELATIVE:
+                yield f"{where}:{line}: a relative import; write the module's whole name"
             parts = module.split(".")
             if parts[0] in HEAVY - allowed and top:
                 yield f"{where}:{line}: import {parts[0]} inside the function that needs it"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from recording import ROOT, read_results, run, today, write_results
+from recording import ROOT, read_results, run, write_results
 
 TURNS = ROOT / "benchmarks" / "turns"
 METRICS = ("weighted_f1", "macro_f1", "accuracy")
@@ -160,7 +160,6 @@ def measure_recipes(data: Path, runs: Path) -> None:
                 "title": job.title,
                 "recipe": recipe,
                 "seed": seed,
-                "date": today(),
                 "averaged": averaged,
                 "tfidf_dev_weighted_f1": floor.get(job.dataset),
                 **{
@@ -168,6 +167,9 @@ def measure_recipes(data: Path, runs: Path) -> None:
                     for name, split in {"dev": DEV.get(recipe, "dev"), "test": "test"}.items()
                 },
             }
+            found[recipe, len(averaged), seed]["date"] = latest(
+                [found[recipe, len(averaged), seed][name] for name in ("dev", "test")]
+            )
             order = sorted(found, key=lambda key: (list(RECIPES).index(key[0]), *key[1:]))
             ordered = [found[key] for key in order]
             write(Which.RECIPES, "each recipe's bundle by its own policy", "recipes", ordered)
@@ -184,7 +186,12 @@ def measure(
 def write(which: Which, what: str, file: str, runs: list[dict[str, Any]]) -> None:
     """Write what is known."""
     command = f"python scripts/measure_model.py {which.value} --data ../shared/data"
-    write_results(file, what, command, {"runs": runs})
+    write_results(file, what, command, {"date": latest(runs), "runs": runs})
+
+
+def latest(runs: list[dict[str, Any]]) -> str:
+    """The day of the latest of several measurements."""
+    return max(str(run["date"]) for run in runs)
 
 
 def arguments(job: Job, data: Path, split: str) -> list[str]:
@@ -202,8 +209,10 @@ def arguments(job: Job, data: Path, split: str) -> list[str]:
 def headline(job: Job, folder: Path, split: str) -> dict[str, Any]:
     """The figures of one run folder."""
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
-    identity = json.loads((folder / "run.json").read_text("utf-8"))["identity"]
+    record = json.loads((folder / "run.json").read_text("utf-8"))
     return {
+        # When it was answered: a finished run is only read again.
+        "date": record["sessions"][-1]["date"][:10],
         "title": job.title,
         "dataset": Path(job.dataset).stem if job.dataset.endswith(".jsonl") else job.dataset,
         "task": job.task,
@@ -215,7 +224,7 @@ def headline(job: Job, folder: Path, split: str) -> dict[str, Any]:
         "utterances": metrics["n"],
         "clusters": metrics["n_clusters"],
         "warnings": metrics["warnings"],
-        "identity": identity,
+        "identity": record["identity"],
         **{name: metrics[name] for name in METRICS},
         "calibration": {  # without its curves, which the run folder has
             part: {key: value for key, value in found.items() if not isinstance(value, list)}

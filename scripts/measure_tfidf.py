@@ -63,6 +63,8 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
             for trial in system.trials
         ],
         "dev_weighted_f1": round(best, 6),
+        "date": today(),
+        "versions": {name: version(name) for name in ("scikit-learn", "numpy", "scipy")},
         **{key: metrics[key] for key in KEPT},
         "warnings": metrics["warnings"],
         "fit_seconds": round(seconds, 1),
@@ -93,17 +95,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
     parser.add_argument("names", nargs="*", help="data sets; all if none", metavar="NAME")
     given = parser.parse_args()
-    known = {run["dataset"]: run for run in read_results("tfidf")["runs"]}
+    before = read_results("tfidf")
+    # Earlier files had one date and one set of versions for all of their figures.
+    shared = {key: before[key] for key in ("date", "versions") if key in before}
+    known = {run["dataset"]: {**shared, **run} for run in before["runs"]}
     for name in given.names or RUNS:
         found = known[name] = measure(name, given.data)
-        log(found, today())
+        log(found, found["date"])
         print(f"{name}: {100 * found['weighted_f1']['value']:.1f}, {found['settings']}", flush=True)
     write_results(
         "tfidf",
         "TF-IDF (word 1-2-grams, char 1-4-grams) + logistic regression",
         "python scripts/measure_tfidf.py --data ../shared/data",
         {
-            "versions": {name: version(name) for name in ("scikit-learn", "numpy", "scipy")},
             "seed": 0,
             "selected_on": "dev",
             "runs": [known[name] for name in RUNS if name in known],

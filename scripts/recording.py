@@ -31,7 +31,7 @@ def write_results(name: str, what: str, command: str, facts: Mapping[str, Any]) 
         name: Without its ending.
         what: What was measured, in a clause.
         command: What measures it again.
-        facts: Everything else.
+        facts: Everything else; a date among them is that of the figures, else it is today.
     """
     content = {"what": what, "command": command, "date": today(), "machine": _machine(), **facts}
     write_json(RESULTS / f"{name}.json", content)

@@ -261,9 +261,41 @@ def test_save_and_load_keep_labels_calibration_and_policy(
     negotiation = again.negotiation
     assert (negotiation.enabled, negotiation.gate, negotiation.agree_threshold) == (False, 0.8, 0.4)
     assert negotiation.calibration == options.calibration
-    assert again.predict_proba("no") != pytest.approx(model.predict_proba("yes"))
+    assert again.predict_proba("no") == pytest.approx(model.predict_proba("no"))
     other = sentixrl.load("saved", labels="calm, upset", local=FLOAT32)
     assert not other.negotiation.calibration.fitted
+
+
+def test_labels_that_are_only_read_otherwise_are_saved_whole(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    """Aliases stand in no prompt, and so not in the digest."""
+    known = sentixrl.scheme("meld-7")
+    sad = [
+        replace(one, aliases=("glum",)) if one.name == "sadness" else one for one in known.labels
+    ]
+    own = LabelSet(known.name, sad)
+    assert own.digest == known.digest
+    sentixrl.load(tiny_model, labels=own, local=FLOAT32).save(tmp_path / "saved")
+    again = sentixrl.load(tmp_path / "saved", local=FLOAT32).label_set
+    found = again.read("glum")
+    assert found is not None
+    assert found.name == "sadness"
+
+
+def test_a_calibration_that_was_not_fitted_is_kept(tiny_model: Path, tmp_path: Path) -> None:
+    options = NegotiationOptions(enabled=False, calibration=Calibration(0.5))
+    model = sentixrl.load(tiny_model, labels="calm, upset", negotiation=options, local=FLOAT32)
+    assert model.negotiation.calibration == Calibration(0.5)
+    model.save(tmp_path / "saved")
+    again = sentixrl.load(tmp_path / "saved", local=FLOAT32)
+    assert again.negotiation.calibration.scale == 0.5
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\x07", " \u2060\n"])
+def test_text_that_cannot_be_seen_is_none(tiny_model: Path, text: str) -> None:
+    with pytest.raises(InputError, match="has no text"):
+        sentixrl.load(tiny_model, local=FLOAT32).predict([text])
 
 
 def test_a_calibration_belongs_to_its_label_set(tiny_model: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
+from sentixrl.formats.characters import is_blank
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
 from sentixrl.negotiation.negotiator import NegotiationOptions, Negotiator
 from sentixrl.prediction import DialoguePrediction
@@ -132,9 +133,10 @@ class Classifier:
             ModelError: The folder holds something else, or the engine was made by hand.
         """
         named = self.label_set.name in scheme_names()
-        known = named and scheme(self.label_set.name) == self.label_set
+        # Labels that prompts show alike may still be read otherwise.
+        known = named and _same(scheme(self.label_set.name), self.label_set)
         calibrations = dict(self.bundle.calibrations)
-        if self.negotiation.calibration.fitted:
+        if self.negotiation.calibration != Calibration():
             calibrations[self.label_set.digest] = self.negotiation.calibration
         bundle = replace(
             self.bundle,
@@ -200,10 +202,14 @@ def _calibrated(
     options: NegotiationOptions, bundle: ModelBundle, label_set: LabelSet
 ) -> NegotiationOptions:
     """The options with the bundle's calibration for a label set, unless they bring one."""
-    if options.calibration.fitted:
+    if options.calibration != Calibration():
         return options
     fitted = bundle.calibrations.get(label_set.digest, Calibration())
     return replace(options, calibration=fitted)
+
+
+def _same(one: LabelSet, other: LabelSet) -> bool:
+    return (one.labels, one.multi_label) == (other.labels, other.multi_label)
 
 
 def _bundle(model: str | Path | Engine | None) -> ModelBundle:
@@ -277,7 +283,7 @@ def _dialogue(item: DialogueLike) -> Dialogue:
             if not isinstance(value, str):
                 kind = type(value).__name__
                 raise InputError(f"{where} has a {part} that is of type '{kind}', not a text.")
-        if not turn.text.strip():
+        if is_blank(turn.text):
             raise InputError(f"{where} has no text.")
     return dialogue
 

@@ -103,6 +103,13 @@ def test_seeds_are_grouped(compare: Compare) -> None:
     assert "seeds and clusters" in output
     assert "McNemar" not in output
     assert "three seeds" not in output
+    assert "one run" not in output
+
+
+def test_one_run_against_several_is_said_to_be_too_sure(compare: Compare) -> None:
+    output = " ".join(compare("--seeds", "a1", "b1,b2").output.split())
+    assert "a1 has one run, which the p-values take as it is" in output
+    assert "McNemar" not in output
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,34 @@ def test_an_ensemble_over_label_orders(evaluate: Evaluate, tiny_model: Path) -> 
     assert read_run(Path("run"))["identity"]["label_orders"] == 2
     ((_, prediction),) = read_items(Path("run"))
     assert "label orders: 2" in prediction.model
+    assert not read_run(Path("run"))["identity"]["negotiation"]["enabled"]
+    assert "no negotiation" in result.output
+    for option in (("--negotiate",), ("--gate", "0.5"), ("--agreements", "2")):
+        result = evaluate("--baseline", "label-orders", *option, "--out", "other")
+        assert f"{option[0]} is for negotiating" in refused(result).message
+
+
+def test_data_without_a_gold_label_are_refused_before_a_model_answers(
+    evaluate: Evaluate, tiny_model: Path
+) -> None:
+    rows = [f"{number},A,Well done.,{'calm' if number == 7 else ''}" for number in range(40)]
+    Path("mine.csv").write_text("\n".join(["dialogue,speaker,text,label", *rows]))
+    result = evaluate(
+        "--labels", "calm, annoyed", "--split", "all", "--model", tiny_model, "--limit", "1",
+        "--out", "run", dataset="custom", data=Path("mine.csv"),
+    )  # fmt: skip
+    assert "nothing to score" in refused(result, InputError).message
+    assert not Path("run").exists()
+
+
+def test_names_of_files_need_not_be_text(evaluate: Evaluate) -> None:
+    name = os.fsdecode(b"pr\xe9d.csv")
+    Path(name).write_text(table(ANSWERS, gold_rows()))
+    Path("results").mkdir()
+    result = evaluate("--predictions", name, "--out", "run")
+    assert result.exit_code == 0, result.exception
+    result = evaluate("--predictions", name, "--out", "run")
+    assert result.exit_code == 0, result.exception
 
 
 def gold_rows() -> list[list[object]]:

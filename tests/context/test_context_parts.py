@@ -131,6 +131,11 @@ def test_dropped_turns_are_counted_and_not_shown() -> None:
     assert [context.index for context in contexts] == [0, 1, 2, 3]
 
 
+def test_a_mistyped_deduction_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no deduction 'Anchor'"):
+        ContextOptions(deduction="Anchor")  # type: ignore[arg-type]
+
+
 def test_without_history_every_earlier_turn_counts_as_dropped() -> None:
     contexts = build(ContextOptions(history=False))
     assert [context.dropped_turns for context in contexts] == [0, 1, 2, 3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +62,17 @@ def test_cped_without_train_names_the_low_resource_split(
 ) -> None:
     path = write(samples["cped-valid_split.csv"].files)
     assert "lowres-train" in str(refusal(path, "cped", "train").hint)
+
+
+@pytest.mark.parametrize("cell", ["{[]}", "{[1]: 2}", "['Ann", "3", "[3]"])
+def test_a_speaker_that_is_no_list_of_names(
+    write: Write, samples: Mapping[str, Sample], cell: str
+) -> None:
+    name = "emorynlp_train_final.csv"
+    text, changed = re.subn(r"\['[^]]*'\]", cell, samples[f"emorynlp-{name}"].files[name], count=1)
+    assert changed
+    error = refusal(write({name: text}), "emorynlp")
+    assert "is not a list of names" in error.message
 
 
 @pytest.mark.parametrize(

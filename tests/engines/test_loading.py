@@ -169,6 +169,31 @@ def test_only_pairs_that_are_all_there_is_are_read(tiny_model: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"rms_norm_eps": None},
+        {"num_attention_heads": 0},
+        {"vocab_size": None},
+        {"rope_scaling": {"rope_type": "llama3", "factor": 8}, "rope_parameters": None},
+        {"hidden_size": 64},
+        {"intermediate_size": 11},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_configuration_that_does_not_fit_its_weights_is_refused(
+    make_model: MakeModel, change: dict[str, Any]
+) -> None:
+    folder = make_model()
+    path = folder / "config.json"
+    config = {**json.loads(path.read_text("utf-8")), **change}
+    path.write_text(
+        json.dumps({key: value for key, value in config.items() if value is not None}), "utf-8"
+    )
+    with pytest.raises(ModelError, match=r"config\.json"):
+        open_engine(folder)
+
+
+@pytest.mark.parametrize(
     ("content", "says"),
     [
         ("{", "cannot be read as an adapter's configuration"),

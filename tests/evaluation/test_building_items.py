@@ -106,6 +106,9 @@ def test_lengths_and_costs() -> None:
     assert items[0].cost == Cost()
     chinese = replace(dialogue(), language="zh")
     assert build_items([(chinese, predictions())])[0].words is None
+    turns = tuple(replace(turn, text="我今天 很高兴。") for turn in chinese)
+    untold = replace(chinese, language=None, utterances=turns)  # then its text tells
+    assert build_items([(untold, predictions())])[0].words is None
 
 
 def test_mismatched_pairs_are_refused() -> None:

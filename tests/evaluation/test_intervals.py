@@ -84,7 +84,9 @@ def test_equal_clusters_are_one_kind() -> None:
 @pytest.mark.parametrize("copies", [[3, 1], [30, 10]])  # drawn one by one, and by kind
 def test_kinds_are_drawn_as_often_as_they_occur(copies: list[int]) -> None:
     clusters = sum(copies)
-    weights = np.concatenate(list(draw_weights(np.array(copies), Resampling(resamples=4000))))
+    parts = list(draw_weights(np.array(copies), Resampling(resamples=4000), width=5000))
+    assert len(parts) > 1  # 4,000 draws of 5,000 numbers are too many at a time
+    weights = np.concatenate(parts)
     assert weights.shape == (4000, 2)
     assert (weights.sum(axis=1) == clusters).all()
     np.testing.assert_allclose(weights.mean(axis=0), copies, rtol=0.05)

@@ -74,6 +74,16 @@ def test_rounds_survival_and_consensus(labels: tuple[str, ...]) -> None:
     assert effect.per_class["joy"][Change.BROKEN] == 1
 
 
+def test_what_failed_on_the_way_never_agreed(labels: tuple[str, ...]) -> None:
+    items = [
+        item(0, "joy", "joy", rounds=2),
+        item(1, "joy", "joy", rounds=1, status=Status.ERROR),
+    ]
+    effect = negotiation_effect(items, labels, HOW)
+    assert effect.survival == [1, 1 / 2]
+    assert effect.survival[-1] == 1 - effect.consensus_rate.value
+
+
 def test_gain_is_fixed_minus_broken(
     random_items: Callable[..., list[Item]], labels: tuple[str, ...]
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from sentixrl.prediction import (
     Status,
     Verdict,
 )
+from sentixrl.runs.folder import RunFolder
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
@@ -299,9 +301,8 @@ def test_any_number_of_labels(size: int) -> None:
 
 
 def test_a_folder_is_read_and_the_report_written_into_it(tmp_path: Path) -> None:
-    folders = pytest.importorskip("sentixrl.runs.folder")
     pairs = a_run(text=TAME)
-    with folders.RunFolder(tmp_path / "run", RUN["identity"]) as run:
+    with RunFolder(tmp_path / "run", RUN["identity"]) as run:
         run.begin_session(RUN["sessions"][0])
         for dialogue, prediction in pairs:
             run.append(dialogue, prediction)
@@ -313,6 +314,23 @@ def test_a_folder_is_read_and_the_report_written_into_it(tmp_path: Path) -> None
     assert "sentixrl evaluate --out `x`" in html
     assert "on 15 utterances" in (tmp_path / "run" / "report.md").read_text("utf-8")
     assert (tmp_path / "run" / "pictures" / "confusion.svg").is_file()
+
+
+def test_the_labels_digest_is_that_of_the_run(tmp_path: Path) -> None:
+    """It counts display words, which the report itself has not."""
+    labels = LabelSet(
+        "own", [replace(label, display={"en": f"so {label.name}"}) for label in LABELS.labels]
+    )
+    assert labels.digest != LABELS.digest
+    with RunFolder(tmp_path / "run", RUN["identity"]) as run:
+        run.begin_session(RUN["sessions"][0])
+        for dialogue, prediction in a_run(text=TAME):
+            run.append(dialogue, prediction)
+        run.write_metrics(metrics_json(build_items(a_run(text=TAME)), labels, how=HOW))
+    write_report(tmp_path / "run")
+    page = (tmp_path / "run" / "report.md").read_text("utf-8")
+    assert labels.digest in page
+    assert LABELS.digest not in page
 
 
 def test_a_folder_without_a_run_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from sentixrl.context.retrieval import ContextBuilder, ContextOptions, TargetCon
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure
-from sentixrl.engines.scripted import ScriptedEngine, Writer
-from sentixrl.negotiation.deducing import Deducer
+from sentixrl.engines.scripted import ScriptedEngine, ScriptedSession, Writer
+from sentixrl.negotiation.deducing import SOURCE_TOKENS, Deducer
 
 from .worlds import ENGLISH, LABELS, dialogue
 
@@ -33,7 +33,8 @@ def contexts(
 def deducer_of(
     engine: ScriptedEngine, options: ContextOptions = UTTERANCE, cache_size: int = 99
 ) -> Deducer:
-    return Deducer(ContextBuilder(LABELS, options, engine.count_tokens), cache_size)
+    builder = ContextBuilder(LABELS, options, engine.count_tokens)
+    return Deducer(engine, builder, 99 * SOURCE_TOKENS, cache_size)
 
 
 def says(reply: str) -> Writer:
@@ -57,6 +58,27 @@ def test_three_calls_for_all_turns_of_all_dialogues() -> None:
     assert [len(batch) for batch in engine.batches] == [3, 3, 3]
     for context in (context for group in groups for context in group):
         assert all(part in context.prompt.text for part in parts)
+
+
+def test_more_than_a_session_may_hold_are_asked_for_in_several() -> None:
+    """The memory of one dialogue's deductions does not grow with its length."""
+    opened: list[list[int]] = []
+
+    class Watched(ScriptedEngine):
+        def session(self) -> ScriptedSession:
+            opened.append([])
+            return super().session()
+
+    engine = Watched(write=lambda prompt: prompt.text.splitlines()[-2])
+    builder = ContextBuilder(LABELS, UTTERANCE, engine.count_tokens)
+    long = dialogue(*(f"Turn number {number}." for number in range(7)))
+    few, many = Deducer(engine, builder, 3 * SOURCE_TOKENS), deducer_of(engine)
+    expected = contexts(engine, [long], deducer=many)
+    assert (len(opened), [len(batch) for batch in engine.batches]) == (1, [7, 7, 7])
+    engine.batches.clear()
+    assert contexts(engine, [long], deducer=few) == expected
+    assert len(opened) == 1 + 1 + 3
+    assert [len(batch) for batch in engine.batches] == [3] * 6 + [1] * 3
 
 
 def test_each_anchor_is_deduced_once_from_what_came_before_it() -> None:

@@ -178,9 +178,14 @@ def test_where_the_weights_lie_does_not_count_but_what_they_are_does(tmp_path: P
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     for name in "ab":
-        (tmp_path / name / "weights").write_bytes(b"same")
-    assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
-    (tmp_path / "b" / "weights").write_bytes(b"sane")
+        (tmp_path / name / "model.safetensors").write_bytes(b"same")
+    before = fingerprint(tmp_path / "a")
+    assert before == fingerprint(tmp_path / "b")
+    (tmp_path / "a" / "run").mkdir()  # such as the one that this is for
+    (tmp_path / "a" / "run" / "run.json").write_text("{}")
+    (tmp_path / "a" / "README.md").write_text("A model.")
+    assert fingerprint(tmp_path / "a") == before
+    (tmp_path / "b" / "model.safetensors").write_bytes(b"sane")
     assert fingerprint(tmp_path / "a") != fingerprint(tmp_path / "b")
 
 
@@ -191,6 +196,17 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
             reopened(tmp_path)
         assert len(read_items(tmp_path)) == len(DATA)
     reopened(tmp_path).close()
+
+
+def test_a_disk_without_locks_is_not_taken_for_a_busy_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(file: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("sentixrl.runs.lock._lock", none)
+    with pytest.raises(SentixError, match="cannot be written: Function not implemented"):
+        reopened(tmp_path)
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

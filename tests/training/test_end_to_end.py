@@ -534,6 +534,7 @@ def test_several_seeds_are_trained_and_averaged(
         (["--average"], {}, "--average is for several trainings"),
         (["--average", "--seeds", "1"], {}, "--average is for several trainings"),
         (["--average", "--seeds", "1,2"], {"method": "lora"}, "cannot be averaged"),
+        (["--seeds", ""], {}, "'' is not a list of seeds"),  # often a variable that is not set
     ],
 )
 def test_what_has_no_average_is_refused_before_anything_is_trained(

@@ -105,7 +105,6 @@ def test_pair_counts_are_those_of_the_masks(items: Sequences) -> None:
     trie = PromptTrie()
     for pack in plan(trie, insert_all(trie, items), PackBudget()):
         assert pack.visible_pairs == sum(int(row.visible().sum()) for row in pack.rows)
-        assert pack.computed_pairs >= pack.visible_pairs
         for row in pack.rows:
             reach = row.distance()[row.visible()]
             assert (reach >= 0).all()

@@ -26,6 +26,10 @@ ONE_SEED = (
     "accuracy by a point from seed to seed, 18% of equal systems look different at 5%; with "
     "three seeds (--seeds), 2%."
 )
+LONE_SEED = (
+    "{name} has one run, which the p-values take as it is: they say nothing about training it "
+    "again, and find differences too often. Give it as many runs as the others."
+)
 
 
 def compare(
@@ -67,6 +71,20 @@ def compare(
     _print(found, answer, answers())
     if any(pair.mcnemar is not None for pair in found.pairs):
         errors().print(f"[yellow]Note:[/] {ONE_SEED}", highlight=False)
+    for name in _lone(found):
+        errors().print(f"[yellow]Note:[/] {LONE_SEED.format(name=escape(name))}", highlight=False)
+
+
+def _lone(found: Comparison) -> list[str]:
+    """Systems of one run that were compared with one of several."""
+    lone = [
+        name
+        for pair in found.pairs
+        if pair.seeds[0] != pair.seeds[1]
+        for name, runs in zip((pair.first, pair.second), pair.seeds, strict=True)
+        if runs == 1
+    ]
+    return list(dict.fromkeys(lone))
 
 
 def _systems(runs: Sequence[str], seeds: bool) -> dict[str, list[Path]]:

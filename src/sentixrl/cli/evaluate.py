@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +44,7 @@ from sentixrl.cli.subjects import (
     trained_baseline,
 )
 from sentixrl.errors import ConfigError, MissingDependencyError
+from sentixrl.formats.characters import as_text
 
 if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
@@ -129,6 +129,10 @@ def evaluate(
     _check_choice(model, predictions, baseline)
     if predictions is not None or baseline in TRAINED:
         _refuse(context, MODEL_OPTIONS, "is for a model, and none answers here")
+    if baseline is BaselineChoice.LABEL_ORDERS:
+        _refuse(
+            context, ("negotiate", "gate", "agreements"), "is for negotiating, and a vote does not"
+        )
     if dataset == CUSTOM:
         _refuse(context, ("task", "switch"), f"is for a known data set, not a '{CUSTOM}' file")
     switches = read_switches(switch)
@@ -187,6 +191,7 @@ class Job:
 def _evaluate(job: Job) -> None:
     from sentixrl.evaluation.intervals import Resampling, check_libraries
     from sentixrl.evaluation.running import answer_all, draw, ledger_line, score
+    from sentixrl.evaluation.summary import nothing_to_score
     from sentixrl.runs import (
         RunFolder,
         check_ledger,
@@ -200,6 +205,8 @@ def _evaluate(job: Job) -> None:
     check_libraries()
     notices = errors()
     part = draw(job.whole, job.limit, job.seed)
+    if not part.labelled:  # before a model answers all of it
+        raise nothing_to_score()
     book = find_ledger(job.ledger) if job.whole.split == TEST else None
     if book is not None:
         check_ledger(book)
@@ -240,7 +247,7 @@ def _evaluate(job: Job) -> None:
 
 def _command(words: Sequence[str]) -> str:
     """The command line as text; bytes of a path that are no text are shown as such."""
-    return os.fsencode(shlex.join(["sentixrl", *words])).decode("utf-8", "replace")
+    return as_text(shlex.join(["sentixrl", *words]))
 
 
 def _refuse(context: typer.Context, names: Sequence[str], why: str) -> None:

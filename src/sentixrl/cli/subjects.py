@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +81,9 @@ def from_model(
     from sentixrl.runs import model_identity, options_identity
 
     classifier = open_classifier()
+    if passes is not None:  # a vote of first answers
+        once = replace(classifier.negotiation, enabled=False)
+        classifier = classifier.with_labels(classifier.label_set, once)
     identity = {
         "kind": "model",
         "model": model_identity(classifier, adapter=adapter, bits=bits),

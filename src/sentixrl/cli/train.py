@@ -57,7 +57,8 @@ def train(
         progress=lambda progress: _progress(progress, notices),
         check=lambda check, better: _check(check, better, notices),
     )
-    folders = {number: out / f"seed-{number}" for number in _seeds(seeds)} if seeds else {}
+    numbers = [] if seeds is None else _seeds(seeds)
+    folders = {number: out / f"seed-{number}" for number in numbers}
     if average:
         if len(folders) < 2:
             raise ConfigError(

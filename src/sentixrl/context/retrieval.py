@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from sentixrl.context.deduction import Deduction
 from sentixrl.context.language import detect_language, template_language
@@ -18,6 +18,7 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import TemplateSet, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
+from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
 
 DeductionMode = Literal["off", "utterance", "anchor"]
@@ -82,6 +83,13 @@ class ContextOptions:
     window: HistoryWindow = field(default_factory=HistoryWindow)
     language: str = "auto"
     anonymous: bool = False
+
+    def __post_init__(self) -> None:
+        if self.deduction not in get_args(DeductionMode):
+            raise ConfigError(
+                f"There is no deduction '{self.deduction}'.",
+                hint=f"There are: {', '.join(get_args(DeductionMode))}.",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class Dataset:
         """A short hash of speakers, texts, labels, their order and the dialogues' bounds."""
         digest = hashlib.sha256()
         for dialogue in self.dialogues:
-            turns = [[turn.speaker, turn.text, turn.gold] for turn in dialogue]
+            turns = [[turn.speaker, turn.text, turn.gold or _several(turn)] for turn in dialogue]
             digest.update(json.dumps(turns, ensure_ascii=False).encode("utf-8", "surrogatepass"))
             digest.update(b"\n")
         return digest.hexdigest()[:16]
@@ -148,13 +148,16 @@ def titled(name: str, split: str, variant: str) -> str:
 def labels_of(utterance: Utterance) -> tuple[str, ...]:
     """All gold labels of an utterance; it has several only if read with ``single_label=False``.
 
-    Until :class:`~sentixrl.dialogue.Utterance` has a field for them, several labels stand in its
-    metadata as ``label:<name>`` → 1.
+    Several stand in its metadata, as ``label:<name>`` → 1, and no one label beside them.
     """
-    several = [key.removeprefix(LABEL_MARK) for key in utterance.metadata if _marks_label(key)]
-    if several:
-        return tuple(several)
-    return (utterance.gold,) if utterance.gold is not None else ()
+    if utterance.gold is not None:
+        return (utterance.gold,)
+    return tuple(_several(utterance) or ())
+
+
+def _several(utterance: Utterance) -> list[str] | None:
+    marked = [key.removeprefix(LABEL_MARK) for key in utterance.metadata if _marks_label(key)]
+    return marked or None
 
 
 def _marks_label(key: str) -> bool:

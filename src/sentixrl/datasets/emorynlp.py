@@ -102,7 +102,7 @@ def _read_timestamped(gathering: Gathering, path: Path) -> None:
 def _speaker(row: Row) -> str | None:
     try:
         names = ast.literal_eval(row["Speaker"])
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise row.place.error(

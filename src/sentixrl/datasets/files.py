@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from sentixrl.errors import InputError
-from sentixrl.formats.characters import name_fault, nearest, shown
+from sentixrl.formats.characters import name_fault, nearest, shown, unix_lines
+from sentixrl.formats.source import MAX_BYTES
 
-MAX_BYTES = 256 * 1024 * 1024
 """The largest file that is read, in bytes."""
 
 MISSING = "missing_data"
@@ -146,7 +146,7 @@ def read_text(path: Path, folder: Path) -> str:
         raise InputError(f"{name}, line {line}: the text holds a NUL character.")
     if not text.strip():
         raise InputError(f"{name} is empty.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return unix_lines(text)
 
 
 def relative(path: Path, folder: Path) -> str:

@@ -15,7 +15,7 @@ from sentixrl.datasets.files import MISSING, find
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats import Columns, read_dialogues
-from sentixrl.formats.characters import shown
+from sentixrl.formats.characters import as_text, shown
 from sentixrl.labels import LabelSet
 
 NAME = "custom"
@@ -42,8 +42,7 @@ def load_custom(
         language: Language code of dialogues that do not name their own.
 
     Raises:
-        InputError: The file cannot be read, holds no gold label, one that is not in the set, or
-            two dialogues of one name.
+        InputError: The file cannot be read, holds no gold label, or one that is not in the set.
     """
     source = Path(path)
     if not source.exists():
@@ -57,7 +56,6 @@ def load_custom(
         hint = "Give a file, or a folder with a file a split."
         source = find(source, names, f"split '{split}'", hint)
     dialogues = read_dialogues(source, columns=columns, language=language)
-    _check_ids(dialogues, source)
     named = tuple(_read_labels(dialogue, label_set, source) for dialogue in dialogues)
     counts = Counter(turn.gold for dialogue in named for turn in dialogue)
     labelled = {name: counts[name] for name in label_set.names}
@@ -73,19 +71,10 @@ def load_custom(
         "label",
         label_set,
         named,
-        variant=source.stem,
+        variant=as_text(source.stem),
         rows=rows,
         source_labels=labelled,
     )
-
-
-def _check_ids(dialogues: list[Dialogue], source: Path) -> None:
-    ids = Counter(dialogue.id for dialogue in dialogues)
-    if twice := [id for id, count in ids.items() if count > 1]:
-        raise InputError(
-            f"{source}: the dialogue '{shown(twice[0])}' occurs twice.",
-            hint="Identifiers must be unique; two files may have been put together.",
-        )
 
 
 def _read_labels(dialogue: Dialogue, label_set: LabelSet, source: Path) -> Dialogue:

@@ -18,7 +18,7 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
 from sentixrl.evaluation.baselines.system import NO_TEMPLATE, UNKNOWN_LANGUAGE
 from sentixrl.evaluation.items import ItemKey
-from sentixrl.formats.characters import shown
+from sentixrl.formats.characters import as_text, shown
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 
@@ -89,7 +89,7 @@ def read_predictions(path: Path, dataset: Dataset) -> ForeignPredictions:
         places[key] = row.place.spot
         answers[key] = reader.prediction(row, key[1])
     _check_whole(path, dataset, answers)
-    return ForeignPredictions(path.name, answers)
+    return ForeignPredictions(as_text(path.name), answers)
 
 
 class _Reader:

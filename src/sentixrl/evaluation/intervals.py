@@ -144,7 +144,7 @@ def bootstrap(tallies: Floats, statistic: Statistic, how: Resampling) -> Floats:
     kinds, copies = kinds_of(tallies.reshape(len(tallies), -1))
     parts = [
         statistic((weights @ kinds).reshape(-1, *tallies.shape[1:]))
-        for weights in draw_weights(copies, how)
+        for weights in draw_weights(copies, how, kinds.shape[1])
     ]
     return np.concatenate(parts)
 
@@ -161,12 +161,19 @@ def kinds_of(flat: Floats) -> tuple[Floats, Ints]:
     return kinds.reshape(len(found), flat.shape[1]), copies
 
 
-def draw_weights(copies: Ints, how: Resampling) -> Iterator[Floats]:
-    """How often each kind of cluster is drawn, in parts of bounded size. Shapes [part, kinds]."""
+def draw_weights(copies: Ints, how: Resampling, width: int) -> Iterator[Floats]:
+    """How often each kind of cluster is drawn. Shapes [part, kinds].
+
+    Args:
+        copies: How often each kind occurs. Shape [kinds].
+        how: Number of draws and seed.
+        width: Numbers that a draw's sums hold; parts are so large that neither these nor the
+            weights take much memory.
+    """
     rng = np.random.default_rng(how.seed)
     clusters, kinds = int(copies.sum()), len(copies)
     one_by_one = clusters < _BY_KIND * kinds
-    step = max(1, _CHUNK // (clusters if one_by_one else kinds))
+    step = max(1, _CHUNK // max(clusters if one_by_one else kinds, width))
     for start in range(0, how.resamples, step):
         rows = min(step, how.resamples - start)
         if one_by_one:

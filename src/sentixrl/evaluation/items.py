@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sentixrl.context.retrieval import language_of
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
@@ -37,7 +38,7 @@ class Answer(StrEnum):
 class Cost:
     """What answering one utterance took, where it was measured."""
 
-    tokens: int | None = None
+    tokens: float | None = None
     seconds: float | None = None
 
 
@@ -152,6 +153,7 @@ def _items_of(
     dialogue: Dialogue, prediction: DialoguePrediction, costs: Mapping[ItemKey, Cost]
 ) -> list[Item]:
     shifts = _emotion_shifts(dialogue.utterances)
+    spaced = language_of(dialogue) not in UNSPACED_LANGUAGES
     return [
         Item(
             dialogue_id=dialogue.id,
@@ -167,7 +169,7 @@ def _items_of(
             rounds=len(answer.rounds),
             same_speaker=_same_speaker(dialogue.utterances, index),
             emotion_shift=shifts[index],
-            words=_words(turn.text, dialogue.language),
+            words=len(turn.text.split()) if spaced else None,
             characters=len(turn.text.strip()),
             language=dialogue.language,
             cost=costs.get((dialogue.id, index), Cost()),
@@ -198,7 +200,3 @@ def _emotion_shifts(turns: Sequence[Utterance]) -> list[bool | None]:
         if turn.speaker is not None and turn.gold is not None:
             latest[turn.speaker] = turn.gold
     return shifts
-
-
-def _words(text: str, language: str | None) -> int | None:
-    return None if language in UNSPACED_LANGUAGES else len(text.split())

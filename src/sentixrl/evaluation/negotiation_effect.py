@@ -196,10 +196,7 @@ def _gains(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> dic
 def _survival(negotiated: Sequence[Item]) -> list[float]:
     last = max((item.rounds for item in negotiated), default=0)
     return [
-        sum(
-            item.rounds > number or (item.rounds == number and item.status is not Status.CONSENSUS)
-            for item in negotiated
-        )
+        sum(item.rounds > number or item.status is not Status.CONSENSUS for item in negotiated)
         / len(negotiated)
         for number in range(1, last + 1)
     ]

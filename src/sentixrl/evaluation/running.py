@@ -132,7 +132,7 @@ def costs(entries: Iterable[Entry]) -> dict[ItemKey, Cost]:
             continue
         turns = sum(len(entry.dialogue) for entry in members)
         cost = Cost(
-            tokens=None if spent.tokens is None else round(spent.tokens / turns),
+            tokens=None if spent.tokens is None else spent.tokens / turns,
             seconds=None if spent.seconds is None else spent.seconds / turns,
         )
         found |= {

@@ -112,12 +112,15 @@ def _moved_by_swaps(gaps: Floats, how: Resampling) -> Iterator[Floats]:
         Sums of the gaps of swapped clusters. Shapes [part, K].
     """
     if _can_enumerate(len(gaps), how):
-        every = np.arange(1 << len(gaps))[:, None] >> np.arange(len(gaps))
-        yield (every & 1).astype(np.float64) @ gaps
+        step = max(1, _CHUNK // max(gaps.shape))
+        for start in range(0, 1 << len(gaps), step):
+            some = np.arange(start, min(start + step, 1 << len(gaps)))
+            chosen = some[:, None] >> np.arange(len(gaps)) & 1
+            yield chosen.astype(np.float64) @ gaps
         return
     rng = np.random.default_rng(how.seed)
     kinds, copies = kinds_of(gaps)
-    step = max(1, _CHUNK // len(kinds))
+    step = max(1, _CHUNK // max(kinds.shape))
     for start in range(0, how.permutations, step):
         rows = min(step, how.permutations - start)
         yield rng.binomial(copies, 0.5, size=(rows, len(kinds))).astype(np.float64) @ kinds
@@ -170,7 +173,8 @@ def _drawn_differences(
     kinds, copies = kinds_of(runs.reshape(len(runs), -1))
     kinds = kinds.reshape(len(kinds), *runs.shape[1:]).swapaxes(0, 1)
     parts: list[Floats] = []
-    for weights in draw_weights(copies, how):
+    width = int(np.prod(runs.shape[2:]))
+    for weights in draw_weights(copies, how, width):
         one = _over_seeds(kinds[: len(first)], weights, statistic, rng)
         other = _over_seeds(kinds[len(first) :], weights, statistic, rng)
         parts.append(other - one)

@@ -40,6 +40,14 @@ from sentixrl.labels import LabelSet
 FEW_CLUSTERS_OF_A_LABEL = 10
 
 
+def nothing_to_score() -> InputError:
+    """What is said of data without gold labels."""
+    return InputError(
+        "There is nothing to score: no utterance has a gold label.",
+        hint="Name the column that holds the gold labels, or choose a split that has them.",
+    )
+
+
 def metrics_json(
     items: Sequence[Item],
     label_set: LabelSet,
@@ -60,10 +68,7 @@ def metrics_json(
         LabelError: ``neutral`` is not a label of the set.
     """
     if not items:
-        raise InputError(
-            "There is nothing to score: no utterance has a gold label.",
-            hint="Name the column that holds the gold labels, or choose a split that has them.",
-        )
+        raise nothing_to_score()
     how = how or Resampling()
     labels = label_set.names
     forced = tally(items, labels)

@@ -7,6 +7,7 @@ identifiers) are one line without control characters. Nothing is removed or repl
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -34,6 +35,11 @@ _NOT_IN_NAMES = {"Cc", "Zl", "Zp"}
 def unix_lines(text: str) -> str:
     r"""``text`` with every ``\r\n`` and ``\r`` turned into ``\n``."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def as_text(name: str) -> str:
+    """A file's name as text: bytes in it that are none become ``\ufffd``."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def is_blank(text: str) -> bool:

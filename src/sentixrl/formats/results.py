@@ -104,9 +104,9 @@ class DialogueResult(BaseModel):
 
     version: Literal[1] = Field(alias="schema", description="The version of this format.")
     id: str
-    language: str = Field(description="The language of the prompt templates.")
+    language: str = Field(description="The dialogue's language, as given or as told by its text.")
     model: str
-    template: str = Field(description="Version and hash of the prompt templates.")
+    template: str = Field(description="Language, version and hash of the prompt templates.")
     utterances: list[UtteranceResult]
 
 

@@ -21,16 +21,23 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine, Failure, Session
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
-from sentixrl.negotiation.deducing import CACHE_SIZE, Deducer
+from sentixrl.negotiation.deducing import CACHE_SIZE, SOURCE_TOKENS, Deducer
 from sentixrl.negotiation.outcome import predict
 from sentixrl.negotiation.priors import Priors
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.negotiation.talk import Talk
-from sentixrl.negotiation.voices import Judging, ScoredVoice, Voice, WrittenVoice
+from sentixrl.negotiation.voices import (
+    WRITTEN_TOKENS,
+    Judging,
+    ScoredVoice,
+    Voice,
+    WrittenVoice,
+)
 from sentixrl.prediction import DialoguePrediction
 
 VoiceName = Literal["auto", "scored", "written"]
 TURN_TOKENS = 12  # what a turn's speaker, question and answers take besides text and choices
+REPLY_TOKENS = WRITTEN_TOKENS + 40  # a written reply and what asks for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,8 @@ class Negotiator:
             self._priors = Priors(label_set, builder, verdicts=options.enabled)
         self._voice = self._choose_voice()
         # A deduction known from another dialogue would change the shape of this one's batch.
-        self._deducer = Deducer(builder, 0 if options.reproducible else CACHE_SIZE)
+        kept = 0 if options.reproducible else CACHE_SIZE
+        self._deducer = Deducer(engine, builder, options.chunk_tokens, kept)
 
     def run(self, dialogues: Iterable[Dialogue]) -> Iterator[DialoguePrediction]:
         """Predictions for each dialogue, in order, as chunks are finished."""
@@ -128,15 +136,21 @@ class Negotiator:
         return ConfigError(f"The engine '{name}' gives no scores, which {what} needs.", hint=hint)
 
     def _sizes(self, dialogue: Dialogue) -> list[int]:
-        """About how many tokens a session holds for each turn."""
+        """About how many tokens a session holds for each turn after its first round."""
         besides = TURN_TOKENS + self._choice_tokens(self._builder.template_for(dialogue))
+        if isinstance(self._voice, WrittenVoice):
+            besides += REPLY_TOKENS * (2 if self._options.enabled else 1)
+        if self._builder.options.deduction == "utterance":
+            besides += SOURCE_TOKENS
         return [self._engine.count_tokens(one_line(turn.text)) + besides for turn in dialogue]
 
     def _choice_tokens(self, template: TemplateSet) -> int:
         """How many tokens a round's choices take: all but each one's last, which is predicted."""
         space = lead(template.render("generator", "question", speaker=None))
-        verdicts = (template.render("discriminator", word) for word in ("agree", "disagree"))
-        words = (*self._label_set.words(template.language), *verdicts)
+        words = [*self._label_set.words(template.language)]
+        if self._options.enabled:  # a proposal, a verdict, a counter-label
+            verdicts = (template.render("discriminator", word) for word in ("agree", "disagree"))
+            words = [*words, *verdicts, *words]
         return sum(self._engine.count_tokens(space + word) - 1 for word in words)
 
     def _chunks(self, dialogues: Iterable[Dialogue]) -> Iterator[list[Dialogue]]:

@@ -35,6 +35,8 @@ NOT_COMPARED = frozenset({"model.base"})
 BIG_FILE = 64 * 1024 * 1024
 """Files from this size on are hashed by their length and ``SAMPLES`` blocks of ``BLOCK`` bytes."""
 BLOCK, SAMPLES = 1 << 20, 48
+MODEL_SUFFIXES = frozenset({".safetensors", ".json", ".jinja", ".model", ".txt"})
+"""Endings of the files of a model's folder: weights, settings, templates, vocabularies."""
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "peft")
 
 
@@ -138,25 +140,29 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def fingerprint(path: Path) -> str:
-    """A short hash of a file, or of all files in a folder with their names.
+    """A short hash of a file, or of the files that make a folder a model, with their names.
 
-    Big files count by length and evenly spread blocks: hashing 16 GB would take half a minute,
+    Whatever else lies in the folder (run folders, notes, a download's records) does not count. Big
+    files count by length and evenly spread blocks: hashing 16 GB would take half a minute,
     and training moves nearly every weight.
 
     Raises:
         InputError: Something cannot be read.
     """
-    files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
+    files = [path] if path.is_file() else sorted(filter(_is_of_model, path.glob("*")))
     digest = hashlib.sha256()
     try:
         for file in files:
-            name = file.name if file == path else file.relative_to(path).as_posix()
-            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+            digest.update(os.fsencode(f"{file.name}\0{file.stat().st_size}\0"))
             for block in _blocks(file):
                 digest.update(block)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
     return digest.hexdigest()[:16]
+
+
+def _is_of_model(file: Path) -> bool:
+    return file.suffix in MODEL_SUFFIXES and file.is_file()
 
 
 def _blocks(file: Path) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sentixrl.runs.storage import storage_error, write_all
+from sentixrl.runs.storage import as_bytes, storage_error, write_all
 
 LEDGER_FILE = Path("results") / "ledger.jsonl"
 """Where the ledger is, relative to the current folder, if that has a ``results`` folder."""
@@ -58,7 +58,7 @@ def enter_ledger(path: Path, line: Mapping[str, Any]) -> bool:
         if any(_run(known) == line["run"] for known in before.splitlines()):
             return False
         start = b"\n" if before and not before.endswith(b"\n") else b""
-        content = start + json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        content = start + as_bytes(json.dumps(line, ensure_ascii=False)) + b"\n"
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             write_all(file, content)

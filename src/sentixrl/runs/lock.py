@@ -6,6 +6,7 @@ Contract: the lock is the operating system's, so it goes with the process howeve
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from sentixrl.errors import ConfigError
 from sentixrl.runs.storage import storage_error
 
 LOCK_FILE = ".lock"
+_HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+"""What systems say of a lock that another process holds; anything else is no lock at all."""
 
 
 class FolderLock:
@@ -35,7 +38,10 @@ class FolderLock:
             raise storage_error(path, error) from None
         try:
             _lock(self._file)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _HELD:
+                self.release()
+                raise storage_error(path, error) from None
             holder = os.read(self._file, 20).decode("ascii", "replace").strip()
             self.release()
             raise ConfigError(

@@ -116,7 +116,7 @@ class AppendLog:
         Raises:
             SentixError: The disk is full or refuses; the log is as it was before.
         """
-        line = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = as_bytes(json.dumps(payload, ensure_ascii=False, separators=(",", ":"))) + b"\n"
         try:
             write_all(self._file, line)
         except OSError as error:
@@ -176,6 +176,11 @@ def write_all(file: int, content: bytes) -> None:
         view = view[os.write(file, view) :]
 
 
+def as_bytes(text: str) -> bytes:
+    """JSON as UTF-8; half characters, which names of files may hold, as the escapes of JSON."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_json(path: Path, payload: Mapping[str, Any] | Sequence[Any]) -> None:
     """Put a whole JSON file in place; at every moment the old or the new one stands there.
 
@@ -186,7 +191,7 @@ def write_json(path: Path, payload: Mapping[str, Any] | Sequence[Any]) -> None:
     scratch = path.with_name(f".{path.name}.new")
     try:
         with scratch.open("wb") as stream:
-            stream.write(text.encode())
+            stream.write(as_bytes(text))
             stream.flush()
             os.fsync(stream.fileno())
         scratch.replace(path)

@@ -100,11 +100,6 @@ class Pack:
         """Query–key pairs that carry attention."""
         return int((self.positions + 1).sum())
 
-    @property
-    def computed_pairs(self) -> int:
-        """Query–key pairs that a dense row computes, seen or not."""
-        return sum((row.stop - row.start) * len(row.keys) for row in self.rows)
-
 
 def plan(trie: PromptTrie, reads: Sequence[Node], budget: PackBudget) -> list[Pack]:
     """Packs that compute every pending token and yield the hidden state at the end of each read.

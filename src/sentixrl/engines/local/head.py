@@ -61,7 +61,9 @@ class Head:
 
         Scale and cap keep the order, so the product in the model's own format is enough.
         """
-        return F.linear(hidden, self.weight, self.bias).argmax(-1)
+        step = max(1, LOGITS // len(self.weight))
+        rows = (hidden[start : start + step] for start in range(0, len(hidden), step))
+        return torch.cat([F.linear(part, self.weight, self.bias).argmax(-1) for part in rows])
 
     def _blocks(self, count: int) -> Iterator[slice]:
         """The vocabulary in parts whose logits for ``count`` states stay small."""

@@ -50,12 +50,22 @@ class LlamaShape:
         )
         if not plain:
             return None
+        try:
+            return cls._read(config)
+        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise ModelError(
+                f"The model's config.json does not fit a Llama model: {error!r}.",
+                hint="Get the model's folder again.",
+            ) from None
+
+    @classmethod
+    def _read(cls, config: Mapping[str, Any]) -> LlamaShape | None:
         rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
         rope.setdefault("rope_theta", config.get("rope_theta", 10_000.0))
         if rope.get("rope_type", rope.get("type", "default")) not in ("default", "llama3"):
             return None
         heads = config["num_attention_heads"]
-        return cls(
+        shape = cls(
             layers=config["num_hidden_layers"],
             heads=heads,
             kv_heads=config.get("num_key_value_heads") or heads,
@@ -68,6 +78,8 @@ class LlamaShape:
             tied=bool(config.get("tie_word_embeddings")),
             rope=rope,
         )
+        _frequencies(shape)  # what they lack is said here too
+        return shape
 
 
 @dataclass(slots=True)
@@ -100,6 +112,7 @@ class LlamaDecoder:
         device: torch.device,
     ) -> None:
         self.shape, self.dtype, self.device = shape, dtype, device
+        _check_shapes(shape, weights)
 
         def take(*names: str) -> torch.Tensor:
             missing = [name for name in names if name not in weights]
@@ -181,6 +194,34 @@ class LlamaDecoder:
     def _rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         angles = positions[:, None].to(torch.float32) * self._frequencies[None]
         return angles.cos()[:, None].to(self.dtype), angles.sin()[:, None].to(self.dtype)
+
+
+def _check_shapes(shape: LlamaShape, weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse weights of another size than the configuration says."""
+    hidden, wide = shape.hidden, shape.intermediate
+    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    wanted = {
+        "embed_tokens": (shape.vocabulary, hidden),
+        "lm_head": (shape.vocabulary, hidden),
+        "norm": (hidden,),
+        "input_layernorm": (hidden,),
+        "post_attention_layernorm": (hidden,),
+        "q_proj": (queries, hidden),
+        "k_proj": (keys, hidden),
+        "v_proj": (keys, hidden),
+        "o_proj": (hidden, queries),
+        "gate_proj": (wide, hidden),
+        "up_proj": (wide, hidden),
+        "down_proj": (hidden, wide),
+    }
+    for name, tensor in weights.items():
+        kind = name.removesuffix(".weight").rpartition(".")[2]
+        if name.endswith(".weight") and wanted.get(kind, tensor.shape) != tensor.shape:
+            raise ModelError(
+                f"The model's tensor '{name}' has the shape {tuple(tensor.shape)}, where its "
+                f"config.json makes it {wanted[kind]}.",
+                hint="Get the model's folder again.",
+            )
 
 
 class _Workspace:

@@ -110,7 +110,7 @@ def content(
         changes=_changes(metrics) if found.total else [],
         steps=found.steps,
         flow=table(found),
-        costs=_costs(metrics),
+        costs=[] if run.get("identity", {}).get("kind") == "predictions" else _costs(metrics),
         slices=_slices(metrics),
         mistakes=(wrong := mistakes(pairs)),
         mistakes_note=_mistakes_note(wrong, pairs),
@@ -328,12 +328,12 @@ def _costs(metrics: Mapping[str, Any]) -> list[str]:
     costs = []
     if spent := effect["tokens"]:
         costs.append(
-            f"{numbers.whole(spent['total'])} tokens in all, "
+            f"{numbers.whole(spent['total'])} tokens for the annotated utterances, "
             f"{numbers.decimal(spent['mean'], 1)} an utterance"
         )
     if spent := effect["seconds"]:
         costs.append(
-            f"{numbers.decimal(spent['total'], 1)} seconds in all, "
+            f"{numbers.decimal(spent['total'], 1)} seconds for the annotated utterances, "
             f"{numbers.decimal(spent['mean'], 3)} an utterance"
         )
     return costs

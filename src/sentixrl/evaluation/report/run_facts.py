@@ -39,7 +39,9 @@ def run_facts(
         ),
         (
             "labels",
-            f"{', '.join(map(isolated, label_set.names))} ({label_set.name}, {label_set.digest})",
+            # The digest counts display words and explanations, which a report has not read.
+            f"{', '.join(map(isolated, label_set.names))} "
+            f"({label_set.name}, {metrics['label_set']['digest']})",
         ),
         ("date", _each(str(one["date"]) for one in sessions if one.get("date"))),
     ]
