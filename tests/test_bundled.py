@@ -207,3 +207,9 @@ def test_the_first_command(shell: Shell) -> None:
     [result] = (json.loads(line) for line in answer.out.splitlines())
     assert result["model"] == "sentixrl-135m"
     assert len(result["utterances"]) == 2
+
+
+def test_who_lets_it_negotiate_is_told_what_to_expect(shell: Shell) -> None:
+    answer = shell("classify", "--text", "Bob: Every letter.", "--negotiate", "--json")
+    assert answer.code == 0
+    assert "expect outliers" in answer.err

@@ -283,6 +283,13 @@ def test_labels_that_are_only_read_otherwise_are_saved_whole(
     assert found.name == "sadness"
 
 
+def test_other_labels_are_named_as_at_loading(tiny_model: Path) -> None:
+    model = sentixrl.load(tiny_model, local=FLOAT32)
+    assert model.with_labels("calm, upset").label_set.names == ("calm", "upset")
+    assert model.with_labels("meld-7").label_set == sentixrl.scheme("meld-7")
+    assert repr(model.with_labels("calm, upset")).endswith("calm, upset>")
+
+
 def test_a_calibration_that_was_not_fitted_is_kept(tiny_model: Path, tmp_path: Path) -> None:
     options = NegotiationOptions(enabled=False, calibration=Calibration(0.5))
     model = sentixrl.load(tiny_model, labels="calm, upset", negotiation=options, local=FLOAT32)

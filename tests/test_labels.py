@@ -344,6 +344,9 @@ def test_a_list_that_repeats_a_label_is_refused() -> None:
 
 @pytest.mark.parametrize("spec", ["", "calm", "meld", "MELD-7", "calm annoyed", "calm; annoyed"])
 def test_a_single_word_is_no_list(spec: str) -> None:
+    with pytest.raises(LabelError) as near:
+        resolve_labels("Meld7")
+    assert "Did you mean 'meld-7'?" in (near.value.hint or "")
     with pytest.raises(LabelError, match="neither a label scheme") as caught:
         resolve_labels(spec)
     assert "meld-7" in str(caught.value.hint)

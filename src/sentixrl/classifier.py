@@ -64,6 +64,9 @@ class Classifier:
         once = replace(negotiation, enabled=False)
         self._proposer = Negotiator(engine, label_set, self._builder, once)
 
+    def __repr__(self) -> str:
+        return f"<Classifier {self.engine.name}: {', '.join(self.label_set.names)}>"
+
     def predict(self, dialogue: DialogueLike) -> DialoguePrediction:
         """The emotion of every turn of one dialogue.
 
@@ -106,15 +109,16 @@ class Classifier:
         )
 
     def with_labels(
-        self, label_set: LabelSet, negotiation: NegotiationOptions | None = None
+        self, label_set: str | LabelSet, negotiation: NegotiationOptions | None = None
     ) -> Classifier:
         """The same model over another label set, with the calibration fitted for it, if any.
 
         Args:
-            label_set: The other labels.
+            label_set: The other labels, as :func:`load` takes them.
             negotiation: How the roles negotiate; default: as here. A fitted calibration that is
                 not this classifier's own is kept.
         """
+        label_set = label_set if isinstance(label_set, LabelSet) else resolve_labels(label_set)
         options = negotiation or self.negotiation
         own = options.calibration == self.negotiation.calibration
         if own and label_set.digest != self.label_set.digest:

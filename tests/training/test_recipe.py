@@ -205,6 +205,34 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_recipe(broken)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"epochs": "two"}, "at 'epochs': it needs a number."),
+        ({"seed": 1.5}, "at 'seed': it needs a whole number."),
+        ({"train": {}}, "at 'train': it needs a list."),
+        ({"loss": 3}, "at 'loss': it needs keys and values."),
+    ],
+)
+def test_what_kind_of_value_is_wanted(changes: dict[str, Any], said: str) -> None:
+    assert said in refused(**changes).message
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(ConfigError, match="at 'dev': it is missing"):
+        parse_recipe({key: value for key, value in LEAST.items() if key != "dev"}, "r.yaml")
+    with pytest.raises(ConfigError, match="it needs keys and values"):
+        parse_recipe(None, "r.yaml")
+
+
+def test_files_of_ones_own_have_the_recipes_labels() -> None:
+    part = {"dataset": "custom", "file": "mine.csv"}
+    recipe = parse_recipe({**LEAST, "labels": "a, b", "train": [part, OWN]}, "r.yaml")
+    assert [one.labels for one in recipe.train] == ["a, b", OWN["labels"]]
+    assert recipe.dev[0].labels is None
+    assert "needs 'file' and 'labels'" in refused(train=[part]).message
+
+
 def test_a_mapping_may_be_taken_over_and_changed(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(

@@ -62,6 +62,7 @@ class Show(StrEnum):
 
 
 def classify(
+    context: typer.Context,
     files: Annotated[
         list[str] | None,
         typer.Argument(help="Transcripts, JSON, JSONL or CSV; '-' reads standard input."),
@@ -104,7 +105,7 @@ def classify(
 ) -> int:
     """Tell the emotion of every turn."""
     dialogues = _read(files or [], text, format, encoding, columns)
-    from sentixrl.cli.options import build_classifier
+    from sentixrl.cli.options import build_classifier, notes
 
     with waiting("loading the model"):
         classifier = build_classifier(
@@ -124,6 +125,8 @@ def classify(
             dtype=dtype,
             bits=bits,
         )
+    for note in notes(classifier, context):
+        errors().print(f"[yellow]Note:[/] {note}", highlight=False)
     if json_output:
         return _print_json(classifier, dialogues)
     return _print_tables(classifier, dialogues, show)

@@ -43,7 +43,7 @@ from sentixrl.cli.subjects import (
     from_model,
     trained_baseline,
 )
-from sentixrl.errors import ConfigError, MissingDependencyError
+from sentixrl.errors import ConfigError, InputError, MissingDependencyError
 from sentixrl.formats.characters import as_text
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from sentixrl.runs import RunFolder
 
 EXIT_INTERRUPTED = 130
-TEST = "test"
+DEV, TEST = "dev", "test"
 CUSTOM = "custom"
 TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
 """Baselines without a model."""
@@ -73,7 +73,7 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="The run folder; an unfinished run goes on there.")],
     split: Annotated[
         str | None,
-        typer.Option(help=f"Which split; default: {TEST}, or all of a '{CUSTOM}' file."),
+        typer.Option(help=f"Which split; default: {DEV}, or all of what has no such split."),
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="Which annotation; default: the data set's first.")
@@ -136,11 +136,16 @@ def evaluate(
     if dataset == CUSTOM:
         _refuse(context, ("task", "switch"), f"is for a known data set, not a '{CUSTOM}' file")
     switches = read_switches(switch)
-    wanted = split or ("all" if dataset == CUSTOM and data.is_file() else TEST)
+    if predictions is not None and not predictions.is_file():
+        raise InputError(
+            f"There is no file {as_text(str(predictions))}.",
+            hint="Paths are relative to where the command runs.",
+        )
+    wanted = split or _first_split(dataset, data)
     whole, neutral = _load(dataset, data, wanted, task, switches, labels)
 
     def open_classifier() -> Classifier:
-        from sentixrl.cli.options import build_classifier
+        from sentixrl.cli.options import build_classifier, notes
 
         classifier = build_classifier(
             model=model,
@@ -160,6 +165,9 @@ def evaluate(
             bits=bits,
             reproducible=not fast,
         )
+        if baseline is None:
+            for note in notes(classifier, context):
+                errors().print(f"[yellow]Note:[/] {note}", highlight=False)
         return classifier.with_labels(whole.label_set)
 
     if predictions is not None:
@@ -251,9 +259,10 @@ def _command(words: Sequence[str]) -> str:
 
 
 def _refuse(context: typer.Context, names: Sequence[str], why: str) -> None:
+    from sentixrl.cli.options import given
+
     for name in names:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
+        if given(context, name):
             raise ConfigError(f"--{name} {why}.", hint="Leave it out.")
 
 
@@ -284,6 +293,7 @@ def _load(
 ) -> tuple[Dataset, str | None]:
     """The split, and the label that a further micro-F1 leaves out."""
     from sentixrl.datasets import info, load_custom
+    from sentixrl.datasets.files import MISSING
     from sentixrl.datasets.registry import load_split
     from sentixrl.labels import resolve_labels
 
@@ -299,9 +309,24 @@ def _load(
             f"The data set '{name}' has its own labels.",
             hint=f"Leave --labels out; it is for --dataset {CUSTOM}.",
         )
-    found = load_split(name, data, split, task, switches)
+    try:
+        found = load_split(name, data, split, task, switches)
+    except InputError as error:
+        if error.code != MISSING or not (data / name).is_dir():
+            raise
+        raise InputError(error.message, hint=f"Did you mean --data {data / name}?") from None
     neutral = info(name).tasks[found.task].neutral
     return found, neutral if neutral in found.label_set else None
+
+
+def _first_split(name: str, data: Path) -> str:
+    """What is looked at where none is named: never test by accident."""
+    from sentixrl.datasets import info
+
+    if name == CUSTOM:
+        return "all" if data.is_file() else DEV
+    splits = info(name).splits
+    return DEV if DEV in splits else splits[0]
 
 
 def _part(

@@ -80,6 +80,12 @@ def show(name: NameArgument = bundled.DEFAULT.name) -> None:
 
 
 def _known(name: str) -> bundled.BundledModel:
+    if name == RELEASE:
+        raise ModelError(
+            f"'{RELEASE}' comes with the package: an adapter over '{bundled.DEFAULT.name}', which "
+            "is what is installed and shown.",
+            hint=f"Its card is {release_folder() / 'README.md'}.",
+        )
     if name not in bundled.BUNDLED:
         raise ModelError(
             f"There is no bundled model called '{name}'.",

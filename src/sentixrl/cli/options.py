@@ -6,11 +6,40 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import typer
+
 from sentixrl.classifier import Classifier, load
 from sentixrl.context.templates import templates
 from sentixrl.errors import MissingDependencyError
 from sentixrl.negotiation.negotiator import VoiceName
 from sentixrl.negotiation.protocol import Rules
+
+NEGOTIATING = ("rounds", "agreements", "gate")
+"""Options that say how a model negotiates."""
+
+
+def notes(classifier: Classifier, context: typer.Context) -> list[str]:
+    """What a user should know of how options and model meet, a sentence each."""
+    if classifier.negotiation.enabled:
+        own = classifier.bundle
+        if own.trained and not own.negotiate:
+            return [
+                "this model's own policy is not to negotiate (its discriminator was not trained, "
+                "or was no help on its development data): expect outliers."
+            ]
+        return []
+    return [
+        f"--{name} has no effect, as nothing is negotiated here; --negotiate makes the model "
+        "negotiate all the same."
+        for name in NEGOTIATING
+        if given(context, name)
+    ]
+
+
+def given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def build_classifier(

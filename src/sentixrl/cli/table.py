@@ -113,7 +113,8 @@ def _speaker(turn: Utterance) -> str:
 def _said(turn: Utterance, item: Prediction) -> Text:
     said = Text(printable(turn.text))
     if item.dropped_turns:
-        said.append(f"  [{item.dropped_turns} earlier turns left out]", style="dim")
+        turns = "turn" if item.dropped_turns == 1 else "turns"
+        said.append(f"  [{item.dropped_turns} earlier {turns} left out]", style="dim")
     return said
 
 

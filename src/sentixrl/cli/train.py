@@ -25,10 +25,12 @@ EXIT_INTERRUPTED = 130
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
-    data: Annotated[Path, typer.Option(help="The folder that has a folder a data set.")],
     out: Annotated[
         Path, typer.Option(help="Where the training goes; an unfinished one goes on there.")
     ],
+    data: Annotated[Path, typer.Option(help="The folder that has a folder a data set.")] = Path(
+        "data"
+    ),
     seeds: Annotated[
         str | None,
         typer.Option(help='Several trainings, one a seed, e.g. "0,1,2"; each in OUT/seed-N.'),
@@ -43,13 +45,14 @@ def train(
     device: DeviceOption = None,
 ) -> None:
     """Train a model after a recipe; the result is a bundle that --model takes."""
+    from sentixrl.training.recipe import read_recipe
+
+    found = read_recipe(recipe)  # in a moment; what trains takes seconds to be imported
     try:
         from sentixrl.training.processes import leave
-        from sentixrl.training.recipe import read_recipe
         from sentixrl.training.running import Watch, average_bundle, check_averaging
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "train") from None
-    found = read_recipe(recipe)
     notices = errors()
     watch = Watch(
         # ":train:" is part of a name here, not the picture of a train.
@@ -121,11 +124,13 @@ def _cost(cost: Estimate) -> str:
     unit = "minute" if minutes == 1 else "minutes"
     time = f", about {minutes:,} {unit} on this machine" if minutes else ""
     before = (
-        f", and about {cost.fold_tokens:,} of {cost.folds} fold models before" if cost.folds else ""
+        f"{cost.folds} fold models first (about {cost.fold_tokens:,} tokens), then "
+        if cost.folds
+        else ""
     )
     room = f" of {cost.available:,.0f}" if cost.available else ""
     return (
-        f"{cost.steps:,} steps, about {cost.tokens:,} tokens{before}{time}; "
+        f"{before}{cost.steps:,} steps, about {cost.tokens:,} tokens{time}; "
         f"about {cost.gibibytes:.1f}{room} GiB of memory."
     )
 

@@ -239,6 +239,7 @@ def few_clusters(number: int) -> str | None:
     if number >= FEW_CLUSTERS:
         return None
     return (
-        f"The items stand in only {number} cluster(s); with fewer than {FEW_CLUSTERS}, "
+        f"The items stand in only {number} cluster{'s' * (number != 1)}; with fewer than "
+        f"{FEW_CLUSTERS}, "
         "intervals and p-values are too rough to rely on."
     )

@@ -166,13 +166,15 @@ def _warnings(tallies: Floats, labels: Sequence[str]) -> list[str]:
     rough = few_clusters(len(tallies))
     if rough is not None:
         warnings.append(rough)
-    reach = (support(tallies) > 0).sum(axis=0)
-    for label, number in zip(labels, reach, strict=True):
-        if number == 0:
-            warnings.append(f"No item has the gold label '{label}'; it counts 0 in macro-F1.")
-        elif number < FEW_CLUSTERS_OF_A_LABEL:
-            warnings.append(
-                f"The gold label '{label}' stands in only {number} cluster(s); the intervals of "
-                "its F1 and of macro-F1 are too narrow."
-            )
+    reach = dict(zip(labels, (support(tallies) > 0).sum(axis=0).tolist(), strict=True))
+    absent = [f"'{label}'" for label, number in reach.items() if not number]
+    if absent:
+        counts = "they count" if len(absent) > 1 else "it counts"
+        warnings.append(f"No item has the gold label {', '.join(absent)}; {counts} 0 in macro-F1.")
+    rare = [f"'{label}' ({n})" for label, n in reach.items() if 0 < n < FEW_CLUSTERS_OF_A_LABEL]
+    if rare and rough is None:  # else all of them are too rough
+        warnings.append(
+            f"Gold labels in fewer than {FEW_CLUSTERS_OF_A_LABEL} clusters: {', '.join(rare)}; the "
+            "intervals of their F1 and of macro-F1 are too narrow."
+        )
     return warnings

@@ -67,7 +67,8 @@ class DataPart(_Part):
             always the same ones.
         file: One's own labelled dialogues, in any format that ``sentixrl`` reads, relative to
             where the command runs.
-        labels: What the labels of ``file`` are read as: a scheme, names with commas, a YAML file.
+        labels: What the labels of ``file`` are read as: a scheme, names with commas, a YAML file;
+            the recipe's if not given.
     """
 
     dataset: str
@@ -293,6 +294,25 @@ class Recipe(_Part):
     patience: Count = 3
     seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _shared_labels(cls, content: object) -> object:
+        """A file of one's own has the recipe's labels where it names none."""
+        if not isinstance(content, Mapping) or not isinstance(content.get("labels"), str):
+            return content
+        shared = {"labels": content["labels"]}
+
+        def whole(part: object) -> object:
+            own = isinstance(part, Mapping) and part.get("dataset") == CUSTOM
+            return {**shared, **part} if own and isinstance(part, Mapping) else part
+
+        parts = {
+            key: [whole(part) for part in content[key]]
+            for key in ("train", "dev", "apart")
+            if isinstance(content.get(key), list)
+        }
+        return {**content, **parts}
+
     @field_validator("dev")
     @classmethod
     def _are_told_apart(cls, dev: list[DataPart]) -> list[DataPart]:
@@ -393,11 +413,29 @@ def parse_recipe(content: object, origin: str) -> Recipe:
                 hint=f"Did you mean '{close}'?" if close else None,
             ) from None
         cause = first.get("ctx", {}).get("error")
-        said, *hint = cause.args if isinstance(cause, ValueError) else (first["msg"],)
+        plainly = _SAID.get(first["type"], first["msg"])
+        said, *hint = cause.args if isinstance(cause, ValueError) else (plainly,)
         at = f" at {where}" if where else ""
         raise ConfigError(
             f"The recipe {origin} does not fit{at}: {said}.", hint=hint[0] if hint else None
         ) from None
+
+
+_SAID = {
+    "missing": "it is missing",
+    "model_type": "it needs keys and values",
+    "dict_type": "it needs keys and values",
+    "list_type": "it needs a list",
+    "string_type": "it needs text",
+    "bool_parsing": "it needs true or false",
+    "bool_type": "it needs true or false",
+    "float_type": "it needs a number",
+    "float_parsing": "it needs a number",
+    "int_type": "it needs a whole number",
+    "int_parsing": "it needs a whole number",
+    "int_from_float": "it needs a whole number",
+}
+"""Kind of fault → what is said of it, where pydantic's own words speak of its types."""
 
 
 def _place(location: tuple[int | str, ...]) -> str:
