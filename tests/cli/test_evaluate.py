@@ -375,7 +375,7 @@ def test_faulty_predictions_are_one_sentence(evaluate: Evaluate, content: str, s
 
 def test_missing_predictions_are_one_sentence(evaluate: Evaluate) -> None:
     error = refused(evaluate("--predictions", "none.csv", "--out", "run"), InputError)
-    assert "none.csv cannot be read" in error.message
+    assert error.message == "There is no file none.csv."
 
 
 @pytest.mark.parametrize(

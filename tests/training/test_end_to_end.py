@@ -755,13 +755,13 @@ def test_labels_are_learned_from_words_the_test_knows() -> None:
 
 
 def test_a_library_that_the_end_needs_is_missed_at_the_start(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("calibration.fitting", "training.finishing", "training.running"):
         monkeypatch.delitem(sys.modules, f"sentixrl.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     path = tmp_path / "recipe.yaml"
-    path.write_text("name: any\n", "utf-8")
+    path.write_text(yaml.safe_dump(as_plain(recipe(base))), "utf-8")
     said = shell.refuses("train", path, "--data", tmp_path, "--out", tmp_path / "out")
     assert "'scipy" in said
     assert "sentixrl[train]" in said
