@@ -13,7 +13,7 @@ folders stay under ``--runs`` and are resumed if this is stopped.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -156,20 +156,19 @@ def measure_recipes(data: Path, runs: Path) -> None:
             at = runs / "recipes" / bundle.parent.relative_to(runs)
             facts = json.loads((bundle / "training.json").read_text("utf-8"))
             seed, averaged = facts["recipe"]["seed"], facts.get("averaged", [])
+            figures = {
+                name: measure(job, data, at / name, how, split)
+                for name, split in {"dev": DEV.get(recipe, "dev"), "test": "test"}.items()
+            }
             found[recipe, len(averaged), seed] = {
                 "title": job.title,
                 "recipe": recipe,
                 "seed": seed,
                 "averaged": averaged,
                 "tfidf_dev_weighted_f1": floor.get(job.dataset),
-                **{
-                    name: measure(job, data, at / name, how, split)
-                    for name, split in {"dev": DEV.get(recipe, "dev"), "test": "test"}.items()
-                },
+                "date": latest(figures.values()),
+                **figures,
             }
-            found[recipe, len(averaged), seed]["date"] = latest(
-                [found[recipe, len(averaged), seed][name] for name in ("dev", "test")]
-            )
             order = sorted(found, key=lambda key: (list(RECIPES).index(key[0]), *key[1:]))
             ordered = [found[key] for key in order]
             write(Which.RECIPES, "each recipe's bundle by its own policy", "recipes", ordered)
@@ -189,7 +188,7 @@ def write(which: Which, what: str, file: str, runs: list[dict[str, Any]]) -> Non
     write_results(file, what, command, {"date": latest(runs), "runs": runs})
 
 
-def latest(runs: list[dict[str, Any]]) -> str:
+def latest(runs: Iterable[Mapping[str, Any]]) -> str:
     """The day of the latest of several measurements."""
     return max(str(run["date"]) for run in runs)
 

@@ -400,7 +400,7 @@ def resolve_labels(spec: str) -> LabelSet:
     if spec.lower().endswith((".yaml", ".yml")):
         return read_label_file(Path(spec))
     if "," not in spec and "،" not in spec and "，" not in spec and "、" not in spec:
-        close = difflib.get_close_matches(spec.casefold(), scheme_names(), n=1)
+        close = difflib.get_close_matches(spec.casefold()[:100], scheme_names(), n=1)
         meant = f"Did you mean '{close[0]}'? " if close else ""
         raise LabelError(
             f"'{spec}' is neither a label scheme, nor a YAML file, nor a list of labels.",

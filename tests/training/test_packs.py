@@ -20,6 +20,7 @@ from sentixrl.training.packs import pack_questions
 from sentixrl.training.questions import Mined, Question
 
 from ..conftest import MakeModel
+from ..engines.test_local_scores import write_foreign
 from .small import MINED, TALK, all_questions, ask, dialogue, recipe, run_alone, run_packed
 
 CPU = torch.device("cpu")
@@ -105,32 +106,14 @@ def test_so_they_do_in_both_variants(base: Path, variant: Variant) -> None:
 
 
 def test_so_they_do_where_layers_look_back_a_few_tokens(make_model: MakeModel) -> None:
-    from transformers import MistralConfig, MistralForCausalLM
-
-    folder = make_model(seed=5)
-    torch.manual_seed(0)
-    config = MistralConfig(
-        vocab_size=420, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=8, sliding_window=6,
-        eos_token_id=1, max_position_embeddings=512, initializer_range=0.3,
-    )  # fmt: skip
-    MistralForCausalLM(config).save_pretrained(folder)
-    compare(folder)
+    compare(write_foreign(make_model, "Mistral", head_dim=8, sliding_window=6))
 
 
 def test_so_they_do_where_values_are_narrower_than_keys(make_model: MakeModel) -> None:
-    from transformers import DeepseekV3Config, DeepseekV3ForCausalLM
-
-    folder = make_model(seed=5)
-    torch.manual_seed(0)
-    config = DeepseekV3Config(
-        vocab_size=420, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=4, q_lora_rank=12, kv_lora_rank=10,
-        qk_rope_head_dim=4, qk_nope_head_dim=8, v_head_dim=6, first_k_dense_replace=2,
-        eos_token_id=1, max_position_embeddings=512, initializer_range=0.3,
-    )  # fmt: skip
-    DeepseekV3ForCausalLM(config).save_pretrained(folder)
-    compare(folder)
+    narrow = {"qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 6}
+    ranks = {"q_lora_rank": 12, "kv_lora_rank": 10, "num_key_value_heads": 4}
+    dense = {"first_k_dense_replace": 2}
+    compare(write_foreign(make_model, "DeepseekV3", **narrow, **ranks, **dense))
 
 
 def test_so_they_do_through_an_adapter(make_model: MakeModel, float32: None) -> None:

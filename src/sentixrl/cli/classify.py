@@ -105,7 +105,7 @@ def classify(
 ) -> int:
     """Tell the emotion of every turn."""
     dialogues = _read(files or [], text, format, encoding, columns)
-    from sentixrl.cli.options import build_classifier, notes
+    from sentixrl.cli.options import build_classifier, say_notes
 
     with waiting("loading the model"):
         classifier = build_classifier(
@@ -125,8 +125,7 @@ def classify(
             dtype=dtype,
             bits=bits,
         )
-    for note in notes(classifier, context):
-        errors().print(f"[yellow]Note:[/] {note}", highlight=False)
+    say_notes(classifier, context)
     if json_output:
         return _print_json(classifier, dialogues)
     return _print_tables(classifier, dialogues, show)

@@ -145,7 +145,7 @@ def evaluate(
     whole, neutral = _load(dataset, data, wanted, task, switches, labels)
 
     def open_classifier() -> Classifier:
-        from sentixrl.cli.options import build_classifier, notes
+        from sentixrl.cli.options import build_classifier, say_notes
 
         classifier = build_classifier(
             model=model,
@@ -166,8 +166,7 @@ def evaluate(
             reproducible=not fast,
         )
         if baseline is None:
-            for note in notes(classifier, context):
-                errors().print(f"[yellow]Note:[/] {note}", highlight=False)
+            say_notes(classifier, context)
         return classifier.with_labels(whole.label_set)
 
     if predictions is not None:

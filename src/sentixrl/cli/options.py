@@ -9,6 +9,7 @@ from typing import Literal
 import typer
 
 from sentixrl.classifier import Classifier, load
+from sentixrl.cli.console import errors
 from sentixrl.context.templates import templates
 from sentixrl.errors import MissingDependencyError
 from sentixrl.negotiation.negotiator import VoiceName
@@ -18,8 +19,13 @@ NEGOTIATING = ("rounds", "agreements", "gate")
 """Options that say how a model negotiates."""
 
 
-def notes(classifier: Classifier, context: typer.Context) -> list[str]:
-    """What a user should know of how options and model meet, a sentence each."""
+def say_notes(classifier: Classifier, context: typer.Context) -> None:
+    """Tell what a user should know of how options and model meet."""
+    for note in _notes(classifier, context):
+        errors().print(f"[yellow]Note:[/] {note}", highlight=False)
+
+
+def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
     if classifier.negotiation.enabled:
         own = classifier.bundle
         if own.trained and not own.negotiate:

@@ -19,8 +19,6 @@ from sentixrl.errors import InputError
 from sentixrl.formats.characters import name_fault, nearest, shown, unix_lines
 from sentixrl.formats.source import MAX_BYTES
 
-"""The largest file that is read, in bytes."""
-
 MISSING = "missing_data"
 """The code of errors that say a file is not there."""
 

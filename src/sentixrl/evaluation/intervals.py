@@ -240,6 +240,5 @@ def few_clusters(number: int) -> str | None:
         return None
     return (
         f"The items stand in only {number} cluster{'s' * (number != 1)}; with fewer than "
-        f"{FEW_CLUSTERS}, "
-        "intervals and p-values are too rough to rely on."
+        f"{FEW_CLUSTERS}, intervals and p-values are too rough to rely on."
     )

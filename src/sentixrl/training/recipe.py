@@ -303,8 +303,9 @@ class Recipe(_Part):
         shared = {"labels": content["labels"]}
 
         def whole(part: object) -> object:
-            own = isinstance(part, Mapping) and part.get("dataset") == CUSTOM
-            return {**shared, **part} if own and isinstance(part, Mapping) else part
+            if isinstance(part, Mapping) and part.get("dataset") == CUSTOM:
+                return {**shared, **part}
+            return part
 
         parts = {
             key: [whole(part) for part in content[key]]

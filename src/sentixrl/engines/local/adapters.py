@@ -6,13 +6,12 @@ Only plain LoRA is merged here; whatever else PEFT knows is left to PEFT, whole.
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from sentixrl.engines.local.llama import read_object
 from sentixrl.errors import ModelError
 
 # What an adapter's configuration may set and still be pairs of matrices added to weights. What
@@ -65,7 +64,10 @@ def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
     Raises:
         ModelError: Its weights cannot be read.
     """
-    config = _read_config(adapter / "adapter_config.json")
+    path = adapter / "adapter_config.json"
+    config = read_object(path)
+    if config is None:
+        raise ModelError(f"{path} cannot be read as an adapter's configuration.")
     plain = (
         config.get("peft_type") == "LORA"
         and config.get("bias", "none") == "none"
@@ -78,7 +80,7 @@ def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not (type(rank) is int and rank > 0 and isinstance(alpha, int | float)):
         raise ModelError(
-            f"{adapter / 'adapter_config.json'} says no rank ('r') and 'lora_alpha' to scale by.",
+            f"{path} says no rank ('r') and 'lora_alpha' to scale by.",
             hint="Save the adapter anew with PEFT's save_pretrained.",
         )
     wrong = next((name for name, (a, b) in pairs.items() if not _fit(a, b)), None)
@@ -89,16 +91,6 @@ def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
 
 def _fit(down: torch.Tensor, up: torch.Tensor) -> bool:
     return down.ndim == up.ndim == 2 and up.shape[1] == down.shape[0]
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        config = None
-    if not isinstance(config, dict):
-        raise ModelError(f"{path} cannot be read as an adapter's configuration.")
-    return config
 
 
 def _read_pairs(adapter: Path) -> Pairs | None:

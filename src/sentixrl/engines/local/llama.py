@@ -264,18 +264,23 @@ def _frequencies(shape: LlamaShape) -> torch.Tensor:
     return stretched
 
 
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; ``None`` where there is none to be read."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's ``config.json``.
 
     Raises:
         ModelError: The folder is not a model.
     """
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        config = None
-    if not isinstance(config, dict):
+    config = read_object(folder / "config.json")
+    if config is None:
         raise ModelError(
             f"{folder} is not a model: it has no readable config.json.",
             hint="Give a folder saved by transformers, or a hub id.",

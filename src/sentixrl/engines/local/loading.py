@@ -6,7 +6,6 @@ decoder; everything else, and whatever needs quantising, takes transformers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,13 @@ from sentixrl.engines.local.framing import (
     read_tokenizer,
 )
 from sentixrl.engines.local.hardware import choose_device, choose_dtype
-from sentixrl.engines.local.llama import LlamaDecoder, LlamaShape, read_config, read_weights
+from sentixrl.engines.local.llama import (
+    LlamaDecoder,
+    LlamaShape,
+    read_config,
+    read_object,
+    read_weights,
+)
 from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
 from sentixrl.trie import PackBudget
 
@@ -98,7 +103,7 @@ def engine_around(
         ModelError: The folder lacks what is needed.
     """
     config = read_config(folder)
-    settings = _read_json(folder / "tokenizer_config.json")
+    settings = read_object(folder / "tokenizer_config.json") or {}
     text = _text(folder, config, settings)
     return LocalEngine(
         name,
@@ -204,7 +209,7 @@ def _decoder(
 def _text(folder: Path, config: dict[str, Any], settings: dict[str, Any]) -> Text:
     tokenizer = read_tokenizer(folder)
     ends: set[int] = set()
-    declared = _read_json(folder / "generation_config.json").get("eos_token_id")
+    declared = (read_object(folder / "generation_config.json") or {}).get("eos_token_id")
     for value in (declared, config.get("eos_token_id")):
         ends.update(value if isinstance(value, list) else [value] if value is not None else [])
     token = tokenizer.token_to_id(_content(settings.get("eos_token")))
@@ -273,11 +278,3 @@ def _content(token: object) -> str:
     if isinstance(token, dict):
         return str(token.get("content", ""))
     return token if isinstance(token, str) else ""
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
