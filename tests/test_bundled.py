@@ -152,6 +152,7 @@ def test_the_trained_default_reads_what_the_untrained_model_misses(
 
     assert trained.bundle.trained
     assert trained.engine.name == "sentixrl-135m"
+    assert sentixrl.load("default").engine.name == "sentixrl-135m"
     assert not trained.negotiation.correct_priors
     assert right(trained) > right(model) + 2
 

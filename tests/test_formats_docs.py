@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from sentixrl.dialogue import Dialogue
-from sentixrl.formats import Format, dialogue_json, read_dialogue_json, read_dialogues
+from sentixrl.formats import (
+    Format,
+    csv_header,
+    dialogue_csv,
+    dialogue_json,
+    read_dialogue_json,
+    read_dialogues,
+)
 from sentixrl.formats.tables import usual_headers
 
 PAGE = (Path(__file__).parents[1] / "docs" / "formats.md").read_text("utf-8")
@@ -44,6 +51,11 @@ def test_result_example() -> None:
     result = json.loads(example("result"))
     again = dialogue_json(*read_dialogue_json(result))
     assert json.dumps(again) == json.dumps(result)
+
+
+def test_the_example_of_rows_is_that_result() -> None:
+    result = read_dialogue_json(json.loads(example("result")))
+    assert csv_header() + dialogue_csv(*result) == example("rows")
 
 
 @pytest.mark.parametrize("role", ["text", "speaker", "dialogue", "label", "id"])

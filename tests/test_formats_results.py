@@ -24,7 +24,9 @@ from sentixrl.prediction import (
     Verdict,
 )
 
-DIALOGUE = Dialogue("d1", (Utterance("You came back!", "Anna", gold="joy"), Utterance("…", None)))
+DIALOGUE = Dialogue(
+    "d1", (Utterance("You came back!", "Anna", gold="joy", id="u7"), Utterance("…", None))
+)
 ROUNDS = (
     Round(
         1,
@@ -65,6 +67,7 @@ def test_the_object_is_exactly_the_published_one() -> None:
         "utterances": [
             {
                 "index": 0,
+                "id": "u7",
                 "speaker": "Anna",
                 "text": "You came back!",
                 "label": "joy",
@@ -102,6 +105,7 @@ def test_the_object_is_exactly_the_published_one() -> None:
             },
             {
                 "index": 1,
+                "id": None,
                 "speaker": None,
                 "text": "…",
                 "label": None,
@@ -196,7 +200,9 @@ rounds = st.lists(
 
 @st.composite
 def results(draw: st.DrawFn) -> tuple[Dialogue, DialoguePrediction]:
-    turns = tuple(draw(st.lists(st.builds(Utterance, text=names, speaker=maybe), max_size=4)))
+    turns = tuple(
+        draw(st.lists(st.builds(Utterance, text=names, speaker=maybe, id=maybe), max_size=4))
+    )
     items = []
     for index in range(len(turns)):
         status = draw(st.sampled_from(Status))

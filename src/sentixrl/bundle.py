@@ -30,6 +30,8 @@ LABELS_FILE = "labels.yaml"
 SCHEMA = 1
 RELEASE = "sentixrl-135m"
 """The trained model that comes along."""
+RELEASE_NAMES = ("default", RELEASE)
+"""What it may be called."""
 
 
 def release_folder() -> Path:

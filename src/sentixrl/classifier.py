@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sentixrl.bundle import BUNDLE_FILE, RELEASE, ModelBundle, release_folder
+from sentixrl.bundle import BUNDLE_FILE, RELEASE_NAMES, ModelBundle, release_folder
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.retrieval import ContextBuilder, ContextOptions
 from sentixrl.context.window import HistoryWindow
@@ -219,7 +219,7 @@ def _same(one: LabelSet, other: LabelSet) -> bool:
 def _bundle(model: str | Path | Engine | None) -> ModelBundle:
     from sentixrl.engines.local.bundled import DEFAULT
 
-    if model is None or model == RELEASE:
+    if model is None or model in RELEASE_NAMES:
         return ModelBundle.load(release_folder())
     if model == DEFAULT.name:
         # Its discriminator was never trained to judge, so it negotiates only when asked. It was

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from sentixrl.context.retrieval import ContextOptions
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
+from sentixrl.formats import read_dialogues
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.negotiator import NegotiationOptions
 from sentixrl.negotiation.protocol import Rules
@@ -34,7 +36,7 @@ __all__ = ["make_shell"]
 TALK = "Ann: You kept the letter?\nBob: All these years.\n\nWe walked home.\n"
 KEYS = ["schema", "id", "language", "model", "template", "utterances"]
 UTTERANCE_KEYS = [
-    "index", "speaker", "text", "label", "status", "confidence", "probabilities", "fallback",
+    "index", "id", "speaker", "text", "label", "status", "confidence", "probabilities", "fallback",
     "dropped_turns", "error", "negotiation",
 ]  # fmt: skip
 Classify = Callable[..., Answer]
@@ -148,6 +150,73 @@ def test_json_is_exactly_what_is_published(classify: Classify, shell: Shell, tal
     assert [entry["text"] for entry in second["utterances"]] == ["We walked home."]
     broken = {**first, "utterances": [{**first["utterances"][0], "status": "sure"}]}
     assert not conforms(broken, schema, schema)
+
+
+def test_csv_is_a_row_a_turn_and_reads_back(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, scripted(Roles([always("joy")]), enabled=False))
+    turns = [
+        {"id": "u1", "speaker": "Ann", "text": 'She said "no",\nand left.'},
+        {"text": "\u4f60\u597d"},
+    ]
+    source = tmp_path / "talk.json"
+    source.write_text(json.dumps({"id": "hall", "utterances": turns}))
+    answer = shell("classify", source, "--csv")
+    assert (answer.code, answer.err) == (0, "")
+    first, second = csv.DictReader(io.StringIO(answer.out))
+    assert list(first) == [
+        "dialogue_id", "index", "utterance_id", "speaker", "text", "label", "status",
+        "confidence", "fallback", "error",
+    ]  # fmt: skip
+    assert first | {"confidence": "", "fallback": ""} == {
+        "dialogue_id": "hall", "index": "0", "utterance_id": "u1", "speaker": "Ann",
+        "text": turns[0]["text"], "label": "joy", "status": "single", "confidence": "",
+        "fallback": "", "error": "",
+    }  # fmt: skip
+    assert 0 < float(first["confidence"]) <= 1
+    assert (second["index"], second["utterance_id"], second["speaker"]) == ("1", "", "")
+
+    written = tmp_path / "answers.csv"
+    written.write_text(answer.out, "utf-8")
+    [again] = read_dialogues(written)
+    assert again.id == "hall"
+    assert [(turn.text, turn.speaker, turn.gold, turn.id) for turn in again] == [
+        (turn["text"], turn.get("speaker"), "joy", turn.get("id")) for turn in turns
+    ]
+
+
+def test_a_turn_that_fails_is_a_row_of_csv(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, scripted(Roles([Failure("timeout", "No answer.")])))
+    answer = shell("classify", "--text", "Well.", "--csv")
+    assert answer.code == 2
+    [row] = csv.DictReader(io.StringIO(answer.out))
+    assert (row["status"], row["label"], row["error"]) == ("error", "", "No answer.")
+
+
+def test_csv_on_a_terminal_has_no_controls(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, scripted(Roles([always("joy")])))
+    command = ("classify", "--text", "red \x1b[31m csi \x9b31m", "--csv")
+    assert "\x1b[31m" in shell(*command).out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert not set(shell(*command).out) & {"\x1b", "\x9b"}
+
+
+def test_one_kind_of_data_at_a_time(shell: Shell) -> None:
+    assert "exclude each other" in shell.refuses("classify", "--text", "Well.", "--json", "--csv")
+
+
+def test_messages_share_a_table(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, scripted(Roles([always("joy")])))
+    lines = [f"Message {number}." for number in range(1, 46)]
+    answer = shell("classify", "-", stdin="\n\n".join(lines).encode())
+    assert answer.code == 0
+    assert answer.out.count("confidence") == 2  # forty rows a table
+    assert "dialogue " not in answer.out
+    rows = [line.split() for line in answer.out.splitlines() if "Message" in line]
+    assert [row[:3] for row in rows] == [
+        [str(number), "Message", f"{number}."] for number in range(1, 46)
+    ]
 
 
 def test_the_input_schema_is_published_too(shell: Shell) -> None:
@@ -331,7 +400,7 @@ def use(monkeypatch: pytest.MonkeyPatch, classifier: Classifier) -> None:
     monkeypatch.setattr("sentixrl.cli.options.build_classifier", lambda **_: classifier)
 
 
-@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
 def test_ctrl_c_leaves_what_is_done(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, form: Sequence[str]
 ) -> None:

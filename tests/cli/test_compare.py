@@ -67,7 +67,8 @@ def refused(result: Result, kind: type[SentixError]) -> SentixError:
 def test_two_runs(compare: Compare) -> None:
     output = compare("a1", "b1").output
     assert "a1 → b1" in output
-    for word in ("accuracy", "weighted-F1", "macro-F1", "permutation", "McNemar", "independent"):
+    words = ("accuracy", "weighted-F1", "macro-F1", "95% interval", "permutation", "McNemar")
+    for word in (*words, "independent"):
         assert word in output
     for label in DATA.label_set.names:
         assert label in output

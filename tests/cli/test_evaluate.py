@@ -104,7 +104,7 @@ def test_a_model_is_measured_logged_and_said(
     assert result.exit_code == 0, result.output
     assert "3 dialogues (of 8, drawn with seed 0), 12 utterances" in result.output
     assert "it is logged in results/ledger.jsonl" in result.output
-    for name in ("weighted-F1", "macro-F1", "accuracy", "coverage", "outlier as wrong", "ECE"):
+    for name in ("weighted-F1", "macro-F1", "accuracy", "coverage", "ECE"):
         assert name in result.output
     assert "utterances/s" in result.output
 
@@ -321,6 +321,15 @@ def test_probabilities_of_predictions_are_used(evaluate: Evaluate) -> None:
     calibration = metrics("run")["calibration"]
     assert calibration["proposal"]["ece"] == pytest.approx(0.3)
     assert calibration["answer"]["mean_confidence"] == pytest.approx(0.7)
+
+
+def test_predictions_without_ids_are_found_by_their_index(evaluate: Evaluate) -> None:
+    header = ("dialogue_id", "index", "utterance_id", "label")
+    rows = [(dialogue, turn, "", label) for dialogue, turn, label in gold_rows()]
+    Path("theirs.csv").write_text(table(header, rows))
+    result = evaluate("--predictions", "theirs.csv", "--out", "run")
+    assert result.exit_code == 0, result.output
+    assert metrics("run")["accuracy"]["value"] == 1
 
 
 def changed(row: int, column: int, value: object) -> str:

@@ -45,6 +45,7 @@ def test_the_file_of_a_scheme_is_a_model_for_ones_own(shell: Shell, tmp_path: Pa
 def test_ones_own_are_shown_as_they_are_read(shell: Shell, tmp_path: Path) -> None:
     answer = shell("labels", "calm, [bold]curious[/], annoyed")
     assert answer.code == 0
+    assert not {"polarity", "meaning"} & set(answer.out.split())  # there is none to show
     assert "[bold]curious[/]" in answer.out
     own = tmp_path / "own.yaml"
     own.write_text(

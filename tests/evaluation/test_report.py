@@ -76,7 +76,12 @@ def answered(
 
 def talk(name: str, golds: Sequence[str | None], items: Sequence[Prediction], text: str) -> Pair:
     turns = tuple(
-        Utterance(f"{text} {place}", speaker="ليلى" if place % 2 else "Ann", gold=gold)
+        Utterance(
+            f"{text} {place}",
+            speaker="ليلى" if place % 2 else "Ann",
+            gold=gold,
+            id=f"{name}-{place}",
+        )
         for place, gold in enumerate(golds)
     )
     prediction = DialoguePrediction(name, "en", "model <m>", "1 (abc)", tuple(items))
@@ -162,6 +167,9 @@ def test_a_page_stands_alone_and_nothing_runs_in_it(negotiated: bool, scores: bo
     assert "<script" not in report.markdown
     names = {picture.name for picture in report.pictures}
     assert ("negotiation" in names) is negotiated
+    assert ("What negotiation did" in report.html) is negotiated
+    assert ("## What negotiation did" in report.markdown) is negotiated
+    assert report.markdown.count("| confidence of the answer |") == (negotiated and scores)
     assert ({"reliability", "risk_coverage"} <= names) is scores
     for name in names:
         assert f"](pictures/{name}.svg)" in report.markdown
@@ -194,6 +202,12 @@ def test_the_numbers_are_those_of_the_metrics() -> None:
     title = ET.fromstring(report.pictures[0].standalone)
     words = [element.text for element in title.iter() if element.tag.endswith("text")]
     assert {"anger", "joy", "neutral", "no label", "57", "43"} <= set(words)
+
+
+def test_a_mistake_is_found_again_in_the_data() -> None:
+    report = rendered(a_run())
+    assert "Dialogue d0, turn 3 (utterance d0-2)." in report.markdown
+    assert "turn 3 (utterance <bdi>d0-2</bdi>)" in report.html
 
 
 def test_what_was_run_is_told_whole() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -30,17 +30,27 @@ from sentixrl.cli.arguments import (
     VoiceOption,
     WindowOption,
 )
-from sentixrl.cli.console import answers, errors
+from sentixrl.cli.console import answers, errors, printable
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
-from sentixrl.formats import Columns, dialogue_json, read_dialogues, read_text
-from sentixrl.prediction import Status
+from sentixrl.formats import (
+    Columns,
+    csv_header,
+    dialogue_csv,
+    dialogue_json,
+    read_dialogues,
+    read_text,
+)
+from sentixrl.prediction import DialoguePrediction, Status
 
 if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
 
+Pair = tuple[Dialogue, DialoguePrediction]
+
 EXIT_ITEM_ERRORS = 2
+MESSAGES_A_TABLE = 40
 _CONTROLS = re.compile("[\x7f-\x9f]")  # json.dumps leaves these raw
 
 
@@ -89,6 +99,9 @@ def classify(
     json_output: Annotated[
         bool, typer.Option("--json", help="One JSON object a dialogue, a line each.")
     ] = False,
+    csv_output: Annotated[
+        bool, typer.Option("--csv", help="A table in CSV, one row a turn.")
+    ] = False,
     show: Annotated[
         Show | None, typer.Option(help="Add the record of the negotiation to the table.")
     ] = None,
@@ -104,6 +117,8 @@ def classify(
     bits: BitsOption = None,
 ) -> int:
     """Tell the emotion of every turn."""
+    if json_output and csv_output:
+        raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
     dialogues = _read(files or [], text, format, encoding, columns)
     from sentixrl.cli.options import build_classifier, say_notes
 
@@ -126,8 +141,8 @@ def classify(
             bits=bits,
         )
     say_notes(classifier, context)
-    if json_output:
-        return _print_json(classifier, dialogues)
+    if json_output or csv_output:
+        return _print_data(classifier, dialogues, csv=csv_output)
     return _print_tables(classifier, dialogues, show)
 
 
@@ -161,10 +176,15 @@ def _read(
     return dialogues
 
 
-def _print_json(classifier: Classifier, dialogues: Sequence[Dialogue]) -> int:
+def _print_data(classifier: Classifier, dialogues: Sequence[Dialogue], *, csv: bool) -> int:
     failed = False
+    if csv:
+        _echo_csv(csv_header())
     for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
-        typer.echo(_json_line(dialogue_json(dialogue, result)))
+        if csv:
+            _echo_csv(dialogue_csv(dialogue, result))
+        else:
+            typer.echo(_json_line(dialogue_json(dialogue, result)))
         failed = failed or any(item.status is Status.ERROR for item in result.items)
     return EXIT_ITEM_ERRORS if failed else 0
 
@@ -176,12 +196,23 @@ def _json_line(content: dict[str, Any]) -> str:
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
+def _echo_csv(rows: str) -> None:
+    """Print rows in UTF-8: as they are into a file, without controls on a terminal."""
+    if sys.stdout.isatty():
+        rows = "".join(f"{printable(row)}\n" for row in rows.splitlines())
+    typer.echo(rows.encode(), nl=False)
+
+
 def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: Show | None) -> int:
-    from sentixrl.cli.table import dialogue_table, header, item_errors, negotiation_view
+    from sentixrl.cli.table import (
+        dialogue_table,
+        header,
+        item_errors,
+        messages_table,
+        negotiation_view,
+    )
 
-    view = dialogue_table if show is None else negotiation_view
-
-    console = answers()
+    console, labels = answers(), classifier.label_set
     console.print(header(classifier), highlight=False)
     if show is not None and not classifier.negotiation.enabled:
         errors().print(
@@ -189,10 +220,30 @@ def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: S
             "generator; --negotiate makes the model negotiate all the same.",
             highlight=False,
         )
+    view = dialogue_table if show is None else negotiation_view
+    messages = show is None and len(dialogues) > 1 and max(map(len, dialogues)) == 1
     failures = 0
-    for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
-        console.print(view(dialogue, result, classifier.label_set))
-        for line in item_errors(result):
+    done = follow(dialogues, classifier.predict_many(dialogues))
+    for batch in _batches(done, MESSAGES_A_TABLE if messages else 1):
+        console.print(messages_table(batch, labels) if messages else view(*batch[0], labels))
+        for line in (line for _, result in batch for line in item_errors(result)):
             errors().print(line, highlight=False)
             failures += 1
     return EXIT_ITEM_ERRORS if failures else 0
+
+
+def _batches(pairs: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
+    """``size`` pairs at a time; whatever stops the work, what is done comes out before."""
+    batch: list[Pair] = []
+    try:
+        for pair in pairs:
+            batch.append(pair)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except (Exception, KeyboardInterrupt):
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sentixrl.cli.console import answers, errors
+from sentixrl.cli.console import answers, errors, new_table
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.evaluation.comparison import Comparison, PairComparison, Pairs, compare_systems
 from sentixrl.evaluation.intervals import Interval, Resampling, few_clusters
@@ -58,17 +57,18 @@ def compare(
         name: [_items(folder, records[folder]) for folder in group]
         for name, group in systems.items()
     }
+    how = Resampling(seed=seed)
     found = compare_systems(
         loaded,
         labels,
         which=answer,
         pairs=Pairs.ALL if every_pair else Pairs.FIRST,
-        how=Resampling(seed=seed),
+        how=how,
     )
     if json_output:
         typer.echo(json.dumps({"answer": answer.value, **found.as_dict()}, ensure_ascii=False))
         return
-    _print(found, answer, answers())
+    _print(found, answer, f"{how.level:.0%} interval", answers())
     if any(pair.mcnemar is not None for pair in found.pairs):
         errors().print(f"[yellow]Note:[/] {ONE_SEED}", highlight=False)
     for name in _lone(found):
@@ -156,7 +156,7 @@ def _items(folder: Path, identity: Record) -> list[Item]:
     return items_of(entries)
 
 
-def _print(found: Comparison, answer: Answer, console: Console) -> None:
+def _print(found: Comparison, answer: Answer, interval: str, console: Console) -> None:
     console.print(
         f"{found.n:,} items in {found.n_clusters:,} clusters; {answer.value} answers; differences "
         "are second minus first, in points.",
@@ -167,7 +167,7 @@ def _print(found: Comparison, answer: Answer, console: Console) -> None:
         console.print(f"Note: {rough}", highlight=False)
     several = len(found.pairs) > 1
     for pair in found.pairs:
-        console.print(_metrics(pair, several))
+        console.print(_metrics(pair, interval, several))
         if pair.mcnemar is not None:
             console.print(
                 f"McNemar: {pair.mcnemar.only_first:,} right in the first alone, "
@@ -176,22 +176,18 @@ def _print(found: Comparison, answer: Answer, console: Console) -> None:
                 "dialogue are not: its p tends to be too small.",
                 highlight=False,
             )
-        console.print(_classes(pair))
+        console.print(_classes(pair, interval))
 
 
-def _metrics(pair: PairComparison, several: bool) -> Table:
-    table = Table(
+def _metrics(pair: PairComparison, interval: str, several: bool) -> Table:
+    table = new_table(
         title=escape(f"{pair.first} → {pair.second}"),
-        title_justify="left",
         caption=f"p: {pair.test}" + ("; Holm over the pairs" if several else ""),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
     )
     table.add_column("")
     for name in ("first", "second", "difference"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("interval", no_wrap=True)
+    table.add_column(interval, no_wrap=True)
     for name in ("p", "p (Holm)")[: 2 if several else 1]:
         table.add_column(name, justify="right", no_wrap=True)
     for metric in pair.metrics:
@@ -208,16 +204,11 @@ def _metrics(pair: PairComparison, several: bool) -> Table:
     return table
 
 
-def _classes(pair: PairComparison) -> Table:
-    table = Table(
-        title="F1 by class (intervals not adjusted)",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+def _classes(pair: PairComparison, interval: str) -> Table:
+    table = new_table("F1 by class (intervals not adjusted)")
     table.add_column("")
     table.add_column("difference", justify="right", no_wrap=True)
-    table.add_column("interval", no_wrap=True)
+    table.add_column(interval, no_wrap=True)
     for name, difference in pair.per_class.items():
         table.add_row(escape(name), _signed(difference.value), _span(difference))
     return table

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import unicodedata
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 # Embeddings, overrides and isolates: unclosed, they would turn round the rest of a line.
 _TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
@@ -21,6 +23,20 @@ def answers() -> Console:
 def errors() -> Console:
     """The console for progress, notices and errors."""
     return Console(stderr=True, soft_wrap=True)
+
+
+def new_table(title: str | None = None, caption: str | None = None) -> Table:
+    """A table as all commands print them: rules under the headings, nothing around."""
+    return Table(
+        title=title,
+        title_justify="left",
+        caption=caption,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        collapse_padding=True,
+    )
 
 
 def printable(text: str) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sentixrl.cli.arguments import SwitchOption, read_switches
+from sentixrl.cli.console import new_table
 from sentixrl.datasets.check import Finding, State
 from sentixrl.datasets.check import check as check_folder
 from sentixrl.datasets.fetch import Fetched
@@ -33,14 +34,13 @@ _MARKS = {State.FINE: "✓", State.DIFFERS: "≠", State.MISSING: "–", State.B
 @app.command("list")
 def list_() -> None:
     """List the known data sets."""
-    table = _table("name", "languages", "tasks", "splits", "unit", "fetch")
+    table = _table("name", "languages", "tasks", "splits", "fetch")
     for entry in REGISTRY.values():
         table.add_row(
             entry.name,
             _few(entry.languages),
             ", ".join(entry.tasks),
             ", ".join(entry.splits),
-            entry.group_kind,
             _fetched(entry),
         )
     _console().print(table)
@@ -142,11 +142,13 @@ def _console() -> Console:
     return Console(emoji=False, markup=False, highlight=False)
 
 
-def _table(first: str, *others: str, title: str | None = None) -> Table:
-    table = Table(title=title)
+def _table(first: str, *others: str, numbers: Sequence[str] = (), title: str = "") -> Table:
+    table = new_table(title or None)
     table.add_column(first, no_wrap=True)
     for heading in others:
         table.add_column(heading, overflow="fold")
+    for heading in numbers:
+        table.add_column(heading, justify="right")
     return table
 
 
@@ -192,9 +194,12 @@ def _value(value: str | bool) -> str:
 
 
 def _sizes(entry: DatasetInfo) -> Table:
-    table = _table("split", "labelled utterances", "dialogues", "groups", title="published sizes")
+    headings = ["labelled utterances", "dialogues"]
+    if any(count.groups is not None for count in entry.expected.values()):
+        headings.append("groups")
+    table = _table("split", numbers=headings, title="published sizes")
     for split, count in entry.expected.items():
-        sizes = (count.utterances, count.dialogues, count.groups)
+        sizes = (count.utterances, count.dialogues, count.groups)[: len(headings)]
         table.add_row(split, *(_number(size) for size in sizes))
     return table
 
@@ -204,13 +209,15 @@ def _number(value: int | None) -> str:
 
 
 def _findings(findings: Sequence[Finding]) -> Table:
-    table = _table("", "split", "part", "task", "found", "published", "dialogues", "left out")
+    parts = ["part"] if any(finding.part for finding in findings) else []
+    numbers = ("found", "published", "dialogues", "left out")
+    table = _table("", "split", *parts, "task", numbers=numbers)
     for finding in findings:
         dataset, expected = finding.dataset, finding.expected
         table.add_row(
             _MARKS[finding.state],
             finding.split,
-            finding.part,
+            *([finding.part] if parts else []),
             finding.task,
             _number(dataset.rows) if dataset else finding.state.value,
             _number(expected.utterances) if expected else "",
@@ -250,7 +257,7 @@ def _refuse(entry: DatasetInfo, path: Path, findings: Sequence[Finding]) -> None
 
 
 def _shared(result: Overlap, n: int) -> Table:
-    table = Table(title=f"what {result.train} shares with each")
+    table = new_table(f"what {result.train} shares with each")
     table.add_column("")
     for part in result.parts:
         table.add_column(part.name, justify="right", overflow="fold")

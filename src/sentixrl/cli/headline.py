@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from sentixrl.cli.console import new_table
 from sentixrl.datasets.dataset import titled
+from sentixrl.evaluation.calibration_report import one_probability
 
 if TYPE_CHECKING:
     from sentixrl.runs import RunFolder
@@ -21,7 +22,7 @@ def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Table:
     data = identity["data"]
     what = titled(data["dataset"], data["split"], data["variant"])
     title = f"{identity['model']['name']} on {what}, {data['task']}"
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = new_table(escape(title))
     table.add_column("")
     table.add_column("%", justify="right")
     table.add_column(f"{metrics['level']:.0%} interval", no_wrap=True)
@@ -32,7 +33,6 @@ def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Table:
         table.caption = f"{metrics['n']:,} utterances scored; {speed:,.1f} utterances/s"
     else:
         table.caption = f"{metrics['n']:,} utterances scored"
-    table.caption_justify = "left"
     return table
 
 
@@ -49,12 +49,13 @@ def headline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, An
     for name, found in (metrics.get("graded") or {}).items():
         kind, classes = name.split("_")
         rows.append((f"{'Acc' if kind == 'acc' else 'F1'}-{classes} (CH-SIMS)", found))
-    rows += [
-        ("coverage (a label without force)", metrics["coverage"]),
-        ("weighted-F1, outlier as wrong", metrics["outlier_as_wrong"]["weighted_f1"]),
-    ]
+    rows.append(("coverage (a label without force)", metrics["coverage"]))
+    if metrics["coverage"]["value"] != 1:
+        wrong = metrics["outlier_as_wrong"]["weighted_f1"]
+        rows.append(("weighted-F1, outlier as wrong", wrong))
     calibration = metrics["calibration"] or {}
-    for part, what in (("proposal", "first posterior"), ("answer", "confidence")):
+    parts = [("proposal", "first posterior"), ("answer", "confidence")]
+    for part, what in parts[one_probability(calibration) :]:
         if calibration.get(part):
             rows.append((f"ECE of the {what}", {"value": calibration[part]["ece"]}))
     return rows

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from sentixrl.cli.console import answers, printable
+from sentixrl.cli.console import answers, new_table, printable
 from sentixrl.context.templates import template_languages
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names, scheme_text
@@ -37,7 +37,7 @@ def labels(
 
 
 def _overview() -> Table:
-    table = Table(box=None, pad_edge=False)
+    table = new_table()
     table.add_column("scheme", style="bold", no_wrap=True)
     table.add_column("labels", justify="right")
     table.add_column("names")
@@ -48,17 +48,18 @@ def _overview() -> Table:
 
 
 def _details(label_set: LabelSet) -> Table:
-    languages = [code for code in template_languages() if _shown_in(label_set, code)]
-    table = Table(box=None, pad_edge=False, title=None)
+    columns: dict[str, list[str]] = {"polarity": [label.polarity or "" for label in label_set]}
+    for code in template_languages():
+        if _shown_in(label_set, code):
+            columns[code] = [label.word(code) for label in label_set]
+    columns["meaning"] = [printable(label.glosses.get("en", "")) for label in label_set]
+    told = {heading: cells for heading, cells in columns.items() if any(cells)}
+    table = new_table()
     table.add_column(escape(printable(label_set.name)), style="bold", no_wrap=True)
-    table.add_column("polarity")
-    for code in languages:
-        table.add_column(code)
-    table.add_column("meaning")
-    for label in label_set:
-        words = [escape(label.word(code)) for code in languages]
-        gloss = escape(printable(label.glosses.get("en", "")))
-        table.add_row(escape(label.name), label.polarity or "", *words, gloss)
+    for heading in told:
+        table.add_column(heading, overflow="fold")
+    for label, *cells in zip(label_set, *told.values(), strict=True):
+        table.add_row(escape(label.name), *map(escape, cells))
     return table
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from sentixrl.bundle import RELEASE, release_folder
-from sentixrl.cli.console import answers, errors
+from sentixrl.cli.console import answers, errors, new_table
 from sentixrl.engines.local import bundled
 from sentixrl.errors import ModelError
 
@@ -21,7 +21,7 @@ NameArgument = Annotated[str, typer.Argument(help="A name that 'list' gives.")]
 @app.command("list")
 def list_() -> None:
     """List the models that 'install' can install."""
-    table = Table(box=None, pad_edge=False)
+    table = new_table()
     for column in ("name", "parameters", "licence", "download", "on disk", "installed"):
         table.add_column(column, no_wrap=True)
     for model in bundled.BUNDLED.values():

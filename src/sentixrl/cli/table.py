@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sentixrl.classifier import Classifier
-from sentixrl.cli.console import printable
+from sentixrl.cli.console import new_table, printable
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Round, Status, Verdict
@@ -47,25 +46,44 @@ def dialogue_table(
     dialogue: Dialogue, result: DialoguePrediction, label_set: LabelSet
 ) -> RenderableType:
     """The dialogue's turns with their emotions."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    turns = zip(dialogue, result.items, strict=True)
+    rows = [(str(item.index + 1), turn, item, result.language) for turn, item in turns]
+    return Group(_title(dialogue, result), _table(rows, label_set), "")
+
+
+def messages_table(
+    pairs: Sequence[tuple[Dialogue, DialoguePrediction]], label_set: LabelSet
+) -> RenderableType:
+    """Many dialogues of one turn each, a row a dialogue."""
+    rows = [
+        (printable(dialogue.id), turn, item, result.language)
+        for dialogue, result in pairs
+        for turn, item in zip(dialogue, result.items, strict=True)
+    ]
+    return Group(_table(rows, label_set), "")
+
+
+def _table(rows: Sequence[tuple[str, Utterance, Prediction, str]], label_set: LabelSet) -> Table:
+    """A row for each name, utterance, answer and language."""
+    table = new_table()
     table.add_column("#", justify="right", style="dim", no_wrap=True)
-    speakers = any(turn.speaker for turn in dialogue)
+    speakers = any(turn.speaker for _, turn, _, _ in rows)
     if speakers:
         table.add_column("speaker", no_wrap=True, max_width=SPEAKER_WIDTH)
     table.add_column("text", overflow="fold", ratio=1)
     for name in ("emotion", "confidence", "status"):
         table.add_column(name, no_wrap=True)
-    for turn, item in zip(dialogue, result.items, strict=True):
+    for name, turn, item, language in rows:
         who = [Text(_speaker(turn))] if speakers else []
         table.add_row(
-            str(item.index + 1),
+            Text(name),
             *who,
             _said(turn, item),
-            _emotion(item, label_set, result.language),
+            _emotion(item, label_set, language),
             _bar(item.confidence),
             Text(*_STATUS[item.status]),
         )
-    return Group(_title(dialogue, result), table, "")
+    return table
 
 
 def negotiation_view(
@@ -159,6 +177,6 @@ def _bar(confidence: float | None) -> Text:
     if confidence is None:
         return Text("–", style="dim")
     filled = round(confidence * BAR)
-    return Text.assemble(
-        ("█" * filled, "cyan"), ("░" * (BAR - filled), "dim"), f" {confidence:4.0%}"
-    )
+    # Only what is certain is 100%.
+    share = ">99%" if 0.995 <= confidence < 1 else f"{confidence:.0%}"
+    return Text.assemble(("█" * filled, "cyan"), ("░" * (BAR - filled), "dim"), f" {share:>4}")

@@ -7,7 +7,7 @@ whether that label is right. Where there is neither, there is no report.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -46,6 +46,12 @@ def calibration_report(
         "answer": _of_confidences(with_confidence) if with_confidence else None,
         "risk_coverage": _risk_coverage(items, by_confidence=bool(with_confidence)),
     }
+
+
+def one_probability(report: Mapping[str, Any]) -> bool:
+    """Whether ``proposal`` and ``answer`` judge the same numbers, as without negotiation."""
+    proposal, answer = report.get("proposal"), report.get("answer")
+    return bool(proposal and answer and proposal["reliability"] == answer["reliability"])
 
 
 def _of_posteriors(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> dict[str, Any]:

@@ -102,8 +102,12 @@ class _Reader:
 
     def __init__(self, dataset: Dataset, first: Row) -> None:
         self._labels: LabelSet = dataset.label_set
-        self._by_id = UTTERANCE in first.cells
-        if not self._by_id and INDEX not in first.cells:
+        indexed = INDEX in first.cells
+        # What --csv prints has both columns, the first of them empty where the data has no ids.
+        self._by_id = bool(first.cells.get(UTTERANCE, "").strip()) or (
+            UTTERANCE in first.cells and not indexed
+        )
+        if not self._by_id and not indexed:
             raise InputError(
                 f"{first.place.file}, line 1: there is neither a column '{UTTERANCE}' nor a "
                 f"column '{INDEX}'.",

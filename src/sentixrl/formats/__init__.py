@@ -2,6 +2,7 @@
 
 from sentixrl.formats.objects import dialogue_object
 from sentixrl.formats.reading import Format, read_dialogues, read_text
+from sentixrl.formats.result_rows import csv_header, dialogue_csv
 from sentixrl.formats.results import dialogue_json, read_dialogue_json, utterance_json
 from sentixrl.formats.schema import input_schema, output_schema
 from sentixrl.formats.source import MAX_BYTES
@@ -11,6 +12,8 @@ __all__ = [
     "MAX_BYTES",
     "Columns",
     "Format",
+    "csv_header",
+    "dialogue_csv",
     "dialogue_json",
     "dialogue_object",
     "input_schema",

@@ -79,6 +79,7 @@ class UtteranceResult(BaseModel):
     model_config = ConfigDict(title="Utterance")
 
     index: int = Field(ge=0, description="Position in the dialogue, counted from 0.")
+    id: str | None = Field(description="The source's own identifier; null if it has none.")
     speaker: str | None
     text: str
     label: str | None = Field(description="Null for the statuses outlier, invalid and error.")
@@ -140,6 +141,7 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
     probabilities = item.probabilities
     return {
         "index": item.index,
+        "id": utterance.id,
         "speaker": utterance.speaker,
         "text": utterance.text,
         "label": item.label,
@@ -172,8 +174,8 @@ def _round_json(entry: Round) -> dict[str, Any]:
 def read_dialogue_json(payload: Mapping[str, Any]) -> tuple[Dialogue, DialoguePrediction]:
     """The inverse of :func:`dialogue_json`, for reopening results.
 
-    What the object does not hold comes back empty: gold labels, utterance ids, the dialogue's
-    own language and group, log-probabilities. Keys that are not known are left alone.
+    What the object does not hold comes back empty: gold labels, the dialogue's own language and
+    group, log-probabilities. Keys that are not known are left alone.
 
     Raises:
         InputError: It is not such an object, or an entry contradicts itself.
@@ -187,7 +189,9 @@ def read_dialogue_json(payload: Mapping[str, Any]) -> tuple[Dialogue, DialoguePr
             f"This is not a result object: at '{place}', {detail['msg'].lower()}.",
             hint=f"Results are what --json prints, with 'schema': {SCHEMA_VERSION}.",
         ) from None
-    turns = tuple(Utterance(entry.text, speaker=entry.speaker) for entry in result.utterances)
+    turns = tuple(
+        Utterance(entry.text, speaker=entry.speaker, id=entry.id) for entry in result.utterances
+    )
     items = tuple(_prediction(at, entry) for at, entry in enumerate(result.utterances))
     return Dialogue(result.id, turns), DialoguePrediction(
         result.id, result.language, result.model, result.template, items

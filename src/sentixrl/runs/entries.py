@@ -4,7 +4,7 @@ Contract: a line is the ``--json`` object of the dialogue (:mod:`sentixrl.format
 what evaluation needs added beside its keys, so that whoever reads the one reads the other:
 
 - the dialogue's ``group`` (and ``cluster``, the unit of resampling) and ``dialogue_language``;
-- an utterance's ``gold``, ``utterance_id`` and ``metadata``, where it has them;
+- an utterance's ``gold`` and ``metadata``, where it has them;
 - ``log_probs`` of each proposal and judgement, ``agree_log_prob``: lists in the order of the
   line's ``labels``, ``null`` where there is none, ``"-inf"`` for a probability of zero;
 - ``chunk``: which dialogues were computed together, in how many seconds and tokens.
@@ -116,8 +116,6 @@ def _labels(prediction: DialoguePrediction) -> tuple[str, ...]:
 
 def _facts(turn: Utterance) -> dict[str, Any]:
     facts: dict[str, Any] = {"gold": turn.gold}
-    if turn.id is not None:
-        facts["utterance_id"] = turn.id
     if turn.metadata:
         facts["metadata"] = dict(turn.metadata)
     return facts
@@ -127,7 +125,6 @@ def _turn(turn: Utterance, raw: Mapping[str, Any]) -> Utterance:
     return replace(
         turn,
         gold=raw.get("gold"),
-        id=raw.get("utterance_id"),
         metadata=dict(raw.get("metadata") or {}),
     )
 

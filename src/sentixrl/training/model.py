@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from sentixrl.bundle import ModelBundle, release_folder, settled
+from sentixrl.bundle import RELEASE_NAMES, ModelBundle, release_folder, settled
 from sentixrl.engines.local._hf import TransformersDecoder, load_model, quiet, steer
 from sentixrl.engines.local.adapters import read_lora
 from sentixrl.engines.local.engine import LocalEngine
@@ -26,8 +26,6 @@ from sentixrl.training.processes import on_main, own_device
 from sentixrl.training.recipe import Recipe
 
 CPU = torch.device("cpu")
-DEFAULT_START = "default"
-"""What a recipe calls the model that comes along."""
 MERGE_FIRST = "Set 'method: full', which merges it first."
 
 
@@ -101,7 +99,7 @@ def start_folder(recipe: Recipe) -> Path | None:
     """The bundle that training goes on from."""
     if recipe.start is None:
         return None
-    return release_folder() if recipe.start == DEFAULT_START else Path(recipe.start)
+    return release_folder() if recipe.start in RELEASE_NAMES else Path(recipe.start)
 
 
 def start_adapter(recipe: Recipe) -> Path | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sentixrl.evaluation.calibration_report import one_probability
 from sentixrl.evaluation.report import numbers
 from sentixrl.evaluation.report.drawing import Picture
 from sentixrl.evaluation.report.flow import Flow, Pair, flow, table
@@ -67,7 +68,6 @@ class Content:
     changes: Table
     steps: Sequence[str]
     flow: list[tuple[str, Sequence[int]]]
-    costs: list[str]
     slices: Table
     mistakes: list[Mistake]
     mistakes_note: str
@@ -94,7 +94,7 @@ def content(
         summary=_summary(metrics, label_set, level, dialogues=len(pairs)),
         headlines=_headlines(metrics),
         warnings=list(metrics["warnings"]),
-        facts=run_facts(run, pairs, metrics, label_set),
+        facts=[*run_facts(run, pairs, metrics, label_set), *_cost(metrics, run)],
         commands=commands(run),
         record=all_else(run),
         level=level,
@@ -110,7 +110,6 @@ def content(
         changes=_changes(metrics) if found.total else [],
         steps=found.steps,
         flow=table(found),
-        costs=[] if run.get("identity", {}).get("kind") == "predictions" else _costs(metrics),
         slices=_slices(metrics),
         mistakes=(wrong := mistakes(pairs)),
         mistakes_note=_mistakes_note(wrong, pairs),
@@ -222,7 +221,10 @@ def _per_class(metrics: Mapping[str, Any]) -> Table:
 def _calibration(metrics: Mapping[str, Any]) -> Table:
     found = metrics["calibration"] or {}
     rows: Table = []
-    for key, name in (("answer", "confidence of the answer"), ("proposal", "first posterior")):
+    parts = [("answer", "confidence of the answer"), ("proposal", "first posterior")]
+    if one_probability(found):
+        parts = [("proposal", "confidence")]
+    for key, name in parts:
         if one := found.get(key):
             brier, nll = one.get("brier"), one.get("nll")
             rows.append(
@@ -267,7 +269,7 @@ def _risk_note(metrics: Mapping[str, Any]) -> str:
 
 def _negotiation(metrics: Mapping[str, Any], found: Flow) -> str:
     if not found.total:
-        return "Nothing was negotiated in this run: every first answer stood."
+        return ""
     effect = metrics["negotiation"]
     changes, gain = effect["changes"], effect["gains"]["weighted_f1"]
     text = (
@@ -323,7 +325,9 @@ def _changes(metrics: Mapping[str, Any]) -> Table:
     ]
 
 
-def _costs(metrics: Mapping[str, Any]) -> list[str]:
+def _cost(metrics: Mapping[str, Any], run: Mapping[str, Any]) -> list[Fact]:
+    if run.get("identity", {}).get("kind") == "predictions":  # reading them cost nothing
+        return []
     effect = metrics["negotiation"]
     costs = []
     if spent := effect["tokens"]:
@@ -336,7 +340,7 @@ def _costs(metrics: Mapping[str, Any]) -> list[str]:
             f"{numbers.decimal(spent['total'], 1)} seconds for the annotated utterances, "
             f"{numbers.decimal(spent['mean'], 3)} an utterance"
         )
-    return costs
+    return [("cost", "; ".join(costs))] if costs else []
 
 
 def _slices(metrics: Mapping[str, Any]) -> Table:

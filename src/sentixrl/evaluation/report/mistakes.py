@@ -48,6 +48,7 @@ class Mistake:
     Attributes:
         dialogue_id: Where it stands.
         number: Which turn it is, from 1.
+        utterance_id: The source's own name for it, where it has another.
         gold: The annotated label.
         answer: The forced answer, if any.
         score: Its confidence or posterior, if there is one.
@@ -60,6 +61,7 @@ class Mistake:
 
     dialogue_id: str
     number: int
+    utterance_id: str | None
     gold: str
     answer: str | None
     score: float | None
@@ -108,6 +110,7 @@ def _mistake(dialogue: Dialogue, answer: Prediction) -> Mistake:
     return Mistake(
         dialogue_id=dialogue.id,
         number=answer.index + 1,
+        utterance_id=target.id if target.id != str(answer.index + 1) else None,
         gold=gold,
         answer=forced(answer),
         score=score_of(answer),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sentixrl.evaluation.calibration_report import one_probability
 from sentixrl.evaluation.confusion import Floats
 from sentixrl.evaluation.report.drawing import (
     BLUE,
@@ -200,7 +201,7 @@ def reliability(
         plot.text(0.6, 0.61, "calibrated", color=MUTED, size=_SMALL, ha="center", **tilted)
         for key, title, colour, marker, line in _CURVES:
             curve = found.get(key)
-            if not curve or (key == "proposal" and _same_curve(curve, found.get("answer"))):
+            if not curve or (key == "proposal" and one_probability(found)):
                 continue
             bins = curve["reliability"]
             plot.plot(
@@ -220,11 +221,6 @@ def reliability(
         below.yaxis.set_major_locator(_few_ticks())
         below.grid(axis="x")
         return finished(figure, "reliability", "Reliability diagram: accuracy against confidence")
-
-
-def _same_curve(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
-    """Without negotiation an answer's confidence is its posterior: one line says it."""
-    return other is not None and one["reliability"] == other["reliability"]
 
 
 def _few_ticks() -> Any:  # noqa: ANN401

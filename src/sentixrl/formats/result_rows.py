@@ -1,0 +1,63 @@
+"""The rows that ``--csv`` prints: an utterance a row, for spreadsheets and data frames.
+
+Contract: the columns are :data:`COLUMNS`, an empty cell is ``None``, and a cell holds what was
+said as it was said. The rows read back as dialogues (:mod:`sentixrl.formats.tables`), and score as
+anybody's predictions do where every utterance has a label.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from sentixrl.dialogue import Dialogue
+from sentixrl.formats.results import DECIMALS
+from sentixrl.prediction import DialoguePrediction
+
+COLUMNS = (
+    "dialogue_id",
+    "index",
+    "utterance_id",
+    "speaker",
+    "text",
+    "label",
+    "status",
+    "confidence",
+    "fallback",
+    "error",
+)
+
+
+def csv_header() -> str:
+    """The line that names the columns, with its line end."""
+    return _lines([COLUMNS])
+
+
+def dialogue_csv(dialogue: Dialogue, prediction: DialoguePrediction) -> str:
+    """The rows of one dialogue, each with its line end."""
+    return _lines(_rows(dialogue, prediction))
+
+
+def _rows(
+    dialogue: Dialogue, prediction: DialoguePrediction
+) -> Iterator[tuple[str | int | float | None, ...]]:
+    for turn, item in zip(dialogue, prediction.items, strict=True):
+        yield (
+            dialogue.id,
+            item.index,
+            turn.id,
+            turn.speaker,
+            turn.text,
+            item.label,
+            item.status.value,
+            None if item.confidence is None else round(item.confidence, DECIMALS),
+            item.fallback,
+            item.error.message if item.error else None,
+        )
+
+
+def _lines(rows: Iterable[Iterable[object]]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows(rows)
+    return written.getvalue()
