@@ -162,7 +162,7 @@ def changed(path: list[str | int], value: object) -> dict[str, Any]:
     ("path", "value", "message"),
     [
         (["schema"], 2, "at 'schema', input should be 1"),
-        (["model"], ..., "at 'model', field required"),
+        (["model"], ..., "at 'model', it is missing"),
         (["utterances", 0, "status"], "sure", "at 'utterances.0.status', input should be"),
         (["utterances", 1, "text"], 5, "at 'utterances.1.text'"),
         (["utterances", 1, "index"], 0, "Entry 1 .* its index is 0, not 1"),

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.templates import templates
 from sentixrl.context.window import HistoryWindow
-from sentixrl.errors import ModelError
+from sentixrl.errors import ModelError, fault_words
 from sentixrl.labels import LabelSet, read_label_file
 
 BUNDLE_FILE = "bundle.json"
@@ -189,7 +189,8 @@ class ModelBundle:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the top level"
             raise ModelError(
-                f"{path} is not a model bundle: at '{place}': {first['msg']}."
+                f"{path} is not a model bundle: at '{place}': "
+                f"{fault_words(first['type'], first['msg'])}."
             ) from None
         adapter = folder / ADAPTER_FOLDER if parsed.adapter else None
         if adapter is not None and not adapter.is_dir():

@@ -34,6 +34,33 @@ class SentixError(Exception):
         self.retryable = retryable
 
 
+_FAULTS = {
+    "extra_forbidden": "there is no such key",
+    "missing": "it is missing",
+    "model_type": "it needs keys and values",
+    "dict_type": "it needs keys and values",
+    "list_type": "it needs a list",
+    "string_type": "it needs text",
+    "bool_parsing": "it needs true or false",
+    "bool_type": "it needs true or false",
+    "float_type": "it needs a number",
+    "float_parsing": "it needs a number",
+    "int_type": "it needs a whole number",
+    "int_parsing": "it needs a whole number",
+    "int_from_float": "it needs a whole number",
+}
+
+
+def fault_words(kind: str, otherwise: str) -> str:
+    """What is wrong with a value in a file.
+
+    Args:
+        kind: The kind of fault, as pydantic calls it.
+        otherwise: Pydantic's own words, for kinds where they do not speak of its types.
+    """
+    return _FAULTS.get(kind, otherwise)
+
+
 class InputError(SentixError):
     """Text, transcripts, tables or data sets that cannot be read as they are."""
 

@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from sentixrl.errors import LabelError
+from sentixrl.errors import LabelError, fault_words
 
 Polarity = Literal["positive", "negative", "neutral", "ambiguous"]
 
@@ -297,16 +297,6 @@ class _Loader(UniqueKeys, yaml.BaseLoader):
     """Takes every scalar as the text it is (``no`` is a language and a label, not False)."""
 
 
-_COMPLAINTS = {
-    "extra_forbidden": "there is no such key",
-    "missing": "it is missing",
-    "model_type": "it must be a mapping of keys to values",
-    "dict_type": "it must be a mapping of keys to values",
-    "list_type": "it must be a list",
-    "string_type": "it must be text",
-}
-
-
 def _place(location: tuple[int | str, ...]) -> str:
     parts = (f"#{part + 1}" if isinstance(part, int) else part for part in location)
     return " ".join(parts) or "the top level"
@@ -326,7 +316,7 @@ def _parse_set(text: str, origin: str) -> LabelSet:
         raise LabelError(f"The label file {origin} is not valid YAML{_fault(error)}.") from None
     except ValidationError as error:
         first = error.errors()[0]
-        complaint = _COMPLAINTS.get(first["type"], first["msg"])
+        complaint = fault_words(first["type"], first["msg"])
         raise LabelError(
             f"The label file {origin} does not fit at '{_place(first['loc'])}': {complaint}.",
             hint="It needs 'name' and 'labels'; 'sentixrl labels meld-7 --yaml' prints an example.",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sentixrl.dialogue import Dialogue, Utterance
-from sentixrl.errors import InputError
+from sentixrl.errors import InputError, fault_words
 from sentixrl.formats.characters import shown
 from sentixrl.prediction import (
     DialoguePrediction,
@@ -185,8 +185,9 @@ def read_dialogue_json(payload: Mapping[str, Any]) -> tuple[Dialogue, DialoguePr
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         place = ".".join(shown(str(part)) for part in detail["loc"]) or "the top level"
+        said = fault_words(detail["type"], detail["msg"].lower())
         raise InputError(
-            f"This is not a result object: at '{place}', {detail['msg'].lower()}.",
+            f"This is not a result object: at '{place}', {said}.",
             hint=f"Results are what --json prints, with 'schema': {SCHEMA_VERSION}.",
         ) from None
     turns = tuple(

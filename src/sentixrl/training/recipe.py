@@ -26,7 +26,7 @@ from pydantic import (
 from sentixrl.context.templates import template_languages
 from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.registry import info, split_name, switch_value, task_name
-from sentixrl.errors import ConfigError, SentixError
+from sentixrl.errors import ConfigError, SentixError, fault_words
 from sentixrl.formats.characters import nearest
 from sentixrl.labels import MAX_FILE_BYTES, UniqueKeys, resolve_labels
 
@@ -414,29 +414,12 @@ def parse_recipe(content: object, origin: str) -> Recipe:
                 hint=f"Did you mean '{close}'?" if close else None,
             ) from None
         cause = first.get("ctx", {}).get("error")
-        plainly = _SAID.get(first["type"], first["msg"])
+        plainly = fault_words(first["type"], first["msg"])
         said, *hint = cause.args if isinstance(cause, ValueError) else (plainly,)
         at = f" at {where}" if where else ""
         raise ConfigError(
             f"The recipe {origin} does not fit{at}: {said}.", hint=hint[0] if hint else None
         ) from None
-
-
-_SAID = {
-    "missing": "it is missing",
-    "model_type": "it needs keys and values",
-    "dict_type": "it needs keys and values",
-    "list_type": "it needs a list",
-    "string_type": "it needs text",
-    "bool_parsing": "it needs true or false",
-    "bool_type": "it needs true or false",
-    "float_type": "it needs a number",
-    "float_parsing": "it needs a number",
-    "int_type": "it needs a whole number",
-    "int_parsing": "it needs a whole number",
-    "int_from_float": "it needs a whole number",
-}
-"""Kind of fault → what is said of it, where pydantic's own words speak of its types."""
 
 
 def _place(location: tuple[int | str, ...]) -> str:
