@@ -2,8 +2,9 @@
 
     python scripts/measure_losses.py --data ../shared/data
 
-Each is the recipe recipes/meld.yaml, the generator alone, one epoch. Trainings and run folders stay
-under ``--runs`` and go on where they were stopped; test is not looked at.
+Each is the recipe recipes/meld.yaml, the generator alone, one epoch. Losses that have their figures
+are left out, unless ``--again`` is given; trainings and run folders stay under ``--runs`` and go on
+where they were stopped; test is not looked at.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from recording import ROOT, run, write_results
+from recording import ROOT, read_results, run, today, write_results
 
 RECIPE = ROOT / "recipes" / "meld.yaml"
 LOSSES: dict[str, dict[str, Any]] = {
@@ -32,10 +33,13 @@ MINORITY = ("fear", "disgust")
 def main(
     data: Annotated[Path, typer.Option(help="Folder with a folder a data set.")],
     runs: Annotated[Path, typer.Option(help="Where trainings go.")] = Path("runs/losses"),
+    again: Annotated[bool, typer.Option("--again", help="Measure all anew.")] = False,
 ) -> None:
     """Train and measure one loss after the other."""
-    found = []
+    known = {} if again else {run["title"]: run for run in read_results("losses")["runs"]}
     for number, (title, loss) in enumerate(LOSSES.items()):
+        if title in known:
+            continue
         folder = runs / str(number)
         recipe = runs / f"{number}.yaml"
         recipe.parent.mkdir(parents=True, exist_ok=True)
@@ -43,8 +47,9 @@ def main(
         run("train", str(recipe), "--data", str(data), "--out", str(folder))
         on_dev = ("--dataset", "meld", "--data", str(data / "meld"), "--split", "dev", "--fast")
         run("evaluate", "--model", str(folder / "bundle"), *on_dev, "--out", str(folder / "dev"))
-        found.append({"title": title, "loss": loss, **_figures(folder / "dev")})
-        _write(found)
+        facts = {"title": title, "loss": loss, "date": today()}
+        known[title] = facts | _figures(folder / "dev")
+        _write([known[title] for title in LOSSES if title in known])
 
 
 def _recipe(loss: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +75,14 @@ def _write(found: list[dict[str, Any]]) -> None:
         "losses",
         "MELD, the generator alone, one epoch from the default model, seed 0",
         "python scripts/measure_losses.py --data ../shared/data",
-        {"dataset": "meld", "split": "dev", "seed": 0, "minority": MINORITY, "runs": found},
+        {
+            "date": max(run["date"] for run in found),
+            "dataset": "meld",
+            "split": "dev",
+            "seed": 0,
+            "minority": MINORITY,
+            "runs": found,
+        },
     )
 
 
