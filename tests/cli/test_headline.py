@@ -27,8 +27,8 @@ def rows(*, negotiated: bool) -> list[str]:
             fallback="calm",
             single="calm",
             # What two roles agree on is surer than the first answer was.
-            confidence=0.6 + 0.02 * number + 0.1 * negotiated,
-            probabilities={"calm": 0.6 + 0.02 * number, "upset": 0.4 - 0.02 * number},
+            confidence=round(0.6 + number / 49, 6) + 0.1 * negotiated,
+            probabilities={"calm": 0.6 + number / 49, "upset": 0.4 - number / 49},
             rounds=int(negotiated),
         )
         for number in range(12)

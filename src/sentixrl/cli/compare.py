@@ -167,7 +167,9 @@ def _print(found: Comparison, answer: Answer, interval: str, console: Console) -
         console.print(f"Note: {rough}", highlight=False)
     several = len(found.pairs) > 1
     for pair in found.pairs:
+        console.print()
         console.print(_metrics(pair, interval, several))
+        console.print()
         if pair.mcnemar is not None:
             console.print(
                 f"McNemar: {pair.mcnemar.only_first:,} right in the first alone, "
@@ -176,6 +178,8 @@ def _print(found: Comparison, answer: Answer, interval: str, console: Console) -
                 "dialogue are not: its p tends to be too small.",
                 highlight=False,
             )
+        # Not as the table's title, which would be broken at its width.
+        console.print("\nF1 by class (intervals not adjusted)", style="italic", highlight=False)
         console.print(_classes(pair, interval))
 
 
@@ -205,7 +209,7 @@ def _metrics(pair: PairComparison, interval: str, several: bool) -> Table:
 
 
 def _classes(pair: PairComparison, interval: str) -> Table:
-    table = new_table("F1 by class (intervals not adjusted)")
+    table = new_table()
     table.add_column("")
     table.add_column("difference", justify="right", no_wrap=True)
     table.add_column(interval, no_wrap=True)

@@ -7,6 +7,7 @@ whether that label is right. Where there is neither, there is no report.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -27,6 +28,8 @@ from sentixrl.evaluation.confusion import Floats, cluster_codes, gold_codes
 from sentixrl.evaluation.intervals import Resampling, json_number, mean_intervals
 from sentixrl.evaluation.items import Answer, Item
 from sentixrl.evaluation.risk_coverage import risk_coverage, thinned
+
+_SAME = 5e-4
 
 
 def calibration_report(
@@ -49,9 +52,15 @@ def calibration_report(
 
 
 def one_probability(report: Mapping[str, Any]) -> bool:
-    """Whether ``proposal`` and ``answer`` judge the same numbers, as without negotiation."""
+    """Whether ``proposal`` and ``answer`` judge the same numbers, as without negotiation.
+
+    What was stored is rounded, so the two differ in far decimals, and a few items in their bins.
+    """
     proposal, answer = report.get("proposal"), report.get("answer")
-    return bool(proposal and answer and proposal["reliability"] == answer["reliability"])
+    if not proposal or not answer or proposal["n"] != answer["n"]:
+        return False
+    measures = ("accuracy", "mean_confidence", "ece")
+    return all(math.isclose(proposal[key], answer[key], abs_tol=_SAME) for key in measures)
 
 
 def _of_posteriors(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> dict[str, Any]:
