@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from recording import ROOT, read_results, run, today, write_results
+from recording import ROOT, latest, read_results, run, today, write_results
 
 RECIPE = ROOT / "recipes" / "meld.yaml"
 LOSSES: dict[str, dict[str, Any]] = {
@@ -76,7 +76,7 @@ def _write(found: list[dict[str, Any]]) -> None:
         "MELD, the generator alone, one epoch from the default model, seed 0",
         "python scripts/measure_losses.py --data ../shared/data",
         {
-            "date": max(run["date"] for run in found),
+            "date": latest(found),
             "dataset": "meld",
             "split": "dev",
             "seed": 0,

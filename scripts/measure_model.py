@@ -13,14 +13,14 @@ folders stay under ``--runs`` and are resumed if this is stopped.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from recording import ROOT, read_results, run, write_results
+from recording import ROOT, latest, read_results, run, write_results
 
 TURNS = ROOT / "benchmarks" / "turns"
 METRICS = ("weighted_f1", "macro_f1", "accuracy")
@@ -186,11 +186,6 @@ def write(which: Which, what: str, file: str, runs: list[dict[str, Any]]) -> Non
     """Write what is known."""
     command = f"python scripts/measure_model.py {which.value} --data ../shared/data"
     write_results(file, what, command, {"date": latest(runs), "runs": runs})
-
-
-def latest(runs: Iterable[Mapping[str, Any]]) -> str:
-    """The day of the latest of several measurements."""
-    return max(str(run["date"]) for run in runs)
 
 
 def arguments(job: Job, data: Path, split: str) -> list[str]:

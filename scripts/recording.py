@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,11 @@ RESULTS = ROOT / "results"
 def today() -> str:
     """The date, in UTC."""
     return datetime.now(UTC).date().isoformat()
+
+
+def latest(runs: Iterable[Mapping[str, Any]]) -> str:
+    """The day of the latest of several measurements."""
+    return max(str(run["date"]) for run in runs)
 
 
 def write_results(name: str, what: str, command: str, facts: Mapping[str, Any]) -> None:

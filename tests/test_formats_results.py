@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +14,14 @@ from hypothesis import strategies as st
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
-from sentixrl.formats import dialogue_json, output_schema, read_dialogue_json
+from sentixrl.formats import (
+    csv_header,
+    dialogue_csv,
+    dialogue_json,
+    output_schema,
+    read_dialogue_json,
+)
+from sentixrl.formats.characters import unix_lines
 from sentixrl.formats.results import DialogueResult
 from sentixrl.prediction import (
     DialoguePrediction,
@@ -232,6 +242,20 @@ def results(draw: st.DrawFn) -> tuple[Dialogue, DialoguePrediction]:
 def test_results_reopen_as_they_were(result: tuple[Dialogue, DialoguePrediction]) -> None:
     stored = json.dumps(dialogue_json(*result), ensure_ascii=False)
     assert read_dialogue_json(json.loads(stored)) == result
+
+
+@given(results())
+def test_rows_of_csv_read_back_as_the_turns_they_are(
+    result: tuple[Dialogue, DialoguePrediction],
+) -> None:
+    dialogue, prediction = result
+    texts = ("said\rand left", "one,\r\ntwo", 'a "word"', "\u2028 x", "plain")
+    turns = tuple(replace(turn, text=text) for turn, text in zip(dialogue, texts, strict=False))
+    rows = csv_header() + dialogue_csv(replace(dialogue, utterances=turns), prediction)
+    found = list(csv.DictReader(io.StringIO(unix_lines(rows), newline="")))
+    assert [row["text"] for row in found] == [unix_lines(turn.text) for turn in turns]
+    assert [row["speaker"] for row in found] == [unix_lines(turn.speaker or "") for turn in turns]
+    assert [row["status"] for row in found] == [item.status.value for item in prediction.items]
 
 
 def test_reopening_keeps_what_the_object_holds() -> None:

@@ -104,8 +104,8 @@ class _Reader:
         self._labels: LabelSet = dataset.label_set
         indexed = INDEX in first.cells
         # What --csv prints has both columns, the first of them empty where the data has no ids.
-        self._by_id = bool(first.cells.get(UTTERANCE, "").strip()) or (
-            UTTERANCE in first.cells and not indexed
+        self._by_id = UTTERANCE in first.cells and not (
+            indexed and not first.cells[UTTERANCE].strip()
         )
         if not self._by_id and not indexed:
             raise InputError(

@@ -58,6 +58,11 @@ def _rows(
 
 
 def _lines(rows: Iterable[Iterable[object]]) -> str:
+    return "".join(map(_line, rows))
+
+
+def _line(row: Iterable[object]) -> str:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows(rows)
-    return written.getvalue()
+    # Only characters of the line's end are quoted, and a lone carriage return would end a row.
+    csv.writer(written, lineterminator="\r\n").writerow(row)
+    return written.getvalue().removesuffix("\r\n") + "\n"
