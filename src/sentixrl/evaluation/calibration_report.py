@@ -30,6 +30,7 @@ from sentixrl.evaluation.items import Answer, Item
 from sentixrl.evaluation.risk_coverage import risk_coverage, thinned
 
 _SAME = 5e-4
+"""How far a measure of one and the same probabilities is moved by their rounding."""
 
 
 def calibration_report(

@@ -19,16 +19,10 @@ from sentixrl.errors import InputError
 from sentixrl.evaluation.baselines.system import NO_TEMPLATE, UNKNOWN_LANGUAGE
 from sentixrl.evaluation.items import ItemKey
 from sentixrl.formats.characters import as_text, shown
+from sentixrl.formats.result_rows import CONFIDENCE, DIALOGUE, INDEX, LABEL, UTTERANCE
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 
-DIALOGUE, UTTERANCE, INDEX, LABEL, CONFIDENCE = (
-    "dialogue_id",
-    "utterance_id",
-    "index",
-    "label",
-    "confidence",
-)
 PROBABILITY = "p_"
 SUM_TOLERANCE = 0.01
 

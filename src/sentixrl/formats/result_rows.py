@@ -15,15 +15,23 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.formats.results import DECIMALS
 from sentixrl.prediction import DialoguePrediction
 
-COLUMNS = (
+DIALOGUE, INDEX, UTTERANCE, LABEL, CONFIDENCE = (
     "dialogue_id",
     "index",
     "utterance_id",
+    "label",
+    "confidence",
+)
+"""The columns that a file of predictions is read by."""
+COLUMNS = (
+    DIALOGUE,
+    INDEX,
+    UTTERANCE,
     "speaker",
     "text",
-    "label",
+    LABEL,
     "status",
-    "confidence",
+    CONFIDENCE,
     "fallback",
     "error",
 )
@@ -31,12 +39,12 @@ COLUMNS = (
 
 def csv_header() -> str:
     """The line that names the columns, with its line end."""
-    return _lines([COLUMNS])
+    return _line(COLUMNS)
 
 
 def dialogue_csv(dialogue: Dialogue, prediction: DialoguePrediction) -> str:
     """The rows of one dialogue, each with its line end."""
-    return _lines(_rows(dialogue, prediction))
+    return "".join(map(_line, _rows(dialogue, prediction)))
 
 
 def _rows(
@@ -55,10 +63,6 @@ def _rows(
             item.fallback,
             item.error.message if item.error else None,
         )
-
-
-def _lines(rows: Iterable[Iterable[object]]) -> str:
-    return "".join(map(_line, rows))
 
 
 def _line(row: Iterable[object]) -> str:
