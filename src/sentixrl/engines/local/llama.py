@@ -1,8 +1,9 @@
 """A decoder for models of Llama's architecture, written for packs.
 
-Contract: the same numbers as transformers' ``LlamaForCausalLM`` on the same weights. It exists
-for two reasons: it starts without importing transformers' modelling code (three seconds), and it
-computes a pack with fused projections and only the hidden states that are read.
+Contract: the same numbers as transformers' ``LlamaForCausalLM`` on the same weights, or its
+``Qwen2ForCausalLM``, which is Llama with biases on queries, keys and values. It exists for two
+reasons: it starts without importing transformers' modelling code (three seconds), and it computes
+a pack with fused projections and only the hidden states that are read.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from sentixrl.engines.local.attention import PackPlan, attend
 from sentixrl.engines.local.head import Head
 from sentixrl.errors import ModelError
 
+LLAMA, QWEN2 = "LlamaForCausalLM", "Qwen2ForCausalLM"
+
 
 @dataclass(frozen=True, slots=True)
 class LlamaShape:
@@ -36,16 +39,19 @@ class LlamaShape:
     context: int
     epsilon: float
     tied: bool
+    biased: bool
     rope: Mapping[str, Any]
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> LlamaShape | None:
         """Read a ``config.json``; ``None`` if the model is not of this architecture."""
+        kind = config.get("architectures")
         plain = (
-            config.get("architectures") == ["LlamaForCausalLM"]
+            kind in ([LLAMA], [QWEN2])
             and config.get("hidden_act") == "silu"
             and not config.get("attention_bias")
             and not config.get("mlp_bias")
+            and not (kind == [QWEN2] and config.get("use_sliding_window"))
             and config.get("quantization_config") is None
         )
         if not plain:
@@ -76,6 +82,7 @@ class LlamaShape:
             context=config["max_position_embeddings"],
             epsilon=config["rms_norm_eps"],
             tied=bool(config.get("tie_word_embeddings")),
+            biased=config["architectures"] == [QWEN2],
             rope=rope,
         )
         _frequencies(shape)  # what they lack is said here too
@@ -88,6 +95,7 @@ class _Layer:
 
     norm_in: torch.Tensor
     qkv: torch.Tensor
+    qkv_bias: torch.Tensor | None
     out: torch.Tensor
     norm_mlp: torch.Tensor
     gate_up: torch.Tensor
@@ -132,6 +140,9 @@ class LlamaDecoder:
                 _Layer(
                     norm_in=take(at + "input_layernorm.weight"),
                     qkv=take(*(f"{attn}{name}_proj.weight" for name in "qkv")),
+                    qkv_bias=take(*(f"{attn}{name}_proj.bias" for name in "qkv"))
+                    if shape.biased
+                    else None,
                     out=take(attn + "o_proj.weight"),
                     norm_mlp=take(at + "post_attention_layernorm.weight"),
                     gate_up=take(mlp + "gate_proj.weight", mlp + "up_proj.weight"),
@@ -178,6 +189,8 @@ class LlamaDecoder:
         shape = self.shape
         turned = shape.heads + shape.kv_heads
         torch.mm(self._norm(state, layer.norm_in, work.normed), layer.qkv.t(), out=work.qkv)
+        if layer.qkv_bias is not None:
+            work.qkv += layer.qkv_bias
         qkv = work.qkv.view(len(state), -1, shape.head_dim)
         _rotate(qkv[:, :turned], cos, sin, work.rotated)
         plan.store.write(index, plan.slots, work.rotated[:, shape.heads :], qkv[:, turned:])
@@ -215,11 +228,13 @@ def _check_shapes(shape: LlamaShape, weights: Mapping[str, torch.Tensor]) -> Non
         "down_proj": (hidden, wide),
     }
     for name, tensor in weights.items():
-        kind = name.removesuffix(".weight").rpartition(".")[2]
-        if name.endswith(".weight") and wanted.get(kind, tensor.shape) != tensor.shape:
+        stem, _, what = name.rpartition(".")
+        size = wanted.get(stem.rpartition(".")[2], tensor.shape)
+        size = size[:1] if what == "bias" else size
+        if what in ("weight", "bias") and size != tensor.shape:
             raise ModelError(
                 f"The model's tensor '{name}' has the shape {tuple(tensor.shape)}, where its "
-                f"config.json makes it {wanted[kind]}.",
+                f"config.json makes it {tuple(size)}.",
                 hint="Get the model's folder again.",
             )
 
