@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from recording import latest
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results.md"
 RESULTS = ROOT / "results"
@@ -114,13 +116,14 @@ def test_sets(content: Content) -> str:
 
 def recipes(content: Content) -> str:
     """What each recipe reaches, on dev and test, against TF-IDF on dev."""
-    head = ["recipe", "seeds", "dev weighted-F1", "over TF-IDF", "test weighted-F1",
+    head = ["data set", "base", "seeds", "dev weighted-F1", "over TF-IDF", "test weighted-F1",
             "test macro-F1", "test accuracy", "measured"]  # fmt: skip
     rows = []
-    kinds: dict[tuple[str, int], list[Content]] = {}
+    kinds: dict[tuple[str, str, int], list[Content]] = {}
     for run in content["runs"]:
-        kinds.setdefault((run["title"], len(run["averaged"])), []).append(run)
-    for (title, averaged), runs in kinds.items():
+        base = run["dev"]["identity"]["model"]["base"]
+        kinds.setdefault((run["title"], base, len(run["averaged"])), []).append(run)
+    for (title, base, averaged), runs in kinds.items():
         dev = mean(run["dev"]["weighted_f1"]["value"] for run in runs)
         floor = runs[0]["tfidf_dev_weighted_f1"]
         over = "–" if floor is None else signed(dev - floor)
@@ -128,7 +131,7 @@ def recipes(content: Content) -> str:
         test = [_over_seeds([run["test"][name] for run in runs])
                 for name in ("weighted_f1", "macro_f1", "accuracy")]  # fmt: skip
         seeds = f"mean weights of {averaged}" if averaged else str(len(runs))
-        rows.append([title, seeds, points(dev), over, *test, max(run["date"] for run in runs)])
+        rows.append([title, base, seeds, points(dev), over, *test, latest(runs)])
     how = f"Measured with `{content['command']}` on {content['machine']}: {content['what']}."
     return f"{table(head, rows)}\n\n{how}"
 

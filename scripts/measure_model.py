@@ -90,9 +90,11 @@ RECIPES = {
     "cped": Job("CPED, 13 emotions (zh), low-resource", "cped"),
     "ch_sims": Job("CH-SIMS v1, 3 sentiments (zh)", "ch_sims", "sentiment"),
 }
+LARGER = ("emorynlp", "emotiontalk", "cped")
+RECIPES |= {f"{name}-1.5b": RECIPES[name] for name in LARGER}
 """Recipe → what it is evaluated on."""
 DEV = {"cped": "lowres-dev"}
-"""Recipes whose dev split has another name."""
+"""Data sets whose dev split has another name."""
 
 
 class Which(StrEnum):
@@ -158,7 +160,7 @@ def measure_recipes(data: Path, runs: Path) -> None:
             seed, averaged = facts["recipe"]["seed"], facts.get("averaged", [])
             figures = {
                 name: measure(job, data, at / name, how, split)
-                for name, split in {"dev": DEV.get(recipe, "dev"), "test": "test"}.items()
+                for name, split in {"dev": DEV.get(job.dataset, "dev"), "test": "test"}.items()
             }
             found[recipe, len(averaged), seed] = {
                 "title": job.title,

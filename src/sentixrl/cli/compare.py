@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sentixrl.cli.console import answers, errors, new_table
+from sentixrl.cli.console import answers, errors, headed, new_table
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.evaluation.comparison import Comparison, PairComparison, Pairs, compare_systems
 from sentixrl.evaluation.intervals import Interval, Resampling, few_clusters
@@ -168,7 +168,9 @@ def _print(found: Comparison, answer: Answer, interval: str, console: Console) -
     several = len(found.pairs) > 1
     for pair in found.pairs:
         console.print()
-        console.print(_metrics(pair, interval, several))
+        note = f"p: {pair.test}" + ("; Holm over the pairs" if several else "")
+        metrics = _metrics(pair, interval, several)
+        console.print(headed(f"{pair.first} → {pair.second}", metrics, note))
         console.print()
         if pair.mcnemar is not None:
             console.print(
@@ -178,16 +180,12 @@ def _print(found: Comparison, answer: Answer, interval: str, console: Console) -
                 "dialogue are not: its p tends to be too small.",
                 highlight=False,
             )
-        # Not as the table's title, which would be broken at its width.
-        console.print("\nF1 by class (intervals not adjusted)", style="italic", highlight=False)
-        console.print(_classes(pair, interval))
+        console.print()
+        console.print(headed("F1 by class (intervals not adjusted)", _classes(pair, interval)))
 
 
 def _metrics(pair: PairComparison, interval: str, several: bool) -> Table:
-    table = new_table(
-        title=escape(f"{pair.first} → {pair.second}"),
-        caption=f"p: {pair.test}" + ("; Holm over the pairs" if several else ""),
-    )
+    table = new_table()
     table.add_column("")
     for name in ("first", "second", "difference"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import unicodedata
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 # Embeddings, overrides and isolates: unclosed, they would turn round the rest of a line.
 _TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
@@ -25,18 +26,15 @@ def errors() -> Console:
     return Console(stderr=True, soft_wrap=True)
 
 
-def new_table(title: str | None = None, caption: str | None = None) -> Table:
+def new_table() -> Table:
     """A table as all commands print them: rules under the headings, nothing around."""
-    return Table(
-        title=title,
-        title_justify="left",
-        caption=caption,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        collapse_padding=True,
-    )
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+
+
+def headed(title: str, table: Table, note: str = "") -> Group:
+    """A table with a line above it, and a line below; rich's own break at the table's width."""
+    notes = [Text(note, style="dim italic")] if note else []
+    return Group(Text(title, style="italic"), table, *notes)
 
 
 def printable(text: str) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sentixrl.cli.arguments import SwitchOption, read_switches
-from sentixrl.cli.console import new_table
+from sentixrl.cli.console import headed, new_table
 from sentixrl.datasets.check import Finding, State
 from sentixrl.datasets.check import check as check_folder
 from sentixrl.datasets.fetch import Fetched
@@ -59,7 +59,7 @@ def show(name: Annotated[str, typer.Argument(help="A name that 'list' gives.")])
     console = _console()
     console.print(table)
     if entry.expected:
-        console.print(_sizes(entry))
+        console.print(headed("published sizes", _sizes(entry)))
 
 
 @app.command()
@@ -126,7 +126,7 @@ def overlap(
         min_tokens=min_tokens,
     )
     console = _console()
-    console.print(_shared(result, ngram))
+    console.print(headed(f"what {result.train} shares with each", _shared(result, ngram)))
     share = len(result.drop) / max(result.dialogues, 1)
     console.print(
         f"To drop from {result.train}: {len(result.drop):,} of {result.dialogues:,} dialogues "
@@ -142,8 +142,8 @@ def _console() -> Console:
     return Console(emoji=False, markup=False, highlight=False)
 
 
-def _table(first: str, *others: str, numbers: Sequence[str] = (), title: str = "") -> Table:
-    table = new_table(title or None)
+def _table(first: str, *others: str, numbers: Sequence[str] = ()) -> Table:
+    table = new_table()
     table.add_column(first, no_wrap=True)
     for heading in others:
         table.add_column(heading, overflow="fold")
@@ -197,7 +197,7 @@ def _sizes(entry: DatasetInfo) -> Table:
     headings = ["labelled utterances", "dialogues"]
     if any(count.groups is not None for count in entry.expected.values()):
         headings.append("groups")
-    table = _table("split", numbers=headings, title="published sizes")
+    table = _table("split", numbers=headings)
     for split, count in entry.expected.items():
         sizes = (count.utterances, count.dialogues, count.groups)[: len(headings)]
         table.add_row(split, *(_number(size) for size in sizes))
@@ -257,7 +257,7 @@ def _refuse(entry: DatasetInfo, path: Path, findings: Sequence[Finding]) -> None
 
 
 def _shared(result: Overlap, n: int) -> Table:
-    table = new_table(f"what {result.train} shares with each")
+    table = new_table()
     table.add_column("")
     for part in result.parts:
         table.add_column(part.name, justify="right", overflow="fold")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-from rich.table import Table
+from rich.console import Group
 
-from sentixrl.cli.console import new_table
+from sentixrl.cli.console import headed, new_table
 from sentixrl.datasets.dataset import titled
 from sentixrl.evaluation.calibration_report import one_probability
 
@@ -16,24 +15,23 @@ if TYPE_CHECKING:
     from sentixrl.runs import RunFolder
 
 
-def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Table:
+def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Group:
     """The numbers to look at first, in percent."""
     identity = run.record["identity"]
     data = identity["data"]
     what = titled(data["dataset"], data["split"], data["variant"])
     title = f"{identity['model']['name']} on {what}, {data['task']}"
-    table = new_table(escape(title))
+    table = new_table()
     table.add_column("")
     table.add_column("%", justify="right")
     table.add_column(f"{metrics['level']:.0%} interval", no_wrap=True)
     for name, value in headline_rows(metrics):
         table.add_row(name, percent(value.get("value")), interval(value))
     speed = metrics["speed"]["utterances_per_second"]
+    note = f"{metrics['n']:,} utterances scored"
     if speed is not None and identity["kind"] != "predictions":
-        table.caption = f"{metrics['n']:,} utterances scored; {speed:,.1f} utterances/s"
-    else:
-        table.caption = f"{metrics['n']:,} utterances scored"
-    return table
+        note += f"; {speed:,.1f} utterances/s"
+    return headed(title, table, note)
 
 
 def headline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
