@@ -14,8 +14,6 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from recording import latest
-
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results.md"
 RESULTS = ROOT / "results"
@@ -131,7 +129,8 @@ def recipes(content: Content) -> str:
         test = [_over_seeds([run["test"][name] for run in runs])
                 for name in ("weighted_f1", "macro_f1", "accuracy")]  # fmt: skip
         seeds = f"mean weights of {averaged}" if averaged else str(len(runs))
-        rows.append([title, base, seeds, points(dev), over, *test, latest(runs)])
+        day = max(run["date"] for run in runs)
+        rows.append([title, base, seeds, points(dev), over, *test, day])
     how = f"Measured with `{content['command']}` on {content['machine']}: {content['what']}."
     return f"{table(head, rows)}\n\n{how}"
 
