@@ -132,7 +132,7 @@ def recipes(content: Content) -> str:
         day = max(run["date"] for run in runs)
         rows.append([title, base, seeds, points(dev), over, *test, day])
     how = f"Measured with `{content['command']}` on {content['machine']}: {content['what']}."
-    return f"{table(head, rows)}\n\n{how}"
+    return f"{table(head, rows, numbers_from=2)}\n\n{how}"
 
 
 def _over_seeds(found: list[Mapping[str, float | None]]) -> str:
