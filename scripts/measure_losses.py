@@ -3,8 +3,8 @@
     python scripts/measure_losses.py --data ../shared/data
 
 Each is the recipe recipes/meld.yaml, the generator alone, one epoch. Losses that have their figures
-are left out, unless ``--again`` is given; trainings and run folders stay under ``--runs`` and go on
-where they were stopped; test is not looked at.
+are left out; trainings and run folders stay under ``--runs`` and go on where they were stopped; to
+measure anew, remove both. Test is not looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from recording import ROOT, latest, read_results, run, today, write_results
+from recording import ROOT, answered_on, latest, read_results, run, write_results
 
 RECIPE = ROOT / "recipes" / "meld.yaml"
 LOSSES: dict[str, dict[str, Any]] = {
@@ -33,10 +33,9 @@ MINORITY = ("fear", "disgust")
 def main(
     data: Annotated[Path, typer.Option(help="Folder with a folder a data set.")],
     runs: Annotated[Path, typer.Option(help="Where trainings go.")] = Path("runs/losses"),
-    again: Annotated[bool, typer.Option("--again", help="Measure all anew.")] = False,
 ) -> None:
     """Train and measure one loss after the other."""
-    known = {} if again else {run["title"]: run for run in read_results("losses")["runs"]}
+    known = {run["title"]: run for run in read_results("losses")["runs"]}
     for number, (title, loss) in enumerate(LOSSES.items()):
         if title in known:
             continue
@@ -47,8 +46,7 @@ def main(
         run("train", str(recipe), "--data", str(data), "--out", str(folder))
         on_dev = ("--dataset", "meld", "--data", str(data / "meld"), "--split", "dev", "--fast")
         run("evaluate", "--model", str(folder / "bundle"), *on_dev, "--out", str(folder / "dev"))
-        facts = {"title": title, "loss": loss, "date": today()}
-        known[title] = facts | _figures(folder / "dev")
+        known[title] = {"title": title, "loss": loss, **_figures(folder / "dev")}
         _write([known[title] for title in LOSSES if title in known])
 
 
@@ -60,8 +58,11 @@ def _recipe(loss: dict[str, Any]) -> dict[str, Any]:
 
 def _figures(folder: Path) -> dict[str, Any]:
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    record = json.loads((folder / "run.json").read_text("utf-8"))
     recalls = [metrics["per_class"][name]["recall"]["value"] for name in MINORITY]
     return {
+        "date": answered_on(record),
+        "identity": record["identity"],
         "n": metrics["n"],
         "weighted_f1": metrics["weighted_f1"],
         "macro_f1": metrics["macro_f1"],

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from recording import ROOT, latest, read_results, run, write_results
+from recording import ROOT, answered_on, latest, read_results, run, write_results
 
 TURNS = ROOT / "benchmarks" / "turns"
 METRICS = ("weighted_f1", "macro_f1", "accuracy")
@@ -146,34 +146,46 @@ def main(
 
 
 def measure_recipes(data: Path, runs: Path) -> None:
-    """Every bundle that a recipe left in ``runs``, on dev and test."""
+    """Every bundle that a recipe left in ``runs``, on dev and test; each is written when known."""
     found = {
         (run["recipe"], len(run["averaged"]), run["seed"]): run
         for run in read_results("recipes")["runs"]
     }
-    floor = {run["dataset"]: run["dev_weighted_f1"] for run in read_results("tfidf")["runs"]}
+    floor = {
+        run["dataset"]: {"dev": run["dev_weighted_f1"], "test": run["weighted_f1"]["value"]}
+        for run in read_results("tfidf")["runs"]
+    }
     for recipe, job in RECIPES.items():
         for bundle in sorted((runs / recipe).glob("**/bundle")):
+            if bundle.parent.name == "bundle.part":  # broken off while it was made
+                continue
             how = ("--model", str(bundle), "--fast")
             at = runs / "recipes" / bundle.parent.relative_to(runs)
             facts = json.loads((bundle / "training.json").read_text("utf-8"))
             seed, averaged = facts["recipe"]["seed"], facts.get("averaged", [])
-            figures = {
-                name: measure(job, data, at / name, how, split)
-                for name, split in {"dev": DEV.get(job.dataset, "dev"), "test": "test"}.items()
-            }
-            found[recipe, len(averaged), seed] = {
+            key = recipe, len(averaged), seed
+            about = {
                 "title": job.title,
                 "recipe": recipe,
                 "seed": seed,
                 "averaged": averaged,
-                "tfidf_dev_weighted_f1": floor.get(job.dataset),
-                "date": latest(figures.values()),
-                **figures,
+                "tfidf": floor.get(job.dataset),
             }
-            order = sorted(found, key=lambda key: (list(RECIPES).index(key[0]), *key[1:]))
-            ordered = [found[key] for key in order]
-            write(Which.RECIPES, "each recipe's bundle by its own policy", "recipes", ordered)
+            dev = measure(job, data, at / "dev", how, DEV.get(job.dataset, "dev"))
+            earlier = found.get(key, {}).get("test")
+            if not (earlier and earlier["identity"]["model"] == dev["identity"]["model"]):
+                found[key] = about | {"date": dev["date"], "dev": dev, "test": None}
+                write_recipes(found)
+            test = measure(job, data, at / "test", how)
+            found[key] = about | {"date": latest([dev, test]), "dev": dev, "test": test}
+            write_recipes(found)
+
+
+def write_recipes(found: Mapping[tuple[str, int, int], dict[str, Any]]) -> None:
+    """Write what is known, in the order of the recipes."""
+    order = sorted(found, key=lambda key: (list(RECIPES).index(key[0]), *key[1:]))
+    what = "each recipe's bundle by its own policy"
+    write(Which.RECIPES, what, "recipes", [found[key] for key in order])
 
 
 def measure(
@@ -207,8 +219,7 @@ def headline(job: Job, folder: Path, split: str) -> dict[str, Any]:
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     record = json.loads((folder / "run.json").read_text("utf-8"))
     return {
-        # When it was answered: a finished run is only read again.
-        "date": record["sessions"][-1]["date"][:10],
+        "date": answered_on(record),
         "title": job.title,
         "dataset": Path(job.dataset).stem if job.dataset.endswith(".jsonl") else job.dataset,
         "task": job.task,

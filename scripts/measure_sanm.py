@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from measure_model import DEV, RECIPES, Job
 from recording import ROOT, today, write_results
 
 import sentixrl
@@ -39,9 +40,11 @@ def main(
     test: Annotated[bool, typer.Option(help="Look at test as well.")] = True,
 ) -> None:
     """Measure and write."""
+    job = RECIPES.get(dataset, Job(dataset, dataset))
+    splits = {"dev": DEV.get(dataset, "dev")} | ({"test": "test"} if test else {})
     parts = {
-        split: datasets.load(dataset, data / dataset, split)
-        for split in (("dev", "test") if test else ("dev",))
+        role: datasets.load(dataset, data / dataset, split, job.task, **job.switches)
+        for role, split in splits.items()
     }
     classifier = sentixrl.load(model, labels=parts["dev"].label_set)
     held = {split: _opinions(classifier, part.dialogues) for split, part in parts.items()}

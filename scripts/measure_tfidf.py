@@ -95,6 +95,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
     parser.add_argument("names", nargs="*", help="data sets; all if none", metavar="NAME")
     given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in RUNS]:
+        parser.error(f"there is no '{unknown[0]}'; there are {', '.join(RUNS)}")
     before = read_results("tfidf")
     # Earlier files had one date and one set of versions for all of their figures.
     shared = {key: before[key] for key in ("date", "versions") if key in before}
@@ -103,16 +105,16 @@ def main() -> None:
         found = known[name] = measure(name, given.data)
         log(found, found["date"])
         print(f"{name}: {100 * found['weighted_f1']['value']:.1f}, {found['settings']}", flush=True)
-    write_results(
-        "tfidf",
-        "TF-IDF (word 1-2-grams, char 1-4-grams) + logistic regression",
-        "python scripts/measure_tfidf.py --data ../shared/data",
-        {
-            "seed": 0,
-            "selected_on": "dev",
-            "runs": [known[name] for name in RUNS if name in known],
-        },
-    )
+        write_results(
+            "tfidf",
+            "TF-IDF (word 1-2-grams, char 1-4-grams) + logistic regression",
+            "python scripts/measure_tfidf.py --data ../shared/data",
+            {
+                "seed": 0,
+                "selected_on": "dev",
+                "runs": [known[one] for one in RUNS if one in known],
+            },
+        )
 
 
 if __name__ == "__main__":

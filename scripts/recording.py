@@ -24,6 +24,11 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
+def answered_on(record: Mapping[str, Any]) -> str:
+    """The day that a run was answered, by its ``run.json``; a finished one is only read again."""
+    return str(record["sessions"][-1]["date"][:10])
+
+
 def latest(runs: Iterable[Mapping[str, Any]]) -> str:
     """The day of the latest of several measurements."""
     return max(str(run["date"]) for run in runs)

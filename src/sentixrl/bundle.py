@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.templates import templates
 from sentixrl.context.window import HistoryWindow
+from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.errors import ModelError, fault_words
 from sentixrl.labels import LabelSet, read_label_file
 
@@ -40,8 +41,11 @@ def release_folder() -> Path:
 
 
 def settled(base: str) -> str:
-    """A base's name as bundles keep it: a folder is found again from anywhere."""
-    return str(Path(base).resolve()) if Path(base).is_dir() else base
+    """A base's name as bundles keep it: a folder is found again from anywhere.
+
+    The name of a model that can be installed is that model's, whatever folders are called so.
+    """
+    return str(Path(base).resolve()) if base not in BUNDLED and Path(base).is_dir() else base
 
 
 class _CalibrationFile(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sentixrl.engines.local.framing import Framing
 from sentixrl.labels import LabelSet
 from sentixrl.training.attention import TrainingPlan
 from sentixrl.training.checking import Check
+from sentixrl.training.material import Source, load_apart, load_sources
 from sentixrl.training.packs import TrainingPack
 from sentixrl.training.questions import Mined, Question, questions
 from sentixrl.training.recipe import Recipe, parse_recipe
@@ -71,6 +72,13 @@ def recipe(base: Path, **changes: Any) -> Recipe:  # noqa: ANN401
         "apart": [{"dataset": "meld", "split": "test"}],
     }
     return parse_recipe({**content, **changes}, "of the test")
+
+
+def sources_of(
+    one: Recipe, root: Path, say: Callable[[str], None] = lambda text: None
+) -> list[Source]:
+    """What a recipe trains on."""
+    return load_sources(one, root, load_apart(one, root), say)
 
 
 class Noted:

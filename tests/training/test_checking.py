@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from sentixrl.errors import InputError, SentixError
 from sentixrl.training.checking import Answers, Check, DevCheck, read_history, scores
-from sentixrl.training.checkpoints import checkpoints, last_checkpoint
+from sentixrl.training.checkpoints import checkpoints, last_checkpoint, note_whole
 from sentixrl.training.model import open_trainee
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.weights import keep_weights, load_mean, load_weights
@@ -146,20 +146,24 @@ def test_scores_are_those_of_the_likeliest_labels() -> None:
         assert found[f"{average}_f1"] == pytest.approx(expected, abs=1e-5)
 
 
-def make_checkpoint(folder: Path, step: int, state: str | None) -> Path:
+def make_checkpoint(folder: Path, step: int) -> Path:
     path = folder / f"checkpoint-{step}"
     path.mkdir()
-    (path / "model.safetensors").write_bytes(b"1")
-    if state is not None:
-        (path / "trainer_state.json").write_text(state, "utf-8")
+    (path / "optimizer.pt").write_bytes(b"moments")
+    (path / "trainer_state.json").write_text('{"global_step": 1}', "utf-8")
     return path
 
 
-def test_a_checkpoint_that_was_broken_off_is_passed_over(tmp_path: Path) -> None:
+def test_a_checkpoint_that_was_broken_off_or_spoiled_is_passed_over(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path) is None
-    good = [make_checkpoint(tmp_path, step, '{"global_step": 1}') for step in (9, 10)]
-    make_checkpoint(tmp_path, 11, None)
-    make_checkpoint(tmp_path, 12, '{"global_st')
+    good = [make_checkpoint(tmp_path, step) for step in (9, 10)]
+    broken_off, cut, lacking, damaged = (make_checkpoint(tmp_path, step) for step in range(11, 15))
+    for whole in (*good, cut, lacking, damaged):
+        note_whole(whole)
+    assert not (broken_off / "whole.json").exists()
+    (cut / "optimizer.pt").write_bytes(b"mom")
+    (lacking / "optimizer.pt").unlink()
+    (damaged / "whole.json").write_text("{", "utf-8")
     (tmp_path / "checkpoint-best").mkdir()
     assert checkpoints(tmp_path) == good
     assert last_checkpoint(tmp_path) == good[-1]

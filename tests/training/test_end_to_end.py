@@ -16,15 +16,17 @@ import yaml
 
 import sentixrl
 from sentixrl.bundle import ModelBundle
+from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.registry import load as load_data
 from sentixrl.errors import ConfigError, SentixError
+from sentixrl.labels import scheme
 from sentixrl.training.ancestry import check_start, earlier
 from sentixrl.training.card import write_card
 from sentixrl.training.checkpoints import last_checkpoint
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import Packer
 from sentixrl.training.finishing import Finished
-from sentixrl.training.material import load_part, load_sources
+from sentixrl.training.material import load_apart, load_part
 from sentixrl.training.mining import fold_recipe
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.running import train_bundle
@@ -32,7 +34,7 @@ from sentixrl.training.setting import draw_of, objective_of, prepare
 
 from ..cli.shell import Shell
 from ..cli.shell import make_shell as make_shell
-from .small import SIGNS, Noted, recipe, write_meld
+from .small import SIGNS, Noted, recipe, sources_of, write_meld
 
 pytestmark = pytest.mark.usefixtures("float32")
 MAJORITY = 0.25  # weighted-F1 of always the same one of three labels lies below
@@ -160,6 +162,24 @@ def test_a_finished_training_is_not_repeated(trained: Trained, base: Path, meld:
     assert any("trained already" in text for text in noted.said)
 
 
+def test_nor_is_its_bundle_made_again_but_one_that_is_gone_is(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(trained[0], tmp_path / "out")
+    record = folder / "bundle" / "training.json"
+    made = record.read_bytes()
+    (folder / "checkpoint-3").mkdir()  # by a crash between its end and the removal
+    again = train(recipe(base), meld, folder)
+    assert again == dataclasses.replace(trained[1], folder=folder / "bundle")
+    assert record.read_bytes() == made
+    record.unlink()
+    anew = train(recipe(base), meld, folder)
+    assert anew is not None
+    assert anew.shipped == pytest.approx(trained[1].shipped)
+    assert record.is_file()
+    assert not (folder / "checkpoint-3").exists()
+
+
 @pytest.mark.parametrize("where", ["_write_adapter", "training_facts"])
 def test_what_breaks_off_after_the_last_step_costs_no_training(
     base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
@@ -219,7 +239,11 @@ def test_a_training_may_start_from_a_bundle(
     assert shipped_f1(found) == pytest.approx(shipped_f1(first), abs=0.1)
     facts = json.loads((found.folder / "training.json").read_text("utf-8"))
     begun = json.loads((first.folder / "training.json").read_text("utf-8"))
-    assert facts["earlier"] == [{"name": "tiny", "sources": begun["sources"]}]
+    kept = [
+        {"dataset": "meld", "split": split, "limit": None, "file": None}
+        for split in ("test", "dev")
+    ]
+    assert facts["earlier"] == [{"name": "tiny", "sources": begun["sources"], "apart": kept}]
     card = (found.folder / "README.md").read_text("utf-8")
     assert card.count("| meld | train |") == 2
     assert "Before that, as `tiny`:" in card
@@ -234,7 +258,9 @@ def test_a_start_without_a_record_is_said_to_have_none(
     (begun / "training.json").unlink()
     if record is not None:
         (begun / "training.json").write_text(record, "utf-8")
-    assert earlier(recipe(base, start=str(begun))) == [{"name": "tiny", "sources": []}]
+    assert earlier(recipe(base, start=str(begun))) == [
+        {"name": "tiny", "sources": [], "apart": None}
+    ]
     facts = json.loads((first.folder / "training.json").read_text("utf-8"))
     write_card({**facts, "earlier": [{"name": "tiny", "sources": []}]}, tmp_path)
     card = (tmp_path / "README.md").read_text("utf-8")
@@ -284,7 +310,7 @@ def test_folds_start_from_the_base_where_the_start_knows_what_is_held_out(
         dev=[{"dataset": "meld", "split": "test"}],
         apart=[],
     )
-    sources = load_sources(one, meld, lambda text: None)
+    sources = sources_of(one, meld)
     assert fold_recipe(one, sources).start == (one.start if kept else None)
 
 
@@ -298,7 +324,7 @@ def test_folds_start_from_the_base_where_the_start_knows_a_file_of_ones_own(
     own.write_text("dialogue,speaker,text,label\n1,A,Well done.,joy\n2,B,No!,anger\n", "utf-8")
     part = {"dataset": "custom", "file": str(own), "labels": "joy, anger"}
     one = recipe(base, start=str(begun), discriminator={}, train=[part])
-    sources = load_sources(one, meld, lambda text: None)
+    sources = sources_of(one, meld)
     facts = json.loads((begun / "training.json").read_text("utf-8"))
     for content, kept in ((sources[0].data.data_hash, False), ("0" * 16, True)):
         row = {"dataset": "custom", "split": "train", "variant": "others", "data_hash": content}
@@ -328,12 +354,40 @@ def test_a_start_that_knows_what_is_kept_apart_is_refused(
     rows = [{"dataset": known[0], "split": known[1]}]
     (begun / "training.json").write_text(json.dumps({**facts, "sources": rows}), "utf-8")
     one = recipe(base, start=str(begun), **changes)
+    nothing = make_nothing()
+    apart = [(part, nothing) for part in [*one.apart, *one.dev]]
     if met is None:
-        check_start(one, {})
+        check_start(one, apart, tmp_path)
         return
     with pytest.raises(ConfigError, match=f"shares dialogues with {met}") as caught:
-        check_start(one, {})
+        check_start(one, apart, tmp_path)
     assert "'tiny' was trained on" in caught.value.message
+
+
+def make_nothing() -> Dataset:
+    return Dataset("none", "test", "emotion", scheme("meld-7"), ())
+
+
+def test_a_start_that_has_read_what_is_kept_apart_in_another_data_set_is_refused(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    """As a model that was trained on EmoryNLP has read lines of MELD's test split."""
+    folder, _, _ = trained
+    own = tmp_path / "mine.csv"
+    lines = (meld / "meld" / "train_sent_emo.csv").read_text("utf-8").splitlines()[1:7]
+    rows = [line.split(",") for line in lines]
+    turns = [f"{row[5]},{row[2]},{row[1]},{row[3]}" for row in rows]
+    own.write_text("\n".join(["dialogue,speaker,text,label", *turns, ""]), "utf-8")
+    part = {"dataset": "custom", "split": "test", "file": str(own), "labels": "meld-7"}
+    one = recipe(base, start=str(folder / "bundle"), apart=[part])
+    with pytest.raises(ConfigError) as caught:
+        check_start(one, load_apart(one, meld), meld)
+    assert "'tiny' was trained on meld:train" in caught.value.message
+    assert f"where 2 of the 2 dialogues of {own}:test stand" in caught.value.message
+    assert "train 'tiny' anew with these under 'apart'" in (caught.value.hint or "")
+    check_start(one, load_apart(one, meld), tmp_path)  # its data are not at hand
+    known = recipe(base, start=str(folder / "bundle"))
+    check_start(known, load_apart(known, meld), meld)  # what the start kept apart as well
 
 
 def test_a_start_that_knows_a_dev_file_of_ones_own_is_refused(
@@ -426,6 +480,7 @@ def test_the_bundle_is_judged_where_and_as_it_was_trained(
     monkeypatch.setattr("sentixrl.training.finishing.load", noting)
     monkeypatch.setattr("sentixrl.classifier._deduces", lambda engine: True)
     folder = shutil.copytree(trained[0], tmp_path / "out")
+    shutil.rmtree(folder / "bundle")
     assert train_bundle(recipe(base), meld, folder, Noted().watch, lambda cost: True, "cpu")
     (options,) = asked
     assert options["local"].device == "cpu"
@@ -468,7 +523,7 @@ def test_a_discriminator_learns_from_out_of_fold_mistakes(
         (source,) = json.loads((tmp_path / "out" / f"fold-{number}.json").read_text())
         turns += source
         assert json.loads((tmp_path / "out" / f"fold-{number}" / "recipe.json").read_text()) == (
-            as_plain(fold_recipe(one, load_sources(one, meld, lambda text: None)))
+            as_plain(fold_recipe(one, sources_of(one, meld)))
         )
     assert len({(id, turn) for id, turn, _ in turns}) == len(turns) == 180
     assert all(sum(shares) == pytest.approx(1, abs=1e-4) for _, _, shares in turns)
@@ -671,6 +726,30 @@ def test_a_loss_that_is_no_number_names_the_last_checkpoint(
     noted = Noted()
     assert train(one, meld, tmp_path / "out", noted) is not None  # and it can go on
     assert f"Going on from {last}." in noted.said
+
+
+def test_a_checkpoint_that_the_disk_refuses_is_said_to_be_and_leaves_nothing(
+    base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import Trainer
+
+    save = Trainer._save_checkpoint
+
+    def full(self: Trainer, model: Any, trial: Any) -> None:  # noqa: ANN401
+        save(self, model, trial)
+        if self.state.global_step == 3:  # as torch's writer says it
+            raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+
+    monkeypatch.setattr("sentixrl.training.trainer.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(Trainer, "_save_checkpoint", full)
+    with pytest.raises(
+        SentixError, match="checkpoint-3 cannot be written: PytorchStream"
+    ) as caught:
+        train(recipe(base, epochs=0.5), meld, tmp_path / "out")
+    assert caught.value.hint
+    left = sorted(path.name for path in (tmp_path / "out").glob("checkpoint-*"))
+    assert left[-1] == "checkpoint-2"
+    assert last_checkpoint(tmp_path / "out") == tmp_path / "out" / "checkpoint-2"
 
 
 def test_gradients_that_are_no_numbers_never_reach_the_weights(

@@ -63,8 +63,12 @@ def test_one_of_an_earlier_version_goes_on(setting: Setting, tmp_path: Path) -> 
 
 def test_another_value_is_another_recipe(setting: Setting, base: Path, tmp_path: Path) -> None:
     claim(tmp_path, setting)
-    with pytest.raises(ConfigError, match="training of another recipe"):
-        claim(tmp_path, replace(setting, recipe=recipe(base, seed=1)))
+    changed = recipe(base, seed=1, optimiser={"rate": 1e-3, "pack_tokens": 128, "warmup": 0.1})
+    with pytest.raises(ConfigError, match="training of another recipe") as caught:
+        claim(tmp_path, replace(setting, recipe=changed))
+    assert "seed was 0 and is now 1" in caught.value.message
+    assert "optimiser.rate was 0.003 and is now 0.001" in caught.value.message
+    assert "pack_tokens" not in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -121,6 +125,19 @@ def test_what_else_changed_is_named(
     change(monkeypatch, tmp_path / "start")
     with pytest.raises(ConfigError, match=f"on other material: {said}"):
         claim(tmp_path / "out", begun)
+
+
+def test_packs_that_are_planned_otherwise_are_other_material(
+    setting: Setting, tmp_path: Path
+) -> None:
+    """As by a version that counts tokens in another way; one goes on through what was planned."""
+    claim(tmp_path, setting)
+    with pytest.raises(ConfigError, match="on other material: packs was"):
+        claim(tmp_path, replace(setting, packs=setting.packs[::-1]))
+    noted = json.loads((tmp_path / "material.json").read_text("utf-8"))
+    del noted["packs"]  # by a version that did not note them
+    (tmp_path / "material.json").write_text(json.dumps(noted), "utf-8")
+    claim(tmp_path, setting)
 
 
 def test_it_has_one_writer(setting: Setting, tmp_path: Path) -> None:

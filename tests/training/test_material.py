@@ -32,7 +32,6 @@ from sentixrl.training.material import (
     folds,
     label_counts,
     load_part,
-    load_sources,
     plan_packs,
     without_long_turns,
 )
@@ -40,7 +39,7 @@ from sentixrl.training.questions import Mined
 from sentixrl.training.recipe import DataPart
 from sentixrl.training.setting import prepare
 
-from .small import FILLERS, LABELS, dialogue, recipe, write_meld
+from .small import FILLERS, LABELS, dialogue, recipe, sources_of, write_meld
 
 PLAIN = LabelDraw()
 WINDOW = HistoryWindow()
@@ -276,6 +275,30 @@ def test_what_one_part_holds_out_no_other_part_of_its_data_set_trains_on() -> No
         assert not out & {d.cluster for d in (*rest, *part_rest)}
 
 
+def test_what_shares_text_with_what_another_data_set_holds_out_is_not_trained_on() -> None:
+    """As lines of MELD stand in EmoryNLP."""
+    lines = [f"line {n} " + " ".join(f"word{n}-{m}" for m in range(12)) for n in range(24)]
+
+    def told(name: str, texts: Sequence[str]) -> Dataset:
+        dialogues = tuple(
+            Dialogue(f"{name}{n}", (Utterance(text, "Ann", gold="joy"),))
+            for n, text in enumerate(texts)
+        )
+        return replace(make([1]).data, name=name, dialogues=dialogues)
+
+    one, other = told("one", lines[:16]), told("other", lines[8:])
+    shared = set(lines[8:16])
+    cuts = folds([one, other], 3, seed=4)
+    gone = 0
+    for (rest, held), (other_rest, other_held) in zip(*cuts, strict=True):
+        for trained, out in ((rest, other_held), (other_rest, held)):
+            assert not {d.utterances[0].text for d in trained} & {d.utterances[0].text for d in out}
+        gone += 16 - len(rest) - len(held)
+        assert not {d.utterances[0].text for d in held} - set(lines[:16])
+    # Each shared line is held out of the other once; it stays where it is held out of both.
+    assert 0 < gone <= len(shared)
+
+
 def test_too_few_clusters_for_the_folds() -> None:
     with pytest.raises(ConfigError, match=r"2 dialogue\(s\), too few for 3 folds"):
         folds([make([2] * 4, group=2).data], 3, seed=0)
@@ -291,7 +314,7 @@ def copy_into_test(root: Path, rows: int) -> None:
 def test_data_that_share_text_are_refused_with_the_command(tmp_path: Path, base: Path) -> None:
     copy_into_test(write_meld(tmp_path), 6)
     with pytest.raises(ConfigError) as caught:
-        load_sources(recipe(base), tmp_path, lambda text: None)
+        sources_of(recipe(base), tmp_path)
     assert "2 of the 60 dialogues of meld:train share text" in caught.value.message
     assert "with meld:test" in caught.value.message
     assert caught.value.hint
@@ -302,7 +325,7 @@ def test_data_that_share_text_are_refused_with_the_command(tmp_path: Path, base:
 def test_or_dropped_when_asked(tmp_path: Path, base: Path) -> None:
     copy_into_test(write_meld(tmp_path), 6)
     said: list[str] = []
-    (source,) = load_sources(recipe(base, drop_overlap=True), tmp_path, said.append)
+    (source,) = sources_of(recipe(base, drop_overlap=True), tmp_path, said.append)
     assert source.dropped == 2
     assert len(source.data) == 58
     assert not {d.id for d in source.data} & {"0", "1"}
@@ -317,19 +340,19 @@ def test_dev_is_kept_apart_without_being_named(tmp_path: Path, base: Path) -> No
     with pytest.raises(
         ConfigError, match=r"share text \(two runs of eight words, or all of it\) with meld:dev"
     ):
-        load_sources(recipe(base, apart=[]), tmp_path, lambda text: None)
+        sources_of(recipe(base, apart=[]), tmp_path)
 
 
 def test_data_that_are_apart_are_taken_whole(meld: Path, base: Path) -> None:
-    (source,) = load_sources(recipe(base, epochs=1.5), meld, lambda text: None)
+    (source,) = sources_of(recipe(base, epochs=1.5), meld)
     assert (len(source.data), source.epochs, source.dropped) == (60, 1.5, 0)
 
 
 def test_a_part_may_be_limited_and_go_through_more_often(meld: Path, base: Path) -> None:
     train = [{"dataset": "meld", "limit": 7, "epochs": 2.5}]
-    first = load_sources(recipe(base, train=train), meld, lambda text: None)
-    again = load_sources(recipe(base, train=train), meld, lambda text: None)
-    other = load_sources(recipe(base, train=train, seed=1), meld, lambda text: None)
+    first = sources_of(recipe(base, train=train), meld)
+    again = sources_of(recipe(base, train=train), meld)
+    other = sources_of(recipe(base, train=train, seed=1), meld)
     assert (len(first[0].data), first[0].epochs) == (7, 2.5)
     assert first[0].data.data_hash == again[0].data.data_hash != other[0].data.data_hash
 

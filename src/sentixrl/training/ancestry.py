@@ -1,20 +1,24 @@
 """What the model that a training starts from was trained on before.
 
 Contract: a start without a record, or with one of an earlier version, is no reason to fail; what
-is not known is said to be unknown, and counts as trained on wherever that matters.
+is not known is said to be unknown, and counts as trained on wherever that matters. Texts are
+compared with what a recipe keeps apart where that is possible: where the start's record says that
+its own training did not keep the same apart, and its data lie at hand.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sentixrl.bundle import ModelBundle
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.generic import NAME as CUSTOM
-from sentixrl.datasets.registry import info
-from sentixrl.errors import ConfigError
+from sentixrl.datasets.overlap import Part, overlap
+from sentixrl.datasets.registry import info, load_split
+from sentixrl.errors import ConfigError, SentixError
 from sentixrl.training.model import start_folder
 from sentixrl.training.recipe import DataPart, Recipe
 
@@ -25,13 +29,18 @@ SHOWN = (
     "dropped_for_overlap",
 )  # fmt: skip
 """What a record says of a source at least; ``None`` where it does not."""
+KEPT_APART = ("dataset", "split", "limit", "file")
+"""What a record says of a part that was kept apart."""
+Apart = Sequence[tuple[DataPart, Dataset]]
+"""What a recipe keeps apart, and what was loaded for it."""
 
 
 def earlier(recipe: Recipe) -> list[dict[str, Any]]:
     """What the model it starts from was trained on, the latest training first.
 
     Returns:
-        ``name`` and ``sources`` of each training; no sources where there is no record of them.
+        ``name`` and ``sources`` of each training, no sources where there is no record of them,
+        and what it kept ``apart`` from them, ``None`` where that is not known.
     """
     folder = start_folder(recipe)
     if folder is None:
@@ -39,14 +48,17 @@ def earlier(recipe: Recipe) -> list[dict[str, Any]]:
     try:
         facts = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
         begun = {"name": facts["recipe"]["name"], "sources": facts["sources"]}
+        if "apart" in facts["recipe"]:
+            parts = [*facts["recipe"]["apart"], *facts["recipe"]["dev"]]
+            begun["apart"] = [{key: part.get(key) for key in KEPT_APART} for part in parts]
         return [_training(one) for one in (begun, *facts.get("earlier", []))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return [{"name": ModelBundle.load(folder).name, "sources": []}]
+        return [{"name": ModelBundle.load(folder).name, "sources": [], "apart": None}]
 
 
 def _training(one: dict[str, Any]) -> dict[str, Any]:
     rows = [{**dict.fromkeys(SHOWN), **row} for row in one["sources"]]
-    return {"name": one["name"], "sources": rows}
+    return {"name": one["name"], "sources": rows, "apart": one.get("apart")}
 
 
 def has_met(recipe: Recipe, sources: Sequence[Dataset]) -> bool:
@@ -67,27 +79,76 @@ def has_met(recipe: Recipe, sources: Sequence[Dataset]) -> bool:
     )
 
 
-def check_start(recipe: Recipe, dev: Mapping[str, Dataset]) -> None:
+def check_start(recipe: Recipe, apart: Apart, root: Path) -> None:
     """Refuse a start that was trained on what the recipe makes its choices on or keeps apart.
 
     Args:
         recipe: The recipe.
-        dev: Name → what choices are made on.
+        apart: What it makes its choices on or keeps apart.
+        root: The folder that has a folder a data set, where the start's may lie as well.
 
     Raises:
-        ConfigError: It was, as far as its record tells.
+        ConfigError: It was, as far as its record and the data at hand tell.
     """
     for one in earlier(recipe):
         for row in one["sources"]:
-            met = {part.name for part in [*recipe.dev, *recipe.apart] if _of_one_split(part, row)}
-            same = {name for name, data in dev.items() if data.data_hash == row.get("data_hash")}
-            if met | same:
+            met = [
+                part.name
+                for part, data in apart
+                if _of_one_split(part, row) or data.data_hash == row.get("data_hash")
+            ]
+            if met:
                 raise ConfigError(
                     f"The start '{one['name']}' was trained on {row['dataset']}:{row['split']}, "
-                    f"which shares dialogues with {min(met | same)}; what the recipe keeps "
+                    f"which shares dialogues with {min(met)}; what the recipe keeps "
                     "apart must be new to it.",
                     hint="Leave 'start' out, or name other data under 'dev' and 'apart'.",
                 )
+        _check_texts(one, apart, root)
+
+
+def _check_texts(one: Mapping[str, Any], apart: Apart, root: Path) -> None:
+    """Refuse a start that has read lines of what is kept apart in another data set."""
+    if one["apart"] is None:
+        return
+    new = [
+        Part(part.name, data.dialogues)
+        for part, data in apart
+        if not any(_keeps(kept, part) for kept in one["apart"])
+    ]
+    for row in one["sources"] if new else ():
+        data = _at_hand(row, root)
+        if data is None:
+            continue
+        # A turn of phrase in common is no reason to train the start anew; parts of a dialogue are.
+        for item in overlap(Part(data.title, data.dialogues), new).parts:
+            met = max(item.with_two_lines, item.covered, item.repeated)
+            if not met:
+                continue
+            raise ConfigError(
+                f"The start '{one['name']}' was trained on {row['dataset']}:{row['split']}, "
+                f"where {met:,} of the {item.dialogues:,} dialogues of {item.name} stand at least "
+                "in part; what the recipe keeps apart must be new to it.",
+                hint=f"Leave 'start' out, or train '{one['name']}' anew with these under 'apart'; "
+                "'sentixrl datasets overlap' shows what is shared.",
+            )
+
+
+def _keeps(kept: Mapping[str, Any], part: DataPart) -> bool:
+    """Whether a part that was kept apart before holds all of a recipe's part."""
+    same = ("dataset", "split", "file")
+    return not kept["limit"] and all(kept[key] == getattr(part, key) for key in same)
+
+
+def _at_hand(row: Mapping[str, Any], root: Path) -> Dataset | None:
+    """A source of an earlier training, if its data set lies under ``root``."""
+    name, split = row["dataset"], row["split"]
+    if None in (name, split) or name == CUSTOM or not (root / name).is_dir():
+        return None
+    try:
+        return load_split(name, root / name, split, row["task"], row.get("switches") or {})
+    except SentixError:  # another copy of the data, or another version of the loader
+        return None
 
 
 def _of_one_split(part: DataPart, row: Mapping[str, Any]) -> bool:

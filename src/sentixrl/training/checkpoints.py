@@ -1,18 +1,21 @@
 """Where a training can go on from, and what is said when it cannot go on.
 
-Contract: a checkpoint counts only once it is whole. The trainer writes its state last, so one
-without a readable state was broken off and is passed over.
+Contract: a checkpoint counts only once it is whole. When all of it is on the disk, its files'
+sizes are noted in it; one without that note, or with files of other sizes, was broken off or
+spoiled and is passed over.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from sentixrl.errors import InputError, SentixError
+from sentixrl.runs.storage import sync_folder, write_json
 
-STATE_FILE = "trainer_state.json"
+WHOLE_FILE = "whole.json"
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -26,11 +29,37 @@ def last_checkpoint(folder: Path) -> Path | None:
     return next(reversed(checkpoints(folder)), None)
 
 
+def note_whole(checkpoint: Path) -> None:
+    """Note that a checkpoint is whole, once all of it is on the disk.
+
+    Raises:
+        OSError: The disk refuses.
+        SentixError: The same, of the note itself.
+    """
+    sizes = _sizes(checkpoint)
+    for name in sizes:
+        with (checkpoint / name).open("rb") as stream:
+            os.fsync(stream.fileno())
+    sync_folder(checkpoint)
+    write_json(checkpoint / WHOLE_FILE, sizes)
+
+
 def _is_whole(checkpoint: Path) -> bool:
     try:
-        return isinstance(json.loads((checkpoint / STATE_FILE).read_text("utf-8")), dict)
+        noted = json.loads((checkpoint / WHOLE_FILE).read_text("utf-8"))
+        return bool(noted == _sizes(checkpoint))
     except (OSError, ValueError):
         return False
+
+
+def _sizes(checkpoint: Path) -> dict[str, int]:
+    """File → bytes, the note itself left out."""
+    files = sorted(path for path in checkpoint.rglob("*") if path.is_file())
+    return {
+        path.relative_to(checkpoint).as_posix(): path.stat().st_size
+        for path in files
+        if WHOLE_FILE not in path.name
+    }
 
 
 def not_a_number(what: str, step: int, folder: Path) -> SentixError:

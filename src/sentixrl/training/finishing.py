@@ -6,6 +6,7 @@ merged at load), not the weights it was made from; what the difference lost is s
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -80,8 +81,7 @@ def finish(
     Raises:
         ModelError: The folder holds something else.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / BUNDLE_FILE).is_file():
-        raise ModelError(f"{folder} is not empty and not a model bundle.")
+    check_place(folder)
     # Made beside its place, so that what breaks off leaves no half of a bundle.
     making = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(making, ignore_errors=True)
@@ -101,6 +101,32 @@ def finish(
         {name: part["weighted_f1"] for name, part in best.parts.items()},
         {name: part["weighted_f1"] for name, part in parts.items()},
     )
+
+
+def check_place(folder: Path) -> None:
+    """Refuse to put a bundle where something else is.
+
+    Raises:
+        ModelError: The folder holds something else.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / BUNDLE_FILE).is_file():
+        raise ModelError(
+            f"{folder} is not empty and not a model bundle.",
+            hint="Move it away, or name another folder with --out.",
+        )
+
+
+def finished_before(folder: Path) -> Finished | None:
+    """What was made in a bundle's folder, by its own record; ``None`` if it is not whole."""
+    try:
+        facts = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
+        full, shipped = (
+            {name: part["weighted_f1"] for name, part in parts.items()}
+            for parts in (facts["best"]["parts"], facts["shipped"])
+        )
+        return Finished(folder, facts["adapter_bytes"], full, shipped)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> ModelBundle:
@@ -127,8 +153,9 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     """
     trainee = setting.trainee
     trainee.move(CPU)  # it has done its part
-    device = LocalOptions(device=str(trainee.device))
-    shipped = load(folder, context=setting.context, local=device)
+    bits = 4 if setting.recipe.method == "qlora" else None  # as it was trained
+    local = LocalOptions(device=str(trainee.device), bits=bits)
+    shipped = load(folder, context=setting.context, local=local)
     # From here on it is the shipped model that answers.
     trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
     answers = {
@@ -212,6 +239,7 @@ def training_facts(
                 "split": source.data.split,
                 "task": source.data.task,
                 "variant": source.data.variant,
+                "switches": dict(source.data.switches),
                 "data_hash": source.data.data_hash,
                 "dialogues": len(source.data),
                 "utterances": source.data.labelled,

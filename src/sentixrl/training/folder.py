@@ -6,6 +6,7 @@ that were begun before material was noted go on, and it is noted then.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -61,9 +62,10 @@ def _claim(folder: Path, setting: Setting, held: ExitStack) -> None:
 def _check_recipe(folder: Path, recipe: Recipe) -> None:
     path = folder / RECIPE_FILE
     # Read as a recipe, so that a key that is new since then has its default.
-    if as_plain(parse_recipe(read_json(path), str(path))) != as_plain(recipe):
+    begun = as_plain(parse_recipe(read_json(path), str(path)))
+    if changed := differences(begun, as_plain(recipe)):
         raise ConfigError(
-            f"{folder} holds a training of another recipe.",
+            f"{folder} holds a training of another recipe: {'; '.join(changed)}.",
             hint="Name a new folder with --out, or give the recipe it was begun with.",
         )
 
@@ -74,8 +76,8 @@ def _note_material(folder: Path, now: dict[str, Any]) -> None:
         write_json(path, now)
         return
     noted = read_json(path)
-    # An earlier version did not note the base.
-    if changed := differences({"base": now["base"], **noted}, now):
+    # Earlier versions noted neither the base nor the packs.
+    if changed := differences({"base": now["base"], "packs": now["packs"], **noted}, now):
         raise ConfigError(
             f"{folder} holds a training on other material: {'; '.join(changed)}.",
             hint="Name a new folder with --out, or restore what it was begun with.",
@@ -98,6 +100,7 @@ def material(setting: Setting) -> dict[str, Any]:
         "base": fingerprint(setting.trainee.folder),
         "start": fingerprint(adapter) if adapter else None,
         "packs_a_step": packs_a_step(recipe),
+        "packs": hashlib.sha256(repr(list(setting.packs)).encode()).hexdigest()[:16],
     }
 
 

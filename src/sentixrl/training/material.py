@@ -95,21 +95,34 @@ def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
     )
 
 
-def load_sources(recipe: Recipe, root: Path, say: Callable[[str], None]) -> list[Source]:
+def load_apart(recipe: Recipe, root: Path) -> list[tuple[DataPart, Dataset]]:
+    """What the recipe keeps apart from its training data: the parts under ``apart`` and ``dev``."""
+    return [(part, load_part(part, root, DEV_SEED)) for part in [*recipe.apart, *recipe.dev]]
+
+
+def load_sources(
+    recipe: Recipe,
+    root: Path,
+    apart: Sequence[tuple[DataPart, Dataset]],
+    say: Callable[[str], None],
+) -> list[Source]:
     """The recipe's training data, kept apart from what it must not share text with.
+
+    Args:
+        recipe: The recipe.
+        root: The folder that has a folder a data set.
+        apart: What :func:`load_apart` gives.
+        say: Told what was dropped and what is missing.
 
     Raises:
         ConfigError: They share text and the recipe does not say to drop it; a label of the data
             has no example in a single-source recipe is no error, but is said.
     """
-    apart = [
-        Part(part.name, load_part(part, root, DEV_SEED).dialogues)
-        for part in [*recipe.apart, *recipe.dev]
-    ]
+    evaluated = [Part(part.name, data.dialogues) for part, data in apart]
     sources = []
     for part in recipe.train:
         data = load_part(part, root, recipe.seed)
-        found = overlap(Part(part.name, data.dialogues), apart)
+        found = overlap(Part(part.name, data.dialogues), evaluated)
         if found.drop and not recipe.drop_overlap:
             shared = ", ".join(item.name for item in found.parts if item.drop)
             raise ConfigError(
@@ -270,7 +283,8 @@ def folds(parts: Sequence[Dataset], count: int, seed: int) -> list[list[tuple[Da
     """Pairs of (rest, held out) of each part, a pair a fold.
 
     They are cut by what resampling draws, and for all parts of a data set together: a dialogue
-    that is held out in one of them is in the rest of none.
+    that is held out in one of them is in the rest of none. Nor is one that shares text with what
+    is held out of another data set.
 
     Raises:
         ConfigError: A part has too few dialogues.
@@ -284,7 +298,19 @@ def folds(parts: Sequence[Dataset], count: int, seed: int) -> list[list[tuple[Da
             if group not in fold:
                 fold[group] = min(range(count), key=lambda number: sizes[number])
                 sizes[fold[group]] += 1
-    return [[_cut(data, fold, number, count) for number in range(count)] for data in parts]
+    cuts = [[_cut(data, fold, number, count) for number in range(count)] for data in parts]
+    for number in range(count):
+        for data, pairs in zip(parts, cuts, strict=True):
+            rest, held = pairs[number]
+            others = [
+                Part(other.title, other_pairs[number][1].dialogues)
+                for other, other_pairs in zip(parts, cuts, strict=True)
+                if other.name != data.name
+            ]
+            if others:
+                shared = overlap(Part(data.title, rest.dialogues), others).drop
+                pairs[number] = (rest.without(shared), held)
+    return cuts
 
 
 def _cut(

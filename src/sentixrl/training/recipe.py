@@ -246,7 +246,8 @@ class Recipe(_Part):
         about: A sentence for the model card.
         base: A bundled model's name, a folder or a hub id.
         start: A model bundle whose weights training starts from; ``default`` is the one that
-            comes along. ``full`` merges its adapter, ``lora`` and ``qlora`` go on training it.
+            comes along. It must have the recipe's ``base``. ``full`` merges its adapter, ``lora``
+            and ``qlora`` go on training it.
         method: ``lora``, ``full`` (shipped as a low-rank difference) or ``qlora`` (CUDA).
         rank: Of the adapter.
         alpha: LoRA's scale is ``alpha / rank``.
@@ -264,7 +265,8 @@ class Recipe(_Part):
         optimiser: AdamW and its schedule.
         discriminator: How the second role is trained; none, a generator alone.
         epochs: How often the training data are gone through.
-        checks_per_epoch: How often dev is looked at.
+        checks_per_epoch: How often dev is looked at in an epoch: the recipe's, or where every part
+            has its own, that of the part that has most.
         patience: Checks without a better one after which training stops.
         seed: Of everything that is drawn.
     """
@@ -322,6 +324,12 @@ class Recipe(_Part):
         if twice is not None:
             raise ValueError(f"two parts are '{twice}'; name it once")
         return dev
+
+    @property
+    def epochs_of_looks(self) -> float:
+        """The epochs that looks at dev are counted by."""
+        own = [part.epochs for part in self.train if part.epochs is not None]
+        return max(own) if len(own) == len(self.train) else self.epochs
 
     @model_validator(mode="after")
     def _has_an_adapter(self) -> Recipe:

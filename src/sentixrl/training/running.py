@@ -20,7 +20,7 @@ from sentixrl.training.checking import BEST, Check, DevCheck, look
 from sentixrl.training.checkpoints import last_checkpoint
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import MinedTurns, PackDataset
-from sentixrl.training.finishing import BUNDLE, Finished, finish
+from sentixrl.training.finishing import BUNDLE, Finished, check_place, finish, finished_before
 from sentixrl.training.folder import claimed
 from sentixrl.training.mining import fold_recipe, mine
 from sentixrl.training.model import CPU
@@ -63,7 +63,7 @@ def fit(
         The looks at dev; ``None`` if Ctrl-C ended it.
     """
     recipe, trainee = setting.recipe, setting.trainee
-    checks = max(1, round(recipe.epochs * recipe.checks_per_epoch))
+    checks = max(1, round(recipe.epochs_of_looks * recipe.checks_per_epoch))
     dev = DevCheck(
         trainee,
         setting.context,
@@ -76,6 +76,7 @@ def fit(
     )
     if (folder / DONE_FILE).is_file():
         watch.say(f"{folder} is trained already.")
+        on_main(lambda: _remove_checkpoints(folder))  # those that a crash left
         load_weights(trainee, folder / BEST)
         return dev
     # Ctrl-C may have ended it at the very look that would have.
@@ -117,6 +118,10 @@ def _train(
 def _close(folder: Path, steps: int) -> None:
     """Note that a training is done; what is left to do starts from the best weights alone."""
     write_json(folder / DONE_FILE, {"steps": steps})
+    _remove_checkpoints(folder)
+
+
+def _remove_checkpoints(folder: Path) -> None:
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
 
@@ -146,12 +151,16 @@ def train_bundle(
         SentixError: Something is missing or does not fit.
     """
     watch = watch if is_main() else SILENT
+    check_place(folder / BUNDLE)
     setting = prepare(recipe, root, watch.say, device)
     cost = estimate(setting)
     if not on_main(lambda: announce(cost)):
         return None
     check_memory(cost)
     with claimed(folder, setting):
+        if (folder / DONE_FILE).is_file() and (made := finished_before(folder / BUNDLE)):
+            watch.say(f"{folder} is trained already, and its bundle is made.")
+            return made
         mined = _mine(setting, folder, watch) if recipe.discriminator else ()
         looks = None if mined is None else fit(setting, folder, watch, mined)
         if looks is None or looks.best is None:

@@ -18,12 +18,12 @@ from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import MinedTurns, Packer
 from sentixrl.training.losses import Focal, class_weights, log_prior
 from sentixrl.training.material import (
-    DEV_SEED,
     LINE_TOKENS,
     PackPlan,
     Source,
+    folds,
     label_counts,
-    load_part,
+    load_apart,
     load_sources,
     plan_packs,
     without_long_turns,
@@ -112,11 +112,14 @@ def prepare(
         SentixError: Something is missing or does not fit.
     """
     own_device(device)  # one that cannot be used is said before anything is loaded
-    sources = load_sources(recipe, root, say)
-    dev = {part.name: load_part(part, root, DEV_SEED) for part in recipe.dev}
+    apart = load_apart(recipe, root)
+    sources = load_sources(recipe, root, apart, say)
+    dev = {part.name: data for part, data in apart[len(recipe.apart) :]}
     # What does not fit is said before a model is loaded.
     objective_of(recipe, sources)
-    check_start(recipe, dev)
+    if recipe.discriminator:
+        folds([source.data for source in sources], recipe.discriminator.folds, recipe.seed)
+    check_start(recipe, apart, root)
     bare = next((name for name, data in dev.items() if not data.labelled), None)
     if bare is not None:
         raise ConfigError(f"No utterance of the dev data {bare} has a label to choose by.")

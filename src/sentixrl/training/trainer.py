@@ -8,26 +8,30 @@ last good checkpoint. Ctrl-C ends it at the next step with a checkpoint.
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from sentixrl.engines.local._hf import attending, quiet
+from sentixrl.runs.storage import storage_error
 from sentixrl.training.attention import TrainingPlan
-from sentixrl.training.checkpoints import not_a_number
+from sentixrl.training.checkpoints import not_a_number, note_whole
 from sentixrl.training.examples import PackDataset
 from sentixrl.training.model import Trainee
 from sentixrl.training.objective import Objective
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.packs import TrainingPack
-from sentixrl.training.processes import count, everyones
+from sentixrl.training.processes import count, everyones, on_main
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.setting import packs_a_step
 
@@ -156,9 +160,21 @@ class TrieTrainer(Trainer):
         return sum(everyones(sum(len(pack) for pack in packs if not pack.repeated)))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
-        """Save without progress bars of its own."""
-        with quiet():
-            super()._save_checkpoint(model, trial)
+        """Save, without progress bars, all or nothing.
+
+        Raises:
+            SentixError: The disk is full or refuses.
+        """
+        target = self._folder / f"checkpoint-{self.state.global_step}"
+        try:
+            with quiet():
+                super()._save_checkpoint(model, trial)
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch's writer: RuntimeError
+            shutil.rmtree(target, ignore_errors=True)  # what there is of it fills the disk
+            refused = error if isinstance(error, OSError) else OSError(str(error))
+            raise storage_error(target, refused) from None
+        everyones(None)  # each process has written what is its own
+        on_main(partial(note_whole, target))
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Not counted: tokens are."""
