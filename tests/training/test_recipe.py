@@ -12,9 +12,14 @@ import yaml
 from sentixrl.datasets.registry import info
 from sentixrl.errors import ConfigError
 from sentixrl.labels import resolve_labels
+from sentixrl.training.material import load_apart
 from sentixrl.training.recipe import Recipe, as_plain, parse_recipe, read_recipe
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+from .small import sources_of
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "tickets.yaml"
+RECIPES = [*sorted((ROOT / "recipes").glob("*.yaml")), EXAMPLE]
 LEAST: dict[str, Any] = {
     "name": "one",
     "train": [{"dataset": "meld"}],
@@ -45,6 +50,29 @@ def test_every_recipe_that_comes_along_names_what_there_is(path: Path) -> None:
         assert part.task is None or part.task in known.tasks
     assert not {part.name for part in recipe.apart} & {part.name for part in recipe.train}
     assert parse_recipe(json.loads(json.dumps(as_plain(recipe))), "again") == recipe
+
+
+def test_the_example_has_turns_of_every_label_and_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    one = read_recipe(EXAMPLE)
+    (source,) = sources_of(one, tmp_path)
+    ((_, dev),) = load_apart(one, tmp_path)
+    for data in (source.data, dev):
+        assert min(data.label_counts.values()) > 4
+        assert data.labelled == sum(map(len, data))
+    assert not source.dropped
+
+
+@pytest.mark.parametrize(
+    ("own", "counted"), [([None], 3.0), ([10, None], 3.0), ([10], 10.0), ([0.5, 2], 2.0)]
+)
+def test_looks_are_counted_by_epochs_that_some_part_has(
+    own: list[float | None], counted: float
+) -> None:
+    parts = [{"dataset": "meld", **({"epochs": each} if each else {})} for each in own]
+    assert parse_recipe({**LEAST, "train": parts}, "r.yaml").epochs_of_looks == counted
 
 
 @pytest.mark.parametrize("given", ["valid", "Validation", " dev "])
