@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -65,10 +65,15 @@ def tfidf(content: Content) -> str:
                 f"`{run['settings']['characters']}`",
             ]
         )
-    notes = [f"- {run['title']}: {note}" for run in content["runs"] for note in _gravest(run)]
-    return "\n\n".join(
-        part for part in (table(head, rows), provenance(content), "\n".join(notes)) if part
-    )
+    return _with_notes(table(head, rows), provenance(content), _notes(content))
+
+
+def _notes(content: Content) -> list[str]:
+    return [f"- {run['title']}: {note}" for run in content["runs"] for note in _gravest(run)]
+
+
+def _with_notes(rows: str, facts: str, notes: Iterable[str]) -> str:
+    return "\n\n".join(part for part in (rows, facts, "\n".join(notes)) if part)
 
 
 def _gravest(run: Content) -> list[str]:
@@ -108,8 +113,7 @@ def test_sets(content: Content) -> str:
         seen = [run.get("seen") or "–"] if told else []
         rows.append([run["title"] + sample, f"{run['utterances']:,}", *seen, *metrics])
     source = f"{measured(content)}: {content['what']}."
-    notes = [f"- {run['title']}: {note}" for run in content["runs"] for note in _gravest(run)]
-    return "\n\n".join(part for part in (table(head, rows), source, "\n".join(notes)) if part)
+    return _with_notes(table(head, rows), source, _notes(content))
 
 
 def recipes(content: Content) -> str:
@@ -125,6 +129,7 @@ def recipes(content: Content) -> str:
     for (title, base, averaged), runs in kinds.items():
         dev = [run["dev"] for run in runs]
         test = [run["test"] for run in runs if run["test"]]
+        floor = runs[0]["tfidf"] or {}
         seeds = f"mean weights of {averaged}" if averaged else str(len(runs))
         rows.append(
             [
@@ -132,9 +137,9 @@ def recipes(content: Content) -> str:
                 base,
                 seeds,
                 points(mean(split["weighted_f1"]["value"] for split in dev)),
-                _over_tfidf(dev, runs[0]["tfidf"]),
+                _over_tfidf(dev, floor.get("dev")),
                 _over_seeds(test, "weighted_f1"),
-                _over_tfidf(test, runs[0]["tfidf"]),
+                _over_tfidf(test, floor.get("test")),
                 _over_seeds(test, "macro_f1"),
                 _over_seeds(test, "accuracy"),
                 max(run["date"] for run in runs),
@@ -146,17 +151,14 @@ def recipes(content: Content) -> str:
             for note in _gravest(split)
         )
     how = f"Measured with `{content['command']}` on {content['machine']}: {content['what']}."
-    return "\n\n".join(
-        part for part in (table(head, rows, numbers_from=2), how, "\n".join(notes)) if part
-    )
+    return _with_notes(table(head, rows, numbers_from=2), how, notes)
 
 
-def _over_tfidf(splits: list[Content], floor: Content | None) -> str:
+def _over_tfidf(splits: list[Content], floor: float | None) -> str:
     """Points of weighted-F1 over the baseline on one split, mean of the seeds."""
     if not splits or floor is None:
         return "–"
-    name = "test" if splits[0]["split"] == "test" else "dev"
-    return signed(mean(split["weighted_f1"]["value"] for split in splits) - floor[name])
+    return signed(mean(split["weighted_f1"]["value"] for split in splits) - floor)
 
 
 def _over_seeds(splits: list[Content], metric: str) -> str:

@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,7 +89,7 @@ def model_identity(
         "trained": bundle.trained,
         "weights": _weights(bundle.base) if local else None,
         "adapter": fingerprint(used) if used is not None else None,
-        "bundle": _digest(policy),
+        "bundle": digest(policy),
         "framing": getattr(getattr(engine, "framing", None), "name", None),
         "dtype": _dtype(engine),
         "bits": bits,
@@ -212,7 +212,8 @@ def _versions() -> Iterator[tuple[str, str]]:
             continue
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def digest(content: Mapping[str, Any] | Sequence[Any]) -> str:
+    """A short hash of plain data."""
     text = json.dumps(content, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

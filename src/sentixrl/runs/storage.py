@@ -212,18 +212,29 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def storage_error(path: Path, error: OSError) -> SentixError:
-    """What to tell a user whose disk refuses."""
-    if error.errno in _FULL:
+def sync_file(path: Path) -> None:
+    """Wait until what a file holds is on the disk.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def storage_error(path: Path, error: Exception) -> SentixError:
+    """What to tell a user whose disk refuses, be it a library's own error that says so."""
+    said = getattr(error, "strerror", None)
+    if getattr(error, "errno", None) in _FULL:
         return SentixError(
-            f"{path} cannot grow: {(error.strerror or 'the disk is full').lower()}. All that was "
+            f"{path} cannot grow: {(said or 'the disk is full').lower()}. All that was "
             "written before is kept.",
             hint="Make room, then run the same command again: it goes on where it stopped.",
             code="disk_full",
             retryable=True,
         )
     return SentixError(
-        f"{path} cannot be written: {error.strerror or error}.",
+        f"{path} cannot be written: {said or error}.",
         hint="Name a folder that you may write to.",
         code="not_writable",
     )

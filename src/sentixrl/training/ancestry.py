@@ -19,6 +19,7 @@ from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.overlap import Part, overlap
 from sentixrl.datasets.registry import info, load_split
 from sentixrl.errors import ConfigError, SentixError
+from sentixrl.training.material import Apart
 from sentixrl.training.model import start_folder
 from sentixrl.training.recipe import DataPart, Recipe
 
@@ -31,8 +32,6 @@ SHOWN = (
 """What a record says of a source at least; ``None`` where it does not."""
 KEPT_APART = ("dataset", "split", "limit", "file")
 """What a record says of a part that was kept apart."""
-Apart = Sequence[tuple[DataPart, Dataset]]
-"""What a recipe keeps apart, and what was loaded for it."""
 
 
 def earlier(recipe: Recipe) -> list[dict[str, Any]]:
@@ -116,22 +115,21 @@ def _check_texts(one: Mapping[str, Any], apart: Apart, root: Path) -> None:
         for part, data in apart
         if not any(_keeps(kept, part) for kept in one["apart"])
     ]
-    for row in one["sources"] if new else ():
+    if not new:
+        return
+    for row in one["sources"]:
         data = _at_hand(row, root)
-        if data is None:
-            continue
-        # A turn of phrase in common is no reason to train the start anew; parts of a dialogue are.
-        for item in overlap(Part(data.title, data.dialogues), new).parts:
-            met = max(item.with_two_lines, item.covered, item.repeated)
-            if not met:
-                continue
-            raise ConfigError(
-                f"The start '{one['name']}' was trained on {row['dataset']}:{row['split']}, "
-                f"where {met:,} of the {item.dialogues:,} dialogues of {item.name} stand at least "
-                "in part; what the recipe keeps apart must be new to it.",
-                hint=f"Leave 'start' out, or train '{one['name']}' anew with these under 'apart'; "
-                "'sentixrl datasets overlap' shows what is shared.",
-            )
+        shared = overlap(Part(data.title, data.dialogues), new).parts if data else ()
+        for item in shared:
+            # A turn of phrase in common is no reason to train the start anew.
+            if met := max(item.with_two_lines, item.covered, item.repeated):
+                raise ConfigError(
+                    f"The start '{one['name']}' was trained on {row['dataset']}:{row['split']}, "
+                    f"where {met:,} of the {item.dialogues:,} dialogues of {item.name} stand at "
+                    "least in part; what the recipe keeps apart must be new to it.",
+                    hint=f"Leave 'start' out, or train '{one['name']}' anew with these under "
+                    "'apart'; 'sentixrl datasets overlap' shows what is shared.",
+                )
 
 
 def _keeps(kept: Mapping[str, Any], part: DataPart) -> bool:

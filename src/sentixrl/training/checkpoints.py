@@ -8,12 +8,11 @@ spoiled and is passed over.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from sentixrl.errors import InputError, SentixError
-from sentixrl.runs.storage import sync_folder, write_json
+from sentixrl.runs.storage import storage_error, sync_file, sync_folder, write_json
 
 WHOLE_FILE = "whole.json"
 
@@ -33,13 +32,14 @@ def note_whole(checkpoint: Path) -> None:
     """Note that a checkpoint is whole, once all of it is on the disk.
 
     Raises:
-        OSError: The disk refuses.
-        SentixError: The same, of the note itself.
+        SentixError: The disk is full or refuses.
     """
     sizes = _sizes(checkpoint)
-    for name in sizes:
-        with (checkpoint / name).open("rb") as stream:
-            os.fsync(stream.fileno())
+    try:
+        for name in sizes:
+            sync_file(checkpoint / name)
+    except OSError as error:
+        raise storage_error(checkpoint, error) from None
     sync_folder(checkpoint)
     write_json(checkpoint / WHOLE_FILE, sizes)
 

@@ -55,6 +55,15 @@ class Finished:
     full: Mapping[str, float]
     shipped: Mapping[str, float]
 
+    @classmethod
+    def of(cls, folder: Path, facts: Mapping[str, Any]) -> Finished:
+        """What a bundle's record (:func:`training_facts`) says was made."""
+        full, shipped = (
+            {name: part["weighted_f1"] for name, part in parts.items()}
+            for parts in (facts["best"]["parts"], facts["shipped"])
+        )
+        return cls(folder, facts["adapter_bytes"], full, shipped)
+
     @property
     def kept(self) -> float:
         """The share of the mean dev weighted-F1 that the bundle keeps."""
@@ -95,12 +104,7 @@ def finish(
     write_card(facts, making / BUNDLE)
     put_in_place(making / BUNDLE, folder)
     shutil.rmtree(making)
-    return Finished(
-        folder,
-        size,
-        {name: part["weighted_f1"] for name, part in best.parts.items()},
-        {name: part["weighted_f1"] for name, part in parts.items()},
-    )
+    return Finished.of(folder, facts)
 
 
 def check_place(folder: Path) -> None:
@@ -119,12 +123,7 @@ def check_place(folder: Path) -> None:
 def finished_before(folder: Path) -> Finished | None:
     """What was made in a bundle's folder, by its own record; ``None`` if it is not whole."""
     try:
-        facts = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
-        full, shipped = (
-            {name: part["weighted_f1"] for name, part in parts.items()}
-            for parts in (facts["best"]["parts"], facts["shipped"])
-        )
-        return Finished(folder, facts["adapter_bytes"], full, shipped)
+        return Finished.of(folder, json.loads((folder / TRAINING_FILE).read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

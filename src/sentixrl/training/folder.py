@@ -6,15 +6,15 @@ that were begun before material was noted go on, and it is noted then.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.errors import ConfigError
-from sentixrl.runs.identity import differences, fingerprint
+from sentixrl.runs.identity import differences, digest, fingerprint
 from sentixrl.runs.lock import LOCK_FILE, FolderLock
 from sentixrl.runs.storage import write_json
 from sentixrl.training.checkpoints import read_json
@@ -100,7 +100,7 @@ def material(setting: Setting) -> dict[str, Any]:
         "base": fingerprint(setting.trainee.folder),
         "start": fingerprint(adapter) if adapter else None,
         "packs_a_step": packs_a_step(recipe),
-        "packs": hashlib.sha256(repr(list(setting.packs)).encode()).hexdigest()[:16],
+        "packs": digest([astuple(pack) for pack in setting.packs]),
     }
 
 

@@ -34,6 +34,10 @@ DEV_SEED = 0  # whatever the recipe's seed: trainings are compared on the same d
 FEWEST = 8  # lines of a drawn subset of labels that are worth a pack
 
 
+Apart = Sequence[tuple[DataPart, Dataset]]
+"""What a recipe keeps apart, and what was loaded for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A data set to train on.
@@ -95,16 +99,13 @@ def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
     )
 
 
-def load_apart(recipe: Recipe, root: Path) -> list[tuple[DataPart, Dataset]]:
+def load_apart(recipe: Recipe, root: Path) -> Apart:
     """What the recipe keeps apart from its training data: the parts under ``apart`` and ``dev``."""
     return [(part, load_part(part, root, DEV_SEED)) for part in [*recipe.apart, *recipe.dev]]
 
 
 def load_sources(
-    recipe: Recipe,
-    root: Path,
-    apart: Sequence[tuple[DataPart, Dataset]],
-    say: Callable[[str], None],
+    recipe: Recipe, root: Path, apart: Apart, say: Callable[[str], None]
 ) -> list[Source]:
     """The recipe's training data, kept apart from what it must not share text with.
 
@@ -299,18 +300,17 @@ def folds(parts: Sequence[Dataset], count: int, seed: int) -> list[list[tuple[Da
                 fold[group] = min(range(count), key=lambda number: sizes[number])
                 sizes[fold[group]] += 1
     cuts = [[_cut(data, fold, number, count) for number in range(count)] for data in parts]
-    for number in range(count):
-        for data, pairs in zip(parts, cuts, strict=True):
-            rest, held = pairs[number]
-            others = [
-                Part(other.title, other_pairs[number][1].dialogues)
-                for other, other_pairs in zip(parts, cuts, strict=True)
-                if other.name != data.name
-            ]
-            if others:
-                shared = overlap(Part(data.title, rest.dialogues), others).drop
-                pairs[number] = (rest.without(shared), held)
-    return cuts
+    held = [[pairs[number][1] for pairs in cuts] for number in range(count)]
+    return [
+        [(_new_to(rest, held[number]), inside) for number, (rest, inside) in enumerate(pairs)]
+        for pairs in cuts
+    ]
+
+
+def _new_to(rest: Dataset, held: Sequence[Dataset]) -> Dataset:
+    """What shares no text with what is held out of other data sets."""
+    others = [Part(one.title, one.dialogues) for one in held if one.name != rest.name]
+    return rest.without(overlap(Part(rest.title, rest.dialogues), others).drop) if others else rest
 
 
 def _cut(

@@ -171,8 +171,7 @@ class TrieTrainer(Trainer):
                 super()._save_checkpoint(model, trial)
         except (OSError, RuntimeError, SafetensorError) as error:  # torch's writer: RuntimeError
             shutil.rmtree(target, ignore_errors=True)  # what there is of it fills the disk
-            refused = error if isinstance(error, OSError) else OSError(str(error))
-            raise storage_error(target, refused) from None
+            raise storage_error(target, error) from None
         everyones(None)  # each process has written what is its own
         on_main(partial(note_whole, target))
 

@@ -6,13 +6,12 @@ et al. 2022, arXiv 2203.05482).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from sentixrl.runs.storage import storage_error, sync_folder
+from sentixrl.runs.storage import storage_error, sync_file, sync_folder
 from sentixrl.training.checkpoints import damaged
 from sentixrl.training.model import Trainee
 
@@ -33,14 +32,11 @@ def keep_weights(trainee: Trainee, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, unfinished)
-        with unfinished.open("rb") as stream:
-            os.fsync(stream.fileno())
+        sync_file(unfinished)
         unfinished.replace(folder / FILE)
         sync_folder(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise storage_error(folder / FILE, error) from None
-    except SafetensorError as error:
-        raise storage_error(folder / FILE, OSError(str(error))) from None
 
 
 def load_weights(trainee: Trainee, folder: Path) -> None:
