@@ -104,14 +104,16 @@ def test_sets(content: Content) -> str:
     """A model on test sets."""
     told = any(run.get("seen") for run in content["runs"])
     head = ["data set", "utterances", *(["trained on"] if told else []), "weighted-F1", "macro-F1",
-            "accuracy"]  # fmt: skip
+            "accuracy", "commonest label", "ECE"]  # fmt: skip
     rows = []
     for run in content["runs"]:
         drawn = run["limit_dialogues"]
         sample = f" ({drawn} dialogues drawn with seed {run['seed']})" if drawn else ""
         metrics = [with_interval(run[name]) for name in ("weighted_f1", "macro_f1", "accuracy")]
         seen = [run.get("seen") or "–"] if told else []
-        rows.append([run["title"] + sample, f"{run['utterances']:,}", *seen, *metrics])
+        error = points(run["calibration"]["proposal"]["ece"])
+        about = [run["title"] + sample, f"{run['utterances']:,}", *seen]
+        rows.append([*about, *metrics, points(run["commonest_share"]), error])
     source = f"{measured(content)}: {content['what']}."
     return _with_notes(table(head, rows), source, _notes(content))
 
@@ -119,7 +121,8 @@ def test_sets(content: Content) -> str:
 def recipes(content: Content) -> str:
     """What each recipe reaches, on dev and test, against TF-IDF."""
     head = ["data set", "base", "seeds", "dev weighted-F1", "over TF-IDF", "test weighted-F1",
-            "over TF-IDF", "test macro-F1", "test accuracy", "measured"]  # fmt: skip
+            "over TF-IDF", "test macro-F1", "test accuracy", "commonest label",
+            "measured"]  # fmt: skip
     rows = []
     notes: dict[str, None] = {}
     kinds: dict[tuple[str, str, int], list[Content]] = {}
@@ -142,6 +145,7 @@ def recipes(content: Content) -> str:
                 _over_tfidf(test, floor.get("test")),
                 _over_seeds(test, "macro_f1"),
                 _over_seeds(test, "accuracy"),
+                points(test[0]["commonest_share"]) if test else "–",
                 max(run["date"] for run in runs),
             ]
         )
@@ -209,6 +213,9 @@ def sanm(content: Content) -> str:
         [title, *(points(split[part][name]) for split in (dev, test))]
         for title, part, name in SANM_ROWS
     ]
+    shuffled = [next(iter(split["shuffled"].values())) for split in (dev, test)]
+    alone = [points(found["weighted_f1"] - found["difference"]) for found in shuffled]
+    knows.insert(1, ["with the turns shuffled, weighted-F1", *alone])
     gains = [
         _gain(name, dev[part][name], test[part][name], mark)
         for part, mark in (("policies", ""), ("shuffled", ", turns shuffled"))

@@ -218,6 +218,7 @@ def headline(job: Job, folder: Path, split: str) -> dict[str, Any]:
     """The figures of one run folder."""
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     record = json.loads((folder / "run.json").read_text("utf-8"))
+    supports = [of["support"] for of in metrics["per_class"].values()]
     return {
         "date": answered_on(record),
         "title": job.title,
@@ -233,6 +234,8 @@ def headline(job: Job, folder: Path, split: str) -> dict[str, Any]:
         "warnings": metrics["warnings"],
         "identity": record["identity"],
         **{name: metrics[name] for name in METRICS},
+        "micro_f1_without_neutral": metrics.get("micro_f1_without_neutral"),
+        "commonest_share": round(max(supports) / metrics["n"], 6),
         "calibration": {  # without its curves, which the run folder has
             part: {key: value for key, value in found.items() if not isinstance(value, list)}
             for part, found in (metrics["calibration"] or {}).items()

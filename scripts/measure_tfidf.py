@@ -28,7 +28,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "emorynlp": {"switches": {"layout": "full"}, "anchor": 0.313},
     "emotiontalk": {"anchor": 0.427},
     "emasac": {"anchor": 0.397},
-    # The train split of CPED cannot be had; these four shows and two are of its valid file.
+    # The train split of CPED cannot be had; these five shows are of its valid file.
     "cped": {"splits": ("lowres-train", "lowres-dev", "test"), "title": "CPED, low-resource"},
     "ch_sims": {"task": "sentiment", "title": "CH-SIMS v1, 3 sentiments"},
 }

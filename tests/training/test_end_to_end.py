@@ -145,6 +145,20 @@ def test_a_card_names_data_of_ones_own(trained: Trained, tmp_path: Path) -> None
     assert "| custom, shifts | train | 60 | 180 | 6.0 | 0 | a file of the trainer's own |" in card
 
 
+def test_a_card_says_what_stayed_in_although_it_shares_text(
+    trained: Trained, tmp_path: Path
+) -> None:
+    _, found, _ = trained
+    facts = json.loads((found.folder / "training.json").read_text("utf-8"))
+    facts["recipe"]["keep_overlap"] = "All sessions act the same plays."
+    facts["sources"][0]["kept_with_overlap"] = 1234
+    write_card(facts, tmp_path)
+    card = (tmp_path / "README.md").read_text("utf-8")
+    assert "| meld | train | 60 | 180 | 6.0 | 0 (1,234 kept) |" in card
+    assert "(1,234 of them), for this reason: All sessions act the same plays. These" in card
+    assert "were dropped" not in card
+
+
 def test_nothing_is_left_over(trained: Trained) -> None:
     folder, _, _ = trained
     left = sorted(path.name for path in folder.iterdir())
@@ -388,6 +402,23 @@ def test_a_start_that_has_read_what_is_kept_apart_in_another_data_set_is_refused
     check_start(one, load_apart(one, meld), tmp_path)  # its data are not at hand
     known = recipe(base, start=str(folder / "bundle"))
     check_start(known, load_apart(known, meld), meld)  # what the start kept apart as well
+    kept = recipe(base, start=str(folder / "bundle"), apart=[part], keep_overlap="So published.")
+    check_start(kept, load_apart(kept, meld), meld)
+
+
+def test_a_start_that_kept_what_shares_text_has_kept_nothing_apart(
+    trained: Trained, base: Path, tmp_path: Path
+) -> None:
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    facts = json.loads((begun / "training.json").read_text("utf-8"))
+    assert [part["split"] for part in earlier(recipe(base, start=str(begun)))[0]["apart"]] == [
+        "test",
+        "dev",
+    ]
+    facts["recipe"]["keep_overlap"] = "All sessions act the same plays."
+    (begun / "training.json").write_text(json.dumps(facts), "utf-8")
+    assert earlier(recipe(base, start=str(begun)))[0]["apart"] == []
 
 
 def test_a_start_that_knows_a_dev_file_of_ones_own_is_refused(

@@ -333,6 +333,16 @@ def test_or_dropped_when_asked(tmp_path: Path, base: Path) -> None:
     assert any("no turn is labelled neutral, surprise, fear, disgust" in text for text in said)
 
 
+def test_or_kept_for_a_reason(tmp_path: Path, base: Path) -> None:
+    """As IEMOCAP's sessions, which all act the same plays."""
+    copy_into_test(write_meld(tmp_path), 6)
+    said: list[str] = []
+    why = "All sessions act the same plays."
+    (source,) = sources_of(recipe(base, keep_overlap=why), tmp_path, said.append)
+    assert (len(source.data), source.kept, source.dropped) == (60, 2, 0)
+    assert any("2 dialogues kept, although they share text" in text for text in said)
+
+
 def test_dev_is_kept_apart_without_being_named(tmp_path: Path, base: Path) -> None:
     write_meld(tmp_path)
     train = (tmp_path / "meld" / "train_sent_emo.csv").read_text("utf-8")

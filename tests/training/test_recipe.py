@@ -109,6 +109,12 @@ def test_an_unknown_key_is_named_with_the_nearest(
     assert error.hint == f"Did you mean '{meant}'?"
 
 
+def test_overlap_is_dropped_or_kept() -> None:
+    error = refused(drop_overlap=True, keep_overlap="The plays are the same.")
+    assert "'drop_overlap' and 'keep_overlap' exclude each other" in error.message
+    assert "'keep_overlap'" in refused(keep_overlap="").message
+
+
 def test_a_key_like_no_other_has_no_hint() -> None:
     assert refused(zzqxw=1).hint is None
 

@@ -27,7 +27,7 @@ TRAINING_FILE = "training.json"
 """A bundle's record of its training."""
 SHOWN = (
     "dataset", "split", "task", "variant", "dialogues", "utterances", "epochs",
-    "dropped_for_overlap",
+    "dropped_for_overlap", "kept_with_overlap",
 )  # fmt: skip
 """What a record says of a source at least; ``None`` where it does not."""
 KEPT_APART = ("dataset", "split", "limit", "file")
@@ -47,7 +47,9 @@ def earlier(recipe: Recipe) -> list[dict[str, Any]]:
     try:
         facts = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
         begun = {"name": facts["recipe"]["name"], "sources": facts["sources"]}
-        if "apart" in facts["recipe"]:
+        if facts["recipe"].get("keep_overlap"):
+            begun["apart"] = []
+        elif "apart" in facts["recipe"]:
             parts = [*facts["recipe"]["apart"], *facts["recipe"]["dev"]]
             begun["apart"] = [{key: part.get(key) for key in KEPT_APART} for part in parts]
         return [_training(one) for one in (begun, *facts.get("earlier", []))]
@@ -103,7 +105,8 @@ def check_start(recipe: Recipe, apart: Apart, root: Path) -> None:
                     "apart must be new to it.",
                     hint="Leave 'start' out, or name other data under 'dev' and 'apart'.",
                 )
-        _check_texts(one, apart, root)
+        if not recipe.keep_overlap:
+            _check_texts(one, apart, root)
 
 
 def _check_texts(one: Mapping[str, Any], apart: Apart, root: Path) -> None:

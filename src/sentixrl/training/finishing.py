@@ -244,6 +244,7 @@ def training_facts(
                 "utterances": source.data.labelled,
                 "epochs": source.epochs,
                 "dropped_for_overlap": source.dropped,
+                "kept_with_overlap": source.kept,
             }
             for source in setting.sources
         ],

@@ -45,12 +45,14 @@ class Source:
     Attributes:
         data: Its dialogues, those to be kept apart gone.
         epochs: How often it is gone through.
-        dropped: How many dialogues were dropped for sharing text.
+        dropped: How many dialogues were dropped for sharing text with what is kept apart.
+        kept: How many share text with it and stayed.
     """
 
     data: Dataset
     epochs: float
-    dropped: int
+    dropped: int = 0
+    kept: int = 0
 
     @property
     def lines(self) -> bool:
@@ -116,28 +118,30 @@ def load_sources(
         say: Told what was dropped and what is missing.
 
     Raises:
-        ConfigError: They share text and the recipe does not say to drop it; a label of the data
-            has no example in a single-source recipe is no error, but is said.
+        ConfigError: They share text and the recipe says neither to drop nor to keep it; a label
+            of the data has no example in a single-source recipe is no error, but is said.
     """
     evaluated = [Part(part.name, data.dialogues) for part, data in apart]
     sources = []
     for part in recipe.train:
         data = load_part(part, root, recipe.seed)
         found = overlap(Part(part.name, data.dialogues), evaluated)
-        if found.drop and not recipe.drop_overlap:
+        if found.drop and not (recipe.drop_overlap or recipe.keep_overlap):
             shared = ", ".join(item.name for item in found.parts if item.drop)
             raise ConfigError(
                 f"{len(found.drop):,} of the {len(data):,} dialogues of {part.name} share text "
                 f"(two runs of eight words, or all of it) with {shared}, which the recipe keeps "
                 "apart.",
-                hint="Set 'drop_overlap: true' in the recipe; 'sentixrl datasets overlap' shows "
-                "which ones.",
+                hint="Set 'drop_overlap: true' in the recipe, or 'keep_overlap' to the reason why "
+                "they stay; 'sentixrl datasets overlap' shows which ones.",
             )
-        data = data.without(found.drop) if found.drop else data
-        if found.drop:
-            say(f"{part.name}: {len(found.drop):,} dialogues dropped, which share text with "
-                "dev or test data.")  # fmt: skip
-        source = Source(data, part.epochs or recipe.epochs, len(found.drop))
+        met, stay = len(found.drop), recipe.keep_overlap is not None
+        if met:
+            data = data if stay else data.without(found.drop)
+            what = "kept, although they" if stay else "dropped, which"
+            say(f"{part.name}: {met:,} dialogues {what} share text with dev or test data.")
+        counts = {"kept" if stay else "dropped": met}
+        source = Source(data, part.epochs or recipe.epochs, **counts)
         times = "once" if source.epochs == 1 else f"{source.epochs:g} times"
         say(f"{part.name}: {len(data):,} dialogues, {data.labelled:,} labelled turns, {times}.")
         missing = [name for name, count in data.label_counts.items() if not count]

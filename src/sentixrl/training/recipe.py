@@ -260,6 +260,8 @@ class Recipe(_Part):
         dev: What choices are made on: the mean weighted-F1.
         apart: Splits that no training dialogue may share text with.
         drop_overlap: Drop such dialogues instead of refusing.
+        keep_overlap: Train on such dialogues all the same, for this reason, which the model card
+            gives: for data sets whose published splits share text, as IEMOCAP's plays do.
         loss: The loss.
         draw: How label sets are drawn.
         optimiser: AdamW and its schedule.
@@ -287,6 +289,7 @@ class Recipe(_Part):
     dev: Annotated[list[DataPart], Field(min_length=1)]
     apart: list[DataPart] = []
     drop_overlap: bool = False
+    keep_overlap: Annotated[str, Field(min_length=1)] | None = None
     loss: Loss = Loss()
     draw: Draw = Draw()
     optimiser: Optimiser = Optimiser()
@@ -337,6 +340,12 @@ class Recipe(_Part):
             # A recipe that was written out whole has the defaults in it.
             if self.method == "full" and getattr(self, key) != Recipe.model_fields[key].default:
                 raise ValueError(f"'{key}' is for 'method: lora' or 'qlora'; 'full' has none")
+        return self
+
+    @model_validator(mode="after")
+    def _drops_or_keeps(self) -> Recipe:
+        if self.drop_overlap and self.keep_overlap:
+            raise ValueError("'drop_overlap' and 'keep_overlap' exclude each other; leave one out")
         return self
 
     @model_validator(mode="after")
