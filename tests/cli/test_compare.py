@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -132,6 +134,25 @@ def test_what_cannot_be_compared(
     says: str,
 ) -> None:
     assert says in refused(compare(*arguments), kind).message
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda record: record["identity"].update(labels=5), "has no 'name' under 'labels'"),
+        (lambda record: record["identity"]["data"].pop("data_hash"), "has no 'data_hash' under"),
+        (lambda record: record.pop("run"), "is not the record of a run"),
+        (lambda record: record.update(sessions=None), "is not the record of a run"),
+    ],
+)
+def test_a_record_that_was_changed_by_other_means_is_refused(
+    compare: Compare, runs: Path, tmp_path: Path, spoil: Callable[[dict[str, Any]], None], says: str
+) -> None:
+    spoiled = shutil.copytree(runs / "a2", tmp_path / "spoiled")
+    record = json.loads((spoiled / "run.json").read_text("utf-8"))
+    spoil(record)
+    (spoiled / "run.json").write_text(json.dumps(record), "utf-8")
+    assert says in refused(compare("a1", str(spoiled)), InputError).message
 
 
 @pytest.mark.parametrize("words", [("", ""), ("--seeds", ",", "a1"), ("--seeds", "a1", ",")])

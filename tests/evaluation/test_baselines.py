@@ -195,6 +195,10 @@ class TestLabelOrders:
         [found] = label_orders(self.classifier(), 1).predict_many([dialogue])
         assert found.items == single.predict(dialogue).items
 
+    def test_what_it_costs_is_counted_where_its_passes_count(self) -> None:
+        classifier = self.classifier()
+        assert label_orders(classifier, 2).engine is classifier.engine
+
     def test_all_orders_together_have_no_favourite(self) -> None:
         system = label_orders(self.classifier(), 6, seed=3)
         assert len({one.label_set.names for one in system.passes}) == 6

@@ -123,6 +123,21 @@ def test_history_survives_and_forgets_what_will_be_repeated(tmp_path: Path) -> N
     assert read_history(tmp_path) == resumed.check.history
 
 
+def test_the_look_that_the_best_weights_come_from_is_not_forgotten(tmp_path: Path) -> None:
+    """The checkpoint after it may have failed, and a second look need not find the same."""
+    Course(tmp_path, [0.3, 0.4, 0.6], every=1, patience=9).run()
+    again = Course(tmp_path, [0.3, 0.5, 0.5, 0.2], every=1, patience=9)
+    again.run(begin=1)
+    assert again.kept == []
+    assert [(look.step, look.score) for look in again.check.history] == [
+        (1, 0.3), (2, 0.5), (3, 0.6), (4, 0.2),
+    ]  # fmt: skip
+    better = Course(tmp_path, [0.3, 0.5, 0.7, 0.2], every=1, patience=9)
+    better.run(begin=2)
+    assert better.kept == [3]
+    assert [look.score for look in better.check.history] == [0.3, 0.5, 0.7, 0.2]
+
+
 def test_patience_counts_the_looks_before_a_resume(tmp_path: Path) -> None:
     found = [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
     Course(tmp_path, found, every=1, patience=3).run(end=2)

@@ -253,8 +253,8 @@ def test_a_training_may_start_from_a_bundle(
     assert shipped_f1(found) == pytest.approx(shipped_f1(first), abs=0.1)
     facts = json.loads((found.folder / "training.json").read_text("utf-8"))
     begun = json.loads((first.folder / "training.json").read_text("utf-8"))
-    kept = [
-        {"dataset": "meld", "split": split, "limit": None, "file": None}
+    kept: list[dict[str, Any]] = [
+        {"dataset": "meld", "split": split, "switches": {}, "limit": None, "file": None}
         for split in ("test", "dev")
     ]
     assert facts["earlier"] == [{"name": "tiny", "sources": begun["sources"], "apart": kept}]
@@ -346,6 +346,39 @@ def test_folds_start_from_the_base_where_the_start_knows_a_file_of_ones_own(
         assert (fold_recipe(one, sources).start is not None) == kept
 
 
+def test_a_file_of_ones_own_that_has_grown_is_known_by_its_path(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    lines = (meld / "meld" / "train_sent_emo.csv").read_text("utf-8").splitlines()[1:7]
+    rows = [line.split(",") for line in lines]
+    turns = [f"{row[5]},{row[2]},{row[1]},{row[3]}" for row in rows]
+    own, copy = tmp_path / "mine.csv", tmp_path / "copy.csv"
+    for path in (own, copy):
+        path.write_text("\n".join(["dialogue,speaker,text,label", *turns, ""]), "utf-8")
+    part = {"dataset": "custom", "file": str(own), "labels": "meld-7"}
+    facts = json.loads((begun / "training.json").read_text("utf-8"))
+    row = {**part, "split": "train", "data_hash": "0" * 16}
+    (begun / "training.json").write_text(json.dumps({**facts, "sources": [row]}), "utf-8")
+    one = recipe(base, start=str(begun), discriminator={}, train=[part])
+    assert fold_recipe(one, sources_of(one, meld)).start is None
+    same = recipe(base, start=str(begun), dev=[{**part, "split": "dev"}])
+    with pytest.raises(ConfigError, match="shares dialogues with"):
+        check_start(same, load_apart(same, meld), meld)
+    # Under another name its texts tell.
+    other = recipe(base, start=str(begun), dev=[{**part, "split": "dev", "file": str(copy)}])
+    with pytest.raises(ConfigError, match=r"where 2 of the 2 dialogues of .*copy\.csv:dev stand"):
+        check_start(other, load_apart(other, meld), meld)
+
+
+def test_a_fold_is_looked_at_by_its_own_epochs(base: Path, meld: Path) -> None:
+    part = {"dataset": "meld", "epochs": 6}
+    one = recipe(base, train=[part], discriminator={"epochs": 1})
+    assert one.epochs_of_looks == 6
+    assert fold_recipe(one, sources_of(one, meld)).epochs_of_looks == 1
+
+
 @pytest.mark.parametrize(
     ("known", "changes", "met"),
     [
@@ -404,6 +437,29 @@ def test_a_start_that_has_read_what_is_kept_apart_in_another_data_set_is_refused
     check_start(known, load_apart(known, meld), meld)  # what the start kept apart as well
     kept = recipe(base, start=str(folder / "bundle"), apart=[part], keep_overlap="So published.")
     check_start(kept, load_apart(kept, meld), meld)
+    other = recipe(base, start=kept.start, apart=[part], keep_overlap="So published.",
+                   train=[{**part, "split": "train"}])  # fmt: skip
+    with pytest.raises(ConfigError, match="was trained on meld:train"):
+        check_start(other, load_apart(other, meld), meld)
+
+
+def test_a_part_read_otherwise_was_not_kept_apart(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    """As another version or language of a data set, whose texts may be those trained on."""
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    root = shutil.copytree(meld, tmp_path / "data")
+    lines = (root / "meld" / "train_sent_emo.csv").read_text("utf-8").splitlines()[:31]
+    (root / "meld" / "test_sent_emo.csv").write_text("\n".join([*lines, ""]), "utf-8")
+    one = recipe(base, start=str(begun))
+    check_start(one, load_apart(one, root), root)
+    facts = json.loads((begun / "training.json").read_text("utf-8"))
+    for part in facts["recipe"]["apart"]:
+        part["switches"] = {"version": "v2"}  # which MELD has not, nor is it at hand
+    (begun / "training.json").write_text(json.dumps(facts), "utf-8")
+    with pytest.raises(ConfigError, match="10 of the 10 dialogues of meld:test stand"):
+        check_start(one, load_apart(one, root), root)
 
 
 def test_a_start_that_kept_what_shares_text_has_kept_nothing_apart(

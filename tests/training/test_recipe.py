@@ -132,6 +132,9 @@ def test_a_key_like_no_other_has_no_hint() -> None:
         ({"train": [{"dataset": "meld", "labels": "meld-7"}]}, "part 1 of 'train'"),
         ({"dev": [{"dataset": "custom", "file": "mine.csv", "labels": "joy"}]}, "part 1 of 'dev'"),
         ({"rank": 1.5}, "'rank'"),
+        ({"rank": True}, "'rank'"),
+        ({"seed": False}, "'seed'"),
+        ({"train": [{"dataset": "meld", "limit": True}]}, "'limit' in part 1 of 'train'"),
         ({"seed": None}, "'seed'"),
         ({"name": "no slashes/here"}, "'name'"),
         ({"draw": {"subset": 1.5}}, "'subset' in 'draw'"),
@@ -231,9 +234,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     broken.write_bytes(b"name: \xff\xfe")
     with pytest.raises(ConfigError, match="not valid YAML"):
         read_recipe(broken)
-    broken.write_text("about: 2024-02-30\n", "utf-8")  # a date to YAML, and none
-    with pytest.raises(ConfigError, match="not valid YAML"):
-        read_recipe(broken)
+    # A date to YAML, and none; tags that their values do not fit.
+    for value in ("2024-02-30", "!!int ''", "!!timestamp 'x'"):
+        broken.write_text(f"about: {value}\n", "utf-8")
+        with pytest.raises(ConfigError, match="not valid YAML"):
+            read_recipe(broken)
     broken.write_text("name: one\n" + "#" * 1_000_000, "utf-8")
     with pytest.raises(ConfigError, match="larger than 1,000,000 bytes"):
         read_recipe(broken)

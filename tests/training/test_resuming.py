@@ -110,6 +110,7 @@ def test_a_training_killed_twice_ends_like_an_undisturbed_one(
 
     facts, going = finish(slow_recipe(base), meld, killed)
     assert going == f"Going on from {reached}."
+    assert not broken.exists()  # else it would count as one of those that are kept
     assert facts["history"][0]["score"] == seen[0]["score"]  # not lost, not looked at again
     assert_same_end(killed, facts, whole, expected)
 

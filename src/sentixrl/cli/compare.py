@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,11 @@ from sentixrl.evaluation.intervals import Interval, Resampling, few_clusters
 from sentixrl.evaluation.items import Answer, Item
 
 Record = Mapping[str, Any]
+COMPARED: Mapping[str, Mapping[str, type | UnionType]] = {
+    "data": {"dataset": str, "data_hash": str, "dialogues": int, "limit": int | None},
+    "labels": {"name": str, "digest": str, "names": list},
+}
+"""What a run's identity says of what was evaluated."""
 NAMES = {"accuracy": "accuracy", "weighted_f1": "weighted-F1", "macro_f1": "macro-F1"}
 ONE_SEED = (
     "One run a system: the p-values say nothing about training again. Where training moves "
@@ -117,6 +123,14 @@ def _record(folder: Path) -> Record:
         raise InputError(
             f"{folder} is a run, but not an evaluation.", hint="Make one with 'sentixrl evaluate'."
         )
+    for part, kinds in COMPARED.items():
+        for key, kind in kinds.items():
+            found = identity[part].get(key) if isinstance(identity[part], dict) else None
+            if not isinstance(found, kind):
+                raise InputError(
+                    f"{folder} has no '{key}' under '{part}' in its run.json that can be compared.",
+                    hint="The file was changed by other means: restore it, or evaluate anew.",
+                )
     return identity
 
 

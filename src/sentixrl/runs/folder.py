@@ -56,6 +56,7 @@ class RunFolder:
             self._log = AppendLog(path / ITEMS_FILE)
             try:
                 self._done = _ids(self._log.found.payloads, path / ITEMS_FILE)
+                self._log.found.payloads.clear()  # a long run's are large, and are read again
             except SentixError:
                 self._log.close()
                 raise
@@ -156,7 +157,9 @@ def read_run(folder: Path) -> Json:
     """
     path = folder / RUN_FILE
     record = _read_json(path, f"{folder} is not a run folder: it has no {RUN_FILE}.")
-    if record.get("schema") != SCHEMA or not isinstance(record.get("identity"), dict):
+    kinds = {"run": str, "identity": dict, "sessions": list}
+    whole = all(isinstance(record.get(key), kind) for key, kind in kinds.items())
+    if record.get("schema") != SCHEMA or not whole:
         raise InputError(
             f"{path} is not the record of a run with 'schema': {SCHEMA}.",
             hint="It was written by another version of sentixrl, or changed by other means.",

@@ -9,16 +9,18 @@ its own training did not keep the same apart, and its data lie at hand.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sentixrl.bundle import ModelBundle
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.generic import NAME as CUSTOM
+from sentixrl.datasets.generic import load_custom
 from sentixrl.datasets.overlap import Part, overlap
 from sentixrl.datasets.registry import info, load_split
 from sentixrl.errors import ConfigError, SentixError
+from sentixrl.labels import resolve_labels
 from sentixrl.training.material import Apart
 from sentixrl.training.model import start_folder
 from sentixrl.training.recipe import DataPart, Recipe
@@ -27,10 +29,10 @@ TRAINING_FILE = "training.json"
 """A bundle's record of its training."""
 SHOWN = (
     "dataset", "split", "task", "variant", "dialogues", "utterances", "epochs",
-    "dropped_for_overlap", "kept_with_overlap",
+    "dropped_for_overlap", "kept_with_overlap", "file", "labels",
 )  # fmt: skip
 """What a record says of a source at least; ``None`` where it does not."""
-KEPT_APART = ("dataset", "split", "limit", "file")
+KEPT_APART = ("dataset", "split", "switches", "limit", "file")
 """What a record says of a part that was kept apart."""
 
 
@@ -105,23 +107,24 @@ def check_start(recipe: Recipe, apart: Apart, root: Path) -> None:
                     "apart must be new to it.",
                     hint="Leave 'start' out, or name other data under 'dev' and 'apart'.",
                 )
-        if not recipe.keep_overlap:
-            _check_texts(one, apart, root)
+        # What a recipe keeps of its own data sets' overlap, its start may have read there too.
+        kept = {part.dataset for part in recipe.train} if recipe.keep_overlap else set()
+        _check_texts(one, apart, root, kept)
 
 
-def _check_texts(one: Mapping[str, Any], apart: Apart, root: Path) -> None:
-    """Refuse a start that has read lines of what is kept apart in another data set."""
+def _check_texts(one: Mapping[str, Any], apart: Apart, root: Path, kept: Collection[str]) -> None:
+    """Refuse a start that has read lines of what is kept apart in data sets that are not kept."""
     if one["apart"] is None:
         return
     new = [
         Part(part.name, data.dialogues)
         for part, data in apart
-        if not any(_keeps(kept, part) for kept in one["apart"])
+        if not any(_keeps(kept, part, data, root) for kept in one["apart"])
     ]
     if not new:
         return
     for row in one["sources"]:
-        data = _at_hand(row, root)
+        data = None if row["dataset"] in kept else _at_hand(row, root)
         shared = overlap(Part(data.title, data.dialogues), new).parts if data else ()
         for item in shared:
             # A turn of phrase in common is no reason to train the start anew.
@@ -135,18 +138,37 @@ def _check_texts(one: Mapping[str, Any], apart: Apart, root: Path) -> None:
                 )
 
 
-def _keeps(kept: Mapping[str, Any], part: DataPart) -> bool:
-    """Whether a part that was kept apart before holds all of a recipe's part."""
+def _keeps(kept: Mapping[str, Any], part: DataPart, data: Dataset, root: Path) -> bool:
+    """Whether a part that was kept apart before holds all of a recipe's part.
+
+    Read with other switches it may be another language or version, or the same after all.
+    """
     same = ("dataset", "split", "file")
-    return not kept["limit"] and all(kept[key] == getattr(part, key) for key in same)
+    if kept["limit"] or any(kept[key] != getattr(part, key) for key in same):
+        return False
+    switches = kept.get("switches") or {}  # records of earlier versions say nothing of them
+    if switches == part.switches:
+        return True
+    row = {**kept, "switches": switches, "task": part.task, "labels": part.labels}
+    before = _at_hand(row, root)
+    return before is not None and _talks(data) <= _talks(before)
+
+
+def _talks(data: Dataset) -> set[tuple[str, ...]]:
+    return {tuple(turn.text for turn in dialogue) for dialogue in data}
 
 
 def _at_hand(row: Mapping[str, Any], root: Path) -> Dataset | None:
-    """A source of an earlier training, if its data set lies under ``root``."""
+    """A source of an earlier training, if its data set lies under ``root`` or its file is there."""
     name, split = row["dataset"], row["split"]
-    if None in (name, split) or name == CUSTOM or not (root / name).is_dir():
+    if None in (name, split):
         return None
     try:
+        if name == CUSTOM:
+            file, labels = row["file"], row["labels"]
+            return load_custom(file, resolve_labels(labels), split) if file and labels else None
+        if not (root / name).is_dir():
+            return None
         return load_split(name, root / name, split, row["task"], row.get("switches") or {})
     except SentixError:  # another copy of the data, or another version of the loader
         return None
@@ -155,8 +177,12 @@ def _at_hand(row: Mapping[str, Any], root: Path) -> Dataset | None:
 def _of_one_split(part: DataPart, row: Mapping[str, Any]) -> bool:
     """Whether a recipe's part and a record's row are of splits that have dialogues in common.
 
-    Not known of files of one's own, which are told by their content's hash.
+    Files of one's own are told by their path, whatever was read of them and is in them by now.
     """
-    if part.dataset != row["dataset"] or part.dataset == CUSTOM or row["split"] is None:
+    if part.dataset != row["dataset"] or row["split"] is None:
         return False
+    if part.file is not None:  # a folder has a file a split
+        return part.file == row["file"] and (
+            part.split == row["split"] or Path(part.file).is_file()
+        )
     return info(part.dataset).share_dialogues(part.split, row["split"])

@@ -143,8 +143,14 @@ class DevCheck(TrainerCallback):
         return len(since) >= self._patience
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Forget looks at steps that a resumed training will repeat."""
-        self.history = [check for check in self.history if check.step <= state.global_step]
+        """Forget looks at steps that a resumed training will repeat.
+
+        But for the one that the best weights come from, which are on the disk.
+        """
+        best = self.best
+        self.history = [
+            check for check in self.history if check.step <= state.global_step or check is best
+        ]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Look, if it is time."""
@@ -156,7 +162,10 @@ class DevCheck(TrainerCallback):
             better = before is None or check.score > before.score
             if better:
                 on_main(lambda: self._keep(self._folder / BEST))
-        self.history.append(check)
+        if better:
+            self.history = [past for past in self.history if past.step != check.step]
+        if all(past.step != check.step for past in self.history):
+            self.history = sorted([*self.history, check], key=lambda past: past.step)
         if better:
             # So that a resumed training never forgets the look the best weights come from.
             control.should_save = True

@@ -8,6 +8,7 @@ spoiled and is passed over.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ def checkpoints(folder: Path) -> list[Path]:
 def last_checkpoint(folder: Path) -> Path | None:
     """The checkpoint a training goes on from, if there is one."""
     return next(reversed(checkpoints(folder)), None)
+
+
+def remove_broken(folder: Path) -> None:
+    """Remove checkpoints that are not whole, so that none of them counts as one that is kept."""
+    whole = checkpoints(folder)
+    for path in folder.glob("checkpoint-*"):
+        if path not in whole:
+            shutil.rmtree(path)
 
 
 def note_whole(checkpoint: Path) -> None:

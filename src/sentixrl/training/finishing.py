@@ -245,8 +245,10 @@ def training_facts(
                 "epochs": source.epochs,
                 "dropped_for_overlap": source.dropped,
                 "kept_with_overlap": source.kept,
+                "file": part.file,
+                "labels": part.labels,
             }
-            for source in setting.sources
+            for part, source in zip(setting.recipe.train, setting.sources, strict=True)
         ],
         "earlier": earlier(setting.recipe),
         "packs": len(setting.packs),

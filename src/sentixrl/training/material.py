@@ -1,8 +1,9 @@
 """What a recipe trains on and is checked on: loaded, kept apart, cut into packs.
 
-Contract: nothing that shares text with a split named under ``apart`` is trained on: such dialogues
-are dropped, or the recipe is refused. Packs are planned for the whole training beforehand, from
-the seed alone, so that a resumed training goes through the same ones.
+Contract: a dialogue that shares text with a split named under ``apart`` or ``dev`` is dropped, or
+the recipe is refused, unless it gives a reason to keep such dialogues. Packs are planned for the
+whole training beforehand, from the seed alone, so that a resumed training goes through the same
+ones.
 """
 
 from __future__ import annotations
@@ -247,13 +248,12 @@ def _epoch(
     queue = deque(order[: max(1, round(share * len(order)))])
     golds = [dialogue.utterances[0].gold for dialogue in source.data]
     plans = []
+    by_labels = draws.subset and source.lines
     while queue:
-        allowed: tuple[str, ...] = ()
-        if source.lines and draws.subset:
-            allowed = draws.needed(source.data.label_set, rng)
-        fitting = {index for index in queue if golds[index] in allowed} if allowed else set(queue)
-        if allowed and len(fitting) < FEWEST:  # hardly any of these labels are left
-            allowed, fitting = (), set(queue)
+        allowed = draws.needed(source.data.label_set, rng) if by_labels else ()
+        fitting = {index for index in queue if golds[index] in allowed} if allowed else None
+        if fitting is not None and len(fitting) < FEWEST:  # hardly any of these labels are left
+            allowed, fitting = (), None
         chosen = _fill(queue, sizes, pack_tokens, fitting)
         plans.append(PackPlan(number, tuple(chosen), allowed, rng.getrandbits(32)))
     return plans
@@ -265,15 +265,15 @@ def _labelled(dialogue: Dialogue) -> bool:
 
 
 def _fill(
-    queue: deque[int], sizes: Sequence[int], room: int, fitting: Collection[int]
+    queue: deque[int], sizes: Sequence[int], room: int, fitting: Collection[int] | None
 ) -> list[int]:
-    """Take dialogues that fit from the queue until the pack is full; the others stay."""
+    """Take dialogues that fit (``None``: all do) from the queue until the pack is full."""
     room -= HEAD_TOKENS
     chosen: list[int] = []
     passed: list[int] = []
     while queue and (room > 0 or not chosen):
         index = queue[0]
-        if index not in fitting:
+        if fitting is not None and index not in fitting:
             passed.append(queue.popleft())
             continue
         if chosen and sizes[index] > room:
@@ -289,7 +289,7 @@ def folds(parts: Sequence[Dataset], count: int, seed: int) -> list[list[tuple[Da
 
     They are cut by what resampling draws, and for all parts of a data set together: a dialogue
     that is held out in one of them is in the rest of none. Nor is one that shares text with what
-    is held out of another data set.
+    is held out of another part.
 
     Raises:
         ConfigError: A part has too few dialogues.
@@ -306,14 +306,17 @@ def folds(parts: Sequence[Dataset], count: int, seed: int) -> list[list[tuple[Da
     cuts = [[_cut(data, fold, number, count) for number in range(count)] for data in parts]
     held = [[pairs[number][1] for pairs in cuts] for number in range(count)]
     return [
-        [(_new_to(rest, held[number]), inside) for number, (rest, inside) in enumerate(pairs)]
-        for pairs in cuts
+        [
+            (_new_to(rest, [*held[number][:own], *held[number][own + 1 :]]), inside)
+            for number, (rest, inside) in enumerate(pairs)
+        ]
+        for own, pairs in enumerate(cuts)
     ]
 
 
 def _new_to(rest: Dataset, held: Sequence[Dataset]) -> Dataset:
-    """What shares no text with what is held out of other data sets."""
-    others = [Part(one.title, one.dialogues) for one in held if one.name != rest.name]
+    """What shares no text with what is held out of other parts."""
+    others = [Part(one.title, one.dialogues) for one in held]
     return rest.without(overlap(Part(rest.title, rest.dialogues), others).drop) if others else rest
 
 

@@ -94,6 +94,7 @@ def fold_recipe(recipe: Recipe, sources: Sequence[Source]) -> Recipe:
             "discriminator": None,
             "loss": recipe.loss.model_copy(update={"distil": 0.0}),
             "epochs": recipe.discriminator.epochs,
+            "train": [part.model_copy(update={"epochs": None}) for part in recipe.train],
             "checks_per_epoch": 1,
         }
     )

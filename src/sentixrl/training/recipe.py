@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -30,9 +31,19 @@ from sentixrl.errors import ConfigError, SentixError, fault_words
 from sentixrl.formats.characters import nearest
 from sentixrl.labels import MAX_FILE_BYTES, UniqueKeys, resolve_labels
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+
+def _no_switch(value: object) -> object:
+    """Python takes yes and no for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("it is yes or no, not a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_switch)]
+Real = Annotated[float, BeforeValidator(_no_switch)]
+Share = Annotated[Real, Field(ge=0, le=1)]
+Positive = Annotated[Real, Field(gt=0)]
+Count = Annotated[Whole, Field(ge=1)]
 SEEDS = 2**32
 """Seeds lie below; numpy takes no others."""
 
@@ -148,8 +159,8 @@ class Window(_Part):
         max_tokens: Most tokens that these and the turn itself take together.
     """
 
-    history_max: Annotated[int, Field(ge=0)] = 24
-    history_min: Annotated[int, Field(ge=0)] = 8
+    history_max: Annotated[Whole, Field(ge=0)] = 24
+    history_min: Annotated[Whole, Field(ge=0)] = 8
     max_tokens: Count = 768
 
     @model_validator(mode="after")
@@ -171,10 +182,10 @@ class Loss(_Part):
             believe of a turn instead of its label alone (closed variant).
     """
 
-    gamma: Annotated[float, Field(ge=0)] = 0.0
+    gamma: Annotated[Real, Field(ge=0)] = 0.0
     variant: Literal["closed", "vocabulary"] = "closed"
     balance: Literal["none", "inverse", "effective"] = "none"
-    adjust: Annotated[float, Field(ge=0)] = 0.0
+    adjust: Annotated[Real, Field(ge=0)] = 0.0
     distil: Share = 0.0
 
     @model_validator(mode="after")
@@ -215,11 +226,11 @@ class Optimiser(_Part):
 
     rate: Positive = 6e-5
     warmup: Share = 0.05
-    decay: Annotated[float, Field(ge=0)] = 0.01
+    decay: Annotated[Real, Field(ge=0)] = 0.01
     clip: Positive = 1.0
-    pack_tokens: Annotated[int, Field(ge=64)] = 2048
+    pack_tokens: Annotated[Whole, Field(ge=64)] = 2048
     packs_per_step: Count = 1
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    average: Annotated[Real, Field(ge=0, lt=1)] = 0.0
 
 
 class Discriminator(_Part):
@@ -232,7 +243,7 @@ class Discriminator(_Part):
         weight: What a question of the second role and after counts against a first one.
     """
 
-    folds: Annotated[int, Field(ge=2)] = 2
+    folds: Annotated[Whole, Field(ge=2)] = 2
     epochs: Positive = 1.0
     challenge: Share = 0.1
     weight: Positive = 1.0
@@ -297,7 +308,7 @@ class Recipe(_Part):
     epochs: Positive = 3.0
     checks_per_epoch: Count = 1
     patience: Count = 3
-    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 0
+    seed: Annotated[Whole, Field(ge=0, lt=SEEDS)] = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -404,10 +415,11 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f"The recipe {path} cannot be read: {error.strerror}.") from None
     except RecursionError:
         raise ConfigError(f"The recipe {path} is nested too deeply.") from None
-    except (yaml.YAMLError, ValueError) as error:  # of bytes that are no text, dates that are none
+    # Of bytes that are no text, dates that are none, values that do not fit their tags.
+    except (yaml.YAMLError, ValueError, IndexError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        what = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise ConfigError(f"The recipe {path} is not valid YAML{where}: {what}.") from None
     return parse_recipe(content, str(path))
 

@@ -17,7 +17,7 @@ from sentixrl.errors import ConfigError
 from sentixrl.runs.lock import FolderLock
 from sentixrl.runs.storage import write_json
 from sentixrl.training.checking import BEST, Check, DevCheck, look
-from sentixrl.training.checkpoints import last_checkpoint
+from sentixrl.training.checkpoints import last_checkpoint, remove_broken
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import MinedTurns, PackDataset
 from sentixrl.training.finishing import BUNDLE, Finished, check_place, finish, finished_before
@@ -105,6 +105,7 @@ def _train(
         [dev, pace],
     )
     pace.watch(trainer)
+    on_main(lambda: remove_broken(folder))
     last = on_main(lambda: last_checkpoint(folder))
     if last:
         watch.say(f"Going on from {last}.")

@@ -1,6 +1,6 @@
 """LoRA adapters merged into weights, in float32.
 
-Contract: ``W + scale · B A`` is computed in float32 and handed on for the decoder to round once.
+Contract: ``W + scale · B A`` is computed in float32 and rounded once, to the decoder's format.
 Only plain LoRA is merged here; whatever else PEFT knows is left to PEFT, whole.
 """
 
@@ -31,12 +31,15 @@ Pairs = dict[str, tuple[torch.Tensor, torch.Tensor]]
 """Checkpoint name → (A, B)."""
 
 
-def merge_lora(weights: dict[str, torch.Tensor], adapter: Path) -> bool:
+def merge_lora(
+    weights: dict[str, torch.Tensor], adapter: Path, dtype: torch.dtype = torch.float32
+) -> bool:
     """Add an adapter's difference to the weights it names.
 
     Args:
         weights: Checkpoint name → tensor; changed in place.
         adapter: A folder saved by PEFT.
+        dtype: What each sum is rounded to, once.
 
     Returns:
         Whether it is plain LoRA; if not, nothing was changed.
@@ -54,7 +57,8 @@ def merge_lora(weights: dict[str, torch.Tensor], adapter: Path) -> bool:
                 f"The adapter {adapter} changes '{name}', which the model lacks or has otherwise.",
                 hint="It was trained on another base model.",
             )
-        weights[name] = weights[name].float() + scale * (up.float() @ down.float())
+        whole = weights[name].float() + scale * (up.float() @ down.float())
+        weights[name] = whole.to(dtype)
     return True
 
 

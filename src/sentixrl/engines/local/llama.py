@@ -58,7 +58,7 @@ class LlamaShape:
             return None
         try:
             return cls._read(config)
-        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        except (KeyError, TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
             raise ModelError(
                 f"The model's config.json does not fit a Llama model: {error!r}.",
                 hint="Get the model's folder again.",

@@ -34,7 +34,11 @@ from sentixrl.engines.local.llama import (
     read_weights,
 )
 from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
+from sentixrl.formats.characters import shown
 from sentixrl.trie import PackBudget
+
+DEFAULT_CONTEXT = 2048
+"""Tokens that a model takes which does not say how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +123,30 @@ def context_tokens(config: Mapping[str, Any]) -> int:
     """The longest sequence that a model of this configuration reads right."""
     if isinstance(config.get("text_config"), Mapping):  # one of several parts
         config = config["text_config"]
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    rope = config.get("rope_parameters") or config.get("rope_scaling")
+    rope = rope if isinstance(rope, Mapping) else {}
     if "longrope" in (rope.get("rope_type"), rope.get("type")):
         # Beyond this its frequencies change for all of a pack, shorter prompts included.
         for place in (config, rope):
-            if length := place.get("original_max_position_embeddings"):
-                return int(length)
-    return int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
+            if length := _length(place, "original_max_position_embeddings"):
+                return length
+    return (
+        _length(config, "max_position_embeddings")
+        or _length(config, "n_positions")
+        or DEFAULT_CONTEXT
+    )
+
+
+def _length(config: Mapping[str, Any], key: str) -> int | None:
+    """What a configuration says, which may be no number.
+
+    Raises:
+        ModelError: It is not.
+    """
+    value = config.get(key)
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise ModelError(f"The model's config.json says '{key}: {shown(str(value))}', no length.")
 
 
 def locate(model: str | Path | None) -> tuple[str, Path]:
@@ -198,7 +219,7 @@ def _decoder(
         weights = read_weights(folder)
         if options.adapter is None:
             return LlamaDecoder(shape, weights, dtype, device)
-        if merge_lora(weights, options.adapter):
+        if merge_lora(weights, options.adapter, dtype):
             return LlamaDecoder(shape, weights, dtype, device)
     from sentixrl.engines.local._hf import TransformersDecoder, load_model
 

@@ -19,6 +19,7 @@ from statistics import fmean
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
 from sentixrl.dialogue import Dialogue
+from sentixrl.engines.protocol import Engine
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction
@@ -37,6 +38,11 @@ class LabelOrders:
     label_set: LabelSet
     passes: tuple[Classifier, ...]
     name: str
+
+    @property
+    def engine(self) -> Engine:
+        """The passes' common engine, whose counters say what they cost."""
+        return self.passes[0].engine
 
     def predict_many(self, dialogues: Iterable[Dialogue], /) -> Iterator[DialoguePrediction]:
         """Predictions for many dialogues, in order, as they are finished."""
