@@ -1,7 +1,8 @@
 """The facade: load a model, tell the emotion of every turn.
 
 Contract: :func:`load` turns a name, folder or engine into a :class:`Classifier`; a classifier
-answers dialogues in order and keeps nothing between calls but the model.
+answers dialogues in order. What it keeps between calls besides the model changes no answer: what
+the model says of an empty conversation, and deductions already made.
 """
 
 from __future__ import annotations

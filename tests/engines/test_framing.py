@@ -36,6 +36,20 @@ def test_equal_first_segments_give_equal_first_tokens(
         assert _shared(tokens, stem) >= common - 1
 
 
+def test_of_a_text_that_is_surely_too_long_only_so_much_is_tokenised(tiny_model: Path) -> None:
+    engine = open_engine(tiny_model, LocalOptions(dtype="float32"))
+    room = engine.capabilities.context_tokens
+    assert room is not None
+    longest = max(map(len, read_tokenizer(tiny_model).get_vocab()))
+    short, huge = "word " * (room // 5), "word " * (room * longest)
+    assert engine.text.bare(short) == tuple(
+        read_tokenizer(tiny_model).encode(short, add_special_tokens=False).ids
+    )
+    assert room < len(engine.text.bare(huge)) <= (room + 1) * longest
+    whole = Text(read_tokenizer(tiny_model), engine.text.end_ids)
+    assert len(whole.bare(huge)) > len(engine.text.bare(huge))
+
+
 def _shared(left: list[int], right: list[int]) -> int:
     return next(
         (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sentixrl.evaluation.confusion import Floats
+from sentixrl.evaluation.confusion import Floats, Ints, count
 from sentixrl.evaluation.items import Item
 from sentixrl.prediction import Status
 
@@ -54,9 +54,17 @@ def random_items() -> Callable[..., list[Item]]:
     return make
 
 
+def of_two(right: Ints | Floats, items: int | Ints) -> Floats:
+    """Counts of clusters whose items are of the first of two classes, so many of them right."""
+    of = np.broadcast_to(items, right.shape)
+    nothing = np.zeros(right.shape)
+    rows = [[right, nothing], [of, nothing], [right, of - right]]
+    return np.moveaxis(np.array(rows, dtype=np.float64), -1, 0)
+
+
 @pytest.fixture(scope="session")
 def population() -> Floats:
-    """20,000 dialogues' confusion matrices; shape [20000, 7, 8].
+    """20,000 dialogues' counts; shape [20000, 3, 7].
 
     Dialogues differ in length, mood (which emotions occur) and difficulty, so that utterances of
     one dialogue go right or wrong together; 4% of the wrong answers are outliers.
@@ -71,6 +79,5 @@ def population() -> Floats:
     ease = rng.beta(2.5, 1.5, size=dialogues)[owner]
     right = rng.random(len(owner)) < ease * np.where(SHARES[gold] > 0.1, 1.0, 0.6)
     guess = rng.choice(n_labels + 1, size=len(owner), p=[*(SHARES * 0.96), 0.04])
-    counts = np.zeros((dialogues, n_labels, n_labels + 1))
-    np.add.at(counts, (owner, gold, np.where(right, gold, guess)), 1)
-    return counts
+    answers = np.where(right, gold, guess)
+    return count(gold, answers, owner, n_labels=n_labels, n_clusters=dialogues)

@@ -18,12 +18,13 @@ from sentixrl.evaluation.intervals import (
     standard_errors,
 )
 from sentixrl.evaluation.metrics import HEADLINE, accuracy, headline
+from tests.evaluation.conftest import of_two
 
 DRAWS, DIALOGUES = 500, 200
 
 
-def one_accuracy(matrices: Floats) -> Floats:
-    return accuracy(matrices)[..., None]
+def one_accuracy(counts: Floats) -> Floats:
+    return accuracy(counts)[..., None]
 
 
 def test_intervals_cover_the_truth_in_92_to_97_percent_of_draws(population: Floats) -> None:
@@ -46,7 +47,7 @@ def test_drawing_utterances_instead_of_dialogues_would_not_cover(population: Flo
     sample = population[:DIALOGUES]
     clustered = standard_errors(sample, one_accuracy)[0]
     value = float(accuracy(sample.sum(axis=0)))
-    independent = np.sqrt(value * (1 - value) / sample.sum())
+    independent = np.sqrt(value * (1 - value) / sample[:, 1].sum())
     assert clustered > 1.3 * independent
 
 
@@ -59,12 +60,10 @@ def test_standard_error_is_the_spread_of_the_estimate(population: Floats) -> Non
 
 
 def test_standard_error_equals_the_cluster_robust_one_for_equal_clusters() -> None:
-    right = np.array([[3.0], [1.0], [4.0], [2.0], [2.0]])
-    tallies = np.zeros((5, 2, 3))
-    tallies[:, 0, 0], tallies[:, 0, 1] = right[:, 0], 4 - right[:, 0]
-    means = right[:, 0] / 4
+    right = np.array([3.0, 1.0, 4.0, 2.0, 2.0])
+    means = right / 4
     expected = np.sqrt(((means - means.mean()) ** 2).sum() / (5 * 4))
-    assert standard_errors(tallies, one_accuracy)[0] == pytest.approx(expected)
+    assert standard_errors(of_two(right, 4), one_accuracy)[0] == pytest.approx(expected)
 
 
 def test_same_seed_same_interval_other_seed_another(population: Floats) -> None:
@@ -106,9 +105,7 @@ def test_the_order_of_clusters_does_not_matter(population: Floats) -> None:
 
 def test_few_clusters_widen_the_interval() -> None:
     rng = np.random.default_rng(5)
-    tallies = np.zeros((12, 2, 3))
-    tallies[:, 0, 0] = rng.integers(0, 10, size=12)
-    tallies[:, 0, 1] = 10 - tallies[:, 0, 0]
+    tallies = of_two(rng.integers(0, 10, size=12), 10)
     how = Resampling(resamples=4000)
     found = intervals(tallies, one_accuracy, how)[0]
     plain = np.quantile(bootstrap(tallies, one_accuracy, how), [0.025, 0.975])
@@ -118,13 +115,12 @@ def test_few_clusters_widen_the_interval() -> None:
 
 
 def test_one_cluster_has_a_value_and_no_interval() -> None:
-    tallies = np.zeros((3, 2, 3))
-    tallies[1, 0, 0] = 5
+    tallies = of_two(np.array([0, 5, 0]), np.array([0, 5, 0]))
     assert intervals(tallies, one_accuracy, Resampling()) == [Interval(1.0)]
 
 
 def test_nothing_has_no_value() -> None:
-    found = intervals(np.zeros((3, 2, 3)), one_accuracy, Resampling())[0]
+    found = intervals(np.zeros((3, 3, 2)), one_accuracy, Resampling())[0]
     assert found.as_dict() == {"value": None, "low": None, "high": None, "se": None}
 
 

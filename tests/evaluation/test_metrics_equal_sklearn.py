@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 
 from sentixrl.errors import InputError
 from sentixrl.evaluation import metrics
-from sentixrl.evaluation.confusion import count, tally
+from sentixrl.evaluation.confusion import confusion, count, tally
 from sentixrl.evaluation.items import Answer, Item
 
 Case = tuple[int, list[tuple[int, int, int]]]
@@ -30,7 +30,7 @@ def cases(draw: st.DrawFn) -> Case:
 def test_metrics_equal_scikit_learn(case: Case) -> None:
     n_labels, rows = case
     gold, answers, clusters = np.array(rows).T
-    matrix = count(gold, answers, clusters, n_labels=n_labels, n_clusters=5).sum(axis=0)
+    counts = count(gold, answers, clusters, n_labels=n_labels, n_clusters=5).sum(axis=0)
     task = list(range(n_labels))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -42,29 +42,30 @@ def test_metrics_equal_scikit_learn(case: Case) -> None:
         micro = sk.f1_score(gold, answers, labels=task[1:], average="micro", zero_division=0)
     ours = (metrics.precision, metrics.recall, metrics.f1, metrics.support)
     for theirs, statistic in zip(parts, ours, strict=True):
-        np.testing.assert_allclose(statistic(matrix), theirs, atol=1e-12)
+        np.testing.assert_allclose(statistic(counts), theirs, atol=1e-12)
     expected = [sk.accuracy_score(gold, answers), *averages]
-    np.testing.assert_allclose(metrics.headline(matrix), expected, atol=1e-12)
-    np.testing.assert_allclose(metrics.micro_f1_without(matrix, 0), micro, atol=1e-12)
+    np.testing.assert_allclose(metrics.headline(counts), expected, atol=1e-12)
+    np.testing.assert_allclose(metrics.micro_f1_without(counts, 0), micro, atol=1e-12)
 
 
-def test_many_matrices_at_once_equal_one_at_a_time() -> None:
-    matrices = np.random.default_rng(0).integers(0, 9, size=(4, 5, 3, 4)).astype(float)
-    together = metrics.headline(matrices)
+def test_many_counts_at_once_equal_one_at_a_time() -> None:
+    counts = np.random.default_rng(0).integers(0, 9, size=(4, 5, 3, 6)).astype(float)
+    together = metrics.headline(counts)
     assert together.shape == (4, 5, 3)
-    np.testing.assert_array_equal(together[2, 3], metrics.headline(matrices[2, 3]))
+    np.testing.assert_array_equal(together[2, 3], metrics.headline(counts[2, 3]))
 
 
-def test_an_empty_matrix_has_no_score() -> None:
+def test_nothing_has_no_score() -> None:
     assert np.isnan(metrics.headline(np.zeros((3, 4)))).all()
 
 
 def test_an_outlier_is_a_miss_and_no_false_alarm() -> None:
     # Two of class 0 right, one of class 1 unanswered.
-    matrix = np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    assert metrics.precision(matrix).tolist() == [1.0, 0.0]
-    assert metrics.macro_f1(matrix) == 0.5
-    assert metrics.accuracy(matrix) == pytest.approx(2 / 3)
+    (counts,) = count(np.array([0, 0, 1]), np.array([0, 0, 2]), n_labels=2)
+    assert counts.tolist() == [[2, 0], [2, 1], [2, 0]]
+    assert metrics.precision(counts).tolist() == [1.0, 0.0]
+    assert metrics.macro_f1(counts) == 0.5
+    assert metrics.accuracy(counts) == pytest.approx(2 / 3)
 
 
 def test_tally_counts_the_chosen_answer_by_cluster(
@@ -72,15 +73,30 @@ def test_tally_counts_the_chosen_answer_by_cluster(
 ) -> None:
     items = random_items(1)
     forced, strict = tally(items, labels), tally(items, labels, Answer.STRICT)
-    assert forced.shape == strict.shape == (30, 3, 4)
-    assert forced.sum() == strict.sum() == len(items)
-    assert forced[..., -1].sum() == 0
-    assert strict[..., -1].sum() == sum(not item.covered for item in items) > 0
+    assert forced.shape == strict.shape == (30, 3, 3)
+    for found in (forced, strict):
+        right, gold, answers = found.sum(axis=(0, 2))
+        assert 0 < right < answers
+        assert gold == len(items)
+    assert forced[:, 2].sum() == len(items)
+    assert strict[:, 2].sum() == sum(item.covered for item in items) < len(items)
     first = [item for item in items if item.cluster == "d0"]
-    assert forced[0].sum() == len(first)
+    assert forced[0, 1].sum() == len(first)
     part = tally(first, labels, clusters=["d7", "d0"])
     np.testing.assert_array_equal(part[1], forced[0])
     assert part[0].sum() == 0
+
+
+def test_a_confusion_matrix_is_scikit_learns(
+    random_items: Callable[..., list[Item]], labels: tuple[str, ...]
+) -> None:
+    items = random_items(2)
+    gold, strict = [item.gold for item in items], [item.label or "none" for item in items]
+    theirs = sk.confusion_matrix(gold, strict, labels=[*labels, "none"])
+    np.testing.assert_array_equal(confusion(items, labels, Answer.STRICT), theirs[:-1])
+    forced = confusion(items, labels)
+    assert forced[:, -1].sum() == 0
+    np.testing.assert_array_equal(np.diagonal(forced), tally(items, labels)[:, 0].sum(axis=0))
 
 
 def test_labels_outside_the_set_are_named(labels: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from sentixrl.evaluation.confusion import Floats
 from sentixrl.evaluation.intervals import Resampling
 from sentixrl.evaluation.metrics import headline
 from sentixrl.evaluation.significance import differences, holm, mcnemar, permutation_p
+from tests.evaluation.conftest import of_two
 
 
 def two_runs(
@@ -22,10 +23,9 @@ def two_runs(
     first = population[rng.integers(0, len(population), clusters)]
     second = first.copy()
     for run, share in ((first, 0.2), (second, 0.2 + worse)):
-        for label in range(run.shape[1]):
-            lost = rng.binomial(run[:, label, label].astype(int), share)
-            run[:, label, label] -= lost
-            run[:, label, -1] += lost
+        lost = rng.binomial(run[:, 0].astype(int), share)
+        run[:, 0] -= lost  # right answers
+        run[:, 2] -= lost  # answers
     return first, second
 
 
@@ -146,9 +146,7 @@ def test_seeds_that_disagree_widen_the_interval(population: Floats) -> None:
 def test_seed_noise_is_not_understated() -> None:
     """With clusters that agree exactly, only seeds vary: the error is that of their mean."""
     rights = np.array([3.0, 5.0, 8.0])
-    runs = np.zeros((3, 50, 2, 3))
-    runs[:, :, 0, 0] = rights[:, None]
-    runs[:, :, 0, 1] = 10 - rights[:, None]
+    runs = np.stack([of_two(np.full(50, right), 10) for right in rights])
     found, _ = differences(runs[:1], runs, headline, Resampling(resamples=20_000))
     assert found[0].se == pytest.approx(np.std(rights / 10, ddof=1) / np.sqrt(3), rel=0.03)
 

@@ -139,11 +139,6 @@ class ContextBuilder:
             language = template_language(language_of(dialogue))
         return templates(language)
 
-    def windows(self, dialogue: Dialogue) -> list[int]:
-        """The first turn each target's prompt holds (see :class:`HistoryWindow`)."""
-        turns = self._turns(self.template_for(dialogue), dialogue, self._speakers(dialogue))
-        return self._starts(turns)
-
     def head(self, template: TemplateSet, chosen: Sequence[Demonstration] = ()) -> Prompt:
         """What stands before any turn: instruction, label statement, demonstrations.
 

@@ -301,9 +301,9 @@ def _compare(
     )
 
 
-def _headline_and_classes(matrices: Floats) -> Floats:
+def _headline_and_classes(counts: Floats) -> Floats:
     """The headline, then F1 of every class. Shape [..., 3 + L]."""
-    return np.concatenate([headline(matrices), f1(matrices)], axis=-1)
+    return np.concatenate([headline(counts), f1(counts)], axis=-1)
 
 
 def _adjusted(pairs: Sequence[PairComparison]) -> tuple[PairComparison, ...]:

@@ -1,8 +1,10 @@
-"""Confusion matrices, one a cluster: the form in which every count-based metric is computed.
+"""Counts of right answers, gold items and answers by class: what every count-based metric needs.
 
-Contract: rows are gold labels, columns are answers, both in the label set's order, and one last
-column holds the items without an answer. Because such counts add up over clusters, resampling
-clusters is one matrix product, and a metric over 2,000 resamples is one array operation.
+Contract: counts of one cluster are an array [3, L]: right answers, gold items and answers of each
+of the L labels, in the label set's order. An item without an answer counts as a gold item alone.
+Because counts add up over clusters, resampling clusters is one matrix product, and a metric over
+2,000 resamples is one array operation. A whole confusion matrix, gold by answer, is made for people
+to look at, of all clusters at once.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from sentixrl.evaluation.items import Answer, Item
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 def cluster_names(items: Sequence[Item]) -> list[str]:
@@ -69,29 +72,31 @@ def _code(place: dict[str, int], item: Item, name: str, what: str) -> int:
     return place[name]
 
 
-def count(gold: Ints, answers: Ints, clusters: Ints, *, n_labels: int, n_clusters: int) -> Floats:
-    """Count pairs of codes by cluster.
+def count(
+    gold: Ints, answers: Ints, clusters: Ints | None = None, *, n_labels: int, n_clusters: int = 1
+) -> Floats:
+    """Count codes by cluster.
 
     Args:
         gold: Codes below ``n_labels``. Shape [n].
         answers: Codes up to ``n_labels``, which stands for no answer. Shape [n].
-        clusters: Codes below ``n_clusters``. Shape [n].
+        clusters: Codes below ``n_clusters``; ``None`` where all are one. Shape [n].
         n_labels: L.
         n_clusters: C.
 
     Returns:
-        Counts. Shape [C, L, L + 1].
+        Right answers, gold items and answers of each class. Shape [C, 3, L].
     """
-    shape = (n_clusters, n_labels, n_labels + 1)
-    cells = np.ravel_multi_index((clusters, gold, answers), shape)
-    counts = np.bincount(cells, minlength=n_clusters * n_labels * (n_labels + 1))
-    return counts.reshape(shape).astype(np.float64)
+    owner = np.zeros(len(gold), np.int64) if clusters is None else clusters
 
+    def held(codes: Ints, which: Bools) -> Floats:
+        cells = owner[which] * n_labels + codes[which]
+        counts = np.bincount(cells, minlength=n_clusters * n_labels)
+        return counts.reshape(n_clusters, n_labels).astype(np.float64)
 
-def matrix(gold: Ints, answers: Ints, *, n_labels: int) -> Floats:
-    """Count pairs of codes, clusters apart (see :func:`count`). Shape [L, L + 1]."""
-    alone = np.zeros(len(gold), np.int64)
-    return np.asarray(count(gold, answers, alone, n_labels=n_labels, n_clusters=1)[0])
+    every = np.ones(len(gold), np.bool_)
+    right, given = gold == answers, answers < n_labels
+    return np.stack([held(gold, right), held(gold, every), held(answers, given)], axis=1)
 
 
 def tally(
@@ -100,7 +105,7 @@ def tally(
     which: Answer = Answer.FORCED,
     clusters: Sequence[str] | None = None,
 ) -> Floats:
-    """Confusion matrices of the items, one a cluster.
+    """Count the items' answers by cluster.
 
     Args:
         items: What to count.
@@ -110,7 +115,7 @@ def tally(
             are a part of a run whose clusters are all to be drawn.
 
     Returns:
-        Counts. Shape [C, L, L + 1].
+        Right answers, gold items and answers of each class. Shape [C, 3, L].
 
     Raises:
         InputError: A gold label or an answer is not one of ``labels``.
@@ -123,3 +128,14 @@ def tally(
         n_labels=len(labels),
         n_clusters=len(names),
     )
+
+
+def confusion(items: Sequence[Item], labels: Sequence[str], which: Answer = Answer.FORCED) -> Ints:
+    """Items by gold label and answer; the last column holds those without one. Shape [L, L + 1].
+
+    Raises:
+        InputError: A gold label or an answer is not one of ``labels``.
+    """
+    shape = (len(labels), len(labels) + 1)
+    cells = gold_codes(items, labels) * shape[1] + answer_codes(items, labels, which)
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)

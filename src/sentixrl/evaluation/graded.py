@@ -49,5 +49,5 @@ def graded_metrics(
     return found
 
 
-def _accuracy_and_f1(matrices: Floats) -> Floats:
-    return np.stack([accuracy(matrices), weighted_f1(matrices)], axis=-1)
+def _accuracy_and_f1(counts: Floats) -> Floats:
+    return np.stack([accuracy(counts), weighted_f1(counts)], axis=-1)

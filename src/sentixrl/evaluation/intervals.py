@@ -70,7 +70,8 @@ class Interval:
         value: The value on all items; NaN where there are none.
         low: Lower end; ``None`` with fewer than two clusters.
         high: Upper end; ``None`` with fewer than two clusters.
-        se: Standard error (:func:`standard_errors`); ``None`` with fewer than two clusters.
+        se: Standard error: the jackknife's (:func:`standard_errors`), of a difference the standard
+            deviation of its draws; ``None`` with fewer than two clusters.
     """
 
     value: float

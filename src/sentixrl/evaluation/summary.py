@@ -14,7 +14,13 @@ import numpy as np
 
 from sentixrl.errors import InputError
 from sentixrl.evaluation.calibration_report import calibration_report
-from sentixrl.evaluation.confusion import Floats, cluster_codes, cluster_names, tally
+from sentixrl.evaluation.confusion import (
+    Floats,
+    cluster_codes,
+    cluster_names,
+    confusion,
+    tally,
+)
 from sentixrl.evaluation.intervals import (
     Interval,
     Resampling,
@@ -141,15 +147,15 @@ def _per_class(tallies: Floats, labels: Sequence[str], how: Resampling) -> dict[
     }
 
 
-def _class_scores(matrices: Floats) -> Floats:
+def _class_scores(counts: Floats) -> Floats:
     """Precision, recall and F1 of every class. Shape [..., 3 L]."""
-    return np.concatenate([precision(matrices), recall(matrices), f1(matrices)], axis=-1)
+    return np.concatenate([precision(counts), recall(counts), f1(counts)], axis=-1)
 
 
 def _confusion(items: Sequence[Item], labels: Sequence[str]) -> dict[str, Any]:
     """Counts, gold by answer; the last column holds what has no answer."""
     return {
-        which.value: tally(items, labels, which).sum(axis=0).astype(int).tolist()
+        which.value: confusion(items, labels, which).tolist()
         for which in (Answer.FORCED, Answer.STRICT)
     }
 

@@ -22,7 +22,7 @@ from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
 from sentixrl.context.retrieval import ContextOptions
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.evaluation.confusion import matrix
+from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.negotiation.negotiator import NegotiationOptions
 from sentixrl.runs.storage import write_json
@@ -96,8 +96,8 @@ def posteriors(trainee: Trainee, context: ContextOptions, data: Dataset) -> Answ
 def scores(answers: Answers) -> dict[str, float]:
     """Accuracy, weighted-F1 and macro-F1 of the likeliest labels."""
     best, n_labels = answers.log_probs.argmax(-1), answers.log_probs.shape[1]
-    table = matrix(answers.gold, best, n_labels=n_labels)
-    return dict(zip(HEADLINE, np.round(headline(table), 6).tolist(), strict=True))
+    (counts,) = count(answers.gold, best, n_labels=n_labels)
+    return dict(zip(HEADLINE, np.round(headline(counts), 6).tolist(), strict=True))
 
 
 class DevCheck(TrainerCallback):

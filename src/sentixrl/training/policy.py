@@ -13,7 +13,7 @@ import numpy as np
 
 from sentixrl.classifier import Classifier
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.evaluation.confusion import matrix
+from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import weighted_f1
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.prediction import Prediction, Status
@@ -81,7 +81,7 @@ def _trial(
         ]
         gold = np.array([names.index(label) for label, _ in pairs])
         given = np.array([_index(names, answer) for _, answer in pairs])
-        scores.append(float(weighted_f1(matrix(gold, given, n_labels=len(names)))))
+        scores.append(float(weighted_f1(count(gold, given, n_labels=len(names))[0])))
         labelled += len(pairs)
         covered += sum(answer.status is not Status.OUTLIER for _, answer in pairs)
     return Trial(threshold, float(np.mean(scores)), covered / labelled)

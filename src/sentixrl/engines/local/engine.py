@@ -216,7 +216,7 @@ class LocalSession:
             return None
         return Failure(
             "too_long",
-            f"The prompt takes {length:,} tokens; the model reads {limit:,}.",
+            f"The prompt takes at least {length:,} tokens; the model reads {limit:,}.",
             hint="Shorten the utterance or the history window, or use a model that reads more.",
         )
 

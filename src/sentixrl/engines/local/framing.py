@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -42,12 +42,19 @@ class Text:
         tokenizer: The model's tokenizer.
         end_ids: Tokens with which the model ends a text; at least one.
         begin_ids: Tokens every text begins with.
+        context_tokens: How many the model reads; of texts that are surely longer, only so much is
+            tokenised that this shows. ``None`` for all of any text.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, end_ids: frozenset[int], begin_ids: tuple[int, ...] = ()
+        self,
+        tokenizer: Tokenizer,
+        end_ids: frozenset[int],
+        begin_ids: tuple[int, ...] = (),
+        context_tokens: int | None = None,
     ) -> None:
         self._tokenizer = tokenizer
+        self._context = context_tokens
         self._unmarked, self._markers = _without_markers(tokenizer)
         self.end_ids = end_ids
         self.begin_ids = begin_ids
@@ -57,7 +64,16 @@ class Text:
 
     def bare(self, text: str) -> tuple[int, ...]:
         """Tokens of text in which nothing is markup."""
-        return self._short(text) if len(text) <= _CACHED_CHARACTERS else self._bare(text)
+        if len(text) <= _CACHED_CHARACTERS:
+            return self._short(text)
+        if self._context is not None and len(text) > self._context:
+            text = text[: (self._context + 1) * self._longest_token]
+        return self._bare(text)
+
+    @cached_property
+    def _longest_token(self) -> int:
+        """Characters that the longest token stands for, at most."""
+        return max(map(len, self._tokenizer.get_vocab()))
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of generated tokens."""

@@ -238,7 +238,8 @@ def _text(folder: Path, config: dict[str, Any], settings: dict[str, Any]) -> Tex
         ends.add(token)
     if not ends:
         raise ModelError(f"{folder} does not say which token ends a text (eos_token_id).")
-    return Text(tokenizer, frozenset(ends), _begin(tokenizer, settings))
+    begin = _begin(tokenizer, settings)
+    return Text(tokenizer, frozenset(ends), begin, context_tokens(config))
 
 
 def _begin(tokenizer: Any, settings: dict[str, Any]) -> tuple[int, ...]:  # noqa: ANN401

@@ -188,6 +188,4 @@ def _fit_model(settings: TfidfSettings, matrix: Any, gold: Sequence[str]) -> Any
 def _weighted_f1(system: Tfidf, texts: Sequence[str], gold: Sequence[str]) -> float:
     truth = np.array([system.label_set.index(name) for name in gold], dtype=np.int64)
     answers = system.posteriors(texts).argmax(axis=1).astype(np.int64)
-    clusters = np.zeros(len(truth), dtype=np.int64)
-    matrices = count(truth, answers, clusters, n_labels=len(system.label_set), n_clusters=1)
-    return float(weighted_f1(matrices[0]))
+    return float(weighted_f1(count(truth, answers, n_labels=len(system.label_set))[0]))

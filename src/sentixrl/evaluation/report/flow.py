@@ -29,9 +29,6 @@ class State(StrEnum):
     WRONG = "agreed, wrong"
 
 
-OPEN = frozenset({State.OPEN_RIGHT, State.OPEN_WRONG, State.NONE})
-
-
 @dataclass(frozen=True, slots=True)
 class Flow:
     """All utterances' ways through the negotiation.
