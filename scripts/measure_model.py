@@ -24,6 +24,7 @@ from recording import ROOT, answered_on, latest, read_results, run, write_result
 
 TURNS = ROOT / "benchmarks" / "turns"
 METRICS = ("weighted_f1", "macro_f1", "accuracy")
+MICRO_F1 = "micro_f1_without_neutral"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,7 @@ def headline(job: Job, folder: Path, split: str) -> dict[str, Any]:
         "warnings": metrics["warnings"],
         "identity": record["identity"],
         **{name: metrics[name] for name in METRICS},
-        "micro_f1_without_neutral": metrics.get("micro_f1_without_neutral"),
+        **{name: metrics[name] for name in (MICRO_F1,) if name in metrics},
         "commonest_share": round(max(supports) / metrics["n"], 6),
         "calibration": {  # without its curves, which the run folder has
             part: {key: value for key, value in found.items() if not isinstance(value, list)}

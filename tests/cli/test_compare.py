@@ -141,6 +141,8 @@ def test_what_cannot_be_compared(
     [
         (lambda record: record["identity"].update(labels=5), "has no 'name' under 'labels'"),
         (lambda record: record["identity"]["data"].pop("data_hash"), "has no 'data_hash' under"),
+        (lambda record: record["identity"]["data"].pop("limit"), "has no 'limit' under 'data'"),
+        (lambda record: record["identity"]["labels"].update(names=[1, 2]), "has no 'names' under"),
         (lambda record: record.pop("run"), "is not the record of a run"),
         (lambda record: record.update(sessions=None), "is not the record of a run"),
     ],

@@ -87,6 +87,12 @@ def test_tally_counts_the_chosen_answer_by_cluster(
     assert part[0].sum() == 0
 
 
+@pytest.mark.parametrize(("gold", "answer"), [(2, 0), (-1, 0), (0, 3), (0, -1)])
+def test_codes_of_other_labels_are_refused(gold: int, answer: int) -> None:
+    with pytest.raises(ValueError, match="outside those of 2 labels"):
+        count(np.array([0, gold]), np.array([1, answer]), n_labels=2)
+
+
 def test_a_confusion_matrix_is_scikit_learns(
     random_items: Callable[..., list[Item]], labels: tuple[str, ...]
 ) -> None:

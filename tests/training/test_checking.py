@@ -14,7 +14,12 @@ from safetensors.torch import save_file
 
 from sentixrl.errors import InputError, SentixError
 from sentixrl.training.checking import Answers, Check, DevCheck, read_history, scores
-from sentixrl.training.checkpoints import checkpoints, last_checkpoint, note_whole
+from sentixrl.training.checkpoints import (
+    checkpoints,
+    last_checkpoint,
+    note_whole,
+    remove_checkpoints,
+)
 from sentixrl.training.model import open_trainee
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.weights import keep_weights, load_mean, load_weights
@@ -132,10 +137,16 @@ def test_the_look_that_the_best_weights_come_from_is_not_forgotten(tmp_path: Pat
     assert [(look.step, look.score) for look in again.check.history] == [
         (1, 0.3), (2, 0.5), (3, 0.6), (4, 0.2),
     ]  # fmt: skip
+    assert again.check.best is not None
+    assert again.check.best.step == 3
+    even = Course(tmp_path, [0.3, 0.6, 0.5, 0.2], every=1, patience=9)
+    even.run(begin=1)
+    assert even.check.best is not None
+    assert even.check.best.step == 3  # whose weights are kept
     better = Course(tmp_path, [0.3, 0.5, 0.7, 0.2], every=1, patience=9)
     better.run(begin=2)
     assert better.kept == [3]
-    assert [look.score for look in better.check.history] == [0.3, 0.5, 0.7, 0.2]
+    assert [look.score for look in better.check.history] == [0.3, 0.6, 0.7, 0.2]
 
 
 def test_patience_counts_the_looks_before_a_resume(tmp_path: Path) -> None:
@@ -179,9 +190,17 @@ def test_a_checkpoint_that_was_broken_off_or_spoiled_is_passed_over(tmp_path: Pa
     (cut / "optimizer.pt").write_bytes(b"mom")
     (lacking / "optimizer.pt").unlink()
     (damaged / "whole.json").write_text("{", "utf-8")
+    (good[0] / ".DS_Store").write_bytes(b"")  # somebody looked at it
     (tmp_path / "checkpoint-best").mkdir()
+    (tmp_path / "checkpoint-99").write_text("no folder", "utf-8")
     assert checkpoints(tmp_path) == good
     assert last_checkpoint(tmp_path) == good[-1]
+
+    before = set(tmp_path.iterdir())
+    remove_checkpoints(tmp_path, broken=True)
+    assert before - set(tmp_path.iterdir()) == {broken_off}
+    remove_checkpoints(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-best", "checkpoint-99"}
 
 
 @pytest.mark.parametrize("content", ["", "[", '[{"step": 1}]', '{"step": 1}', "3"])

@@ -155,7 +155,7 @@ def test_a_card_says_what_stayed_in_although_it_shares_text(
     write_card(facts, tmp_path)
     card = (tmp_path / "README.md").read_text("utf-8")
     assert "| meld | train | 60 | 180 | 6.0 | 0 (1,234 kept) |" in card
-    assert "(1,234 of them), for this reason: All sessions act the same plays. These" in card
+    assert "(1,234 of them), for this reason: “All sessions act the same plays.”. The dev" in card
     assert "were dropped" not in card
 
 
@@ -361,8 +361,10 @@ def test_a_file_of_ones_own_that_has_grown_is_known_by_its_path(
     facts = json.loads((begun / "training.json").read_text("utf-8"))
     row = {**part, "split": "train", "data_hash": "0" * 16}
     (begun / "training.json").write_text(json.dumps({**facts, "sources": [row]}), "utf-8")
-    one = recipe(base, start=str(begun), discriminator={}, train=[part])
-    assert fold_recipe(one, sources_of(one, meld)).start is None
+    for path in (own, tmp_path / "data" / ".." / "mine.csv"):  # however it is spelled
+        one = recipe(base, start=str(begun), discriminator={}, train=[{**part, "file": str(path)}])
+        (tmp_path / "data").mkdir(exist_ok=True)
+        assert fold_recipe(one, sources_of(one, meld)).start is None
     same = recipe(base, start=str(begun), dev=[{**part, "split": "dev"}])
     with pytest.raises(ConfigError, match="shares dialogues with"):
         check_start(same, load_apart(same, meld), meld)
@@ -441,6 +443,18 @@ def test_a_start_that_has_read_what_is_kept_apart_in_another_data_set_is_refused
                    train=[{**part, "split": "train"}])  # fmt: skip
     with pytest.raises(ConfigError, match="was trained on meld:train"):
         check_start(other, load_apart(other, meld), meld)
+
+    # Of files of one's own, one is not another.
+    begun = shutil.copytree(folder / "bundle", tmp_path / "begun")
+    facts = json.loads((begun / "training.json").read_text("utf-8"))
+    row = {**part, "split": "train", "data_hash": "0" * 16}
+    (begun / "training.json").write_text(json.dumps({**facts, "sources": [row]}), "utf-8")
+    new = shutil.copy(own, tmp_path / "copy.csv")
+    mine = recipe(base, start=str(begun), keep_overlap="So published.",
+                  train=[{**part, "split": "train", "file": str(tmp_path / "other.csv")}],
+                  apart=[{**part, "file": str(new)}])  # fmt: skip
+    with pytest.raises(ConfigError, match="was trained on custom:train"):
+        check_start(mine, load_apart(mine, meld), meld)
 
 
 def test_a_part_read_otherwise_was_not_kept_apart(

@@ -298,10 +298,17 @@ def test_what_shares_text_with_what_another_data_set_holds_out_is_not_trained_on
     # Each shared line is held out of the other once; it stays where it is held out of both.
     assert 0 < gone <= len(shared)
     # Files of one's own are all called custom, and may hold the same texts under other ids.
-    cuts = folds([replace(one, name="custom"), replace(other, name="custom")], 3, seed=4)
+    mine = [replace(data, name="custom", variant=data.name) for data in (one, other)]
+    cuts = folds(mine, 3, seed=4)
     for (rest, held), (other_rest, other_held) in zip(*cuts, strict=True):
         for trained, out in ((rest, other_held), (other_rest, held)):
             assert not {d.utterances[0].text for d in trained} & {d.utterances[0].text for d in out}
+    # Plays that recur within a data set are not held out together, whatever its labels.
+    played = [told("plays", [lines[0]] * 9), replace(told("plays", [lines[0]] * 9), task="other")]
+    for pairs in zip(*folds(played, 3, seed=4), strict=True):
+        assert [(len(rest), len(held)) for rest, held in pairs] == [(6, 3), (6, 3)]
+    with pytest.raises(ConfigError, match="shares text with other parts of 'train'"):
+        folds([played[0], replace(played[0], name="other plays")], 3, seed=4)
 
 
 def test_too_few_clusters_for_the_folds() -> None:

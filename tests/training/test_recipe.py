@@ -112,7 +112,7 @@ def test_an_unknown_key_is_named_with_the_nearest(
 def test_overlap_is_dropped_or_kept() -> None:
     error = refused(drop_overlap=True, keep_overlap="The plays are the same.")
     assert "'drop_overlap' and 'keep_overlap' exclude each other" in error.message
-    assert "'keep_overlap'" in refused(keep_overlap="").message
+    assert "'keep_overlap'" in refused(keep_overlap=" ").message
 
 
 def test_a_key_like_no_other_has_no_hint() -> None:
@@ -235,7 +235,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not valid YAML"):
         read_recipe(broken)
     # A date to YAML, and none; tags that their values do not fit.
-    for value in ("2024-02-30", "!!int ''", "!!timestamp 'x'"):
+    for value in ("2024-02-30", "!!int ''", "!!timestamp 'x'", "!!bool x", "!!set [a]"):
         broken.write_text(f"about: {value}\n", "utf-8")
         with pytest.raises(ConfigError, match="not valid YAML"):
             read_recipe(broken)

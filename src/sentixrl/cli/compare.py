@@ -125,8 +125,9 @@ def _record(folder: Path) -> Record:
         )
     for part, kinds in COMPARED.items():
         for key, kind in kinds.items():
-            found = identity[part].get(key) if isinstance(identity[part], dict) else None
-            if not isinstance(found, kind):
+            held = identity[part] if isinstance(identity[part], dict) else {}
+            texts = key != "names" or all(isinstance(name, str) for name in held.get(key, ()))
+            if key not in held or not isinstance(held[key], kind) or not texts:
                 raise InputError(
                     f"{folder} has no '{key}' under '{part}' in its run.json that can be compared.",
                     hint="The file was changed by other means: restore it, or evaluate anew.",

@@ -86,7 +86,13 @@ def count(
 
     Returns:
         Right answers, gold items and answers of each class. Shape [C, 3, L].
+
+    Raises:
+        ValueError: A code is out of bounds.
     """
+    if any(len(codes) and (codes.min() < 0 or codes.max() >= end)
+           for codes, end in ((gold, n_labels), (answers, n_labels + 1))):  # fmt: skip
+        raise ValueError(f"codes of gold labels or answers lie outside those of {n_labels} labels")
     owner = np.zeros(len(gold), np.int64) if clusters is None else clusters
 
     def held(codes: Ints, which: Bools) -> Floats:

@@ -107,8 +107,9 @@ def check_start(recipe: Recipe, apart: Apart, root: Path) -> None:
                     "apart must be new to it.",
                     hint="Leave 'start' out, or name other data under 'dev' and 'apart'.",
                 )
-        # What a recipe keeps of its own data sets' overlap, its start may have read there too.
-        kept = {part.dataset for part in recipe.train} if recipe.keep_overlap else set()
+        # What a recipe keeps of its own data sets' overlap, its start may have read there too;
+        # files of one's own have nothing in common but what they are called.
+        kept = {part.dataset for part in recipe.train if recipe.keep_overlap} - {CUSTOM}
         _check_texts(one, apart, root, kept)
 
 
@@ -146,11 +147,11 @@ def _keeps(kept: Mapping[str, Any], part: DataPart, data: Dataset, root: Path) -
     same = ("dataset", "split", "file")
     if kept["limit"] or any(kept[key] != getattr(part, key) for key in same):
         return False
-    switches = kept.get("switches") or {}  # records of earlier versions say nothing of them
-    if switches == part.switches:
+    if kept.get("switches") is None:  # a record of an earlier version
+        return False
+    if kept["switches"] == part.switches:
         return True
-    row = {**kept, "switches": switches, "task": part.task, "labels": part.labels}
-    before = _at_hand(row, root)
+    before = _at_hand({**kept, "task": part.task, "labels": part.labels}, root)
     return before is not None and _talks(data) <= _talks(before)
 
 
@@ -181,8 +182,8 @@ def _of_one_split(part: DataPart, row: Mapping[str, Any]) -> bool:
     """
     if part.dataset != row["dataset"] or row["split"] is None:
         return False
-    if part.file is not None:  # a folder has a file a split
-        return part.file == row["file"] and (
-            part.split == row["split"] or Path(part.file).is_file()
-        )
+    if part.file is not None:
+        known, file = row["file"], Path(part.file)
+        same = known is not None and Path(known).resolve() == file.resolve()
+        return same and (part.split == row["split"] or file.is_file())  # a folder has one a split
     return info(part.dataset).share_dialogues(part.split, row["split"])

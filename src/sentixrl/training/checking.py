@@ -129,11 +129,14 @@ class DevCheck(TrainerCallback):
         self._every, self._patience = every, patience
         self._folder, self._keep, self._report = folder, keep, report
         self.history: list[Check] = read_history(folder)
+        self._retained: Check | None = None
 
     @property
     def best(self) -> Check | None:
-        """The best look so far."""
-        return max(self.history, key=lambda check: check.score, default=None)
+        """The best look so far; of equal ones, the one that the best weights are known to be of."""
+        return max(
+            self.history, key=lambda check: (check.score, check is self._retained), default=None
+        )
 
     @property
     def exhausted(self) -> bool:
@@ -147,7 +150,7 @@ class DevCheck(TrainerCallback):
 
         But for the one that the best weights come from, which are on the disk.
         """
-        best = self.best
+        best = self._retained = self.best
         self.history = [
             check for check in self.history if check.step <= state.global_step or check is best
         ]

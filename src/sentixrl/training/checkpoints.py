@@ -1,8 +1,8 @@
 """Where a training can go on from, and what is said when it cannot go on.
 
 Contract: a checkpoint counts only once it is whole. When all of it is on the disk, its files'
-sizes are noted in it; one without that note, or with files of other sizes, was broken off or
-spoiled and is passed over.
+sizes are noted in it; one without that note was broken off, one with files of other sizes was
+spoiled, and both are passed over.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ WHOLE_FILE = "whole.json"
 
 def checkpoints(folder: Path) -> list[Path]:
     """A training's whole checkpoints, oldest first."""
-    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
-    return sorted(filter(_is_whole, found), key=lambda path: int(path.name[11:]))
+    return [path for path in _folders(folder) if _is_whole(path)]
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -29,12 +28,31 @@ def last_checkpoint(folder: Path) -> Path | None:
     return next(reversed(checkpoints(folder)), None)
 
 
-def remove_broken(folder: Path) -> None:
-    """Remove checkpoints that are not whole, so that none of them counts as one that is kept."""
-    whole = checkpoints(folder)
-    for path in folder.glob("checkpoint-*"):
-        if path not in whole:
+def remove_checkpoints(folder: Path, *, broken: bool = False) -> None:
+    """Remove a training's checkpoints.
+
+    Args:
+        folder: Of the training.
+        broken: Only those whose writing was broken off, so that none of them counts as one of
+            those that are kept.
+
+    Raises:
+        SentixError: The disk refuses.
+    """
+    for path in _folders(folder):
+        if broken and (path / WHOLE_FILE).exists():
+            continue
+        try:
             shutil.rmtree(path)
+        except OSError as error:
+            raise storage_error(path, error) from None
+
+
+def _folders(folder: Path) -> list[Path]:
+    """What the trainer wrote, oldest first; copies under other names are somebody's own."""
+    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
+    folders = [path for path in found if path.is_dir() and not path.is_symlink()]
+    return sorted(folders, key=lambda path: int(path.name[11:]))
 
 
 def note_whole(checkpoint: Path) -> None:
@@ -56,8 +74,8 @@ def note_whole(checkpoint: Path) -> None:
 def _is_whole(checkpoint: Path) -> bool:
     try:
         noted = json.loads((checkpoint / WHOLE_FILE).read_text("utf-8"))
-        return bool(noted == _sizes(checkpoint))
-    except (OSError, ValueError):
+        return bool(noted.items() <= _sizes(checkpoint).items())
+    except (OSError, ValueError, AttributeError):
         return False
 
 

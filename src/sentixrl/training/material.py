@@ -18,6 +18,7 @@ from pathlib import Path
 from sentixrl.context.retrieval import one_line
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.generic import load_custom
 from sentixrl.datasets.overlap import Part, overlap
 from sentixrl.datasets.registry import load_split
@@ -289,10 +290,10 @@ def folds(parts: Sequence[Dataset], count: int, seed: int) -> list[list[tuple[Da
 
     They are cut by what resampling draws, and for all parts of a data set together: a dialogue
     that is held out in one of them is in the rest of none. Nor is one that shares text with what
-    is held out of another part.
+    is held out of a part of other texts.
 
     Raises:
-        ConfigError: A part has too few dialogues.
+        ConfigError: A part has too few dialogues, or none that other parts do not have too.
     """
     fold: dict[tuple[str, str], int] = {}
     for data in sorted(parts, key=lambda part: len(part.groups)):  # few are dealt evenly first
@@ -306,18 +307,34 @@ def folds(parts: Sequence[Dataset], count: int, seed: int) -> list[list[tuple[Da
     cuts = [[_cut(data, fold, number, count) for number in range(count)] for data in parts]
     held = [[pairs[number][1] for pairs in cuts] for number in range(count)]
     return [
-        [
-            (_new_to(rest, [*held[number][:own], *held[number][own + 1 :]]), inside)
-            for number, (rest, inside) in enumerate(pairs)
-        ]
-        for own, pairs in enumerate(cuts)
+        [(_new_to(rest, held[number]), inside) for number, (rest, inside) in enumerate(pairs)]
+        for pairs in cuts
     ]
 
 
 def _new_to(rest: Dataset, held: Sequence[Dataset]) -> Dataset:
-    """What shares no text with what is held out of other parts."""
-    others = [Part(one.title, one.dialogues) for one in held]
-    return rest.without(overlap(Part(rest.title, rest.dialogues), others).drop) if others else rest
+    """What shares no text with what is held out of parts of other texts.
+
+    Raises:
+        ConfigError: Nothing does.
+    """
+    others = [Part(one.title, one.dialogues) for one in held if _texts(one) != _texts(rest)]
+    if not others:
+        return rest
+    found = overlap(Part(rest.title, rest.dialogues), others)
+    if len(found.drop) == len(rest):
+        raise ConfigError(
+            f"All of {rest.title} shares text with other parts of 'train', so no fold model of the "
+            "discriminator could learn from it.",
+            hint="Leave one of these parts out, or 'discriminator'.",
+        )
+    return rest.without(found.drop)
+
+
+def _texts(data: Dataset) -> tuple[object, ...]:
+    """What tells whether two parts are of the same texts: their dialogues are held out together."""
+    own = data.variant if data.name == CUSTOM else ""
+    return data.name, data.split, own, tuple(sorted(data.switches.items()))
 
 
 def _cut(

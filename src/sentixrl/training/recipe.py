@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -272,7 +273,7 @@ class Recipe(_Part):
         apart: Splits that no training dialogue may share text with.
         drop_overlap: Drop such dialogues instead of refusing.
         keep_overlap: Train on such dialogues all the same, for this reason, which the model card
-            gives: for data sets whose published splits share text, as IEMOCAP's plays do.
+            gives: for data sets whose published splits share text, as IEMOCAP's do.
         loss: The loss.
         draw: How label sets are drawn.
         optimiser: AdamW and its schedule.
@@ -300,7 +301,9 @@ class Recipe(_Part):
     dev: Annotated[list[DataPart], Field(min_length=1)]
     apart: list[DataPart] = []
     drop_overlap: bool = False
-    keep_overlap: Annotated[str, Field(min_length=1)] | None = None
+    keep_overlap: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = (
+        None
+    )
     loss: Loss = Loss()
     draw: Draw = Draw()
     optimiser: Optimiser = Optimiser()
@@ -416,7 +419,7 @@ def read_recipe(path: Path) -> Recipe:
     except RecursionError:
         raise ConfigError(f"The recipe {path} is nested too deeply.") from None
     # Of bytes that are no text, dates that are none, values that do not fit their tags.
-    except (yaml.YAMLError, ValueError, IndexError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or str(error).partition("\n")[0]

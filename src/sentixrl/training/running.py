@@ -8,7 +8,6 @@ there.
 from __future__ import annotations
 
 import gc
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from sentixrl.errors import ConfigError
 from sentixrl.runs.lock import FolderLock
 from sentixrl.runs.storage import write_json
 from sentixrl.training.checking import BEST, Check, DevCheck, look
-from sentixrl.training.checkpoints import last_checkpoint, remove_broken
+from sentixrl.training.checkpoints import last_checkpoint, remove_checkpoints
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import MinedTurns, PackDataset
 from sentixrl.training.finishing import BUNDLE, Finished, check_place, finish, finished_before
@@ -76,7 +75,7 @@ def fit(
     )
     if (folder / DONE_FILE).is_file():
         watch.say(f"{folder} is trained already.")
-        on_main(lambda: _remove_checkpoints(folder))  # those that a crash left
+        on_main(lambda: remove_checkpoints(folder))  # those that a crash left
         load_weights(trainee, folder / BEST)
         return dev
     # Ctrl-C may have ended it at the very look that would have.
@@ -105,7 +104,7 @@ def _train(
         [dev, pace],
     )
     pace.watch(trainer)
-    on_main(lambda: remove_broken(folder))
+    on_main(lambda: remove_checkpoints(folder, broken=True))
     last = on_main(lambda: last_checkpoint(folder))
     if last:
         watch.say(f"Going on from {last}.")
@@ -119,12 +118,7 @@ def _train(
 def _close(folder: Path, steps: int) -> None:
     """Note that a training is done; what is left to do starts from the best weights alone."""
     write_json(folder / DONE_FILE, {"steps": steps})
-    _remove_checkpoints(folder)
-
-
-def _remove_checkpoints(folder: Path) -> None:
-    for checkpoint in folder.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
+    remove_checkpoints(folder)
 
 
 def train_bundle(

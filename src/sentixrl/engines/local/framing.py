@@ -67,12 +67,14 @@ class Text:
         if len(text) <= _CACHED_CHARACTERS:
             return self._short(text)
         if self._context is not None and len(text) > self._context:
-            text = text[: (self._context + 1) * self._longest_token]
+            beginning = self._bare(text[: (self._context + 1) * self._longest_token])
+            if len(beginning) > self._context:
+                return beginning
         return self._bare(text)
 
     @cached_property
     def _longest_token(self) -> int:
-        """Characters that the longest token stands for, at most."""
+        """Characters that the longest token stands for, but for what stands for unknown ones."""
         return max(map(len, self._tokenizer.get_vocab()))
 
     def decode(self, tokens: Sequence[int]) -> str:

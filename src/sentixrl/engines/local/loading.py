@@ -6,6 +6,7 @@ decoder; everything else, and whatever needs quantising, takes transformers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,8 +145,10 @@ def _length(config: Mapping[str, Any], key: str) -> int | None:
         ModelError: It is not.
     """
     value = config.get(key)
-    if value is None or (type(value) is int and value >= 0):
-        return value
+    if value is None:
+        return None
+    if type(value) in {int, float} and 0 <= value < math.inf:
+        return int(value)
     raise ModelError(f"The model's config.json says '{key}: {shown(str(value))}', no length.")
 
 
