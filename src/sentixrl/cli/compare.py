@@ -124,8 +124,8 @@ def _record(folder: Path) -> Record:
             f"{folder} is a run, but not an evaluation.", hint="Make one with 'sentixrl evaluate'."
         )
     for part, kinds in COMPARED.items():
+        held = identity[part] if isinstance(identity[part], dict) else {}
         for key, kind in kinds.items():
-            held = identity[part] if isinstance(identity[part], dict) else {}
             texts = key != "names" or all(isinstance(name, str) for name in held.get(key, ()))
             if key not in held or not isinstance(held[key], kind) or not texts:
                 raise InputError(

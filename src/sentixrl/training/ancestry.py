@@ -13,15 +13,15 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from sentixrl.bundle import ModelBundle
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.generic import NAME as CUSTOM
-from sentixrl.datasets.generic import load_custom
 from sentixrl.datasets.overlap import Part, overlap
-from sentixrl.datasets.registry import info, load_split
+from sentixrl.datasets.registry import info
 from sentixrl.errors import ConfigError, SentixError
-from sentixrl.labels import resolve_labels
-from sentixrl.training.material import Apart
+from sentixrl.training.material import DEV_SEED, Apart, load_part
 from sentixrl.training.model import start_folder
 from sentixrl.training.recipe import DataPart, Recipe
 
@@ -93,6 +93,9 @@ def check_start(recipe: Recipe, apart: Apart, root: Path) -> None:
     Raises:
         ConfigError: It was, as far as its record and the data at hand tell.
     """
+    # What a recipe keeps of its own data sets' overlap, its start may have read there too; files of
+    # one's own have nothing in common but what they are called.
+    kept = {part.dataset for part in recipe.train if recipe.keep_overlap} - {CUSTOM}
     for one in earlier(recipe):
         for row in one["sources"]:
             met = [
@@ -107,9 +110,6 @@ def check_start(recipe: Recipe, apart: Apart, root: Path) -> None:
                     "apart must be new to it.",
                     hint="Leave 'start' out, or name other data under 'dev' and 'apart'.",
                 )
-        # What a recipe keeps of its own data sets' overlap, its start may have read there too;
-        # files of one's own have nothing in common but what they are called.
-        kept = {part.dataset for part in recipe.train if recipe.keep_overlap} - {CUSTOM}
         _check_texts(one, apart, root, kept)
 
 
@@ -120,7 +120,7 @@ def _check_texts(one: Mapping[str, Any], apart: Apart, root: Path, kept: Collect
     new = [
         Part(part.name, data.dialogues)
         for part, data in apart
-        if not any(_keeps(kept, part, data, root) for kept in one["apart"])
+        if not any(_keeps(before, part, data, root) for before in one["apart"])
     ]
     if not new:
         return
@@ -161,17 +161,14 @@ def _talks(data: Dataset) -> set[tuple[str, ...]]:
 
 def _at_hand(row: Mapping[str, Any], root: Path) -> Dataset | None:
     """A source of an earlier training, if its data set lies under ``root`` or its file is there."""
-    name, split = row["dataset"], row["split"]
-    if None in (name, split):
+    if None in (row["dataset"], row["split"]):
         return None
+    told = ("file", "labels") if row["dataset"] == CUSTOM else ("task", "switches")
+    known = {key: row[key] for key in ("dataset", "split", *told) if row.get(key) is not None}
     try:
-        if name == CUSTOM:
-            file, labels = row["file"], row["labels"]
-            return load_custom(file, resolve_labels(labels), split) if file and labels else None
-        if not (root / name).is_dir():
-            return None
-        return load_split(name, root / name, split, row["task"], row.get("switches") or {})
-    except SentixError:  # another copy of the data, or another version of the loader
+        return load_part(DataPart(**known), root, DEV_SEED)
+    # Another copy of the data, or another version of the loader.
+    except (SentixError, ValidationError):
         return None
 
 

@@ -165,10 +165,9 @@ class DevCheck(TrainerCallback):
             better = before is None or check.score > before.score
             if better:
                 on_main(lambda: self._keep(self._folder / BEST))
-        if better:
-            self.history = [past for past in self.history if past.step != check.step]
-        if all(past.step != check.step for past in self.history):
-            self.history = sorted([*self.history, check], key=lambda past: past.step)
+        others = [past for past in self.history if past.step != check.step]
+        if better or len(others) == len(self.history):
+            self.history = sorted([*others, check], key=lambda past: past.step)
         if better:
             # So that a resumed training never forgets the look the best weights come from.
             control.should_save = True
