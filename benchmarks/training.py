@@ -89,7 +89,7 @@ def main(
     recipe = Recipe.model_validate(
         {"name": "bench", "epochs": 1, "train": [{"dataset": "meld"}], "dev": [{"dataset": "meld"}]}
     )
-    setting = set_up(recipe, [Source(data, 1.0, 0)], {}, open_trainee(recipe))
+    setting = set_up(recipe, [Source(data, 1.0, 0)], (), open_trainee(recipe))
     packer = setting.packer()
     packs = [packer(plan) for plan in setting.packs]
     count = sum(map(len, packs))

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.registry import load as load_data
 from sentixrl.errors import ConfigError, SentixError
 from sentixrl.labels import scheme
-from sentixrl.training.ancestry import check_start, earlier
+from sentixrl.training.ancestry import check_start, earlier, kept_apart
 from sentixrl.training.card import write_card
 from sentixrl.training.checkpoints import last_checkpoint
 from sentixrl.training.estimate import Estimate, check_memory, estimate
@@ -254,9 +255,11 @@ def test_a_training_may_start_from_a_bundle(
     facts = json.loads((found.folder / "training.json").read_text("utf-8"))
     begun = json.loads((first.folder / "training.json").read_text("utf-8"))
     kept: list[dict[str, Any]] = [
-        {"dataset": "meld", "split": split, "switches": {}, "limit": None, "file": None}
-        for split in ("test", "dev")
-    ]
+        {"dataset": "meld", "split": part.split, "switches": {}, "limit": None, "file": None,
+         "data_hash": data.data_hash}
+        for part, data in load_apart(one, meld)
+    ]  # fmt: skip
+    assert [part["split"] for part in kept] == ["test", "dev"]
     assert facts["earlier"] == [{"name": "tiny", "sources": begun["sources"], "apart": kept}]
     card = (found.folder / "README.md").read_text("utf-8")
     assert card.count("| meld | train |") == 2
@@ -351,12 +354,7 @@ def test_a_file_of_ones_own_that_has_grown_is_known_by_its_path(
 ) -> None:
     _, first, _ = trained
     begun = shutil.copytree(first.folder, tmp_path / "begun")
-    lines = (meld / "meld" / "train_sent_emo.csv").read_text("utf-8").splitlines()[1:7]
-    rows = [line.split(",") for line in lines]
-    turns = [f"{row[5]},{row[2]},{row[1]},{row[3]}" for row in rows]
-    own, copy = tmp_path / "mine.csv", tmp_path / "copy.csv"
-    for path in (own, copy):
-        path.write_text("\n".join(["dialogue,speaker,text,label", *turns, ""]), "utf-8")
+    own, copy = (write_own(tmp_path / name, meld) for name in ("mine.csv", "copy.csv"))
     part = {"dataset": "custom", "file": str(own), "labels": "meld-7"}
     facts = json.loads((begun / "training.json").read_text("utf-8"))
     row = {**part, "split": "train", "data_hash": "0" * 16}
@@ -413,6 +411,15 @@ def test_a_start_that_knows_what_is_kept_apart_is_refused(
     assert "'tiny' was trained on" in caught.value.message
 
 
+def write_own(path: Path, meld: Path) -> Path:
+    """The first lines of MELD's train split, as a file of one's own."""
+    lines = (meld / "meld" / "train_sent_emo.csv").read_text("utf-8").splitlines()[1:7]
+    rows = [line.split(",") for line in lines]
+    turns = [f"{row[5]},{row[2]},{row[1]},{row[3]}" for row in rows]
+    path.write_text("\n".join(["dialogue,speaker,text,label", *turns, ""]), "utf-8")
+    return path
+
+
 def make_nothing() -> Dataset:
     return Dataset("none", "test", "emotion", scheme("meld-7"), ())
 
@@ -422,11 +429,7 @@ def test_a_start_that_has_read_what_is_kept_apart_in_another_data_set_is_refused
 ) -> None:
     """As a model that was trained on EmoryNLP has read lines of MELD's test split."""
     folder, _, _ = trained
-    own = tmp_path / "mine.csv"
-    lines = (meld / "meld" / "train_sent_emo.csv").read_text("utf-8").splitlines()[1:7]
-    rows = [line.split(",") for line in lines]
-    turns = [f"{row[5]},{row[2]},{row[1]},{row[3]}" for row in rows]
-    own.write_text("\n".join(["dialogue,speaker,text,label", *turns, ""]), "utf-8")
+    own = write_own(tmp_path / "mine.csv", meld)
     part = {"dataset": "custom", "split": "test", "file": str(own), "labels": "meld-7"}
     one = recipe(base, start=str(folder / "bundle"), apart=[part])
     with pytest.raises(ConfigError) as caught:
@@ -469,11 +472,35 @@ def test_a_part_read_otherwise_was_not_kept_apart(
     one = recipe(base, start=str(begun))
     check_start(one, load_apart(one, root), root)
     facts = json.loads((begun / "training.json").read_text("utf-8"))
-    for part in facts["recipe"]["apart"]:
-        part["switches"] = {"version": "v2"}  # which MELD has not, nor is it at hand
+    for part in facts["kept_apart"]:
+        part |= {"switches": {"version": "v2"}, "data_hash": "0" * 16}  # which is not at hand
     (begun / "training.json").write_text(json.dumps(facts), "utf-8")
     with pytest.raises(ConfigError, match="10 of the 10 dialogues of meld:test stand"):
         check_start(one, load_apart(one, root), root)
+
+
+def test_a_file_of_ones_own_was_kept_apart_as_what_it_held(
+    trained: Trained, base: Path, meld: Path, tmp_path: Path
+) -> None:
+    _, first, _ = trained
+    begun = shutil.copytree(first.folder, tmp_path / "begun")
+    own = write_own(tmp_path / "mine.csv", meld)
+    part = {"dataset": "custom", "split": "test", "file": str(own), "labels": "meld-7"}
+    one = recipe(base, start=str(begun), apart=[part])
+    apart = load_apart(one, meld)
+    facts = json.loads((begun / "training.json").read_text("utf-8"))
+    for record, refused in (
+        (kept_apart(apart), False),
+        ([{**row, "data_hash": "0" * 16} for row in kept_apart(apart)], True),
+        ([{**row, "data_hash": None} for row in kept_apart(apart)], False),  # of earlier versions
+    ):
+        (begun / "training.json").write_text(json.dumps({**facts, "kept_apart": record}), "utf-8")
+        with (
+            pytest.raises(ConfigError, match=f"dialogues of {own}:test stand")
+            if refused
+            else nullcontext()
+        ):
+            check_start(one, apart, meld)
 
 
 def test_a_start_that_kept_what_shares_text_has_kept_nothing_apart(

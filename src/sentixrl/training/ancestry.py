@@ -32,8 +32,16 @@ SHOWN = (
     "dropped_for_overlap", "kept_with_overlap", "file", "labels",
 )  # fmt: skip
 """What a record says of a source at least; ``None`` where it does not."""
-KEPT_APART = ("dataset", "split", "switches", "limit", "file")
+KEPT_APART = ("dataset", "split", "switches", "limit", "file", "data_hash")
 """What a record says of a part that was kept apart."""
+
+
+def kept_apart(apart: Apart) -> list[dict[str, Any]]:
+    """What a record says of what a training kept apart."""
+    return [
+        {**part.model_dump(include=set(KEPT_APART)), "data_hash": data.data_hash}
+        for part, data in apart
+    ]
 
 
 def earlier(recipe: Recipe) -> list[dict[str, Any]]:
@@ -52,7 +60,8 @@ def earlier(recipe: Recipe) -> list[dict[str, Any]]:
         if facts["recipe"].get("keep_overlap"):
             begun["apart"] = []
         elif "apart" in facts["recipe"]:
-            parts = [*facts["recipe"]["apart"], *facts["recipe"]["dev"]]
+            named = [*facts["recipe"]["apart"], *facts["recipe"]["dev"]]
+            parts = facts.get("kept_apart", named)  # an earlier version says what was named alone
             begun["apart"] = [{key: part.get(key) for key in KEPT_APART} for part in parts]
         return [_training(one) for one in (begun, *facts.get("earlier", []))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -144,6 +153,11 @@ def _keeps(kept: Mapping[str, Any], part: DataPart, data: Dataset, root: Path) -
 
     Read with other switches it may be another language or version, or the same after all.
     """
+    known = kept.get("data_hash")
+    if known == data.data_hash:
+        return True
+    if part.file is not None and known is not None:  # it may have changed since
+        return False
     same = ("dataset", "split", "file")
     if kept["limit"] or any(kept[key] != getattr(part, key) for key in same):
         return False

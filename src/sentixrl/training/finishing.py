@@ -27,7 +27,7 @@ from sentixrl.engines.local.loading import LocalOptions
 from sentixrl.errors import ModelError
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
-from sentixrl.training.ancestry import TRAINING_FILE, earlier
+from sentixrl.training.ancestry import TRAINING_FILE, earlier, kept_apart
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Answers, Check, posteriors, scores
 from sentixrl.training.lowrank import difference, write_adapter
@@ -250,6 +250,7 @@ def training_facts(
             }
             for part, source in zip(setting.recipe.train, setting.sources, strict=True)
         ],
+        "kept_apart": kept_apart(setting.apart),
         "earlier": earlier(setting.recipe),
         "packs": len(setting.packs),
         "best": {"step": best.step, "score": best.score, "parts": dict(best.parts)},

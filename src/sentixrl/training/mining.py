@@ -74,7 +74,7 @@ def _mine_fold(
 ) -> bool:
     """Train without a fold and write down what is proposed for it; whether it was finished."""
     recipe = fold_recipe(setting.recipe, setting.sources)
-    one = set_up(recipe, kept, setting.dev, open_trainee(recipe, str(setting.trainee.device)))
+    one = set_up(recipe, kept, setting.apart, open_trainee(recipe, str(setting.trainee.device)))
     if not fit(one, path.with_suffix("")):
         return False
     on_main(lambda: write_json(path, [_proposals(one, data) for data in held]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from sentixrl.training.examples import MinedTurns, Packer
 from sentixrl.training.losses import Focal, class_weights, log_prior
 from sentixrl.training.material import (
     LINE_TOKENS,
+    Apart,
     PackPlan,
     Source,
     folds,
@@ -42,7 +43,7 @@ class Setting:
     Attributes:
         recipe: The recipe.
         sources: What is trained on.
-        dev: Name → what choices are made on.
+        apart: What it makes its choices on or keeps apart.
         trainee: The model.
         packs: The packs of the whole training.
         context: What prompts show.
@@ -50,10 +51,15 @@ class Setting:
 
     recipe: Recipe
     sources: Sequence[Source]
-    dev: Mapping[str, Dataset]
+    apart: Apart
     trainee: Trainee
     packs: Sequence[PackPlan]
     context: ContextOptions
+
+    @property
+    def dev(self) -> dict[str, Dataset]:
+        """Name → what choices are made on."""
+        return dev_of(self.recipe, self.apart)
 
     @property
     def steps(self) -> int:
@@ -97,6 +103,11 @@ def draw_of(recipe: Recipe) -> LabelDraw:
     return LabelDraw(**recipe.draw.model_dump())
 
 
+def dev_of(recipe: Recipe, apart: Apart) -> dict[str, Dataset]:
+    """Name → what choices are made on, of what :func:`load_apart` gives."""
+    return {part.name: data for part, data in apart[len(recipe.apart) :]}
+
+
 def prepare(
     recipe: Recipe, root: Path, say: Callable[[str], None], device: str | None = None
 ) -> Setting:
@@ -114,7 +125,7 @@ def prepare(
     own_device(device)  # one that cannot be used is said before anything is loaded
     apart = load_apart(recipe, root)
     sources = load_sources(recipe, root, apart, say)
-    dev = {part.name: data for part, data in apart[len(recipe.apart) :]}
+    dev = dev_of(recipe, apart)
     # What does not fit is said before a model is loaded.
     objective_of(recipe, sources)
     if recipe.discriminator:
@@ -130,7 +141,7 @@ def prepare(
     ]
     for name, data in dev.items():
         _readable(recipe, name, data, trainee.engine, say)
-    return set_up(recipe, sources, dev, trainee)
+    return set_up(recipe, sources, apart, trainee)
 
 
 def _readable(
@@ -186,14 +197,14 @@ def _frame_tokens(engine: LocalEngine, context: ContextOptions, data: Dataset) -
 def set_up(
     recipe: Recipe,
     sources: Sequence[Source],
-    dev: Mapping[str, Dataset],
+    apart: Apart,
     trainee: Trainee,
 ) -> Setting:
     """Plan the packs for what is loaded already."""
     tokens = trainee.engine.count_tokens
     context, room = context_of(recipe), recipe.optimiser.pack_tokens
     packs = plan_packs(sources, draw_of(recipe), room, context.window, tokens, recipe.seed)
-    return Setting(recipe, sources, dev, trainee, packs, context)
+    return Setting(recipe, sources, apart, trainee, packs, context)
 
 
 def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
