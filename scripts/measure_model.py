@@ -91,7 +91,7 @@ RECIPES = {
     "cped": Job("CPED, 13 emotions (zh), low-resource", "cped"),
     "ch_sims": Job("CH-SIMS v1, 3 sentiments (zh)", "ch_sims", "sentiment"),
 }
-LARGER = ("emorynlp", "emotiontalk", "cped")
+LARGER = ("meld", "emorynlp", "emotiontalk", "cped")
 RECIPES |= {f"{name}-1.5b": RECIPES[name] for name in LARGER}
 """Recipe → what it is evaluated on."""
 DEV = {"cped": "lowres-dev"}
