@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sentixrl.dialogue import Dialogue
+from sentixrl.engines.local.bundled import INSTALLED_FILE
 from sentixrl.errors import ConfigError, InputError, SentixError
 from sentixrl.evaluation import build_items
 from sentixrl.evaluation.running import answer_all, costs, draw, score
@@ -184,6 +185,7 @@ def test_where_the_weights_lie_does_not_count_but_what_they_are_does(tmp_path: P
     (tmp_path / "a" / "run").mkdir()  # such as the one that this is for
     (tmp_path / "a" / "run" / "run.json").write_text("{}")
     (tmp_path / "a" / "README.md").write_text("A model.")
+    (tmp_path / "a" / INSTALLED_FILE).write_text("{}")
     assert fingerprint(tmp_path / "a") == before
     (tmp_path / "b" / "model.safetensors").write_bytes(b"sane")
     assert fingerprint(tmp_path / "a") != fingerprint(tmp_path / "b")

@@ -23,6 +23,7 @@ from sentixrl.classifier import Classifier
 from sentixrl.context.retrieval import ContextBuilder
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue
+from sentixrl.engines.local.bundled import INSTALLED_FILE
 from sentixrl.engines.protocol import Engine
 from sentixrl.errors import InputError
 from sentixrl.labels import LabelSet
@@ -142,7 +143,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def fingerprint(path: Path) -> str:
     """A short hash of a file, or of the files that make a folder a model, with their names.
 
-    Whatever else lies in the folder (run folders, notes, a download's records) does not count. Big
+    Whatever else lies in the folder (run folders, notes, an install's record) does not count. Big
     files count by length and evenly spread blocks: hashing 16 GB would take half a minute,
     and training moves nearly every weight.
 
@@ -162,7 +163,7 @@ def fingerprint(path: Path) -> str:
 
 
 def _is_of_model(file: Path) -> bool:
-    return file.suffix in MODEL_SUFFIXES and file.is_file()
+    return file.suffix in MODEL_SUFFIXES and file.name != INSTALLED_FILE and file.is_file()
 
 
 def _blocks(file: Path) -> Iterator[bytes]:

@@ -28,6 +28,8 @@ from sentixrl.errors import MissingDependencyError, ModelError
 Progress = Callable[[str], None]
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
+INSTALLED_FILE = "installed.json"
+"""Says in a model's folder that it is whole, and where it came from; no part of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class BundledModel:
     @property
     def installed(self) -> bool:
         """Whether it is there, whole."""
-        return (self.folder / "installed.json").is_file()
+        return (self.folder / INSTALLED_FILE).is_file()
 
 
 DEFAULT = BundledModel(
@@ -184,7 +186,7 @@ def install(model: BundledModel, report: Progress, *, source: Path | None = None
         ready = work / "ready"
         _convert(gguf, ready)
         facts = {"name": model.name, "from": model.source, "gguf_sha256": model.gguf_sha256}
-        (ready / "installed.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+        (ready / INSTALLED_FILE).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
         if model.folder.exists():
             shutil.rmtree(model.folder)
         ready.rename(model.folder)
