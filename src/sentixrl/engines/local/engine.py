@@ -325,6 +325,7 @@ def _totals(values: np.ndarray, items: Sequence[_Choices]) -> list[list[float]]:
         for choice, steps in enumerate(item.steps):
             sums[choice] = values[at : at + len(steps)].sum()
             at += len(steps)
-        sums -= np.logaddexp.reduce(sums)
+        with np.errstate(invalid="ignore"):  # NaN stays NaN; whoever asked says what that means
+            sums -= np.logaddexp.reduce(sums)
         results.append(sums.tolist())
     return results
