@@ -12,8 +12,9 @@ Example::
 
 from sentixrl.bundle import ModelBundle
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.classifier import Classifier, load
-from sentixrl.context.retrieval import ContextOptions, Demonstration
+from sentixrl.classifier import Classifier
+from sentixrl.spec import load
+from sentixrl.context.building import ContextOptions, Demonstration
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import SentixError

@@ -31,7 +31,7 @@ from sentixrl.runs import (
     storage,
 )
 from sentixrl.runs.entries import entry_json, read_entry
-from sentixrl.runs.identity import fingerprint
+from sentixrl.engines.fingerprint import fingerprint
 from tests.runs.small import classifier, dataset, identity, more_rounds
 
 Damage = Callable[[list[bytes]], list[bytes]]

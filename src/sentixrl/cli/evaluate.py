@@ -22,14 +22,14 @@ from sentixrl.cli.arguments import (
     DeductionOption,
     DeviceOption,
     DtypeOption,
-    FramingOption,
-    GateOption,
+    PromptFormatOption,
+    ConfidenceThresholdOption,
     LanguageOption,
     NegotiateOption,
     RoundsOption,
     SwitchOption,
-    VoiceChoice,
-    VoiceOption,
+    ModeChoice,
+    ModeOption,
     WindowOption,
     read_switches,
 )
@@ -57,8 +57,8 @@ CUSTOM = "custom"
 TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
 """Baselines without a model."""
 MODEL_OPTIONS = (
-    *("window", "rounds", "agreements", "negotiate", "gate", "voice", "deduction", "language"),
-    *("framing", "adapter", "device", "dtype", "bits", "fast"),
+    *("window", "rounds", "agreements", "negotiate", "confidence_threshold", "mode", "deduction", "language"),
+    *("prompt_format", "adapter", "device", "dtype", "bits", "fast"),
 )
 """Parameters that say how a model answers."""
 
@@ -115,11 +115,11 @@ def evaluate(
     rounds: RoundsOption = 3,
     agreements: AgreementsOption = 1,
     negotiate: NegotiateOption = None,
-    gate: GateOption = None,
-    voice: VoiceOption = VoiceChoice.AUTO,
+    confidence_threshold: ConfidenceThresholdOption = None,
+    mode: ModeOption = ModeChoice.AUTO,
     deduction: DeductionOption = DeductionChoice.AUTO,
     language: LanguageOption = None,
-    framing: FramingOption = None,
+    prompt_format: PromptFormatOption = None,
     adapter: AdapterOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
@@ -131,7 +131,7 @@ def evaluate(
         _refuse(context, MODEL_OPTIONS, "is for a model, and none answers here")
     if baseline is BaselineChoice.LABEL_ORDERS:
         _refuse(
-            context, ("negotiate", "gate", "agreements"), "is for negotiating, and a vote does not"
+            context, ("negotiate", "confidence_threshold", "agreements"), "is for negotiating, and a vote does not"
         )
     if dataset == CUSTOM:
         _refuse(context, ("task", "switch"), f"is for a known data set, not a '{CUSTOM}' file")
@@ -154,11 +154,11 @@ def evaluate(
             rounds=rounds,
             agreements=agreements,
             negotiate=negotiate,
-            gate=gate,
-            voice=voice.value,
+            confidence_threshold=confidence_threshold,
+            mode=mode.value,
             deduction=deduction.value,
             language=language,
-            framing=framing.value if framing else None,
+            prompt_format=prompt_format.value if prompt_format else None,
             adapter=adapter,
             device=device,
             dtype=dtype,
@@ -167,7 +167,7 @@ def evaluate(
         )
         if baseline is None:
             say_notes(classifier, context)
-        return classifier.with_labels(whole.label_set)
+        return classifier.replace(labels=whole.label_set)
 
     if predictions is not None:
         open_system: Callable[[Dataset], Subject] = partial(foreign, predictions, whole)

@@ -42,7 +42,7 @@ class Subject:
 def foreign(path: Path, whole: Dataset, part: Dataset) -> Subject:
     """Predictions of anybody's, read from a CSV."""
     from sentixrl.evaluation.foreign import read_predictions
-    from sentixrl.runs.identity import fingerprint
+    from sentixrl.engines.fingerprint import fingerprint
 
     system = read_predictions(path, whole)
     return Subject(
@@ -83,7 +83,7 @@ def from_model(
     classifier = open_classifier()
     if passes is not None:  # a vote of first answers
         once = replace(classifier.negotiation, enabled=False)
-        classifier = classifier.with_labels(classifier.label_set, once)
+        classifier = classifier.replace(labels=classifier.label_set, negotiation=once)
     identity = {
         "kind": "model",
         "model": model_identity(classifier, adapter=adapter, bits=bits),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sentixrl.context.retrieval import language_of
+from sentixrl.context.building import language_of
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
