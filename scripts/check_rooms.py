@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "src" / "sentixrl"
 ORDER = (
-    {"errors", "dialogue", "labels", "prediction"},
+    {"errors", "untrusted", "dialogue", "labels", "prediction"},
     {"formats"},
     {"context"},
     {"trie"},
