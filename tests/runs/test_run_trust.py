@@ -243,10 +243,9 @@ def test_whatever_stands_in_a_line_is_read_or_refused(
         container[key] = value
     try:
         found = read_entry(line)
-    except InputError as error:
-        assert error.message.endswith(".")
-    else:
-        assert len(found.dialogue) == len(found.prediction.items) > 0
+    except InputError:
+        return
+    assert len(found.dialogue) == len(found.prediction.items) > 0
 
 
 def test_a_lock_file_that_is_removed_lets_nobody_in(folder: Path) -> None:

@@ -47,7 +47,8 @@ class RunFolder:
 
     Args:
         path: The folder; made if it is not there.
-        identity: What must be the same whenever the run goes on (plain data).
+        identity: What must be the same whenever the run goes on (plain data); the names of the
+            labels stand under ``labels``, ``names``.
 
     Attributes:
         path: The folder.

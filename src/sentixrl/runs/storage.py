@@ -178,7 +178,7 @@ class AppendLog:
     def _check_in_place(self) -> None:
         """What is written to a file that was removed would be lost without a word."""
         try:
-            here = os.path.samestat(os.stat(self.path), os.fstat(self._file))
+            here = os.path.samestat(self.path.stat(), os.fstat(self._file))
         except OSError:
             here = False
         if not here:
