@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from sentixrl import __version__
 from sentixrl.cli.arguments import (
@@ -33,7 +31,7 @@ from sentixrl.cli.arguments import (
     WindowOption,
     read_switches,
 )
-from sentixrl.cli.console import answers, errors
+from sentixrl.cli.console import Screen, answers, errors, note
 from sentixrl.cli.headline import headline_table
 from sentixrl.cli.progress import follow
 from sentixrl.cli.subjects import (
@@ -222,7 +220,7 @@ def _evaluate(job: Job) -> None:
     if subject.classifier is not None:
         from sentixrl.cli.table import header
 
-        notices.print(header(subject.classifier), highlight=False)
+        notices.print(header(subject.classifier))
     limit = job.limit if part is not job.whole else None
     identity = {
         "data": data_identity(job.whole, limit=limit, seed=job.seed),
@@ -339,69 +337,63 @@ def _part(
     return _load(name, data, split, task, switches, None)[0]
 
 
-def _announce(job: Job, part: Dataset, book: Path | None, notices: Console) -> None:
+def _announce(job: Job, part: Dataset, book: Path | None, notices: Screen) -> None:
     """What will be done, before it is."""
     whole = job.whole
     turns = sum(len(dialogue) for dialogue in part)
     drawn = "" if part is whole else f" (of {len(whole):,}, drawn with seed {job.seed})"
     notices.print(
         f"{whole.title}, {whole.task}: {len(part):,} dialogues{drawn}, "
-        f"{turns:,} utterances, {part.labelled:,} of them with a gold label.",
-        highlight=False,
-        markup=False,
+        f"{turns:,} utterances, {part.labelled:,} of them with a gold label."
     )
     for warning in whole.warnings:
-        notices.print(f"[yellow]Note:[/] {escape(warning)}", highlight=False)
+        notices.print(note(warning))
     if whole.split == TEST:
         where = (
             f"it is logged in {book}"
             if book is not None
             else "it is not logged, as there is no folder 'results' here; name a file with --ledger"
         )
-        notices.print(
-            f"[yellow]This looks at a test split:[/] {escape(where)}. Make choices on dev.",
-            highlight=False,
-        )
+        notices.print(note(f"{where}. Make choices on dev.", "This looks at a test split:"))
 
 
-def _say_where_it_stands(run: RunFolder, part: Dataset, notices: Console) -> None:
+def _say_where_it_stands(run: RunFolder, part: Dataset, notices: Screen) -> None:
     if run.repaired:
-        notices.print(f"[yellow]Note:[/] {escape(run.repaired)}", highlight=False)
+        notices.print(note(run.repaired))
     left = len(run.remaining(part.dialogues))
     if len(run.done):
         notices.print(
-            f"{len(run.done):,} of {len(part):,} dialogues are done already; {left:,} to go.",
-            highlight=False,
+            f"{len(run.done):,} of {len(part):,} dialogues are done already; {left:,} to go."
         )
 
 
-def _say_how_to_go_on(run: RunFolder, part: Dataset, command: str, notices: Console) -> None:
+def _say_how_to_go_on(run: RunFolder, part: Dataset, command: str, notices: Screen) -> None:
     notices.print(
         f"{len(run.done):,} of {len(part):,} dialogues are done and kept in "
-        f"{run.path}. To go on, run the same command again:\n  {command}",
-        highlight=False,
-        markup=False,
+        f"{run.path}. To go on, run the same command again:"
     )
+    notices.print(f"  {command}")
 
 
-def _report(folder: Path, notices: Console) -> None:
+def _report(folder: Path, notices: Screen) -> None:
     try:
         from sentixrl.evaluation.report import write_report
 
         write_report(folder)
     except MissingDependencyError as error:
-        notices.print(f"[yellow]No report:[/] {escape(error.message)} {escape(error.hint or '')}")
+        notices.print(note(f"{error.message} {error.hint or ''}", "No report:"))
 
 
-def _warn(metrics: Mapping[str, Any], out: Path, notices: Console) -> None:
+def _warn(metrics: Mapping[str, Any], out: Path, notices: Screen) -> None:
     failed: int = metrics["negotiation"]["statuses"]["error"]
     warnings: Sequence[str] = metrics["warnings"]
     for warning in warnings:
-        notices.print(f"[yellow]Note:[/] {escape(warning)}", highlight=False)
+        notices.print(note(warning))
     if failed:
         notices.print(
-            f"[yellow]Note:[/] {failed:,} utterance(s) failed (status error in items.jsonl) and "
-            "count as wrong where there was no earlier answer.",
-            highlight=False,
+            note(
+                f"{failed:,} utterance(s) failed (status error in items.jsonl) and count as wrong "
+                "where there was no earlier answer."
+            )
         )
-    notices.print(f"All of it is in {out}.", highlight=False, markup=False)
+    notices.print(f"All of it is in {out}.")

@@ -9,7 +9,7 @@ from typing import Literal
 import typer
 
 from sentixrl.classifier import Classifier, load
-from sentixrl.cli.console import errors
+from sentixrl.cli.console import errors, note
 from sentixrl.context.templates import templates
 from sentixrl.errors import MissingDependencyError
 from sentixrl.negotiation.negotiator import VoiceName
@@ -21,8 +21,8 @@ NEGOTIATING = ("rounds", "agreements", "gate")
 
 def say_notes(classifier: Classifier, context: typer.Context) -> None:
     """Tell what a user should know of how options and model meet."""
-    for note in _notes(classifier, context):
-        errors().print(f"[yellow]Note:[/] {note}", highlight=False)
+    for found in _notes(classifier, context):
+        errors().print(note(found))
 
 
 def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
