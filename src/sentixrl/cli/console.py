@@ -41,7 +41,7 @@ class Screen(Console):
             stderr=stderr, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False
         )
 
-    def render_str(self, text: str, **_: object) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **_: object) -> Text:
         """A string as a line, made printable."""
         return styled(text)
 
