@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from sentixrl.cli.console import answers, errors, printable
-from sentixrl.cli.options import ModelOptions, say_notes, with_model_options
+from sentixrl.cli.console import answers, errors, note, printable
+from sentixrl.cli.groups import with_groups
+from sentixrl.cli.options import ModelOptions, say_notes
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
-from sentixrl.errors import ConfigError
+from sentixrl.errors import ConfigError, InputError
 from sentixrl.formats import (
     Columns,
     csv_header,
@@ -35,7 +36,7 @@ Pair = tuple[Dialogue, DialoguePrediction]
 
 EXIT_ITEM_ERRORS = 2
 MESSAGES_A_TABLE = 40
-_CONTROLS = re.compile("[\x7f-\x9f]")  # json.dumps leaves these raw
+_STEERING = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # json.dumps leaves these raw
 
 
 class FormatName(StrEnum):
@@ -55,7 +56,7 @@ class Show(StrEnum):
     NEGOTIATION = "negotiation"
 
 
-@with_model_options
+@with_groups
 def classify(
     context: typer.Context,
     files: Annotated[
@@ -117,7 +118,7 @@ def _read(
         piped = file == "-"
         found = read_dialogues(
             None if piped else Path(file),
-            stream=sys.stdin.buffer if piped else None,
+            stream=_standard_input() if piped else None,
             format=format.value,
             encoding=encoding,
             columns=chosen,
@@ -125,6 +126,15 @@ def _read(
         # Ids are unique within a file only; of several files each dialogue says which it is from.
         dialogues += found if len(files) == 1 else [replace(d, id=f"{file}/{d.id}") for d in found]
     return dialogues
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise InputError(
+            "Standard input is closed, so '-' has nothing to read.",
+            hint="Pipe something into the command, or name a file.",
+        )
+    return sys.stdin.buffer
 
 
 def _print_data(classifier: Classifier, dialogues: Sequence[Dialogue], *, csv: bool) -> int:
@@ -144,7 +154,7 @@ def _json_line(content: dict[str, Any]) -> str:
     """One line of JSON that any terminal and any encoding of standard output can take."""
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     line = json.dumps(content, ensure_ascii=not unicode)
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def _echo_csv(rows: str) -> None:
@@ -164,12 +174,13 @@ def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: S
     )
 
     console, labels = answers(), classifier.label_set
-    console.print(header(classifier), highlight=False)
+    console.print(header(classifier))
     if show is not None and not classifier.negotiation.enabled:
         errors().print(
-            "[yellow]Note:[/] nothing is negotiated here, so each record is one answer of the "
-            "generator; --negotiate makes the model negotiate all the same.",
-            highlight=False,
+            note(
+                "nothing is negotiated here, so each record is one answer of the generator; "
+                "--negotiate makes the model negotiate all the same."
+            )
         )
     view = dialogue_table if show is None else negotiation_view
     messages = show is None and len(dialogues) > 1 and max(map(len, dialogues)) == 1
@@ -178,7 +189,7 @@ def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: S
     for batch in _batches(done, MESSAGES_A_TABLE if messages else 1):
         console.print(messages_table(batch, labels) if messages else view(*batch[0], labels))
         for line in (line for _, result in batch for line in item_errors(result)):
-            errors().print(line, highlight=False)
+            errors().print(line)
             failures += 1
     return EXIT_ITEM_ERRORS if failures else 0
 

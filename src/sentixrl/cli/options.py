@@ -1,39 +1,32 @@
 """The options that say which model answers and how it is asked, for every command that asks one.
 
-Contract: a command takes one parameter of the type :class:`ModelOptions` and is decorated with
-:func:`with_model_options`; on the command line each field is an option. What is not given is as
-the model's bundle says.
+Contract: what is not given is as the model's bundle says.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-import typing
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
 from sentixrl.classifier import Classifier
 from sentixrl.cli.arguments import DeductionChoice, ModeChoice, PromptFormatChoice
-from sentixrl.cli.console import errors
+from sentixrl.cli.console import errors, note
+from sentixrl.cli.groups import OptionGroup
 from sentixrl.context.templates import templates
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ConfigError
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.spec import ClassifierSpec
 
-Result = TypeVar("Result")
-
 NEGOTIATING = ("rounds", "agreements", "confidence_threshold")
 """Options that say how a model negotiates."""
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(OptionGroup):
     """A model and how it is asked, as a command line says it."""
 
     model: Annotated[
@@ -106,7 +99,7 @@ class ModelOptions:
             threads=self.threads,
             prompt_format=self.prompt_format.value if self.prompt_format else None,
             adapter=self.adapter,
-            bits=typing.cast(typing.Any, self.bits),
+            bits=cast(Literal[4, 8] | None, self.bits),
         )
         spec = ClassifierSpec(self.model, labels, engine=engine).resolved()
         assert spec.context is not None
@@ -146,44 +139,10 @@ MODEL_OPTIONS = tuple(part.name for part in fields(ModelOptions))
 """The names of the options."""
 
 
-def with_model_options(command: Callable[..., Result]) -> Callable[..., Result]:
-    """Give a command the options of :class:`ModelOptions` in place of its parameter of that type.
-
-    Args:
-        command: A function with one parameter ``options: ModelOptions``.
-    """
-    hints = typing.get_type_hints(command, include_extras=True)
-    own = inspect.signature(command).parameters
-    offered = typing.get_type_hints(ModelOptions, include_extras=True)
-    parameters: list[inspect.Parameter] = []
-    for name, parameter in own.items():
-        if hints[name] is not ModelOptions:
-            parameters.append(parameter.replace(annotation=hints[name]))
-            continue
-        parameters += [
-            inspect.Parameter(
-                part.name, parameter.kind, default=part.default, annotation=offered[part.name]
-            )
-            for part in fields(ModelOptions)
-        ]
-    target = next(name for name in own if hints[name] is ModelOptions)
-
-    @functools.wraps(command)
-    def expanded(**given: Any) -> Result:  # noqa: ANN401 - what typer read
-        options = ModelOptions(**{name: given.pop(name) for name in MODEL_OPTIONS})
-        return command(**given, **{target: options})
-
-    expanded.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        parameters, return_annotation=hints.get("return")
-    )
-    expanded.__annotations__ = {one.name: one.annotation for one in parameters}
-    return expanded
-
-
 def say_notes(classifier: Classifier, context: typer.Context) -> None:
     """Tell what a user should know of how options and model meet."""
-    for note in _notes(classifier, context):
-        errors().print(f"[yellow]Note:[/] {note}", highlight=False)
+    for found in _notes(classifier, context):
+        errors().print(note(found))
 
 
 def given(context: typer.Context, name: str) -> bool:
