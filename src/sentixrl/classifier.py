@@ -172,8 +172,7 @@ class Classifier:
         return sorted(used)
 
     def save(self, folder: str | Path) -> None:
-        """Save the model bundle: with this label set and its calibration, with what prompts show
-        and how the roles negotiate. :func:`~sentixrl.load` takes it.
+        """Save the model bundle with all of this classifier's options, for :func:`~sentixrl.load`.
 
         Raises:
             ModelError: The folder holds something else, or the engine was made by hand.
@@ -207,9 +206,7 @@ def as_label_set(labels: str | Sequence[str] | LabelSet) -> LabelSet:
     Raises:
         LabelError: There is no such label set, or it cannot be used.
     """
-    if isinstance(labels, LabelSet):
-        return labels
-    return resolve_labels(labels)
+    return labels if isinstance(labels, LabelSet) else resolve_labels(labels)
 
 
 def _settle_deduction(

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -188,9 +188,9 @@ def load(
         name = None if model is None else str(model)
         options = engine or EngineOptions()
         return ClassifierSpec(name, label_set, context, negotiation, options).load()
-    made = cast(Engine, model)
-    bundle = ModelBundle(made.name, context=ContextOptions(deduction="auto"))
-    return Classifier(made, label_set or as_label_set(bundle.labels), context, negotiation, bundle)
+    bundle = ModelBundle(model.name, context=ContextOptions(deduction="auto"))
+    found = label_set or as_label_set(bundle.labels)
+    return Classifier(model, found, context, negotiation, bundle)
 
 
 def bundle_of(model: str | None) -> ModelBundle:

@@ -16,10 +16,10 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local._hf import TransformersDecoder, load_model
 from sentixrl.engines.local.attention import PackPlan
 from sentixrl.engines.local.engine import LocalEngine, LocalSession
-from sentixrl.engines.local.prompt_format import branches
 from sentixrl.engines.local.head import Head
 from sentixrl.engines.local.llama import LlamaDecoder
 from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.local.prompt_format import branches
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import Failure, GenerateRequest, ScoreRequest, Scores
 from sentixrl.trie import PackBudget
@@ -300,7 +300,9 @@ def test_a_session_computes_shared_tokens_once(tiny_model: Path) -> None:
     unique = len({tuple(e[:n]) for p in prompts for e in [engine.prompt_format.encode(p).tolist()]
                   for n in range(1, len(e) + 1)})  # fmt: skip
     assert first == unique
-    added = len(engine.prompt_format.encode(longer[0])) - len(engine.prompt_format.encode(prompts[0]))
+    added = len(engine.prompt_format.encode(longer[0])) - len(
+        engine.prompt_format.encode(prompts[0])
+    )
     assert second == added * len(prompts)
 
 

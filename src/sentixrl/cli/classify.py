@@ -59,6 +59,7 @@ class Show(StrEnum):
 @with_groups
 def classify(
     context: typer.Context,
+    *,
     files: Annotated[
         list[str] | None,
         typer.Argument(help="Transcripts, JSON, JSONL or CSV; '-' reads standard input."),
@@ -84,7 +85,7 @@ def classify(
     columns: Annotated[
         str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
     ] = None,
-    options: ModelOptions = ModelOptions(),
+    options: ModelOptions,
 ) -> int:
     """Tell the emotion of every turn."""
     if json_output and csv_output:

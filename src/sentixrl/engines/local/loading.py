@@ -18,13 +18,6 @@ from sentixrl.engines.local import bundled
 from sentixrl.engines.local.adapters import merge_lora
 from sentixrl.engines.local.attention import uses_flex
 from sentixrl.engines.local.engine import Decoder, LocalEngine
-from sentixrl.engines.local.prompt_format import (
-    ChatFormat,
-    PromptFormat,
-    PlainFormat,
-    Text,
-    read_tokenizer,
-)
 from sentixrl.engines.local.hardware import choose_device, choose_dtype
 from sentixrl.engines.local.llama import (
     LlamaDecoder,
@@ -32,6 +25,13 @@ from sentixrl.engines.local.llama import (
     read_config,
     read_object,
     read_weights,
+)
+from sentixrl.engines.local.prompt_format import (
+    ChatFormat,
+    PlainFormat,
+    PromptFormat,
+    Text,
+    read_tokenizer,
 )
 from sentixrl.engines.local.threads import Threading, choose_threading
 from sentixrl.engines.options import EngineOptions, PromptFormatName
@@ -268,7 +268,8 @@ def _prompt_format(
         return PlainFormat(text)
     if not isinstance(template, str):
         raise ModelError(
-            "This model has no chat template.", hint="Use plain prompt_format: --prompt-format plain."
+            "This model has no chat template.",
+            hint="Use plain text: --prompt-format plain.",
         )
     special = {
         name: _content(settings.get(name)) for name in ("bos_token", "eos_token", "unk_token")
