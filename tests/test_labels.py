@@ -736,8 +736,8 @@ def merge_bomb(levels: int) -> str:
 
 
 ATTACKS = {
-    "aliases": (bomb(60), "aliases stand for more than"),
-    "merges": (merge_bomb(60), "aliases stand for more than"),
+    "aliases": (bomb(60), "stands for more than 100,000 values"),
+    "merges": (merge_bomb(60), "stands for more than 100,000 values"),
     "itself": ("name: &a [*a]", "holds itself"),
     "brackets": ("[" * 20_000, "not valid YAML|too deeply"),
     "braces": ("{a: " * 20_000, "not valid YAML|too deeply"),

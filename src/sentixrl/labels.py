@@ -361,7 +361,7 @@ def _measure(node: yaml.Node, sizes: dict[int, int], depth: int) -> int:
         inner = (part for entry in parts for part in (entry if _is_pair(entry) else (entry,)))
         sizes[id(node)] = 1 + sum(_measure(part, sizes, depth + 1) for part in inner)
     if fault is None and sizes[id(node)] > MAX_NODES:
-        fault = f"its aliases stand for more than {MAX_NODES:,} values"
+        fault = f"it stands for more than {MAX_NODES:,} values"
     if fault is not None:
         raise yaml.constructor.ConstructorError(problem=fault, problem_mark=node.start_mark)
     return sizes[id(node)]
