@@ -137,7 +137,7 @@ class Classifier:
             negotiation: How the roles negotiate. A fitted calibration that is not this
                 classifier's own is kept, whatever the labels.
         """
-        label_set = self.label_set if labels is None else as_label_set(labels)
+        label_set = self.label_set if labels is None else resolve_labels(labels)
         options = negotiation or self.negotiation
         own = options.calibration == self.negotiation.calibration
         if own and label_set.digest != self.label_set.digest:
@@ -198,15 +198,6 @@ class Classifier:
         if not self.negotiation.enabled:
             return self
         return self.replace(negotiation=replace(self.negotiation, enabled=False))
-
-
-def as_label_set(labels: str | Sequence[str] | LabelSet) -> LabelSet:
-    """A label set from whatever names one: itself, a scheme, a YAML file, a list.
-
-    Raises:
-        LabelError: There is no such label set, or it cannot be used.
-    """
-    return labels if isinstance(labels, LabelSet) else resolve_labels(labels)
 
 
 def _settle_deduction(

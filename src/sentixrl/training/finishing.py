@@ -6,7 +6,6 @@ merged at load), not the weights it was made from; what the difference lost is s
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +24,7 @@ from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.llama import read_weights
 from sentixrl.engines.options import EngineOptions
-from sentixrl.errors import ModelError
+from sentixrl.errors import ModelError, SentixError
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
@@ -33,11 +32,13 @@ from sentixrl.spec import load
 from sentixrl.training.ancestry import TRAINING_FILE, earlier, kept_apart
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Answers, Check, posteriors, scores
+from sentixrl.training.checkpoints import read_json
 from sentixrl.training.lowrank import difference, write_adapter
 from sentixrl.training.model import CPU, Trainee, adapted_layers
 from sentixrl.training.policy import Trial, choose_policy
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting, template_hashes
+from sentixrl.untrusted import boundary
 
 BUNDLE = "bundle"
 
@@ -126,8 +127,9 @@ def check_place(folder: Path) -> None:
 def finished_before(folder: Path) -> Finished | None:
     """What was made in a bundle's folder, by its own record; ``None`` if it is not whole."""
     try:
-        return Finished.of(folder, json.loads((folder / TRAINING_FILE).read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with boundary(f"{folder} cannot be read"):
+            return Finished.of(folder, read_json(folder / TRAINING_FILE))
+    except SentixError:
         return None
 
 
