@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ from sentixrl.cli.subjects import (
     Subject,
     foreign,
     from_model,
+    over_label_orders,
     trained_baseline,
 )
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
@@ -114,10 +116,12 @@ def _subject(
     classifier = options.load().replace(labels=whole.label_set)
     if baseline is None:
         say_notes(classifier, context)
-    errors().print(header(classifier))
-    orders = baseline is BaselineChoice.LABEL_ORDERS
+        errors().print(header(classifier))
+        return from_model(classifier, whole)
+    once = classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
+    errors().print(header(once))
     passes = PASSES if options.rounds is None else options.rounds
-    return from_model(classifier, passes if orders else None, data.seed, whole)
+    return over_label_orders(once, passes, data.seed, whole)
 
 
 def _command(words: Sequence[str]) -> str:
