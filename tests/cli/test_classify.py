@@ -18,7 +18,6 @@ from sentixrl.cli.main import run
 from sentixrl.cli.options import ModelOptions
 from sentixrl.cli.table import dialogue_table
 from sentixrl.context.building import ContextOptions
-from sentixrl.context.prompt import Prompt
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
