@@ -22,7 +22,7 @@ from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier, load
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.engines.local.llama import read_weights
+from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.engines.local.loading import LocalOptions
 from sentixrl.errors import ModelError
 from sentixrl.runs import session_facts
