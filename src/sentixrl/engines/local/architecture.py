@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import Any, Literal
 
 import torch
@@ -20,6 +21,8 @@ from sentixrl.errors import ModelError
 Activation = Literal["silu", "gelu_tanh"]
 LLAMA, QWEN2, GEMMA3 = "LlamaForCausalLM", "Qwen2ForCausalLM", "Gemma3ForCausalLM"
 _SLIDING = "sliding_attention"
+# What numbers of the wrong kind, or none at all, end in.
+_WRONG = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, RuntimeError)
 _LAYERS = ("full_attention", _SLIDING)
 
 
@@ -147,7 +150,7 @@ class Architecture:
             if found is not None:
                 for kind in found.layers:  # what they lack is said here too
                     kind.rotary.frequencies(found.head_dim)
-        except (KeyError, TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
+        except _WRONG as error:
             raise ModelError(
                 f"The model's config.json does not fit a {name}: {error!r}.",
                 hint="Get the model's folder again.",
@@ -240,6 +243,7 @@ def _gemma3(config: Mapping[str, Any]) -> Architecture | None:
 def _gemma3_layers(config: Mapping[str, Any]) -> tuple[LayerKind, ...] | None:
     """Layers that look back a window, and every few of them one that looks back all the way."""
     count, every = config["num_hidden_layers"], config["sliding_window_pattern"]
+    window = index(config["sliding_window"])
     names = config.get("layer_types") or [_LAYERS[bool((n + 1) % every)] for n in range(count)]
     ropes = config.get("rope_parameters")
     if ropes is None:  # as configurations were before
@@ -258,7 +262,7 @@ def _gemma3_layers(config: Mapping[str, Any]) -> tuple[LayerKind, ...] | None:
         rotary = kinds[name]
         if rotary is None:
             return None
-        layers.append(LayerKind(rotary, config["sliding_window"] if name == _SLIDING else None))
+        layers.append(LayerKind(rotary, window if name == _SLIDING else None))
     return tuple(layers)
 
 

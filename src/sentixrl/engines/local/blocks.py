@@ -58,7 +58,8 @@ class Linear:
         """``total + product``, rounded once; ``total`` may be overwritten."""
         if self.packed:
             return self._paired(states, total, "add")
-        return total.addmm_(states, self._weight.t())
+        total.addmm_(states, self._weight.t())
+        return total
 
     def gelu(self, states: torch.Tensor) -> torch.Tensor:
         """A packed product under GELU's tanh form."""
@@ -87,18 +88,36 @@ class Norm:
     Args:
         weight: ``[..., width]``; what is normed may have dimensions before these.
         epsilon: Added to the mean square.
-        centred: Whether ``weight`` is stored as its difference from one.
     """
 
-    def __init__(self, weight: torch.Tensor, epsilon: float, centred: bool) -> None:
-        self._weight = (1 + weight.float()).to(weight.dtype) if centred else weight
+    def __init__(self, weight: torch.Tensor, epsilon: float) -> None:
+        self._weight = weight
         self._epsilon = epsilon
 
     def __call__(self, states: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-        """The norm of ``states``, into ``out``."""
+        """The norm of ``states``, into ``out``, which may be ``states``."""
+        scale = self._scale(states).to(states.dtype)
+        return torch.mul(states, scale, out=out).mul_(self._weight)
+
+    def _scale(self, states: torch.Tensor) -> torch.Tensor:
+        """One over the root of the mean square, ``[..., 1]``, float32."""
         length = torch.linalg.vector_norm(states, dim=-1, keepdim=True, dtype=torch.float32)
-        scale = length.square_().div_(states.shape[-1]).add_(self._epsilon).rsqrt_()
-        return torch.mul(states, scale.to(states.dtype), out=out).mul_(self._weight)
+        scale: torch.Tensor = length.square_().div_(states.shape[-1]).add_(self._epsilon).rsqrt_()
+        return scale
+
+
+class CentredNorm(Norm):
+    """A norm whose weight is stored as its difference from one, rounded once.
+
+    One plus a weight has fewer digits left for the weight, so it is kept in float32.
+    """
+
+    def __init__(self, weight: torch.Tensor, epsilon: float) -> None:
+        super().__init__(1 + weight.float(), epsilon)
+
+    def __call__(self, states: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        """The norm of ``states``, into ``out``, which may be ``states``."""
+        return torch.mul(states * self._scale(states), self._weight, out=out)
 
 
 def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, out: torch.Tensor) -> None:

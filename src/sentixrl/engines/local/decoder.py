@@ -14,7 +14,7 @@ import torch
 
 from sentixrl.engines.local.architecture import Architecture, LayerKind, Rotary
 from sentixrl.engines.local.attention import PackPlan, attend
-from sentixrl.engines.local.blocks import Gate, Linear, Norm, gate_of, rotate
+from sentixrl.engines.local.blocks import CentredNorm, Gate, Linear, Norm, gate_of, rotate
 from sentixrl.engines.local.head import Head
 from sentixrl.errors import ModelError
 
@@ -192,7 +192,8 @@ class _Reader:
         )
 
     def _norm(self, weight: torch.Tensor) -> Norm:
-        return Norm(weight, self._model.epsilon, self._model.centred_norms)
+        kind = CentredNorm if self._model.centred_norms else Norm
+        return kind(weight, self._model.epsilon)
 
 
 def _check_shapes(model: Architecture, weights: Mapping[str, torch.Tensor]) -> None:
