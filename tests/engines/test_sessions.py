@@ -157,7 +157,7 @@ def test_costs_add_up_to_usage(
     assert sum(cost.tokens for cost in costs) == used.tokens - before.tokens
     assert min(cost.seconds for cost in costs) >= 0
     seconds = used.seconds - before.seconds
-    assert sum(cost.seconds for cost in costs) == pytest.approx(seconds, rel=0.5)
+    assert sum(cost.seconds for cost in costs) == pytest.approx(seconds)
 
 
 def test_usage_adds_up_by_parts() -> None:
