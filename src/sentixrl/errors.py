@@ -36,10 +36,14 @@ class SentixError(Exception):
 
 _FAULTS = {
     "extra_forbidden": "there is no such key",
+    "unexpected_keyword_argument": "there is no such key",
     "missing": "it is missing",
+    "missing_argument": "it is missing",
     "model_type": "it needs keys and values",
     "dict_type": "it needs keys and values",
+    "dataclass_type": "it needs keys and values",
     "list_type": "it needs a list",
+    "tuple_type": "it needs a list",
     "string_type": "it needs text",
     "bool_parsing": "it needs true or false",
     "bool_type": "it needs true or false",

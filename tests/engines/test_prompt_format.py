@@ -24,7 +24,11 @@ segments = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5)
 @given(segments, segments, segments)
 @pytest.mark.parametrize("prompt_format", ["plain", "chat"])
 def test_equal_first_segments_give_equal_first_tokens(
-    tiny_model: Path, prompt_format: PromptFormatName, shared: list[str], left: list[str], right: list[str]
+    tiny_model: Path,
+    prompt_format: PromptFormatName,
+    shared: list[str],
+    left: list[str],
+    right: list[str],
 ) -> None:
     frame = open_engine(
         tiny_model, EngineOptions(dtype="float32", prompt_format=prompt_format)

@@ -44,7 +44,9 @@ def read_out(trie: PromptTrie, asked: Questions) -> ReadOut:
 
 
 @given(sequences, questions)
-def test_steps_add_up_to_each_choice_s_likelihood(before: list[list[int]], asked: Questions) -> None:
+def test_steps_add_up_to_each_choice_s_likelihood(
+    before: list[list[int]], asked: Questions
+) -> None:
     trie = PromptTrie()
     insert_all(trie, before)
     out = read_out(trie, asked)
