@@ -209,7 +209,7 @@ def test_a_closed_scheduler_says_so() -> None:
     asked = negotiator(engine)
     scheduler = Scheduler(engine)
     answers = scheduler.run(tasks(asked, some_dialogues(3)))
-    closing = threading.Timer(0.3, lambda: (scheduler.close(), engine.gate.release(99)))
+    closing = threading.Timer(0.3, scheduler.close)  # it waits for the step under way
     closing.start()
     threading.Timer(0.5, lambda: engine.gate.release(99)).start()
     with pytest.raises(SentixError, match="closed before"):
