@@ -1,4 +1,4 @@
-"""A specification travels: into JSON, through a pickle, to another process, and answers the same."""
+"""A specification travels, as JSON or as a pickle, and answers the same elsewhere."""
 
 from __future__ import annotations
 
