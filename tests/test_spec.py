@@ -283,7 +283,7 @@ def test_a_fresh_process_given_the_pickle_answers_the_same(tiny_model: Path) -> 
         NegotiationOptions(rules=Rules(2, 1), correct_priors=True),
         EngineOptions(dtype="float32", threads=1, prompt_format="plain"),
     )
-    dialogues = [
+    dialogues: list[list[str | tuple[str, str]]] = [
         [("Ann", "You kept the letter?"), ("Bob", "All these years."), ("Ann", "Why?")],
         ["The rain stopped."],
     ]
