@@ -12,7 +12,7 @@ from check_rooms import ORDER
 
 TARGET = Path(__file__).parent.parent / "docs" / "architecture.svg"
 INK, PAPER, FLOOR, WAY = "#1f2933", "#ffffff", "#e8eef2", "#c9772f"
-WIDTH, LEFT, ROOM, TOP, STEP = 900, 24, 380, 56, 46
+WIDTH, LEFT, ROOM, TOP, STEP = 940, 24, 380, 56, 46
 
 WAY_STEPS = {
     "formats": "“Ana: You kept my letter?” becomes an Utterance of a Dialogue",
@@ -53,7 +53,7 @@ def picture() -> str:
             stops.append((y + 17, step))
     x = LEFT + ROOM + 28
     parts.append(
-        f'<path d="M{x},{stops[0][0]} V{stops[-1][0]}" stroke="{WAY}" stroke-width="2" fill="none"/>'
+        f'<path d="M{x},{stops[0][0]} V{stops[-1][0]}" stroke="{WAY}" stroke-width="2"/>'
     )
     for y, step in stops:
         parts.append(
