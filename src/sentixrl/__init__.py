@@ -18,25 +18,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sentixrl.bundle import ModelBundle
     from sentixrl.calibration.posterior import Calibration
-    from sentixrl.classifier import Classifier, load
-    from sentixrl.context.retrieval import ContextOptions, Demonstration
+    from sentixrl.classifier import Classifier
+    from sentixrl.context.building import ContextOptions, Demonstration
     from sentixrl.context.window import HistoryWindow
     from sentixrl.dialogue import Dialogue, Utterance
+    from sentixrl.engines.options import EngineOptions
     from sentixrl.errors import SentixError
     from sentixrl.labels import Label, LabelMap, LabelSet, scheme
-    from sentixrl.negotiation.negotiator import NegotiationOptions
+    from sentixrl.negotiation.options import NegotiationOptions
     from sentixrl.negotiation.protocol import Rules
     from sentixrl.prediction import DialoguePrediction, Prediction, Status, Verdict
+    from sentixrl.spec import ClassifierSpec, load
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Calibration",
     "Classifier",
+    "ClassifierSpec",
     "ContextOptions",
     "Demonstration",
     "Dialogue",
     "DialoguePrediction",
+    "EngineOptions",
     "HistoryWindow",
     "Label",
     "LabelMap",
@@ -57,23 +61,25 @@ __all__ = [
 _ROOMS = {
     "Calibration": "calibration.posterior",
     "Classifier": "classifier",
-    "ContextOptions": "context.retrieval",
-    "Demonstration": "context.retrieval",
+    "ClassifierSpec": "spec",
+    "ContextOptions": "context.building",
+    "Demonstration": "context.building",
     "Dialogue": "dialogue",
     "DialoguePrediction": "prediction",
+    "EngineOptions": "engines.options",
     "HistoryWindow": "context.window",
     "Label": "labels",
     "LabelMap": "labels",
     "LabelSet": "labels",
     "ModelBundle": "bundle",
-    "NegotiationOptions": "negotiation.negotiator",
+    "NegotiationOptions": "negotiation.options",
     "Prediction": "prediction",
     "Rules": "negotiation.protocol",
     "SentixError": "errors",
     "Status": "prediction",
     "Utterance": "dialogue",
     "Verdict": "prediction",
-    "load": "classifier",
+    "load": "spec",
     "scheme": "labels",
 }
 """Public name → the room it lives in, which is opened when the name is first asked for."""

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.context.language import MAX_CHARACTERS, detect_language, template_language
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions
 from sentixrl.context.templates import DEFAULT_LANGUAGE, template_languages
 from sentixrl.dialogue import Dialogue
 from sentixrl.formats.reading import read_dialogues, read_text

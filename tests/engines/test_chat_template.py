@@ -11,7 +11,7 @@ import pytest
 
 from sentixrl.engines.local import chat_template
 from sentixrl.engines.local.chat_template import HINT, UNUSABLE, render
-from sentixrl.engines.local.framing import ChatFraming, Text, read_tokenizer
+from sentixrl.engines.local.prompt_format import ChatFormat, Text, read_tokenizer
 from sentixrl.errors import ModelError
 from tests.conftest import CHAT_TEMPLATE
 
@@ -78,7 +78,7 @@ def test_a_template_of_megabytes_is_not_even_begun() -> None:
 def test_a_greedy_template_is_refused_when_the_model_is_opened(tiny_model: Path) -> None:
     text = Text(read_tokenizer(tiny_model), frozenset({1}))
     with pytest.raises(ModelError, match="writes more than"):
-        ChatFraming(text, GREEDY["much"], {})
+        ChatFormat(text, GREEDY["much"], {})
 
 
 def test_templates_are_rendered_as_they_were() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from sentixrl.bundle import ModelBundle
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.classifier import Classifier, load
+from sentixrl.classifier import Classifier
+from sentixrl.context.building import ContextOptions
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextOptions
 from sentixrl.datasets import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.protocol import Failure
@@ -29,6 +29,7 @@ from sentixrl.evaluation.baselines import (
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.negotiator import NegotiationOptions
 from sentixrl.prediction import Status
+from sentixrl.spec import load
 
 LABELS = LabelSet("three", ["anger", "joy", "neutral"])
 WORDS = {

@@ -13,24 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from sentixrl.cli.arguments import (
-    AdapterOption,
-    AgreementsOption,
-    BitsOption,
-    DeductionChoice,
-    DeductionOption,
-    DeviceOption,
-    DtypeOption,
-    FramingOption,
-    GateOption,
-    LanguageOption,
-    NegotiateOption,
-    RoundsOption,
-    VoiceChoice,
-    VoiceOption,
-    WindowOption,
-)
 from sentixrl.cli.console import answers, errors, note, printable
+from sentixrl.cli.groups import with_groups
+from sentixrl.cli.options import ModelOptions, say_notes
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError, InputError
@@ -71,8 +56,10 @@ class Show(StrEnum):
     NEGOTIATION = "negotiation"
 
 
+@with_groups
 def classify(
     context: typer.Context,
+    *,
     files: Annotated[
         list[str] | None,
         typer.Argument(help="Transcripts, JSON, JSONL or CSV; '-' reads standard input."),
@@ -84,18 +71,6 @@ def classify(
         str | None,
         typer.Option("--labels", "-l", help="A scheme, a YAML file, or names with commas."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", help="A bundle, a model folder, a bundled name or a hub id."),
-    ] = None,
-    window: WindowOption = None,
-    rounds: RoundsOption = 3,
-    agreements: AgreementsOption = 1,
-    negotiate: NegotiateOption = None,
-    gate: GateOption = None,
-    voice: VoiceOption = VoiceChoice.AUTO,
-    deduction: DeductionOption = DeductionChoice.AUTO,
-    language: LanguageOption = None,
     json_output: Annotated[
         bool, typer.Option("--json", help="One JSON object a dialogue, a line each.")
     ] = False,
@@ -110,36 +85,14 @@ def classify(
     columns: Annotated[
         str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
     ] = None,
-    framing: FramingOption = None,
-    adapter: AdapterOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
-    bits: BitsOption = None,
+    options: ModelOptions,
 ) -> int:
     """Tell the emotion of every turn."""
     if json_output and csv_output:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
     dialogues = _read(files or [], text, format, encoding, columns)
-    from sentixrl.cli.options import build_classifier, say_notes
-
     with waiting("loading the model"):
-        classifier = build_classifier(
-            model=model,
-            labels=labels,
-            window=window,
-            rounds=rounds,
-            agreements=agreements,
-            negotiate=negotiate,
-            gate=gate,
-            voice=voice.value,
-            deduction=deduction.value,
-            language=language,
-            framing=framing.value if framing else None,
-            adapter=adapter,
-            device=device,
-            dtype=dtype,
-            bits=bits,
-        )
+        classifier = options.load(labels)
     say_notes(classifier, context)
     if json_output or csv_output:
         return _print_data(classifier, dialogues, csv=csv_output)

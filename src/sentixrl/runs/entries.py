@@ -7,7 +7,7 @@ what evaluation needs added beside its keys, so that whoever reads the one reads
 - an utterance's ``gold`` and ``metadata``, where it has them;
 - ``log_probs`` of each proposal and judgement, ``agree_log_prob``: lists in the order of the
   line's ``labels``, ``null`` where there is none, ``"-inf"`` for a probability of zero;
-- ``chunk``: which dialogues were computed together, in how many seconds and tokens.
+- an utterance's ``cost`` in ``tokens`` and ``seconds``, where it was computed.
 
 Reading a line and writing it again gives the same line. What is read was possibly written by
 others: types and ranges are checked, and :func:`difference` holds an entry against the data.
@@ -34,27 +34,11 @@ LOG_SLACK = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """Dialogues that were negotiated together.
-
-    Attributes:
-        number: Position in the log of the chunk's first dialogue.
-        seconds: How long the whole chunk took; stands at its first dialogue alone.
-        tokens: How many tokens the engine computed for it, likewise.
-    """
-
-    number: int
-    seconds: float | None = None
-    tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
     """One dialogue of a run."""
 
     dialogue: Dialogue
     prediction: DialoguePrediction
-    chunk: Chunk | None = None
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
@@ -64,15 +48,14 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     labels = _labels(prediction)
     for written, turn, item in zip(line["utterances"], dialogue, prediction.items, strict=True):
         written |= _facts(turn)
+        if item.tokens or item.seconds:
+            written["cost"] = {"tokens": item.tokens, "seconds": round(item.seconds, 6)}
         for entry_, exchange in zip(written["negotiation"], item.rounds, strict=True):
             _add_scores(entry_, exchange, labels)
     line["group"], line["cluster"] = dialogue.group, dialogue.cluster
     line["dialogue_language"] = dialogue.language
     if labels:
         line["labels"] = list(labels)
-    if (chunk := entry.chunk) is not None:
-        seconds = None if chunk.seconds is None else round(chunk.seconds, 4)
-        line["chunk"] = {"number": chunk.number, "seconds": seconds, "tokens": chunk.tokens}
     return line
 
 
@@ -93,18 +76,16 @@ def read_entry(line: Mapping[str, Any]) -> Entry:
     turns = tuple(map(_turn, dialogue, facts.utterances))
     try:
         items = tuple(
-            _with_scores(item, turn.negotiation, facts.labels)
+            _with_cost(_with_scores(item, turn.negotiation, facts.labels), turn.cost)
             for item, turn in zip(prediction.items, facts.utterances, strict=True)
         )
     except ValueError:
         raise _no_line(
             dialogue, f"its log-probabilities are not those of its {len(facts.labels)} labels"
         ) from None
-    chunk = facts.chunk
     return Entry(
         replace(dialogue, utterances=turns, group=facts.group, language=facts.dialogue_language),
         replace(prediction, items=items),
-        Chunk(chunk.number, chunk.seconds, chunk.tokens) if chunk else None,
     )
 
 
@@ -182,17 +163,17 @@ class _Exchange(_Strict):
     discriminator: _Scores | None
 
 
+class _Cost(_Strict):
+    tokens: Annotated[int, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class _Turn(_Strict):
     gold: str | None = None
     metadata: dict[str, str | int | float] = {}
     probabilities: dict[str, Share] | None
     negotiation: list[_Exchange]
-
-
-class _Chunk(_Strict):
-    number: Annotated[int, Field(ge=1)]
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
-    tokens: Annotated[int, Field(ge=0)] | None
+    cost: _Cost | None = None
 
 
 class _Line(_Strict):
@@ -202,7 +183,6 @@ class _Line(_Strict):
     group: str | None = None
     dialogue_language: str | None = None
     labels: list[str] = []
-    chunk: _Chunk | None = None
 
 
 def _labels(prediction: DialoguePrediction) -> tuple[str, ...]:
@@ -242,6 +222,10 @@ def _listed(log_probs: LogProbs, labels: Sequence[str]) -> list[float | str | No
 
 def _number(value: float) -> float | str:
     return round(value, DECIMALS) if math.isfinite(value) else str(value)
+
+
+def _with_cost(item: Prediction, cost: _Cost | None) -> Prediction:
+    return replace(item, tokens=cost.tokens, seconds=cost.seconds) if cost else item
 
 
 def _with_scores(

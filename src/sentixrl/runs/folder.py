@@ -19,7 +19,7 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.formats.characters import shown
 from sentixrl.prediction import DialoguePrediction
-from sentixrl.runs.entries import Chunk, Entry, difference, entry_json, read_entry
+from sentixrl.runs.entries import Entry, difference, entry_json, read_entry
 from sentixrl.runs.identity import Json, differences, plain
 from sentixrl.runs.lock import LOCK_FILE, FolderLock
 from sentixrl.runs.storage import (
@@ -123,9 +123,7 @@ class RunFolder:
                 )
             self._stored.discard(entry.dialogue.id)
 
-    def append(
-        self, dialogue: Dialogue, prediction: DialoguePrediction, chunk: Chunk | None = None
-    ) -> None:
+    def append(self, dialogue: Dialogue, prediction: DialoguePrediction) -> None:
         """Put one dialogue into the log; a crash does not take it back.
 
         Raises:
@@ -134,7 +132,7 @@ class RunFolder:
         """
         if dialogue.id in self._done:
             raise InputError(f"Dialogue '{dialogue.id}' is in {self.path} already.")
-        self._log.append(entry_json(Entry(dialogue, prediction, chunk)))
+        self._log.append(entry_json(Entry(dialogue, prediction)))
         self._done[dialogue.id] = len(self._done) + 1
 
     def begin_session(self, facts: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,14 +18,17 @@ import torch
 from sentixrl.bundle import BUNDLE_FILE, ModelBundle, put_in_place
 from sentixrl.calibration.fitting import fit_temperature
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.classifier import Classifier, load
+from sentixrl.classifier import Classifier
+from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.llama import read_weights
-from sentixrl.engines.local.loading import LocalOptions
+from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ModelError, SentixError
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
+from sentixrl.spec import load
 from sentixrl.training.ancestry import TRAINING_FILE, earlier, kept_apart
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Answers, Check, posteriors, scores
@@ -137,11 +140,12 @@ def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> Mod
         base=recipe.base,
         trained=True,
         labels=recipe.labels or next(iter(dev.values())).label_set,
-        framing=recipe.framing,
+        prompt_format=recipe.framing,
         templates=template_hashes(recipe),
-        language=recipe.language,
-        window=HistoryWindow(**recipe.window.model_dump()),
-        negotiate=False,
+        context=ContextOptions(
+            language=recipe.language, window=HistoryWindow(**recipe.window.model_dump())
+        ),
+        negotiation=NegotiationOptions(enabled=False),
         adapter=adapter,
     )
 
@@ -154,9 +158,9 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     """
     trainee = setting.trainee
     trainee.move(CPU)  # it has done its part
-    bits = 4 if setting.recipe.method == "qlora" else None  # as it was trained
-    local = LocalOptions(device=str(trainee.device), bits=bits)
-    shipped = load(folder, context=setting.context, local=local)
+    bits: Literal[4] | None = 4 if setting.recipe.method == "qlora" else None  # as it was trained
+    local = EngineOptions(device=str(trainee.device), bits=bits)
+    shipped = load(folder, context=setting.context, engine=local)
     # From here on it is the shipped model that answers.
     trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
     answers = {
@@ -167,9 +171,7 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     trials: list[Trial] = []
     if setting.recipe.discriminator:
         trials = choose_policy(
-            Classifier(
-                shipped.engine, shipped.label_set, shipped.context, shipped.negotiation, bundle
-            ),
+            Classifier(shipped.engine, shipped.label_set, shipped.context, bundle=bundle),
             setting.dev,
         )
         _with_policy(bundle, trials[0]).save(folder)
@@ -178,8 +180,9 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
 
 def _with_policy(bundle: ModelBundle, best: Trial) -> ModelBundle:
     if best.threshold is None:
-        return replace(bundle, negotiate=False)
-    return replace(bundle, negotiate=True, agree_threshold=best.threshold)
+        return bundle
+    policy = replace(bundle.negotiation, enabled=True, agree_threshold=best.threshold)
+    return replace(bundle, negotiation=policy)
 
 
 def _write_adapter(setting: Setting, folder: Path) -> int:

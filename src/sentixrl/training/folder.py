@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.engines.fingerprint import fingerprint
 from sentixrl.errors import ConfigError
-from sentixrl.runs.identity import differences, digest, fingerprint
+from sentixrl.runs.identity import differences, digest
 from sentixrl.runs.lock import LOCK_FILE, FolderLock
 from sentixrl.runs.storage import write_json
 from sentixrl.training.checkpoints import read_json

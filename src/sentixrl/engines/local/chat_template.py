@@ -33,7 +33,7 @@ SECONDS = 60.0
 """Of the clock on the wall, the start of the process included."""
 UNUSABLE = "unusable_template"
 """The code of errors that no other messages would mend."""
-HINT = "Use plain framing: --framing plain."
+HINT = "Use plain text: --prompt-format plain."
 
 
 @lru_cache(maxsize=500)

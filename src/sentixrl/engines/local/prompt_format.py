@@ -1,8 +1,8 @@
 """From prompts to token sequences: chat markup or plain text, segment by segment.
 
 Contract: prompts that share their first segments share their first tokens. What users wrote is
-tokenised as bare text; special tokens come only from the framing itself. Text that imitates the
-chat markup therefore stays text.
+tokenised as bare text; special tokens come only from the format itself. Text that
+imitates the chat markup therefore stays text.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sentixrl.context.prompt import Message, Prompt, begins_line, lead
 from sentixrl.engines.local.chat_template import HINT, UNUSABLE, render
+from sentixrl.engines.options import PromptFormatName
 from sentixrl.errors import ModelError
 from sentixrl.trie.trie import Tokens
 from sentixrl.untrusted import boundary, read_bounded
@@ -25,7 +26,6 @@ from sentixrl.untrusted import boundary, read_bounded
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-FramingName = Literal["plain", "chat"]
 _FAILS = "The model's tokenizer fails"
 _MARK = "\ue000{}\ue001"  # private-use characters: no chat template writes them
 MAX_BYTES = 1 << 28
@@ -36,7 +36,7 @@ _CACHED_CHARACTERS = 400
 
 
 class Text:
-    """Tokenises bare text and the framing's own markup.
+    """Tokenises bare text and the format's own markup.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -143,14 +143,14 @@ def _without_markers(tokenizer: Tokenizer) -> tuple[Tokenizer, frozenset[int]]:
     return copy, frozenset(added - {unknown})
 
 
-class PlainFraming:
+class PlainFormat:
     """Messages as :attr:`Prompt.text` lays them out.
 
     Args:
         text: The model's tokenisation.
     """
 
-    name: FramingName = "plain"
+    name: PromptFormatName = "plain"
 
     def __init__(self, text: Text) -> None:
         self._text = text
@@ -177,7 +177,7 @@ class PlainFraming:
         return [self._text.bare(space + choice) for choice in choices]
 
 
-class ChatFraming:
+class ChatFormat:
     """The model's own chat template around bare segments.
 
     Args:
@@ -189,7 +189,7 @@ class ChatFraming:
         ModelError: The template is not valid, or takes too long or too much memory.
     """
 
-    name: FramingName = "chat"
+    name: PromptFormatName = "chat"
 
     def __init__(self, text: Text, template: str, special: dict[str, str]) -> None:
         self._text = text
@@ -251,14 +251,16 @@ class ChatFraming:
         return [*joints, rendered]
 
 
-Framing = PlainFraming | ChatFraming
+PromptFormat = PlainFormat | ChatFormat
 
 
-def branches(framing: Framing, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
+def branches(
+    prompt_format: PromptFormat, prompt: Prompt, choices: Sequence[str]
+) -> list[tuple[int, ...]]:
     """Token ids of each choice, ended only where another choice extends it."""
-    answers = framing.answers(prompt, choices)
+    answers = prompt_format.answers(prompt, choices)
     starts = {answer[:length] for answer in answers for length in range(1, len(answer))}
-    return [(*answer, framing.end) if answer in starts else answer for answer in answers]
+    return [(*answer, prompt_format.end) if answer in starts else answer for answer in answers]
 
 
 def _tail(messages: Sequence[Message]) -> str:
