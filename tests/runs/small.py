@@ -52,7 +52,7 @@ def classifier(
         if write
         else ScriptedEngine(slowly)
     )
-    options = NegotiationOptions(reproducible=reproducible, chunk_tokens=120)
+    options = NegotiationOptions(reproducible=reproducible)
     return Classifier(engine, LABELS, ENGLISH, options, ModelBundle(name="scripted"))
 
 

@@ -16,12 +16,11 @@ from sentixrl.engines.fingerprint import fingerprint
 from sentixrl.engines.local.bundled import INSTALLED_FILE
 from sentixrl.errors import ConfigError, InputError, SentixError
 from sentixrl.evaluation import build_items
-from sentixrl.evaluation.running import answer_all, costs, draw, score
+from sentixrl.evaluation.running import answer_all, draw, score
 from sentixrl.prediction import DialoguePrediction
 from sentixrl.runs import (
     ITEMS_FILE,
     RUN_FILE,
-    Chunk,
     Entry,
     RunFolder,
     enter_ledger,
@@ -66,10 +65,9 @@ def sealed(line: bytes, **changes: object) -> bytes:
 def test_a_line_says_all_that_was_answered(seed: int, write: bool) -> None:
     model = classifier(seed, write=write)
     for dialogue, prediction in zip(DATA, model.predict_many(DATA), strict=True):
-        line = json.loads(json.dumps(entry_json(Entry(dialogue, prediction, Chunk(1, 0.5, 7)))))
+        line = json.loads(json.dumps(entry_json(Entry(dialogue, prediction))))
         found = read_entry(line)
         assert found.dialogue == dialogue
-        assert found.chunk == Chunk(1, 0.5, 7)
         assert entry_json(found) == line
         for before, after in zip(prediction.items, found.prediction.items, strict=True):
             assert (before.label, before.fallback, before.status) == (
@@ -327,26 +325,19 @@ def test_numbers_are_the_same_after_an_interruption(tmp_path: Path) -> None:
         found = score(run, DATA, DATA.label_set)
         answer_all(model, DATA.dialogues, run)
     for metrics in (expected, found):
-        assert metrics["speed"]["utterances"] == sum(len(dialogue) for dialogue in DATA)
         del metrics["run"], metrics["speed"], metrics["negotiation"]["seconds"]
     assert found == expected
     assert found["n"] == DATA.labelled
 
 
-@pytest.mark.parametrize("reproducible", [True, False])
-def test_a_chunk_s_time_is_shared_by_its_utterances(tmp_path: Path, reproducible: bool) -> None:
-    model = classifier(seconds=0.001, reproducible=reproducible)
+def test_what_a_turn_cost_is_read_back(tmp_path: Path) -> None:
+    model = classifier(seconds=0.001)
     with RunFolder(tmp_path, identity(model, DATA)) as run:
         answer_all(model, DATA.dialogues, run)
-    entries = read_entries(tmp_path)
-    firsts = [entry.chunk for entry in entries if entry.chunk and entry.chunk.seconds is not None]
-    numbers = [entry.chunk.number for entry in entries if entry.chunk]
-    assert [chunk.number for chunk in firsts] == sorted(set(numbers))
-    assert (len(firsts) == len(DATA)) == reproducible
-    shared = costs(entries)
-    assert len(shared) == sum(len(dialogue) for dialogue in DATA)
-    total = sum(cost.seconds or 0 for cost in shared.values())
-    assert total == pytest.approx(sum(chunk.seconds or 0 for chunk in firsts))
+    direct = [item for found in classifier().predict_many(DATA) for item in found.items]
+    stored = [item for entry in read_entries(tmp_path) for item in entry.prediction.items]
+    assert [item.tokens for item in stored] == [item.tokens for item in direct]
+    assert sum(item.tokens for item in stored) > 0
 
 
 def test_a_draw_is_the_seed_s_and_keeps_order() -> None:
