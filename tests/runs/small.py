@@ -13,7 +13,7 @@ from sentixrl.datasets import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
-from sentixrl.negotiation.negotiator import NegotiationOptions
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import data_identity, labels_identity, model_identity, options_identity
 from sentixrl.runs.identity import Json
 from tests.negotiation.worlds import ENGLISH, LABELS, NAMES, chaotic_score, chaotic_write
