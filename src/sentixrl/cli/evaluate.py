@@ -61,7 +61,7 @@ def evaluate(
     """Measure a model, a baseline or anybody's predictions on a data set."""
     from sentixrl.evaluation import running
     from sentixrl.evaluation.intervals import check_libraries
-    from sentixrl.runs import find_ledger
+    from sentixrl.runs import check_ledger, check_writable, find_ledger
 
     check_libraries()
     _check_choice(context, data, options, predictions, baseline)
@@ -69,6 +69,9 @@ def evaluate(
     part = running.draw(whole, data.limit, data.seed)
     book = find_ledger(ledger) if whole.split == TEST else None
     notices, command = errors(), _command(context.obj or [])
+    check_writable(out)  # now, not when the model is loaded
+    if book is not None:
+        check_ledger(book)
     _announce(whole, part, data.seed, book, notices)
     subject = _subject(context, data, whole, options, predictions, baseline)
     runs: list[RunFolder] = []
