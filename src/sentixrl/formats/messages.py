@@ -1,0 +1,165 @@
+"""From messages, as a format's reader yields them, to dialogues, one at a time.
+
+Contract: every message becomes exactly one utterance, in order within its dialogue. Only
+dialogues that may still go on are held in memory. A text or name that no utterance may hold is an
+:class:`InputError` with its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import BinaryIO, Protocol
+
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.errors import InputError
+from sentixrl.formats.characters import name_fault, shown, text_fault, unreadable
+from sentixrl.formats.ledger import Ledger
+
+DEFAULT_GAP = timedelta(hours=8)
+"""The pause after which a dialogue is over, unless another is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an input.
+
+    Attributes:
+        number: Its place, from 1.
+        text: What stands on it, without the line's end.
+        size: Its bytes in the input, the line's end included.
+    """
+
+    number: int
+    text: str
+    size: int
+
+
+class Source(Protocol):
+    """An input that can be read from its start more than once."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+
+    def open(self) -> BinaryIO:
+        """Its bytes, from the start; the caller closes it."""
+
+    def lines(self) -> Iterator[Line]:
+        """Its lines as text, from the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation, on its way to become an utterance.
+
+    Attributes:
+        text: What was said.
+        speaker: Who said it, if known.
+        time: When, if a date is known; times of one input all have an offset, or none has.
+        id: The source's own identifier, if it has one.
+        line: Where it begins in the input, from 1 (the element, where there are no lines).
+        chat: The chat or channel it belongs to, where an input holds several, one after another.
+        thread: The thread of its chat, where several go on at once.
+        extra: Further fields for :attr:`Utterance.metadata`.
+    """
+
+    text: str
+    speaker: str | None = None
+    time: datetime | None = None
+    id: str | None = None
+    line: int = 0
+    chat: str | None = None
+    thread: str | None = None
+    extra: Mapping[str, str | float] = field(default_factory=dict)
+
+
+def conversations(
+    messages: Iterable[Message],
+    ledger: Ledger,
+    *,
+    name: str,
+    gap: timedelta | None = DEFAULT_GAP,
+) -> Iterator[Dialogue]:
+    """Put messages together to dialogues.
+
+    A dialogue ends where its chat does, or before a pause longer than ``gap``; each thread is a
+    dialogue of its own. They are called ``1``, ``2``, … in the order in which they end.
+
+    Args:
+        messages: The messages, chat after chat, in the order they were said.
+        ledger: Told of every cut at a pause.
+        name: What errors call the input.
+        gap: The longest pause within a dialogue; ``None`` never to cut.
+
+    Raises:
+        InputError: A text or a name that cannot be one, or not a single message.
+    """
+    count = 0
+    for count, (chat, turns) in enumerate(_runs(messages, ledger, name, gap), start=1):
+        yield Dialogue(str(count), tuple(turns), group=chat)
+    if not count:
+        raise InputError(
+            f"{name} holds no turn to classify ({ledger.summary()}).",
+            hint="If it was taken for the wrong format, name the right one with --format.",
+        )
+
+
+@dataclass(slots=True)
+class _Open:
+    """A dialogue that may still go on."""
+
+    last: datetime | None
+    turns: list[Utterance]
+
+
+def _runs(
+    messages: Iterable[Message], ledger: Ledger, name: str, gap: timedelta | None
+) -> Iterator[tuple[str | None, list[Utterance]]]:
+    chat: str | None = None
+    going: dict[str | None, _Open] = {}
+    for message in messages:
+        if message.chat != chat:
+            yield from ((chat, run.turns) for run in going.values())
+            going = {}
+            chat = message.chat
+        run = going.get(message.thread)
+        if run and _over(run.last, message.time, gap):
+            ledger.splits += 1
+        if message.time is not None and gap is not None:
+            over = [key for key, run in going.items() if _over(run.last, message.time, gap)]
+            yield from ((chat, going.pop(key).turns) for key in over)
+        run = going.setdefault(message.thread, _Open(message.time, []))
+        run.last = message.time or run.last
+        run.turns.append(_utterance(message, name))
+    yield from ((chat, run.turns) for run in going.values())
+
+
+def _over(last: datetime | None, now: datetime | None, gap: timedelta | None) -> bool:
+    """Whether a dialogue whose last message was at ``last`` is over at ``now``."""
+    if last is None or now is None or gap is None:
+        return False
+    return abs(now - last) > gap
+
+
+def _utterance(message: Message, name: str) -> Utterance:
+    place = f"{name}, line {message.line}" if message.line else name
+    names = {"speaker": message.speaker, "id": message.id, "chat's name": message.chat}
+    faults = [(what, name_fault(value)) for what, value in names.items() if value is not None]
+    faults.insert(0, ("text", text_fault(message.text)))
+    faults += [
+        (shown(key), unreadable(value))
+        for key, value in message.extra.items()
+        if isinstance(value, str)
+    ]
+    for what, fault in faults:
+        if fault:
+            raise InputError(
+                f"{place}: the {what} {fault}.", hint="Mend it there, or leave the message out."
+            )
+    time = {} if message.time is None else {"time": message.time.isoformat()}
+    thread = {} if message.thread is None else {"thread": message.thread}
+    return Utterance(
+        message.text, message.speaker, id=message.id, metadata={**time, **thread, **message.extra}
+    )
