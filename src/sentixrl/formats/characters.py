@@ -78,12 +78,13 @@ def name_fault(name: str) -> str | None:
     return None
 
 
-def check_readable(text: str, name: str) -> None:
-    r"""Refuse a whole input that holds a NUL or a lone surrogate.
+def check_readable(text: str, name: str, line: int = 1) -> None:
+    r"""Refuse a text that holds a NUL or a lone surrogate.
 
     Args:
-        text: The input, its lines ending in ``\n``.
-        name: What errors call it.
+        text: The text, its lines ending in ``\n``.
+        name: What errors call the input.
+        line: The number of its first line in the input.
 
     Raises:
         InputError: It holds one; the message gives line and column.
@@ -91,7 +92,7 @@ def check_readable(text: str, name: str) -> None:
     found = _UNREADABLE.search(text)
     if not found:
         return
-    line = text.count("\n", 0, found.start()) + 1
+    line += text.count("\n", 0, found.start())
     column = found.start() - text.rfind("\n", 0, found.start())
     raise InputError(
         f"{name}, line {line}, column {column}: the text holds {_described(found[0])}.",
