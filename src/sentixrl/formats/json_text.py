@@ -7,9 +7,7 @@ error too, and an object that does not fit :class:`DialogueObject` says at which
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Container, Iterable, Sequence
-from typing import NoReturn
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,6 +16,7 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import nearest, shown
 from sentixrl.formats.objects import DialogueObject, UtteranceObject
+from sentixrl.formats.strict_json import DECODER, RefusedError
 
 
 def parse_json(text: str, name: str) -> list[Dialogue]:
@@ -48,34 +47,17 @@ def parse_jsonl(text: str, name: str) -> list[Dialogue]:
     )
 
 
-class _RefusedError(ValueError):
-    """JSON that Python would read, but only by losing or inventing something."""
-
-
-def _unique_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    keys = dict(pairs)
-    if len(keys) < len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        twice = next(name for name, count in counts.items() if count > 1)
-        raise _RefusedError(f"an object names the key '{shown(twice)}' twice")
-    return keys
-
-
-def _no_constant(constant: str) -> NoReturn:
-    raise _RefusedError(f"{constant} is not a number that JSON knows")
-
-
 def _load(text: str, name: str, *, hint: str, line: int | None = None) -> object:
     place = name if line is None else f"{name}, line {line}"
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        return DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{name}, line {line or error.lineno}, column {error.colno}: "
             f"this is not valid JSON ({error.msg}).",
             hint=hint,
         ) from None
-    except _RefusedError as error:
+    except RefusedError as error:
         raise InputError(f"{place}: {error}.", hint="Remove or replace it.") from None
     except RecursionError:
         raise InputError(f"{place}: the JSON is nested too deeply.") from None

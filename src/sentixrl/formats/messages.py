@@ -7,7 +7,7 @@ dialogues that may still go on are held in memory. A text or name that no uttera
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
@@ -48,6 +48,9 @@ class Source(Protocol):
 
     def lines(self) -> Iterator[Line]:
         """Its lines as text, from the first."""
+
+    def inside(self, name: str, open: Callable[[], BinaryIO]) -> Source:
+        """An input within this one, such as a member of an archive, read the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +122,17 @@ def _runs(
 ) -> Iterator[tuple[str | None, list[Utterance]]]:
     chat: str | None = None
     going: dict[str | None, _Open] = {}
+    begun: set[str | None] = set()
     for message in messages:
         if message.chat != chat:
             yield from ((chat, run.turns) for run in going.values())
-            going = {}
             chat = message.chat
-        run = going.get(message.thread)
-        if run and _over(run.last, message.time, gap):
+            going, begun = {}, set()
+        over = [key for key, run in going.items() if _over(run.last, message.time, gap)]
+        yield from ((chat, going.pop(key).turns) for key in over)
+        if message.thread in begun and message.thread not in going:
             ledger.splits += 1
-        if message.time is not None and gap is not None:
-            over = [key for key, run in going.items() if _over(run.last, message.time, gap)]
-            yield from ((chat, going.pop(key).turns) for key in over)
+        begun.add(message.thread)
         run = going.setdefault(message.thread, _Open(message.time, []))
         run.last = message.time or run.last
         run.turns.append(_utterance(message, name))
@@ -140,11 +143,14 @@ def _over(last: datetime | None, now: datetime | None, gap: timedelta | None) ->
     """Whether a dialogue whose last message was at ``last`` is over at ``now``."""
     if last is None or now is None or gap is None:
         return False
+    if (now.tzinfo is None) != (last.tzinfo is None):
+        now, last = now.replace(tzinfo=None), last.replace(tzinfo=None)
     return abs(now - last) > gap
 
 
 def _utterance(message: Message, name: str) -> Utterance:
-    place = f"{name}, line {message.line}" if message.line else name
+    within = f"{name}, chat '{shown(message.chat)}'" if message.chat else name
+    place = f"{within}, line {message.line}" if message.line else within
     names = {"speaker": message.speaker, "id": message.id, "chat's name": message.chat}
     faults = [(what, name_fault(value)) for what, value in names.items() if value is not None]
     faults.insert(0, ("text", text_fault(message.text)))
