@@ -29,7 +29,7 @@ SYNONYMS = {
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Zs"}
-_NOT_IN_NAMES = {"Cc", "Zl", "Zp"}
+_NOT_IN_NAMES = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def unix_lines(text: str) -> str:
@@ -71,10 +71,9 @@ def name_fault(name: str) -> str | None:
     """What keeps ``name`` from being a one-line name, as the end of a sentence, or ``None``."""
     if fault := unreadable(name):
         return fault
-    for character in name:
-        if unicodedata.category(character) in _NOT_IN_NAMES:
-            kind = "a line break" if character in "\n\r\u2028\u2029" else "the control character"
-            return f"holds {kind} ({character.encode('unicode_escape').decode()})"
+    if found := _NOT_IN_NAMES.search(name):
+        kind = "a line break" if found[0] in "\n\r\u2028\u2029" else "the control character"
+        return f"holds {kind} ({found[0].encode('unicode_escape').decode()})"
     return None
 
 

@@ -53,7 +53,7 @@ class TextEncoding:
         try:
             found = codecs.lookup(encoding)
             # Codecs from bytes to bytes, such as hex, are found but refuse this.
-            b"".decode(encoding)
+            "a".encode(encoding)
         except (LookupError, ValueError):  # ValueError: names no codec can have, as one with NUL
             raise InputError(
                 f"There is no text encoding called '{shown(encoding)}'.",
@@ -99,6 +99,30 @@ def decoded_lines(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterat
         if "\0" in text or not by_line:
             check_readable(text, name, line=number)
         yield Line(number, text, size)
+
+
+def decoded_chunks(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterator[str]:
+    """The text of a stream in pieces, for what has no lines.
+
+    Raises:
+        InputError: Some of it is not text in that encoding.
+    """
+    decoder = codecs.getincrementaldecoder(encoding.codec)()
+    number, taken = 1, 0
+    while True:
+        chunk = stream.read(_CHUNK)
+        taken += len(chunk)
+        try:
+            text = decoder.decode(chunk, final=not chunk)
+        except UnicodeError as error:
+            number += chunk.count(b"\n", 0, getattr(error, "start", 0))
+            raise _not_in_encoding(error, name, number, taken, encoding, read=True) from None
+        check_readable(text, name, number)
+        number += text.count("\n")
+        if text:
+            yield text.removeprefix(_BOM) if taken == len(chunk) else text
+        if not chunk:
+            return
 
 
 def _cut_by_line(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterator[tuple[str, int]]:
@@ -155,7 +179,9 @@ def _cut_by_text(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterato
         try:
             text += decoder.decode(piece, final=not piece)
         except UnicodeError as error:
-            raise _not_in_encoding(error, name, number + 1, taken, encoding) from None
+            raise _not_in_encoding(
+                error, name, number + 1, taken, encoding, read=True
+            ) from None
         lines = _LINE_END.split(text)
         ends = [found[0] for found in _LINE_END.finditer(text)]
         if piece and text.endswith("\r"):
@@ -202,15 +228,31 @@ def _same_line_ends(codec: str) -> bool:
 
 
 def _not_in_encoding(
-    error: UnicodeError, name: str, number: int, offset: int, encoding: TextEncoding
+    error: UnicodeError,
+    name: str,
+    number: int,
+    offset: int,
+    encoding: TextEncoding,
+    *,
+    read: bool = False,
 ) -> InputError:
+    """The error about bytes that are no text.
+
+    Args:
+        error: What the codec said.
+        name: What errors call the input.
+        number: The line.
+        offset: Where the bytes given to the codec begin; where they end if ``read``.
+        encoding: The encoding.
+        read: Which of the two ``offset`` is.
+    """
     hint = "Name the encoding it was saved in: for example --encoding windows-1252 or gb18030."
     if not isinstance(error, UnicodeDecodeError):  # codecs such as punycode say no more
         return InputError(
             f"{name}, line {number}: the text is not {encoding.called}.", hint=hint
         )
     offset += error.start
-    if not encoding.by_line:  # it counts what was read, the piece at hand included
+    if read:
         offset -= len(error.object)
     return InputError(
         f"{name}, line {number}: the text is not {encoding.called}: "

@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import check_readable, unix_lines
-from sentixrl.formats.decoding import TextEncoding, decoded_lines
+from sentixrl.formats.decoding import TextEncoding, decoded_chunks, decoded_lines
 from sentixrl.formats.messages import Line
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -56,6 +56,7 @@ class InputSource:
     ) -> None:
         self._name = name
         self._open_raw = open_raw
+        self._asked = encoding
         self.suffix = suffix
         self.path = path
         with self._guarded(open_raw()) as raw:
@@ -86,6 +87,15 @@ class InputSource:
         """
         with self.open() as stream:
             yield from decoded_lines(stream, self.name, self.encoding)
+
+    def chunks(self) -> Iterator[str]:
+        """Its text in pieces, from the start; raises as :meth:`lines` does."""
+        with self.open() as stream:
+            yield from decoded_chunks(stream, self.name, self.encoding)
+
+    def inside(self, name: str, open: Callable[[], BinaryIO]) -> InputSource:
+        """An input within this one, such as a member of an archive, read the same way."""
+        return InputSource(name, open, self._asked)
 
     def size(self) -> int:
         """How many bytes :meth:`open` gives, counted by reading them if it is packed."""
