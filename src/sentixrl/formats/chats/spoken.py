@@ -6,7 +6,6 @@ nobody is named, each piece stays a turn of its own.
 
 from __future__ import annotations
 
-
 import itertools
 import unicodedata
 from collections.abc import Iterable, Iterator

@@ -15,7 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import is_blank
@@ -135,7 +135,7 @@ def _heads(lines: Sequence[str], begin: Beginning) -> bool:
     heads = [begin(line) is not None for line in lines]
     if not heads or not heads[0] or sum(heads) < 2:
         return False
-    followed = sum(head and not below for head, below in zip(heads, heads[1:], strict=False))
+    followed = sum(head and not below for head, below in pairwise(heads))
     named = sum(split_speaker(line)[0] is not None for line in lines)
     return followed * 5 >= (sum(heads) - 1) * 4 and named <= sum(heads)
 
