@@ -11,14 +11,13 @@ import pytest
 
 from sentixrl.dialogue import Dialogue
 from sentixrl.formats import (
-    Format,
     csv_header,
     dialogue_csv,
     dialogue_json,
     read_dialogue_json,
     read_dialogues,
 )
-from sentixrl.formats.tables import usual_headers
+from sentixrl.formats.columns import usual_headers
 
 PAGE = (Path(__file__).parents[1] / "docs" / "formats.md").read_text("utf-8")
 
@@ -28,7 +27,7 @@ def example(kind: str) -> str:
     return str(block)
 
 
-def read(kind: Format, format: Format) -> list[Dialogue]:
+def read(kind: str, format: str) -> list[Dialogue]:
     return read_dialogues(stream=io.BytesIO(example(kind).encode()), format=format)
 
 
@@ -41,7 +40,7 @@ def read(kind: Format, format: Format) -> list[Dialogue]:
         ("csv", [["Anna", "Ben"], [None]]),
     ],
 )
-def test_input_examples(kind: Format, turns: list[list[str | None]]) -> None:
+def test_input_examples(kind: str, turns: list[list[str | None]]) -> None:
     dialogues = read(kind, kind)
     assert [[turn.speaker for turn in dialogue] for dialogue in dialogues] == turns
     assert read(kind, "auto") == dialogues

@@ -8,7 +8,7 @@ log-probabilities inside proposals and judgements and the gold labels are not pa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -169,6 +169,11 @@ def _round_json(entry: Round) -> dict[str, Any]:
             "assessment": judgement.assessment,
         },
     }
+
+
+def is_result(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a JSON value is meant as an object of :func:`dialogue_json`."""
+    return isinstance(value, Mapping) and {"schema", "template", "utterances"} <= set(value)
 
 
 def read_dialogue_json(payload: Mapping[str, Any]) -> tuple[Dialogue, DialoguePrediction]:
