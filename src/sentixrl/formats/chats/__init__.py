@@ -1,17 +1,98 @@
 """Conversations as other programs export them: one module a format, and the list of all.
 
 Contract: detection goes by content alone; the first format of the list whose ``sniff`` says so is
-it. Formats are listed from the most to the least distinct.
+it. Formats are listed from the most to the least distinct. ConvoKit's corpora are folders, and
+apart: :mod:`sentixrl.formats.chats.convokit`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sentixrl.formats.chats.format import ChatFormat, DateOrder, Medium, Options
+from sentixrl.formats.chats import (
+    discord,
+    slack,
+    speech,
+    stamped,
+    subtitles,
+    telegram,
+    whatsapp,
+    whatsapp_zip,
+)
+from sentixrl.formats.chats.format import (
+    START_LENGTH,
+    ChatFormat,
+    DateOrder,
+    Medium,
+    Options,
+)
 
-FORMATS: tuple[ChatFormat, ...] = ()
-"""Every chat format that is a file."""
+FORMATS: tuple[ChatFormat, ...] = (
+    ChatFormat(
+        subtitles.VTT,
+        "WebVTT subtitles",
+        Medium.LINES,
+        subtitles.sniff_vtt,
+        subtitles.messages,
+    ),
+    ChatFormat(
+        subtitles.SRT,
+        "SubRip subtitles",
+        Medium.LINES,
+        subtitles.sniff_srt,
+        subtitles.messages,
+    ),
+    ChatFormat(
+        whatsapp.NAME,
+        "a WhatsApp export",
+        Medium.LINES,
+        whatsapp.sniff,
+        whatsapp.messages,
+    ),
+    ChatFormat(
+        stamped.NAME,
+        "a transcript with times or with names on lines of their own",
+        Medium.LINES,
+        stamped.sniff,
+        stamped.messages,
+    ),
+    ChatFormat(
+        discord.NAME,
+        "a DiscordChatExporter file",
+        Medium.JSON,
+        discord.sniff,
+        discord.messages,
+    ),
+    ChatFormat(
+        telegram.NAME,
+        "a Telegram export",
+        Medium.JSON,
+        telegram.sniff,
+        telegram.messages,
+    ),
+    ChatFormat(
+        speech.NAME,
+        "a transcript of speech as Whisper writes it",
+        Medium.JSON,
+        speech.sniff,
+        speech.messages,
+    ),
+    ChatFormat(
+        slack.NAME,
+        "a Slack export",
+        Medium.ZIP,
+        slack.sniff,
+        slack.messages,
+    ),
+    ChatFormat(
+        whatsapp.NAME,
+        "a WhatsApp export as a zip",
+        Medium.ZIP,
+        whatsapp_zip.sniff,
+        whatsapp_zip.messages,
+    ),
+)
+"""Every chat format that is a file; a name may stand there once for each medium."""
 
 
 def detect(medium: Medium, start: Sequence[str]) -> ChatFormat | None:
@@ -25,4 +106,12 @@ def detect(medium: Medium, start: Sequence[str]) -> ChatFormat | None:
     return next((form for form in FORMATS if form.medium is medium and form.sniff(start)), None)
 
 
-__all__ = ["FORMATS", "ChatFormat", "DateOrder", "Medium", "Options", "detect"]
+__all__ = [
+    "FORMATS",
+    "START_LENGTH",
+    "ChatFormat",
+    "DateOrder",
+    "Medium",
+    "Options",
+    "detect",
+]

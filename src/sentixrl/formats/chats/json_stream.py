@@ -10,9 +10,10 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from sentixrl.errors import InputError
+from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.strict_json import DECODER, RefusedError
 
 MAX_VALUE = 16 * 1024 * 1024
@@ -175,3 +176,71 @@ class JsonStream:
             f"{self._name}, line {self.line}: {what}.",
             hint="The file may be cut off or edited: export it again.",
         )
+
+
+class Item(NamedTuple):
+    """One element of an array.
+
+    Attributes:
+        value: What it holds.
+        size: Its bytes.
+        line: The line at which it begins.
+    """
+
+    value: object
+    size: int
+    line: int
+
+
+class CountedJson:
+    """A document whose every byte the ledger is told of.
+
+    The elements of :meth:`items` are the caller's to count; :meth:`header` and :meth:`finish`
+    count the rest.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str, ledger: Ledger) -> None:
+        self._document, self._ledger, self._told = JsonStream(stream, name), ledger, 0
+
+    def next_is(self, mark: str) -> bool:
+        """Whether an array (``[``) or an object (``{``) comes next."""
+        return self._document.peek() == mark
+
+    def members(self) -> Iterator[str]:
+        """As :meth:`JsonStream.members`."""
+        return self._document.members()
+
+    def elements(self) -> Iterator[None]:
+        """As :meth:`JsonStream.elements`."""
+        return self._document.elements()
+
+    def items(self) -> Iterator[Item]:
+        """The elements of the array that comes next, each whole."""
+        for _ in self._document.elements():
+            self._document.peek()
+            begin, line = self._count_markup(), self._document.line
+            value = self._document.value()
+            self._told = self._document.taken
+            yield Item(value, self._told - begin, line)
+
+    def header(self) -> object:
+        """A value that describes the whole; of an array or object, ``None``."""
+        self._document.peek()
+        begin, value = self._count_markup(), None
+        if self.next_is("[") or self.next_is("{"):
+            self._document.skip()
+        else:
+            value = self._document.value()
+        self._told = self._document.taken
+        self._ledger.header(self._told - begin)
+        return value
+
+    def finish(self) -> None:
+        """Check that the document ends here."""
+        self._document.finish()
+        self._count_markup()
+
+    def _count_markup(self) -> int:
+        self._ledger.markup(self._document.taken - self._told)
+        self._told = self._document.taken
+        return self._told

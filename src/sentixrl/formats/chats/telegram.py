@@ -13,7 +13,7 @@ from sentixrl.errors import InputError
 from sentixrl.formats.characters import is_blank
 from sentixrl.formats.chats.fields import Record, moment, record, seconds_since_1970, string
 from sentixrl.formats.chats.format import Options
-from sentixrl.formats.chats.json_stream import JsonStream
+from sentixrl.formats.chats.json_stream import CountedJson
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import Message, Source
 
@@ -39,92 +39,61 @@ def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Messa
     Raises:
         InputError: It is not JSON, or holds no list of messages.
     """
+    lists = 0
     with source.open() as stream:
-        document = JsonStream(stream, source.name)
-        reading = _Reading(document, ledger)
+        document = CountedJson(stream, source.name, ledger)
         for key in document.members():
             if key == "messages":
-                yield from reading.chat_messages(None)
-            elif key in _CHAT_LISTS and document.peek() == "{":
-                yield from reading.chats()
+                lists += 1
+                yield from _messages_of(document, ledger, None)
+            elif key in _CHAT_LISTS and document.next_is("{"):
+                lists += 1
+                yield from _chats(document, ledger)
             else:
-                reading.header()
+                document.header()
         document.finish()
-        reading.between()
-    if not reading.lists:
+    if not lists:
         raise InputError(
             f"{source.name} holds no list of messages as Telegram exports it.",
             hint="Export the chat again as machine-readable JSON.",
         )
 
 
-class _Reading:
-    """What is known while one document is read."""
-
-    def __init__(self, document: JsonStream, ledger: Ledger) -> None:
-        self._document, self._ledger = document, ledger
-        self._told = 0
-        self._chats: set[str] = set()
-        self.lists = 0
-
-    def between(self) -> int:
-        """Count what came since the last piece as mark-up; how far all was counted."""
-        self._ledger.markup(self._document.taken - self._told)
-        self._told = self._document.taken
-        return self._told
-
-    def header(self) -> object:
-        """A value that describes the whole."""
-        begin = self.between()
-        if self._document.peek() in {"[", "{"}:
-            value: object = None
-            self._document.skip()
-        else:
-            value = self._document.value()
-        self._ledger.header(self._document.taken - begin)
-        self._told = self._document.taken
-        return value
-
-    def chats(self) -> Iterator[Message]:
-        """The messages of a list of chats."""
-        for key in self._document.members():
-            if key != "list" or self._document.peek() != "[":
-                self.header()
-                continue
-            for _ in self._document.elements():
-                yield from self._chat()
-
-    def _chat(self) -> Iterator[Message]:
-        known: dict[str, str] = {}
-        for key in self._document.members():
-            if key == "messages":
-                yield from self.chat_messages(self._title(known))
-            else:
-                known[key] = string(self.header())
-
-    def _title(self, known: dict[str, str]) -> str:
-        title = known.get("name") or known.get("type", "").replace("_", " ") or "chat"
-        if title in self._chats:
-            title = f"{title} ({known.get('id') or len(self._chats) + 1})"
-        self._chats.add(title)
-        return title
-
-    def chat_messages(self, chat: str | None) -> Iterator[Message]:
-        """The messages of one chat."""
-        self.lists += 1
-        document = self._document
+def _chats(document: CountedJson, ledger: Ledger) -> Iterator[Message]:
+    """The messages of an account's chats."""
+    titles: set[str] = set()
+    for key in document.members():
+        if key != "list" or not document.next_is("["):
+            document.header()
+            continue
         for _ in document.elements():
-            document.peek()
-            begin, line = self.between(), document.line
-            found = record(document.value())
-            size = document.taken - begin
-            self._told = document.taken
-            text = _text(found.get("text"))
-            if reason := _reason(found, text):
-                self._ledger.skip(reason, size, line)
-                continue
-            self._ledger.turn(size)
-            yield _message(found, text, line, chat)
+            known: dict[str, str] = {}
+            for field in document.members():
+                if field == "messages":
+                    yield from _messages_of(document, ledger, _title(known, titles))
+                else:
+                    known[field] = string(document.header())
+
+
+def _title(known: dict[str, str], titles: set[str]) -> str:
+    """A name for a chat that no other chat of the list has."""
+    title = known.get("name") or known.get("type", "").replace("_", " ") or "chat"
+    if title in titles:
+        title = f"{title} ({known.get('id') or len(titles) + 1})"
+    titles.add(title)
+    return title
+
+
+def _messages_of(document: CountedJson, ledger: Ledger, chat: str | None) -> Iterator[Message]:
+    """The messages of one chat."""
+    for item in document.items():
+        found = record(item.value)
+        text = _text(found.get("text"))
+        if reason := _reason(found, text):
+            ledger.skip(reason, item.size, item.line)
+        else:
+            ledger.turn(item.size)
+            yield _message(found, text, item.line, chat)
 
 
 def _text(value: object) -> str:

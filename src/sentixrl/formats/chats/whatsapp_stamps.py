@@ -157,8 +157,9 @@ def _decided(left: set[DateOrder], name: str, first: tuple[str, ...]) -> DateOrd
     if len(left) == 1:
         return left.pop()
     readings = " or ".join(_NAMES[order] for order in DateOrder if order in left)
+    shape = "/".join(first[:3])
     raise InputError(
-        f"{name}: nothing tells whether its dates have {readings} (the first is {'/'.join(first[:3])}).",
+        f"{name}: nothing tells whether its dates have {readings} (the first is {shape}).",
         hint=f"Say it with --dates {' or --dates '.join(sorted(left))}.",
     )
 
