@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from sentixrl.cli.arguments import (
     AdapterOption,
@@ -31,16 +31,28 @@ from sentixrl.cli.arguments import (
     WindowOption,
 )
 from sentixrl.cli.console import answers, errors, printable
+from sentixrl.cli.inputs import (
+    ColumnsOption,
+    DatesOption,
+    EncodingOption,
+    FormatOption,
+    GapOption,
+    QuotingChoice,
+    QuotingOption,
+    open_input,
+    reading_options,
+    say_reading_notes,
+)
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
 from sentixrl.formats import (
-    Columns,
+    Ledger,
+    ReadingOptions,
     csv_header,
     dialogue_csv,
     dialogue_json,
-    read_dialogues,
-    read_text,
+    open_text,
 )
 from sentixrl.prediction import DialoguePrediction, Status
 
@@ -52,17 +64,6 @@ Pair = tuple[Dialogue, DialoguePrediction]
 EXIT_ITEM_ERRORS = 2
 MESSAGES_A_TABLE = 40
 _CONTROLS = re.compile("[\x7f-\x9f]")  # json.dumps leaves these raw
-
-
-class FormatName(StrEnum):
-    """Input formats."""
-
-    AUTO = "auto"
-    TEXT = "text"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
 
 
 class Show(StrEnum):
@@ -105,11 +106,12 @@ def classify(
     show: Annotated[
         Show | None, typer.Option(help="Add the record of the negotiation to the table.")
     ] = None,
-    format: Annotated[FormatName, typer.Option(help="Format of the input.")] = FormatName.AUTO,
-    encoding: Annotated[str, typer.Option(help="Text encoding of the input.")] = "utf-8",
-    columns: Annotated[
-        str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
-    ] = None,
+    format: FormatOption = "auto",
+    encoding: EncodingOption = "utf-8",
+    columns: ColumnsOption = None,
+    quoting: QuotingOption = QuotingChoice.AUTO,
+    gap: GapOption = "8h",
+    dates: DatesOption = None,
     framing: FramingOption = None,
     adapter: AdapterOption = None,
     device: DeviceOption = None,
@@ -119,7 +121,10 @@ def classify(
     """Tell the emotion of every turn."""
     if json_output and csv_output:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
-    dialogues = _read(files or [], text, format, encoding, columns)
+    options = reading_options(
+        format=format, encoding=encoding, columns=columns, quoting=quoting, gap=gap, dates=dates
+    )
+    dialogues, ledgers = _read(files or [], text, options)
     from sentixrl.cli.options import build_classifier, say_notes
 
     with waiting("loading the model"):
@@ -142,49 +147,49 @@ def classify(
         )
     say_notes(classifier, context)
     if json_output or csv_output:
-        return _print_data(classifier, dialogues, csv=csv_output)
+        return _print_data(classifier, dialogues, ledgers, csv=csv_output)
+    for ledger in ledgers.values():
+        answers().print(Text(printable(ledger.summary()), style="dim"), soft_wrap=True)
     return _print_tables(classifier, dialogues, show)
 
 
 def _read(
-    files: Sequence[str],
-    text: str | None,
-    format: FormatName,
-    encoding: str,
-    columns: str | None,
-) -> list[Dialogue]:
+    files: Sequence[str], text: str | None, options: ReadingOptions
+) -> tuple[list[Dialogue], dict[int, Ledger]]:
+    """All dialogues, and the ledger of each input by the position of its last dialogue."""
     if bool(files) == (text is not None):
         raise ConfigError(
             "Name either files or a text to classify.",
             hint="For example: sentixrl classify talk.txt, or --text 'You came back!'",
         )
-    if text is not None:
-        return read_text(text)
-    chosen = Columns.parse(columns) if columns else None
-    dialogues = []
-    for file in files:
-        piped = file == "-"
-        found = read_dialogues(
-            None if piped else Path(file),
-            stream=sys.stdin.buffer if piped else None,
-            format=format.value,
-            encoding=encoding,
-            columns=chosen,
-        )
+    dialogues: list[Dialogue] = []
+    ledgers: dict[int, Ledger] = {}
+    readers = ((file, open_input(file, options)) for file in files)
+    for file, reader in readers if text is None else [("--text", open_text(text, **options))]:
+        say_reading_notes(reader)
+        found = list(reader)
         # Ids are unique within a file only; of several files each dialogue says which it is from.
-        dialogues += found if len(files) == 1 else [replace(d, id=f"{file}/{d.id}") for d in found]
-    return dialogues
+        dialogues += found if len(files) < 2 else [replace(d, id=f"{file}/{d.id}") for d in found]
+        ledgers[len(dialogues) - 1] = reader.ledger
+    return dialogues, ledgers
 
 
-def _print_data(classifier: Classifier, dialogues: Sequence[Dialogue], *, csv: bool) -> int:
+def _print_data(
+    classifier: Classifier,
+    dialogues: Sequence[Dialogue],
+    ledgers: Mapping[int, Ledger],
+    *,
+    csv: bool,
+) -> int:
     failed = False
     if csv:
         _echo_csv(csv_header())
-    for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
+    pairs = follow(dialogues, classifier.predict_many(dialogues))
+    for at, (dialogue, result) in enumerate(pairs):
         if csv:
             _echo_csv(dialogue_csv(dialogue, result))
         else:
-            typer.echo(_json_line(dialogue_json(dialogue, result)))
+            typer.echo(_json_line(dialogue_json(dialogue, result, ledgers.get(at))))
         failed = failed or any(item.status is Status.ERROR for item in result.items)
     return EXIT_ITEM_ERRORS if failed else 0
 

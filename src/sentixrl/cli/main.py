@@ -23,6 +23,7 @@ from sentixrl.cli.doctor import doctor
 from sentixrl.cli.evaluate import evaluate
 from sentixrl.cli.labels import labels
 from sentixrl.cli.models import app as models_app
+from sentixrl.cli.read import read
 from sentixrl.cli.schema import schema
 from sentixrl.cli.train import train
 from sentixrl.errors import SentixError
@@ -39,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(classify)
+app.command()(read)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(train)

@@ -1,0 +1,216 @@
+"""``sentixrl read``: how a file is understood, without a model."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+from rich.text import Text
+
+from sentixrl.cli.console import answers, printable
+from sentixrl.cli.inputs import (
+    ColumnsOption,
+    DatesChoice,
+    DatesOption,
+    EncodingOption,
+    FormatOption,
+    GapOption,
+    QuotingChoice,
+    QuotingOption,
+    open_input,
+    reading_options,
+    say_reading_notes,
+)
+from sentixrl.cli.progress import waiting
+from sentixrl.dialogue import Dialogue
+from sentixrl.errors import ConfigError, InputError
+from sentixrl.formats import DialogueReader, dialogue_object
+from sentixrl.formats.language import UNKNOWN, identify_language
+
+FIRST_TURNS = 10
+_MOST_SPEAKERS = 10_000
+_SHOWN_SPEAKERS = 12
+_TEXT_WIDTH = 400
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of an input.
+
+    Attributes:
+        dialogues: How many there are.
+        first: The dialogues that hold the first turns, cut after :data:`FIRST_TURNS` of them.
+        languages: Language → dialogues in it.
+        speakers: Name → turns; of the first 10,000 names.
+        nameless: Turns that nobody in particular says.
+    """
+
+    dialogues: int = 0
+    first: list[Dialogue] = field(default_factory=list)
+    languages: Counter[str] = field(default_factory=Counter)
+    speakers: Counter[str] = field(default_factory=Counter)
+    nameless: int = 0
+
+    def add(self, dialogue: Dialogue) -> None:
+        """Look at one more dialogue."""
+        left = FIRST_TURNS - sum(map(len, self.first))
+        if left > 0:
+            turns = dialogue.utterances[:left]
+            self.first.append(Dialogue(dialogue.id, turns, dialogue.language, dialogue.group))
+        self.dialogues += 1
+        texts = (turn.text for turn in dialogue)
+        self.languages[dialogue.language or identify_language(texts) or UNKNOWN] += 1
+        for turn in dialogue:
+            if turn.speaker is None:
+                self.nameless += 1
+            elif turn.speaker in self.speakers or len(self.speakers) < _MOST_SPEAKERS:
+                self.speakers[turn.speaker] += 1
+
+
+def read(
+    file: Annotated[str, typer.Argument(help="The file to read; '-' reads standard input.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the dialogues as .json or .jsonl, as other commands read them."),
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    format: FormatOption = "auto",
+    encoding: EncodingOption = "utf-8",
+    columns: ColumnsOption = None,
+    quoting: QuotingOption = QuotingChoice.AUTO,
+    gap: GapOption = "8h",
+    dates: DatesOption = None,
+) -> None:
+    """Show how a file is understood: its format, first turns, speakers, and what was left out."""
+    options = reading_options(
+        format=format, encoding=encoding, columns=columns, quoting=quoting, gap=gap, dates=dates
+    )
+    _check_out(out, file)
+    with waiting("reading"):
+        reader = open_input(file, options)
+        seen = Seen()
+        with _writer(out) as write:
+            for dialogue in reader:
+                seen.add(dialogue)
+                write(dialogue)
+    if json_output:
+        typer.echo(json.dumps(_summary(file, reader, seen), ensure_ascii=True))
+        return
+    say_reading_notes(reader)
+    _show(file, reader, seen)
+    if out is not None:
+        answers().print(Text(f"written to {printable(str(out))}"), soft_wrap=True)
+
+
+def _check_out(out: Path | None, file: str) -> None:
+    if out is None:
+        return
+    if out.suffix.lower() not in {".json", ".jsonl"}:
+        raise ConfigError(
+            f"'{printable(out.name)}' ends neither in .json nor in .jsonl.",
+            hint="The dialogues are written in one of the two.",
+        )
+    if out.is_dir():
+        raise InputError(f"{printable(str(out))} is a folder.", hint="Name a file to write.")
+    if out.exists() and Path(file).exists() and out.samefile(file):
+        raise ConfigError(
+            "--out names the file that is read.", hint="Write to another file."
+        )
+
+
+class _Writer:
+    """Writes dialogues one at a time.
+
+    Args:
+        stream: Where to.
+        listed: Whether all together are one JSON list.
+    """
+
+    def __init__(self, stream: TextIO, listed: bool) -> None:
+        self._stream, self._listed = stream, listed
+        self._before = "[\n" if listed else ""
+
+    def __call__(self, dialogue: Dialogue) -> None:
+        text = json.dumps(dialogue_object(dialogue), ensure_ascii=False)
+        self._stream.write(self._before + text)
+        self._before = ",\n" if self._listed else "\n"
+
+    def end(self) -> None:
+        """Close the list, and the last line."""
+        self._stream.write("\n]\n" if self._listed else "\n")
+
+
+@contextmanager
+def _writer(out: Path | None) -> Iterator[Any]:
+    """Takes dialogues; the file is put in place when all are written."""
+    if out is None:
+        yield lambda _: None
+        return
+    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name[:40]}.")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as stream:  # noqa: PTH123
+            writer = _Writer(stream, out.suffix.lower() == ".json")
+            yield writer
+            writer.end()
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(out)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _summary(file: str, reader: DialogueReader, seen: Seen) -> dict[str, Any]:
+    return {
+        "file": file,
+        "format": reader.format,
+        "dialogues": seen.dialogues,
+        "languages": dict(seen.languages.most_common()),
+        "speakers": dict(seen.speakers.most_common()),
+        "nameless": seen.nameless,
+        "first": [dialogue_object(dialogue) for dialogue in seen.first],
+        "notes": list(reader.notes),
+        "ledger": reader.ledger.as_dict(),
+    }
+
+
+def _show(file: str, reader: DialogueReader, seen: Seen) -> None:
+    console = answers()
+
+    def say(*parts: str | tuple[str, str]) -> None:
+        console.print(Text.assemble(*parts), highlight=False, soft_wrap=True)
+
+    say((printable(file), "bold"), f" · {printable(reader.ledger.summary())}")
+    say(_many(seen.dialogues, "dialogue"), " · ", _counted(seen.languages, "language"))
+    speakers = Counter({printable(name): count for name, count in seen.speakers.items()})
+    nameless = f" · {_many(seen.nameless, 'turn')} without a name" if seen.nameless else ""
+    say(_counted(speakers, "speaker") if speakers else "no speakers", nameless)
+    for dialogue in seen.first:
+        say("")
+        say(("dialogue ", "dim"), (printable(dialogue.id), "bold"))
+        for turn in dialogue:
+            name = f"{printable(turn.speaker)}: " if turn.speaker else ""
+            say("  ", (name, "bold"), printable(turn.text[:_TEXT_WIDTH]))
+    if reader.ledger.first_skipped:
+        say("")
+        for line, reason in reader.ledger.first_skipped:
+            say(("skipped ", "dim"), f"at {line}: {printable(reason)}")
+
+
+def _counted(counts: Counter[str], noun: str) -> str:
+    listed = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(_SHOWN_SPEAKERS))
+    more = len(counts) - _SHOWN_SPEAKERS
+    return f"{_many(len(counts), noun)}: {listed}" + (f", and {more:,} more" if more > 0 else "")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
