@@ -135,7 +135,7 @@ def _runs(
         begun.add(message.thread)
         run = going.setdefault(message.thread, _Open(message.time, []))
         run.last = message.time or run.last
-        run.turns.append(_utterance(message, name))
+        run.turns.append(utterance_of(message, _place(message, name)))
     yield from ((chat, run.turns) for run in going.values())
 
 
@@ -148,16 +148,22 @@ def _over(last: datetime | None, now: datetime | None, gap: timedelta | None) ->
     return abs(now - last) > gap
 
 
-def _utterance(message: Message, name: str) -> Utterance:
-    within = f"{name}, chat '{shown(message.chat)}'" if message.chat else name
-    place = f"{within}, line {message.line}" if message.line else within
+def utterance_of(message: Message, place: str) -> Utterance:
+    """The utterance that a message is.
+
+    Args:
+        message: The message.
+        place: Where it stands, for errors.
+
+    Raises:
+        InputError: Its text or one of its names holds what no utterance may.
+    """
     names = {"speaker": message.speaker, "id": message.id, "chat's name": message.chat}
     faults = [(what, name_fault(value)) for what, value in names.items() if value is not None]
     faults.insert(0, ("text", text_fault(message.text)))
     faults += [
-        (shown(key), unreadable(value))
+        (shown(key), name_fault(key) or (unreadable(value) if isinstance(value, str) else None))
         for key, value in message.extra.items()
-        if isinstance(value, str)
     ]
     for what, fault in faults:
         if fault:
@@ -169,3 +175,8 @@ def _utterance(message: Message, name: str) -> Utterance:
     return Utterance(
         message.text, message.speaker, id=message.id, metadata={**time, **thread, **message.extra}
     )
+
+
+def _place(message: Message, name: str) -> str:
+    within = f"{name}, chat '{shown(message.chat)}'" if message.chat else name
+    return f"{within}, line {message.line}" if message.line else within

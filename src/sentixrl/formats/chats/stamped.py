@@ -22,7 +22,7 @@ from sentixrl.formats.characters import is_blank
 from sentixrl.formats.chats.format import Options
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import Line, Message, Source
-from sentixrl.formats.transcript import split_speaker
+from sentixrl.formats.speakers import split_speaker
 
 NAME = "timed-transcript"
 
@@ -37,12 +37,12 @@ _BEHIND = re.compile(
 )
 _NAME_TIME = re.compile(
     rf"(?P<name>[^\[\](){{}}:：\n]{{1,60}}?)"
-    rf"(?P<space>[ \t]{{2,20}}|[ \t,|–-]{{0,5}}(?=[\[(])|[ \t,|–-]{{1,5}})"
+    rf"(?:[ \t]{{2,20}}|[ \t,|–-]{{0,5}}(?=[\[(])|[ \t,|–-]{{1,5}})"
     rf"[\[(]?{_CLOCK}[\])]?[ \t]{{0,20}}:?[ \t]{{0,20}}$"
 )
 _TIME_NAME = re.compile(
-    rf"[\[(]?{_CLOCK}[\])]?[ \t,|–-]{{1,20}}(?P<name>[^\[\](){{}}:：\n\d][^\[\](){{}}:：\n]{{0,60}})"
-    r"[:：]?[ \t]{0,20}$"
+    rf"[\[(]?{_CLOCK}[\])]?[ \t,|–-]{{1,20}}"
+    r"(?P<name>[^\[\](){}:：\n\d][^\[\](){}:：\n]{0,60})[:：]?[ \t]{0,20}$"
 )
 _HANDLE = re.compile(r"<([^<>\s]{1,40})>[ \t](?=\S)")
 _LOOKED_AT = 200
@@ -136,7 +136,7 @@ def _heads(lines: Sequence[str], begin: Beginning) -> bool:
     if not heads or not heads[0] or sum(heads) < 2:
         return False
     followed = sum(head and not below for head, below in pairwise(heads))
-    named = sum(split_speaker(line)[0] is not None for line in lines)
+    named = sum(split_speaker(line).speaker is not None for line in lines)
     return followed * 5 >= (sum(heads) - 1) * 4 and named <= sum(heads)
 
 
@@ -181,7 +181,7 @@ def _one_of(names: frozenset[str]) -> Beginning:
 
 
 def _is_name(text: str) -> bool:
-    name = split_speaker(f"{text}: x")[0]
+    name = split_speaker(f"{text}: x").speaker
     words = len(text.split())
     return name is not None and name == text and words <= _MOST_WORDS and not text[0].islower()
 
@@ -203,8 +203,8 @@ def _clock_plain(text: str) -> _Begun | None:
 
 
 def _spoken(rest: str, clock: str) -> tuple[str | None, str, str]:
-    speaker, text = split_speaker(rest)
-    return speaker, clock, text
+    split = split_speaker(rest)
+    return split.speaker, clock, split.text
 
 
 def _clock_behind(text: str) -> _Begun | None:

@@ -19,7 +19,7 @@ from sentixrl.formats.chats.format import Options
 from sentixrl.formats.chats.spoken import Piece, joined
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import Line, Message, Source
-from sentixrl.formats.transcript import split_speaker
+from sentixrl.formats.speakers import split_speaker
 
 VTT = "webvtt"
 SRT = "srt"
@@ -148,10 +148,10 @@ def _split(text: str) -> tuple[str | None, str]:
     """Speaker and text of a line as ``Name: text`` or ``[Name]: text``."""
     if bracketed := _BRACKETED_NAME.match(text):
         return bracketed[1].strip(), text[bracketed.end() :]
-    name, said = split_speaker(text)
-    if name is None or is_blank(said) or name[0].islower():
+    split = split_speaker(text)
+    if split.speaker is None or is_blank(split.text) or split.speaker[0].islower():
         return None, text
-    return name, said
+    return split.speaker, split.text
 
 
 def _plain(text: str) -> str:
