@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -18,7 +17,6 @@ from rich.text import Text
 from sentixrl.cli.console import answers, printable
 from sentixrl.cli.inputs import (
     ColumnsOption,
-    DatesChoice,
     DatesOption,
     EncodingOption,
     FormatOption,
@@ -33,6 +31,7 @@ from sentixrl.cli.progress import waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.formats import DialogueReader, dialogue_object
+from sentixrl.formats.chats.convokit_writing import write_corpus
 from sentixrl.formats.language import UNKNOWN, identify_language
 
 FIRST_TURNS = 10
@@ -79,7 +78,9 @@ def read(
     file: Annotated[str, typer.Argument(help="The file to read; '-' reads standard input.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Write the dialogues as .json or .jsonl, as other commands read them."),
+        typer.Option(
+            help="Write the dialogues to a .json or .jsonl file, or to a folder for ConvoKit."
+        ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     format: FormatOption = "auto",
@@ -97,10 +98,13 @@ def read(
     with waiting("reading"):
         reader = open_input(file, options)
         seen = Seen()
-        with _writer(out) as write:
-            for dialogue in reader:
-                seen.add(dialogue)
-                write(dialogue)
+        dialogues = _watched(reader, seen)
+        if out is None:
+            deque(dialogues, maxlen=0)
+        elif out.suffix:
+            write_file(out, dialogues)
+        else:
+            write_corpus(out, dialogues)
     if json_output:
         typer.echo(json.dumps(_summary(file, reader, seen), ensure_ascii=True))
         return
@@ -110,60 +114,50 @@ def read(
         answers().print(Text(f"written to {printable(str(out))}"), soft_wrap=True)
 
 
+def _watched(reader: DialogueReader, seen: Seen) -> Iterator[Dialogue]:
+    for dialogue in reader:
+        seen.add(dialogue)
+        yield dialogue
+
+
 def _check_out(out: Path | None, file: str) -> None:
     if out is None:
         return
-    if out.suffix.lower() not in {".json", ".jsonl"}:
+    if out.suffix.lower() not in {"", ".json", ".jsonl"}:
         raise ConfigError(
             f"'{printable(out.name)}' ends neither in .json nor in .jsonl.",
-            hint="The dialogues are written in one of the two.",
+            hint="These are written; a name without an ending makes a folder for ConvoKit.",
         )
-    if out.is_dir():
+    if not out.parent.is_dir():
+        raise InputError(
+            f"There is no folder {printable(str(out.parent))} to write to.", hint="Make it first."
+        )
+    if out.suffix and out.is_dir():
         raise InputError(f"{printable(str(out))} is a folder.", hint="Name a file to write.")
     if out.exists() and Path(file).exists() and out.samefile(file):
-        raise ConfigError(
-            "--out names the file that is read.", hint="Write to another file."
-        )
+        raise ConfigError("--out names the file that is read.", hint="Write to another file.")
 
 
-class _Writer:
-    """Writes dialogues one at a time.
+def write_file(path: Path, dialogues: Iterable[Dialogue]) -> None:
+    """Write dialogues as a JSON list, or a line each for ``.jsonl``.
 
     Args:
-        stream: Where to.
-        listed: Whether all together are one JSON list.
+        path: Where to; it appears whole or not at all.
+        dialogues: The dialogues, which are written as they come.
     """
-
-    def __init__(self, stream: TextIO, listed: bool) -> None:
-        self._stream, self._listed = stream, listed
-        self._before = "[\n" if listed else ""
-
-    def __call__(self, dialogue: Dialogue) -> None:
-        text = json.dumps(dialogue_object(dialogue), ensure_ascii=False)
-        self._stream.write(self._before + text)
-        self._before = ",\n" if self._listed else "\n"
-
-    def end(self) -> None:
-        """Close the list, and the last line."""
-        self._stream.write("\n]\n" if self._listed else "\n")
-
-
-@contextmanager
-def _writer(out: Path | None) -> Iterator[Any]:
-    """Takes dialogues; the file is put in place when all are written."""
-    if out is None:
-        yield lambda _: None
-        return
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name[:40]}.")
+    listed = path.suffix.lower() == ".json"
+    before, between, end = ("[\n", ",\n", "\n]\n") if listed else ("", "\n", "\n")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with open(handle, "w", encoding="utf-8", newline="\n") as stream:  # noqa: PTH123
-            writer = _Writer(stream, out.suffix.lower() == ".json")
-            yield writer
-            writer.end()
+            for dialogue in dialogues:
+                stream.write(before + json.dumps(dialogue_object(dialogue), ensure_ascii=False))
+                before = between
+            stream.write(end)
         mask = os.umask(0)
         os.umask(mask)
         Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(out)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

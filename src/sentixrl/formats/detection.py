@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sentixrl.errors import InputError
 from sentixrl.formats import chats
 from sentixrl.formats.characters import is_blank, shown
+from sentixrl.formats.chats import convokit
 from sentixrl.formats.columns import Columns, has_text
 from sentixrl.formats.decoding import MAX_LINE_BYTES
 from sentixrl.formats.delimited import delimiter_of, sample_rows
@@ -50,7 +51,7 @@ class Detected:
 
 def format_names() -> tuple[str, ...]:
     """Every format that can be named."""
-    return (*OWN, *(form.name for form in chats.FORMATS))
+    return (*OWN, *(form.name for form in chats.FORMATS), convokit.NAME)
 
 
 def detect(source: InputSource, columns: Columns | None) -> Detected:
@@ -155,9 +156,7 @@ def _binary(source: InputSource) -> str | None:
 def _is_json(start: Sequence[str]) -> bool:
     text = "\n".join(start).lstrip()
     inside = text[1:].lstrip()[:1]
-    return (text[:1] == "{" and inside in {'"', "}"}) or (
-        text[:1] == "[" and inside in {"{", "]"}
-    )
+    return (text[:1] == "{" and inside in {'"', "}"}) or (text[:1] == "[" and inside in {"{", "]"})
 
 
 def _json_or_lines(source: InputSource) -> str:

@@ -99,7 +99,9 @@ class UtteranceObject(BaseModel):
     text: _Text = Field(description="What was said; any Unicode text, on one or several lines.")
     speaker: _NameOrNumber | None = Field(None, description="Who said it: one line.")
     id: _Id | None = Field(None, description="The source's own identifier of this turn.")
-    label: _NameOrNumber | None = Field(None, description="Annotated label; never shown to a model.")
+    label: _NameOrNumber | None = Field(
+        None, description="Annotated label; never shown to a model."
+    )
     metadata: dict[_Name, _Value] = Field({}, description="Further fields, kept but not used.")
 
     def utterance(self) -> Utterance:

@@ -19,6 +19,7 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
 from sentixrl.formats import chats
 from sentixrl.formats.characters import is_blank, nearest, shown
+from sentixrl.formats.chats import convokit
 from sentixrl.formats.columns import Columns
 from sentixrl.formats.delimited import DelimitedTable, Quoting
 from sentixrl.formats.detection import OWN, beginning, detect, format_names
@@ -27,8 +28,8 @@ from sentixrl.formats.language import language_tag
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import DEFAULT_GAP, conversations
 from sentixrl.formats.rows import Table
-from sentixrl.formats.signatures import PARQUET, ZIP, refuse_binary
 from sentixrl.formats.sheets import parquet_table, workbook_table
+from sentixrl.formats.signatures import PARQUET, ZIP, refuse_binary
 from sentixrl.formats.source import (
     InputSource,
     source_of_file,
@@ -132,10 +133,14 @@ def open_dialogues(
     if (source is None) == (stream is None):
         raise ValueError("give exactly one of source and stream")
     encoding = options.get("encoding", "utf-8")
-    if source is not None:
-        return _reader(source_of_file(Path(source), shown(str(source), 400), encoding), options)
-    assert stream is not None
-    return _reader(source_of_stream(stream, "standard input", encoding), options)
+    if source is None:
+        assert stream is not None
+        return _reader(source_of_stream(stream, "standard input", encoding), options)
+    path, name = Path(source), shown(str(source), 400)
+    if options.get("format", "auto") in {"auto", convokit.NAME} and convokit.is_corpus(path):
+        plan = Plan(convokit.NAME, partial(convokit.read_corpus, path, name=name))
+        return DialogueReader(name, plan, _language(options.get("language")))
+    return _reader(source_of_file(path, name, encoding), options)
 
 
 def iter_dialogues(
@@ -217,6 +222,11 @@ def _plan(source: InputSource, format: str, options: ReadingOptions) -> Plan:
         return _table_plan(format, table, columns, lambda _: None)
     if columns is not None:
         raise _no_columns(source, format)
+    if format == convokit.NAME:
+        raise InputError(
+            f"{source.name} is no ConvoKit corpus, which is a folder with {convokit.UTTERANCES}.",
+            hint="Name that folder.",
+        )
     if format in OWN:
         beginning(source)
         return Plan(format, partial(transcript_dialogues, source))

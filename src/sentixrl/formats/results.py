@@ -147,7 +147,7 @@ def dialogue_json(
     Args:
         dialogue: The dialogue.
         prediction: Its answers.
-        ledger: What became of the input, with the last dialogue of it.
+        ledger: What became of the input, to stand with the last dialogue of it.
 
     Raises:
         ValueError: ``prediction`` is not that of ``dialogue``.
@@ -157,7 +157,7 @@ def dialogue_json(
             f"dialogue '{dialogue.id}' has {len(dialogue)} utterances, the prediction for "
             f"'{prediction.dialogue_id}' has {len(prediction.items)}"
         )
-    return {
+    result = {
         "schema": SCHEMA_VERSION,
         "id": dialogue.id,
         "language": prediction.language,
@@ -167,8 +167,8 @@ def dialogue_json(
             utterance_json(utterance, item)
             for utterance, item in zip(dialogue, prediction.items, strict=True)
         ],
-        "ledger": None if ledger is None else ledger.as_dict(),
     }
+    return result if ledger is None else result | {"ledger": ledger.as_dict()}
 
 
 def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:

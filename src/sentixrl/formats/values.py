@@ -160,5 +160,7 @@ def _frame_table(frame: Any, name: str) -> ValueTable:  # noqa: ANN401  (pandas'
     try:
         return ValueTable(name, "row", [str(column) for column in frame.columns], rows)
     except InputError as error:
-        hint = "Rename its columns: 'text', and 'speaker', 'dialogue' or 'label' where there are any."
+        hint = (
+            "Rename its columns: 'text', and 'speaker', 'dialogue' or 'label' where there are any."
+        )
         raise InputError(error.message, hint=hint) from None

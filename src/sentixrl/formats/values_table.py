@@ -154,9 +154,10 @@ def cell_text(value: object) -> str | None:
     if isinstance(value, numbers.Integral):
         return str(int(value))
     if isinstance(value, numbers.Real | Decimal):
-        if math.isnan(value):  # how data frames say that there is nothing
+        number = float(value)
+        if math.isnan(number):  # how data frames say that there is nothing
             return ""
-        return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
+        return str(int(number)) if number.is_integer() else str(value)
     if type(value).__name__ in _NOTHING:
         return ""
     return value.isoformat() if isinstance(value, dt.date | dt.time) else None
