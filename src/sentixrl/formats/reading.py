@@ -22,14 +22,13 @@ from sentixrl.formats.characters import is_blank, nearest, shown
 from sentixrl.formats.chats import convokit
 from sentixrl.formats.columns import Columns
 from sentixrl.formats.delimited import DelimitedTable, Quoting
-from sentixrl.formats.detection import OWN, beginning, detect, format_names
+from sentixrl.formats.detection import OWN, beginning, check_medium, detect, format_names
 from sentixrl.formats.json_text import JsonDialogues
 from sentixrl.formats.language import language_tag
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import DEFAULT_GAP, conversations
 from sentixrl.formats.rows import Table
 from sentixrl.formats.sheets import parquet_table, workbook_table
-from sentixrl.formats.signatures import PARQUET, ZIP, refuse_binary
 from sentixrl.formats.source import (
     InputSource,
     source_of_file,
@@ -198,8 +197,8 @@ def _reader(source: InputSource, options: ReadingOptions) -> DialogueReader:
     if format == "auto":
         found = detect(source, options.get("columns"))
         format, note = found.format, found.note
-    elif not source.head.startswith((PARQUET, ZIP)):
-        refuse_binary(source.head, source.name)
+    else:
+        check_medium(source, format)
     plan = _plan(source, format, options)
     if note:
         plan = dataclasses.replace(plan, notes=(note, *plan.notes))
