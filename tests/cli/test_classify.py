@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from sentixrl.classifier import Classifier, load
+from sentixrl.classifier import Classifier
+from sentixrl.spec import load
 from sentixrl.cli.console import printable
 from sentixrl.cli.main import run
 from sentixrl.cli.table import dialogue_table
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.building import ContextOptions
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
@@ -316,17 +317,17 @@ def test_rounds_agreements_and_gate_reach_the_negotiation(classify: Classify) ->
         return turn["status"], len(turn["negotiation"])
 
     assert rounds("--no-negotiate") == ("single", 0)
-    assert rounds("--gate", "0") == ("single", 0)
-    status, count = rounds("--gate", "1", "--rounds", "2", "--agreements", "2")
+    assert rounds("--confidence-threshold", "0") == ("single", 0)
+    status, count = rounds("--confidence-threshold", "1", "--rounds", "2", "--agreements", "2")
     assert status in {"consensus", "outlier"}
     assert count == 2
     assert rounds("--rounds", "1")[1] == 1
 
 
 def test_options_without_effect_are_said_to_have_none(classify: Classify) -> None:
-    answer = classify("--text", "Ann: no", "--no-negotiate", "--rounds", "3", "--gate", "0.5")
+    answer = classify("--text", "Ann: no", "--no-negotiate", "--rounds", "3", "--confidence-threshold", "0.5")
     said = " ".join(answer.err.split())
-    for option in ("--rounds", "--gate"):
+    for option in ("--rounds", "--confidence-threshold"):
         assert f"{option} has no effect" in said
     assert "--agreements" not in said
     assert classify("--text", "Ann: no", "--no-negotiate").err == ""
@@ -354,7 +355,7 @@ def test_the_negotiation_can_be_shown_in_both_voices(
     assert scored.out.count("→ ") == 3
     assert "P(agree)" in scored.out
     assert "“" not in scored.out
-    written = shell(*command, "--show", "negotiation", "--voice", "written")
+    written = shell(*command, "--show", "negotiation", "--mode", "written")
     assert written.code == 0
     assert "“In the last turn, Ann" in written.out
     assert "“The answer" in written.out

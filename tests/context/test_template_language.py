@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sentixrl.context.building import ContextBuilder, ContextOptions, language_of
 from sentixrl.context.language import template_language
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions, language_of
 from sentixrl.context.templates import DEFAULT_LANGUAGE, template_languages
 from sentixrl.dialogue import Dialogue
 from sentixrl.formats.language import MAX_CHARACTERS, UNKNOWN, identify_language

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from sentixrl.cli.console import errors, printable
+from sentixrl.cli.console import errors, note
+from sentixrl.cli.groups import OptionGroup
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.formats import Columns, DialogueReader, ReadingOptions, open_dialogues
+from sentixrl.formats.characters import shown
 
 STANDARD_INPUT = "-"
 _GAP = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)")
@@ -43,47 +45,72 @@ class DatesChoice(StrEnum):
     YMD = "ymd"
 
 
-FormatOption = Annotated[
-    str, typer.Option(help="Format of the input; 'auto' goes by content, then by ending.")
-]
-EncodingOption = Annotated[str, typer.Option(help="Text encoding of the input.")]
-ColumnsOption = Annotated[
-    str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
-]
-QuotingOption = Annotated[
-    QuotingChoice, typer.Option(help="Whether quotation marks in a table surround cells.")
-]
-GapOption = Annotated[
-    str, typer.Option(help="Pause that ends a dialogue of a chat, e.g. 8h, 30min, or 'none'.")
-]
-DatesOption = Annotated[
-    DatesChoice | None, typer.Option(help="Order of a chat's dates, where they do not tell.")
-]
+@dataclass(frozen=True)
+class TableOptions(OptionGroup):
+    """How a table is read; for commands that take one's own data or predictions."""
+
+    encoding: Annotated[str, typer.Option(help="Text encoding of the input.")] = "utf-8"
+    columns: Annotated[
+        str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
+    ] = None
+    quoting: Annotated[
+        QuotingChoice, typer.Option(help="Whether quotation marks in a table surround cells.")
+    ] = QuotingChoice.AUTO
+
+    def chosen_columns(self) -> Columns | None:
+        """The columns that were named.
+
+        Raises:
+            InputError: They are not named as they should be.
+        """
+        return None if self.columns is None else Columns.parse(self.columns)
 
 
-def reading_options(
-    *,
-    format: str = "auto",
-    encoding: str = "utf-8",
-    columns: str | None = None,
-    quoting: QuotingChoice = QuotingChoice.AUTO,
-    gap: str = "8h",
-    dates: DatesChoice | None = None,
-) -> ReadingOptions:
-    """What the options of a command line mean.
+@dataclass(frozen=True)
+class InputOptions(TableOptions):
+    """How an input is read, where it does not say so itself."""
 
-    Raises:
-        ConfigError: A pause is none.
-        InputError: The columns are not named as they should be.
-    """
-    return ReadingOptions(
-        format=format,
-        encoding=encoding,
-        columns=None if columns is None else Columns.parse(columns),
-        quoting=quoting.value,
-        gap=read_gap(gap),
-        dates=None if dates is None else dates.value,
-    )
+    format: Annotated[
+        str, typer.Option(help="Format of the input; 'auto' goes by content, then by ending.")
+    ] = "auto"
+    gap: Annotated[
+        str, typer.Option(help="Pause that ends a dialogue of a chat: 8h, 30min, or 'none'.")
+    ] = "8h"
+    dates: Annotated[
+        DatesChoice | None, typer.Option(help="Order of a chat's dates, where they do not tell.")
+    ] = None
+
+    def reading(self) -> ReadingOptions:
+        """What the options mean.
+
+        Raises:
+            ConfigError: A pause is none.
+            InputError: The columns are not named as they should be.
+        """
+        return ReadingOptions(
+            format=self.format,
+            encoding=self.encoding,
+            columns=self.chosen_columns(),
+            quoting=self.quoting.value,
+            gap=read_gap(self.gap),
+            dates=None if self.dates is None else self.dates.value,
+        )
+
+    def open(self, file: str) -> DialogueReader:
+        """Get ready to read a file, or standard input where it is called ``-``.
+
+        Raises:
+            ConfigError: A pause is none.
+            InputError: It cannot be read as it is, or standard input is closed.
+        """
+        if file != STANDARD_INPUT:
+            return open_dialogues(Path(file), **self.reading())
+        if sys.stdin is None:
+            raise InputError(
+                "Standard input is closed, so '-' has nothing to read.",
+                hint="Pipe something into the command, or name a file.",
+            )
+        return open_dialogues(stream=sys.stdin.buffer, **self.reading())
 
 
 def read_gap(text: str) -> timedelta | None:
@@ -98,27 +125,13 @@ def read_gap(text: str) -> timedelta | None:
     seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
     if not 0 < seconds <= _LONGEST:
         raise ConfigError(
-            f"'{printable(text)}' is no pause.",
+            f"'{shown(text)}' is no pause.",
             hint="Write for example --gap 8h, --gap 30min, --gap 2d, or --gap none.",
         )
     return timedelta(seconds=seconds)
 
 
-def open_input(file: str, options: ReadingOptions) -> DialogueReader:
-    """Get ready to read a file, or standard input where it is called ``-``.
-
-    Raises:
-        InputError: It cannot be read as it is, or standard input is closed.
-    """
-    if file != STANDARD_INPUT:
-        return open_dialogues(Path(file), **options)
-    if sys.stdin is None:
-        raise InputError("Standard input is closed.", hint="Pipe a file into it, or name one.")
-    return open_dialogues(stream=sys.stdin.buffer, **options)
-
-
 def say_reading_notes(reader: DialogueReader) -> None:
     """Tell what a person should know of how an input is read."""
-    for note in reader.notes:
-        line = Text.assemble(("Note: ", "yellow"), printable(note))
-        errors().print(line, highlight=False, soft_wrap=True)
+    for sentence in reader.notes:
+        errors().print(note(sentence))

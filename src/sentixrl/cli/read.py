@@ -12,25 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
-
-from sentixrl.cli.console import answers, printable
-from sentixrl.cli.inputs import (
-    ColumnsOption,
-    DatesOption,
-    EncodingOption,
-    FormatOption,
-    GapOption,
-    QuotingChoice,
-    QuotingOption,
-    open_input,
-    reading_options,
-    say_reading_notes,
-)
+from sentixrl.cli.console import Part, answers, styled
+from sentixrl.cli.groups import with_groups
+from sentixrl.cli.inputs import InputOptions, say_reading_notes
 from sentixrl.cli.progress import waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.formats import DialogueReader, dialogue_object
+from sentixrl.formats.characters import as_text, shown
 from sentixrl.formats.chats.convokit_writing import write_corpus
 from sentixrl.formats.language import UNKNOWN, identify_language
 
@@ -74,6 +63,7 @@ class Seen:
                 self.speakers[turn.speaker] += 1
 
 
+@with_groups
 def read(
     file: Annotated[str, typer.Argument(help="The file to read; '-' reads standard input.")],
     out: Annotated[
@@ -83,20 +73,12 @@ def read(
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    format: FormatOption = "auto",
-    encoding: EncodingOption = "utf-8",
-    columns: ColumnsOption = None,
-    quoting: QuotingOption = QuotingChoice.AUTO,
-    gap: GapOption = "8h",
-    dates: DatesOption = None,
+    options: InputOptions = InputOptions(),
 ) -> None:
     """Show how a file is understood: its format, first turns, speakers, and what was left out."""
-    options = reading_options(
-        format=format, encoding=encoding, columns=columns, quoting=quoting, gap=gap, dates=dates
-    )
     _check_out(out, file)
     with waiting("reading"):
-        reader = open_input(file, options)
+        reader = options.open(file)
         seen = Seen()
         dialogues = _watched(reader, seen)
         if out is None:
@@ -111,7 +93,7 @@ def read(
     say_reading_notes(reader)
     _show(file, reader, seen)
     if out is not None:
-        answers().print(Text(f"written to {printable(str(out))}"), soft_wrap=True)
+        answers().print(styled(f"written to {as_text(str(out))}"), soft_wrap=True)
 
 
 def _watched(reader: DialogueReader, seen: Seen) -> Iterator[Dialogue]:
@@ -125,15 +107,15 @@ def _check_out(out: Path | None, file: str) -> None:
         return
     if out.suffix.lower() not in {"", ".json", ".jsonl"}:
         raise ConfigError(
-            f"'{printable(out.name)}' ends neither in .json nor in .jsonl.",
+            f"'{shown(out.name)}' ends neither in .json nor in .jsonl.",
             hint="These are written; a name without an ending makes a folder for ConvoKit.",
         )
     if not out.parent.is_dir():
         raise InputError(
-            f"There is no folder {printable(str(out.parent))} to write to.", hint="Make it first."
+            f"There is no folder {shown(str(out.parent), 400)} to write to.", hint="Make it first."
         )
     if out.suffix and out.is_dir():
-        raise InputError(f"{printable(str(out))} is a folder.", hint="Name a file to write.")
+        raise InputError(f"{shown(str(out), 400)} is a folder.", hint="Name a file to write.")
     if out.exists() and Path(file).exists() and out.samefile(file):
         raise ConfigError("--out names the file that is read.", hint="Write to another file.")
 
@@ -180,24 +162,24 @@ def _summary(file: str, reader: DialogueReader, seen: Seen) -> dict[str, Any]:
 def _show(file: str, reader: DialogueReader, seen: Seen) -> None:
     console = answers()
 
-    def say(*parts: str | tuple[str, str]) -> None:
-        console.print(Text.assemble(*parts), highlight=False, soft_wrap=True)
+    def say(*parts: Part) -> None:
+        console.print(styled(*parts), soft_wrap=True)
 
-    say((printable(file), "bold"), f" · {printable(reader.ledger.summary())}")
-    say(_many(seen.dialogues, "dialogue"), " · ", _counted(seen.languages, "language"))
-    speakers = Counter({printable(name): count for name, count in seen.speakers.items()})
+    say((as_text(file), "bold"), f" · {reader.ledger.summary()}")
+    languages = _counted(seen.languages, "language")
+    say(_many(seen.dialogues, "dialogue"), " · ", languages)
     nameless = f" · {_many(seen.nameless, 'turn')} without a name" if seen.nameless else ""
-    say(_counted(speakers, "speaker") if speakers else "no speakers", nameless)
+    say(_counted(seen.speakers, "speaker") if seen.speakers else "no speakers", nameless)
     for dialogue in seen.first:
         say("")
-        say(("dialogue ", "dim"), (printable(dialogue.id), "bold"))
+        say(("dialogue ", "dim"), (dialogue.id, "bold"))
         for turn in dialogue:
-            name = f"{printable(turn.speaker)}: " if turn.speaker else ""
-            say("  ", (name, "bold"), printable(turn.text[:_TEXT_WIDTH]))
+            name = f"{turn.speaker}: " if turn.speaker else ""
+            say("  ", (name, "bold"), turn.text[:_TEXT_WIDTH])
     if reader.ledger.first_skipped:
         say("")
         for line, reason in reader.ledger.first_skipped:
-            say(("skipped ", "dim"), f"at {line}: {printable(reason)}")
+            say(("skipped ", "dim"), f"at {line}: {reason}")
 
 
 def _counted(counts: Counter[str], noun: str) -> str:

@@ -49,7 +49,7 @@ class GeneratorResult(BaseModel):
     model_config = ConfigDict(title="Generator")
 
     label: str | None = Field(description="The proposed label; null if none could be read.")
-    analysis: str | None = Field(description="The written reasoning; null in the scored voice.")
+    analysis: str | None = Field(description="The written reasoning; null in the scored mode.")
 
 
 class DiscriminatorResult(BaseModel):
@@ -59,7 +59,7 @@ class DiscriminatorResult(BaseModel):
 
     verdict: Verdict | None = Field(description="Null if none could be read.")
     counter_label: str | None = Field(description="On disagreement, its own label.")
-    assessment: str | None = Field(description="The written reasoning; null in the scored voice.")
+    assessment: str | None = Field(description="The written reasoning; null in the scored mode.")
 
 
 class RoundResult(BaseModel):
