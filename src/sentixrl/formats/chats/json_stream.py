@@ -22,6 +22,7 @@ MAX_VALUE = 16 * 1024 * 1024
 _CHUNK = 256 * 1024
 _BLANK = re.compile(r"[ \t\n\r]*")
 _NEAR_END = 16  # no token but a string can be cut further from the end than this
+_LONGEST_CUT = 3
 _DEEPEST = 64
 
 
@@ -77,8 +78,10 @@ class JsonStream:
                 raise self._fault("the JSON is nested too deeply") from None
             except ValueError:  # Python converts no whole number of more than some thousand digits
                 raise self._fault("a number has too many digits") from None
-            if end < len(self._text) or not self._fill():
-                self._take(end - self._at)
+            length = end - self._at
+            # A number may go on behind the end of what was read, as in "1." and "1e-".
+            if len(self._text) - end > _LONGEST_CUT or not self._fill():
+                self._take(length)
                 return value
 
     def elements(self) -> Iterator[None]:

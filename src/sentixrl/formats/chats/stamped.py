@@ -136,8 +136,9 @@ def _heads(lines: Sequence[str], begin: Beginning) -> bool:
     if not heads or not heads[0] or sum(heads) < 2:
         return False
     followed = sum(head and not below for head, below in pairwise(heads))
-    named = sum(split_speaker(line).speaker is not None for line in lines)
-    return followed * 5 >= (sum(heads) - 1) * 4 and named <= sum(heads)
+    splits = [split_speaker(line) for line in lines]
+    spoken = sum(split.speaker is not None and not is_blank(split.text) for split in splits)
+    return followed * 5 >= (sum(heads) - 1) * 4 and spoken * 2 <= sum(heads)
 
 
 def _in_blocks(start: Sequence[str]) -> bool:

@@ -92,6 +92,8 @@ def _cues(lines: Iterable[Line], ledger: Ledger) -> Iterator[_Cue]:
             ledger.markup(line.size)
         elif is_blank(line.text):
             ledger.markup(line.size)
+            if cue and not cue.payload and line.text:
+                continue  # captions that roll begin with a line of one space
             if cue:
                 yield cue
             _outside(loose, ledger)
@@ -140,7 +142,7 @@ def _names(cues: Iterable[_Cue]) -> frozenset[str]:
         named += bool(found)
         if len(counts) < _MOST_NAMES:
             counts.update(found)
-    often = named * 2 >= total
+    often = named * 5 >= total * 4
     return frozenset(name for name, count in counts.items() if often or count > 1)
 
 

@@ -213,7 +213,7 @@ def _before_omitted(text: str) -> str | None:
     if mark and len(tail) <= _LONGEST_OWN and words.fold(tail) in words.ALL_OMITTED:
         return head
     pieces = text[-_LONGEST_OWN:].split(" ")
-    for count in range(2, min(6, len(pieces))):
+    for count in range(1, min(6, len(pieces))):
         tail = " ".join(pieces[-count:])
         head = text[: len(text) - len(tail)].rstrip()
         if words.fold(tail) in words.ALL_OMITTED and _DOCUMENT.search(head):

@@ -119,8 +119,8 @@ def survey(lines: Iterable[Line], name: str, order: DateOrder | None) -> Stamps:
     example: tuple[int, str] | None = None
     stamps = 0
     for line in lines:
-        pattern = pattern or layout(line.text)
-        found = pattern and pattern.match(line.text)
+        likely = pattern or layout(line.text)
+        found = likely and likely.match(line.text)
         if not found or not _possible(found):
             continue
         if not _time(found):
@@ -128,6 +128,7 @@ def survey(lines: Iterable[Line], name: str, order: DateOrder | None) -> Stamps:
                 unknown += 1
                 example = example or (line.number, word)
             continue
+        pattern = likely
         stamps += 1
         date = (found["a"], found["b"], found["c"], found["space"])
         if date in seen:
@@ -139,16 +140,16 @@ def survey(lines: Iterable[Line], name: str, order: DateOrder | None) -> Stamps:
         left -= set(ruled_out)
         if not left:
             raise _no_order(name, ruled_out, order)
-    if pattern is None:
-        raise InputError(
-            f"{name} has no line that begins like a message of a WhatsApp export.",
-            hint="Name its format with --format.",
-        )
-    if example and unknown > max(1, stamps // 100):
+    if example and (unknown > max(1, stamps // 100) or not stamps):
         raise InputError(
             f"{name}, line {example[0]}: the word '{shown(example[1])}' at the time is not known, "
             f"so {unknown:,} messages could not be told from the lines of others.",
             hint="Export the chat again with a 24-hour clock, or in English.",
+        )
+    if pattern is None:
+        raise InputError(
+            f"{name} has no line that begins like a message of a WhatsApp export.",
+            hint="Name its format with --format.",
         )
     return Stamps(pattern, _decided(left, name, next(iter(seen))))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -30,7 +29,7 @@ def member_names(source: Source) -> list[str]:
         InputError: It cannot be read as an archive.
     """
     with source.open() as stream, _opened(stream, source.name) as archive:
-        return [info.filename for info in archive.infolist() if not info.is_dir()]
+        return [info.filename for info in archive.infolist() if not info.filename.endswith("/")]
 
 
 def member(source: Source, name: str) -> Source:
@@ -98,14 +97,17 @@ def _check(info: zipfile.ZipInfo, name: str) -> None:
 
 @contextmanager
 def _sentences(name: str) -> Iterator[None]:
+    """The one place where what the library makes of bytes from outside becomes a sentence."""
     try:
         yield
-    except (zipfile.BadZipFile, EOFError, zlib.error, KeyError, ValueError, OSError) as error:
-        raise InputError(
-            f"{name} cannot be unpacked: the archive is damaged.",
-            hint="It may be cut off: get it again.",
-        ) from error
+    except InputError:
+        raise
     except (NotImplementedError, RuntimeError):  # unknown compression; a library that is missing
         raise InputError(
             f"{name} is packed in a way that cannot be read.", hint="Pack it again as a usual zip."
+        ) from None
+    except Exception:  # damaged bytes make zipfile raise nearly anything
+        raise InputError(
+            f"{name} cannot be unpacked: the archive is damaged.",
+            hint="It may be cut off: get it again.",
         ) from None
