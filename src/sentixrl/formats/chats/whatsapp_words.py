@@ -27,6 +27,7 @@ class Words:
         edited: Follow the text of a message that was changed, in angle brackets.
         notices: How notices begin that iPhones write as if a person had said them.
         attached: Follow a file's name, in round brackets, on Android.
+        calls: Stand for a call that nobody took.
     """
 
     omitted: tuple[str, ...]
@@ -34,6 +35,7 @@ class Words:
     edited: tuple[str, ...]
     notices: tuple[str, ...]
     attached: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
 
 
 WORDS: dict[str, Words] = {
@@ -56,12 +58,14 @@ WORDS: dict[str, Words] = {
             "messages and calls are now end-to-end encrypted",
             "messages to this chat and calls are now secured with end-to-end encryption",
             "your security code with",
+        ),
+        ("file attached",),
+        calls=(
             "missed voice call",
             "missed video call",
             "missed group voice call",
             "missed group video call",
         ),
-        ("file attached",),
     ),
     "es": Words(
         (
@@ -78,12 +82,13 @@ WORDS: dict[str, Words] = {
         ),
         ("se eliminó este mensaje", "eliminaste este mensaje", "mensaje eliminado"),
         ("se editó este mensaje", "mensaje editado"),
-        (
-            "los mensajes y las llamadas están cifrados de extremo a extremo",
+        ("los mensajes y las llamadas están cifrados de extremo a extremo",),
+        ("archivo adjunto", "archivo adjuntado"),
+        calls=(
             "llamada perdida",
+            "llamada de voz perdida",
             "videollamada perdida",
         ),
-        ("archivo adjunto", "archivo adjuntado"),
     ),
     "pt": Words(
         (
@@ -119,6 +124,12 @@ WORDS: dict[str, Words] = {
             "as mensagens e chamadas são encriptadas ponto a ponto",
         ),
         ("arquivo anexado", "ficheiro anexado"),
+        calls=(
+            "chamada de voz perdida",
+            "chamada de vídeo perdida",
+            "videochamada perdida",
+            "ligação de voz perdida",
+        ),
     ),
     "de": Words(
         (
@@ -138,9 +149,14 @@ WORDS: dict[str, Words] = {
         ("diese nachricht wurde bearbeitet",),
         ("nachrichten und anrufe sind ende-zu-ende-verschlüsselt",),
         ("datei angehängt",),
+        calls=(
+            "verpasster sprachanruf",
+            "verpasster videoanruf",
+        ),
     ),
     "fr": Words(
         (
+            "fichier omis",
             "médias omis",
             "image absente",
             "image omise",
@@ -165,9 +181,14 @@ WORDS: dict[str, Words] = {
             "les messages envoyés dans cette discussion et les appels sont désormais protégés",
         ),
         ("fichier joint",),
+        calls=(
+            "appel vocal manqué",
+            "appel vidéo manqué",
+        ),
     ),
     "it": Words(
         (
+            "media omesso",
             "media omessi",
             "media eliminati",
             "immagine omessa",
@@ -185,13 +206,16 @@ WORDS: dict[str, Words] = {
         (
             "i messaggi e le chiamate sono crittografati",
             "il tuo codice di sicurezza con",
+        ),
+        ("file allegato",),
+        calls=(
             "chiamata vocale persa",
             "videochiamata persa",
         ),
-        ("file allegato",),
     ),
     "nl": Words(
         (
+            "visitekaartje weggelaten",
             "media weggelaten",
             "afbeelding weggelaten",
             "video weggelaten",
@@ -207,9 +231,16 @@ WORDS: dict[str, Words] = {
             "berichten en oproepen zijn end-to-end versleuteld",
         ),
         ("bestand bijgevoegd",),
+        calls=(
+            "gemist spraakgesprek",
+            "gemist videogesprek",
+            "gemiste spraakoproep",
+            "gemiste video-oproep",
+        ),
     ),
     "ru": Words(
         (
+            "файл пропущен",
             "без медиафайлов",
             "медиа пропущены",
             "изображение отсутствует",
@@ -234,9 +265,14 @@ WORDS: dict[str, Words] = {
             "сообщения в данной группе теперь защищены сквозным шифрованием",
         ),
         ("файл добавлен", "файл прикреплен"),
+        calls=(
+            "пропущенный аудиозвонок",
+            "пропущенный видеозвонок",
+        ),
     ),
     "uk": Words(
         (
+            "медіа пропущено",
             "зображення відсутнє",
             "відео відсутнє",
             "аудіо відсутнє",
@@ -249,9 +285,14 @@ WORDS: dict[str, Words] = {
         (),
         ("повідомлення й дзвінки захищено наскрізним шифруванням",),
         ("файл додано",),
+        calls=(
+            "пропущений аудіодзвінок",
+            "пропущений відеодзвінок",
+        ),
     ),
     "cs": Words(
         (
+            "média vynechána",
             "média vynechány",
             "obrázek vynechán",
             "video vynecháno",
@@ -265,9 +306,16 @@ WORDS: dict[str, Words] = {
         (),
         ("zprávy a hovory jsou opatřeny koncovým šifrováním", "bezpečnostní kód mezi vámi"),
         ("soubor byl přiložen",),
+        calls=(
+            "zmeškaný hovor",
+            "zmeškaný hlasový hovor",
+            "zmeškaný videohovor",
+        ),
     ),
     "tr": Words(
         (
+            "medya atlanmış",
+            "kişi kartı dahil edilmedi",
             "medya dahil edilmedi",
             "görüntü dahil edilmedi",
             "video dahil edilmedi",
@@ -280,6 +328,10 @@ WORDS: dict[str, Words] = {
         ("bu mesaj düzenlendi", "bu mesajı düzenlediniz"),
         ("mesajlar ve aramalar uçtan uca şifrelidir",),
         ("dosya ekli", "dosya eklendi"),
+        calls=(
+            "cevapsız sesli arama",
+            "cevapsız görüntülü arama",
+        ),
     ),
     "ar": Words(
         (
@@ -296,9 +348,14 @@ WORDS: dict[str, Words] = {
         (),
         ("الرسائل والمكالمات مشفرة تمامًا بين الطرفين",),
         ("الملف مرفق",),
+        calls=(
+            "مكالمة صوتية فائتة",
+            "مكالمة فيديو فائتة",
+        ),
     ),
     "hi": Words(
         (
+            "मीडिया के बिना",
             "फ़ोटो हटाई गई",
             "वीडियो छोड़ा गया",
             "ऑडियो हटाई गयी",
@@ -311,6 +368,11 @@ WORDS: dict[str, Words] = {
         (),
         ("मैसेजेस और कॉल्स एंड-टू-एंड एन्क्रिप्टेड हैं",),
         ("फाइल अटैच कर दी गई है", "फाइल संलग्न"),
+        calls=(
+            "वॉइस कॉल मिस हुई",
+            "मिस्ड वॉइस कॉल",
+            "मिस्ड वीडियो कॉल",
+        ),
     ),
     "id": Words(
         (
@@ -327,9 +389,33 @@ WORDS: dict[str, Words] = {
         (),
         ("pesan dan panggilan terenkripsi secara end-to-end", "kode keamanan anda dengan"),
         ("file terlampir",),
+        calls=(
+            "panggilan suara tak terjawab",
+            "panggilan video tak terjawab",
+        ),
     ),
     "zh": Words(
         (
+            "省略影音内容",
+            "省略多媒体文件",
+            "已省略多媒體檔案",
+            "忽略多媒體檔",
+            "圖像已省略",
+            "照片已忽略",
+            "影片已略去",
+            "影片已省略",
+            "音訊已略去",
+            "音訊已省略",
+            "貼圖已略去",
+            "貼圖已忽略",
+            "贴图已省略",
+            "gif 已略去",
+            "gif 圖片已被省略",
+            "聯絡人卡片已略去",
+            "聯絡人卡片已省略",
+            "联系人卡片已忽略",
+            "文件已略去",
+            "文档已省略",
             "省略多媒體檔案",
             "媒体省略",
             "图像已忽略",
@@ -341,7 +427,7 @@ WORDS: dict[str, Words] = {
             "gif 动态图已被忽略",
             "圖片已略去",
         ),
-        ("消息已删除", "此消息已删除", "您已删除此消息"),
+        ("消息已删除", "这条消息已删除", "此訊息已刪除", "你已刪除此訊息"),
         ("这条消息已经过编辑",),
         (
             "消息和通话已进行端到端加密",
@@ -350,9 +436,16 @@ WORDS: dict[str, Words] = {
             "訊息已受端對端加密保護",
         ),
         ("附件", "文件附件", "附件檔案"),
+        calls=(
+            "未接语音通话",
+            "未接视频通话",
+            "未接語音通話",
+            "未接視像通話",
+        ),
     ),
     "ja": Words(
         (
+            "メディアは含まれていません",
             "メディアなし",
             "画像は含まれていません",
             "ビデオは含まれていません",
@@ -366,6 +459,11 @@ WORDS: dict[str, Words] = {
         (),
         ("メッセージと通話はエンドツーエンド暗号化されています",),
         ("添付ファイル有り", "添付ファイル", "ファイル添付"),
+        calls=(
+            "音声通話不在着信",
+            "ビデオ通話不在着信",
+            "不在着信",
+        ),
     ),
     "th": Words(
         (
@@ -381,6 +479,10 @@ WORDS: dict[str, Words] = {
         (),
         ("ข้อความและการโทรได้รับการเข้ารหัสจากต้นทางถึงปลายทาง", "รหัสความปลอดภัยของคุณกับ"),
         ("ไฟล์ที่แนบ",),
+        calls=(
+            "สายที่ไม่ได้รับ",
+            "วิดีโอคอลที่ไม่ได้รับ",
+        ),
     ),
     "vi": Words(
         (
@@ -396,13 +498,32 @@ WORDS: dict[str, Words] = {
         (),
         ("tin nhắn và cuộc gọi được mã hóa đầu cuối", "mã bảo mật của bạn với"),
         ("tệp đính kèm",),
+        calls=(
+            "cuộc gọi nhỡ",
+            "cuộc gọi nhỡ video",
+        ),
     ),
     "ko": Words(
-        ("미디어 생략", "이미지 생략됨", "동영상 생략됨", "오디오 생략됨", "스티커 생략됨"),
+        (
+            "미디어 생략",
+            "미디어 파일을 생략한 대화내용",
+            "이미지 생략됨",
+            "비디오 생략됨",
+            "동영상 생략됨",
+            "오디오 생략됨",
+            "스티커 제외됨",
+            "gif 생략됨",
+            "문서 생략됨",
+            "연락처 카드 생략됨",
+        ),
         (),
         (),
         ("메시지 및 전화는 종단간 암호화되어 안전합니다",),
         ("파일 첨부됨",),
+        calls=(
+            "부재중 전화",
+            "부재중 영상통화",
+        ),
     ),
 }
 """Language → WhatsApp's words in it."""
@@ -410,7 +531,9 @@ WORDS: dict[str, Words] = {
 
 def fold(text: str) -> str:
     """``text`` as it is compared: one Unicode form, without case, outer space and full stop."""
-    return unicodedata.normalize("NFC", text).casefold().strip().rstrip(".。").strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return text.casefold().strip().rstrip(".。").strip()
 
 
 def _all(kind: str) -> frozenset[str]:
@@ -419,4 +542,5 @@ def _all(kind: str) -> frozenset[str]:
 
 ALL_OMITTED, ALL_DELETED = _all("omitted"), _all("deleted")
 ALL_EDITED, ALL_ATTACHED = _all("edited"), _all("attached")
+ALL_CALLS = _all("calls")
 NOTICES = tuple(sorted(_all("notices")))
