@@ -49,7 +49,7 @@ STAMPS: dict[str, Callable[[datetime], str]] = {
     "de Android": lambda t: f"{t:%d.%m.%y, %H:%M} - ",
     "fr": lambda t: f"{t:%d/%m/%Y à %H:%M} - ",
     "pt": lambda t: f"{t:%d/%m/%Y %H:%M} - ",
-    "it": lambda t: f"[{t:%d/%m/%y, %H:%M:%S}] ",
+    "it": lambda t: f"[{t.month}/{t.day}/{t:%y, %H:%M:%S}] ",
     "nl": lambda t: f"[{t:%d-%m-%y %H:%M:%S}] ",
     "ru": lambda t: f"{t:%d.%m.%y, %H:%M} - ",
     "uk": lambda t: f"[{t:%d.%m.%y, %H:%M:%S}] ",
@@ -64,7 +64,8 @@ STAMPS: dict[str, Callable[[datetime], str]] = {
     "ar iPhone": lambda t: (
         f"[{t.day}/{t.month}/{t:%Y}، {hour(t)}:{t:%M:%S} {half(t, 'ص', 'م')}] "
     ).translate(ARABIC),
-    "hi": lambda t: f"[{t.day}/{t.month}/{t:%y}, {t:%H:%M:%S}] ".translate(DEVANAGARI),
+    "hi": lambda t: f"[{t.month}/{t.day}/{t:%y, %H:%M:%S}] ",
+    "hi, Devanagari": lambda t: f"[{t:%d/%m/%y, %H:%M:%S}] ".translate(DEVANAGARI),
     "zh": lambda t: f"[{t:%Y}/{t.month}/{t.day} {t:%H:%M:%S}] ",
     "zh, halves of the day": lambda t: (
         f"[{t:%Y}/{t.month}/{t.day} {half(t, '上午', '下午')}{hour(t)}:{t:%M:%S}] "
@@ -186,7 +187,7 @@ OWN_WORDS = {
 @pytest.mark.parametrize("language", OWN_WORDS)
 def test_whatsapps_own_words_are_nobodys(language: str, mark: str) -> None:
     omitted, deleted, edited = OWN_WORDS[language]
-    notice = WORDS[language].notices[0]
+    notice = WORDS[language]["notices"][0]
     content = (
         f"[31/05/2024, 10:00:00] Ann: {mark}{notice}. …\n"
         f"[31/05/2024, 10:00:01] Ann: {mark}{omitted}\n"
