@@ -23,7 +23,7 @@ NEW_TOKENS = 4
 
 def batches(engine: LocalEngine, prompts: Sequence[Prompt]) -> Iterator[list[list[int]]]:
     """Token sequences in batches of 16, sorted by length."""
-    encoded = sorted((engine.framing.encode(p).tolist() for p in prompts), key=len)
+    encoded = sorted((engine.prompt_format.encode(p).tolist() for p in prompts), key=len)
     for start in range(0, len(encoded), BATCH):
         yield encoded[start : start + BATCH]
 
@@ -60,7 +60,7 @@ def unshared(
 ) -> tuple[float, int]:
     """One forward pass a prompt, reading the first token of each label. Seconds, tokens."""
     fill = min(engine.text.end_ids)
-    firsts = torch.tensor([answer[0] for answer in engine.framing.answers(prompts[0], words)])
+    firsts = torch.tensor([answer[0] for answer in engine.prompt_format.answers(prompts[0], words)])
     start, tokens = time.perf_counter(), 0
     for batch in batches(engine, prompts):
         ids, mask = padded(batch, fill)
@@ -84,7 +84,7 @@ def llama_cpp(
     start, tokens = time.perf_counter(), 0
     previous: list[int] = []
     for prompt in prompts:
-        ids = engine.framing.encode(prompt).tolist()
+        ids = engine.prompt_format.encode(prompt).tolist()
         shared = next(
             (i for i, (a, b) in enumerate(zip(ids, previous, strict=False)) if a != b),
             min(len(ids), len(previous)),

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sentixrl import Classifier, Dialogue
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextBuilder
+from sentixrl.context.building import ContextBuilder
 from sentixrl.formats import read_dialogues
-from sentixrl.negotiation.talk import Talk
+from sentixrl.negotiation.state import NegotiationState
 
 ROOT = Path(__file__).parent.parent
 LABELS = "meld-7"
@@ -56,7 +56,7 @@ def questions(classifier: Classifier, dialogues: Sequence[Dialogue]) -> list[Pro
     for dialogue in dialogues:
         template = builder.template_for(dialogue)
         for context in builder.build(dialogue):
-            talk = Talk(context, template, context.prompt)
+            talk = NegotiationState.of(context, template)
             prompts.append(context.prompt.line("user", talk.say("generator", "question")))
     return prompts
 

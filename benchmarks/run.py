@@ -174,7 +174,7 @@ def _trie(
         enabled=threshold is not None,
         agree_threshold=threshold or 0.0,
         rules=rules,
-        gate=None,
+        confidence_threshold=None,
     )
     run = Classifier(engine, classifier.label_set, classifier.context, options, classifier.bundle)
     engine.counters = Counters()
@@ -262,7 +262,7 @@ def unique_tokens(engine: LocalEngine, material: Material) -> int:
     """Tokens of the trie of all prompts, label branches included."""
     trie = PromptTrie()
     for prompt in material.prompts:
-        trie.insert(engine.framing.encode(prompt))
+        trie.insert(engine.prompt_format.encode(prompt))
     return trie.slots
 
 

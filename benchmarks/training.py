@@ -143,8 +143,8 @@ def _plain(setting: Setting, packs: list[TrainingPack]) -> tuple[float, int]:
     fill = min(engine.text.end_ids)
     rows = [
         (
-            engine.framing.encode(question.prompt).tolist(),
-            engine.framing.answers(question.prompt, question.choices)[question.target][0],
+            engine.prompt_format.encode(question.prompt).tolist(),
+            engine.prompt_format.answers(question.prompt, question.choices)[question.target][0],
         )
         for pack in packs
         for question in pack.questions

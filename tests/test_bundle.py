@@ -40,11 +40,11 @@ def whole(adapter: Path) -> ModelBundle:
         base="smollm2-135m",
         trained=True,
         labels="meld-7",
-        framing="chat",
+        prompt_format="chat",
         templates={name: templates(name).digest for name in template_languages()},
         calibrations={"abc": Calibration(0.7, (0.1, -0.2), fitted=True)},
         negotiate=False,
-        gate=0.9,
+        confidence_threshold=0.9,
         agree_threshold=0.3,
         adapter=adapter,
     )
@@ -114,11 +114,11 @@ def test_what_breaks_off_leaves_the_old_bundle_whole(
     with monkeypatch.context() as patch:
         patch.setattr(where, full)
         with pytest.raises(OSError, match="No space"):
-            replace(whole(adapter), gate=0.5).save(folder)
+            replace(whole(adapter), confidence_threshold=0.5).save(folder)
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before
-    assert ModelBundle.load(folder).gate == whole(adapter).gate
-    replace(whole(adapter), gate=0.5).save(folder)
-    assert ModelBundle.load(folder).gate == 0.5
+    assert ModelBundle.load(folder).confidence_threshold == whole(adapter).confidence_threshold
+    replace(whole(adapter), confidence_threshold=0.5).save(folder)
+    assert ModelBundle.load(folder).confidence_threshold == 0.5
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "lora"]
 
@@ -155,7 +155,7 @@ BREAKS: dict[str, tuple[dict[str, Any], str]] = {
     "no base": ({"base": None}, "base"),
     "wrong type": ({"negotiate": "maybe"}, "negotiate"),
     "scale of zero": ({"calibrations": {"abc": {"scale": 0}}}, "scale"),
-    "unknown framing": ({"framing": "verse"}, "framing"),
+    "unknown prompt_format": ({"prompt_format": "verse"}, "prompt_format"),
 }
 
 

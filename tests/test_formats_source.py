@@ -291,7 +291,7 @@ def test_several_objects_are_lines() -> None:
     assert texts('{"utterances": ["a"]}\n\n{"utterances": ["b"]}\n') == ["a", "b"]
 
 
-@pytest.mark.parametrize("line", ["[laughs] oh", "{sighs} oh", "[10:30] Anna: hi", "Hi, all"])
+@pytest.mark.parametrize("line", ["[laughs] oh", "{sighs} oh", "[at 10:30] hi", "Hi, all"])
 def test_transcripts_that_begin_like_json_or_tables(line: str) -> None:
     assert texts(line) == [line]
 
@@ -313,7 +313,7 @@ def test_an_unknown_ending_is_not_taken_for_a_transcript_in_silence(tmp_path: Pa
     assert len(read_dialogues(path, format="text")[0]) == 2
     path.write_text("Anna: hi\nBen: hello\n")
     reader = open_dialogues(path)
-    assert len(list(reader)[0]) == 2
+    assert len(next(iter(reader))) == 2
     assert "read as a transcript" in reader.notes[0]
 
 

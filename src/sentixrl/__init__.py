@@ -10,27 +10,37 @@ Example::
         print(item.index, item.label, item.confidence)
 """
 
-from sentixrl.bundle import ModelBundle
-from sentixrl.calibration.posterior import Calibration
-from sentixrl.classifier import Classifier, load
-from sentixrl.context.retrieval import ContextOptions, Demonstration
-from sentixrl.context.window import HistoryWindow
-from sentixrl.dialogue import Dialogue, Utterance
-from sentixrl.errors import SentixError
-from sentixrl.labels import Label, LabelMap, LabelSet, scheme
-from sentixrl.negotiation.negotiator import NegotiationOptions
-from sentixrl.negotiation.protocol import Rules
-from sentixrl.prediction import DialoguePrediction, Prediction, Status, Verdict
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sentixrl.bundle import ModelBundle
+    from sentixrl.calibration.posterior import Calibration
+    from sentixrl.classifier import Classifier
+    from sentixrl.context.building import ContextOptions, Demonstration
+    from sentixrl.context.window import HistoryWindow
+    from sentixrl.dialogue import Dialogue, Utterance
+    from sentixrl.engines.options import EngineOptions
+    from sentixrl.errors import SentixError
+    from sentixrl.labels import Label, LabelMap, LabelSet, scheme
+    from sentixrl.negotiation.options import NegotiationOptions
+    from sentixrl.negotiation.protocol import Rules
+    from sentixrl.prediction import DialoguePrediction, Prediction, Status, Verdict
+    from sentixrl.spec import ClassifierSpec, load
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Calibration",
     "Classifier",
+    "ClassifierSpec",
     "ContextOptions",
     "Demonstration",
     "Dialogue",
     "DialoguePrediction",
+    "EngineOptions",
     "HistoryWindow",
     "Label",
     "LabelMap",
@@ -47,3 +57,42 @@ __all__ = [
     "load",
     "scheme",
 ]
+
+_ROOMS = {
+    "Calibration": "calibration.posterior",
+    "Classifier": "classifier",
+    "ClassifierSpec": "spec",
+    "ContextOptions": "context.building",
+    "Demonstration": "context.building",
+    "Dialogue": "dialogue",
+    "DialoguePrediction": "prediction",
+    "EngineOptions": "engines.options",
+    "HistoryWindow": "context.window",
+    "Label": "labels",
+    "LabelMap": "labels",
+    "LabelSet": "labels",
+    "ModelBundle": "bundle",
+    "NegotiationOptions": "negotiation.options",
+    "Prediction": "prediction",
+    "Rules": "negotiation.protocol",
+    "SentixError": "errors",
+    "Status": "prediction",
+    "Utterance": "dialogue",
+    "Verdict": "prediction",
+    "load": "spec",
+    "scheme": "labels",
+}
+"""Public name → the room it lives in, which is opened when the name is first asked for."""
+
+
+def __getattr__(name: str) -> object:
+    """A public name; importing the package alone takes no time, so that the command can start."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'sentixrl' has no attribute '{name}'")
+    value: object = getattr(import_module(f"sentixrl.{_ROOMS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

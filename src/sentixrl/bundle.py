@@ -1,16 +1,17 @@
 """A model with everything that decides its answers, in one folder.
 
-Contract: ``bundle.json`` names the base model, the framing, the templates by hash, the label set,
-calibrations and negotiation policy; ``adapter/`` holds the trained difference and ``labels.yaml``
-a label set of one's own, if any. A bundle is saved and loaded whole; one that lacks a part or was
-written for other templates says so instead of answering wrongly.
+Contract: ``bundle.json`` names the base model, the prompt format, the templates by hash, the label
+set and calibrations, and holds what prompts show and how the roles negotiate, whole; ``adapter/``
+holds the trained difference and ``labels.yaml`` a label set of one's own, if any. A bundle is
+saved and loaded whole; one that lacks a part or was written for other templates says so instead
+of answering wrongly.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,16 +20,21 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sentixrl.calibration.posterior import Calibration
+from sentixrl.context.building import ContextOptions
 from sentixrl.context.templates import templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.engines.local.bundled import BUNDLED
-from sentixrl.errors import ModelError, fault_words
+from sentixrl.engines.options import PromptFormatName
+from sentixrl.errors import ConfigError, ModelError, fault_words
 from sentixrl.labels import LabelSet, read_label_file
+from sentixrl.negotiation.options import NegotiationOptions
 
 BUNDLE_FILE = "bundle.json"
 ADAPTER_FOLDER = "adapter"
 LABELS_FILE = "labels.yaml"
-SCHEMA = 1
+SCHEMA = 2
+MAX_FILE_BYTES = 1 << 20
+"""The largest ``bundle.json`` that is read."""
 RELEASE = "sentixrl-135m"
 """The trained model that comes along."""
 RELEASE_NAMES = ("default", RELEASE)
@@ -40,7 +46,7 @@ def release_folder() -> Path:
     return Path(str(resources.files("sentixrl"))) / "releases" / RELEASE
 
 
-def settled(base: str) -> str:
+def canonical_base(base: str) -> str:
     """A base's name as bundles keep it: a folder is found again from anywhere.
 
     The name of a model that can be installed is that model's, whatever folders are called so.
@@ -49,10 +55,31 @@ def settled(base: str) -> str:
 
 
 class _CalibrationFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     scale: Annotated[float, Field(gt=0)] = 1.0
     bias: tuple[float, ...] = ()
+
+
+class _File(BaseModel):
+    """What bundles of every version say."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    name: str
+    base: str
+    adapter: bool
+    trained: bool
+    labels: str
+    templates: dict[str, str]
+    calibrations: dict[str, _CalibrationFile]
+
+
+class _BundleFile(_File):
+    schema_version: Literal[2] = Field(alias="schema")
+    prompt_format: PromptFormatName | None
+    context: ContextOptions
+    negotiation: NegotiationOptions
 
 
 class _WindowFile(BaseModel):
@@ -63,23 +90,32 @@ class _WindowFile(BaseModel):
     max_tokens: int
 
 
-class _BundleFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _FirstBundleFile(_File):
+    """The first version, which kept less of what prompts show and how the roles negotiate."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    name: str
-    base: str
-    adapter: bool
-    trained: bool
-    labels: str
-    framing: Literal["plain", "chat"] | None
-    templates: dict[str, str]
+    framing: PromptFormatName | None
     language: str = "auto"
     window: _WindowFile | None = None
-    calibrations: dict[str, _CalibrationFile]
     negotiate: bool
     gate: float | None
     agree_threshold: float
+
+    def today(self) -> _BundleFile:
+        """The same in today's words."""
+        window = HistoryWindow(**self.window.model_dump()) if self.window else HistoryWindow()
+        return _BundleFile.model_construct(
+            **{name: getattr(self, name) for name in _File.model_fields},
+            schema_version=2,
+            prompt_format=self.framing,
+            context=ContextOptions(language=self.language, window=window),
+            negotiation=NegotiationOptions(
+                enabled=self.negotiate,
+                confidence_threshold=self.gate,
+                agree_threshold=self.agree_threshold,
+                correct_priors=not self.trained,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +129,12 @@ class ModelBundle:
         trained: Whether an adapter was trained for this task.
         labels: The label set it uses unless told otherwise: itself, a scheme's name, a YAML file
             or a list.
-        framing: How prompts become text; ``None`` for the model's own.
+        prompt_format: How prompts become text; ``None`` for the model's own.
         templates: Template language → hash of the templates it was made with; empty if any will do.
-        language: The templates' language it was trained with; ``auto`` follows each dialogue.
-        window: The history window it was trained with; ``None`` for the usual one.
+        context: What its prompts show unless told otherwise.
+        negotiation: How its roles negotiate unless told otherwise, but for the calibration, which
+            goes by label set.
         calibrations: Label set digest → its fitted calibration.
-        negotiate: Whether it negotiates unless told otherwise.
-        gate: No negotiation where the first posterior reaches this.
-        agree_threshold: The discriminator agrees from this P(agree) on.
         adapter: Folder of the trained difference.
     """
 
@@ -108,14 +142,11 @@ class ModelBundle:
     base: str | None = None
     trained: bool = False
     labels: str | LabelSet = "ekman-7"
-    framing: Literal["plain", "chat"] | None = None
+    prompt_format: PromptFormatName | None = None
     templates: dict[str, str] = field(default_factory=dict)
-    language: str = "auto"
-    window: HistoryWindow | None = None
+    context: ContextOptions = field(default_factory=ContextOptions)
+    negotiation: NegotiationOptions = field(default_factory=NegotiationOptions)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
-    negotiate: bool = True
-    gate: float | None = None
-    agree_threshold: float = 0.5
     adapter: Path | None = None
 
     def save(self, folder: Path) -> None:
@@ -154,21 +185,18 @@ class ModelBundle:
         content = {
             "schema": SCHEMA,
             "name": self.name,
-            "base": settled(base),
+            "base": canonical_base(base),
             "adapter": self.adapter is not None,
             "trained": self.trained,
             "labels": _write_labels(folder / LABELS_FILE, self.labels),
-            "framing": self.framing,
+            "prompt_format": self.prompt_format,
             "templates": self.templates,
-            "language": self.language,
-            "window": asdict(self.window) if self.window else None,
+            "context": asdict(self.context),
+            "negotiation": asdict(replace(self.negotiation, calibration=Calibration())),
             "calibrations": {
                 digest: {"scale": fitted.scale, "bias": list(fitted.bias)}
                 for digest, fitted in self.calibrations.items()
             },
-            "negotiate": self.negotiate,
-            "gate": self.gate,
-            "agree_threshold": self.agree_threshold,
         }
         text = json.dumps(content, indent=1, ensure_ascii=False)
         (folder / BUNDLE_FILE).write_text(text + "\n", "utf-8")
@@ -181,21 +209,7 @@ class ModelBundle:
             ModelError: It is not a bundle, lacks its adapter, or was made with other templates.
             LabelError: Its own label set cannot be read.
         """
-        path = folder / BUNDLE_FILE
-        try:
-            parsed = _BundleFile.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise ModelError(
-                f"{path} cannot be read: {error.strerror}.",
-                hint="Name a folder that 'sentixrl train' has written (OUT/bundle).",
-            ) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the top level"
-            raise ModelError(
-                f"{path} is not a model bundle: at '{place}': "
-                f"{fault_words(first['type'], first['msg'])}."
-            ) from None
+        parsed = _read_file(folder / BUNDLE_FILE)
         adapter = folder / ADAPTER_FOLDER if parsed.adapter else None
         if adapter is not None and not adapter.is_dir():
             raise ModelError(
@@ -208,17 +222,14 @@ class ModelBundle:
             base=parsed.base,
             trained=parsed.trained,
             labels=read_label_file(folder / LABELS_FILE) if own else parsed.labels,
-            framing=parsed.framing,
+            prompt_format=parsed.prompt_format,
             templates=parsed.templates,
-            language=parsed.language,
-            window=HistoryWindow(**parsed.window.model_dump()) if parsed.window else None,
+            context=parsed.context,
+            negotiation=parsed.negotiation,
             calibrations={
                 digest: Calibration(entry.scale, entry.bias, fitted=True)
                 for digest, entry in parsed.calibrations.items()
             },
-            negotiate=parsed.negotiate,
-            gate=parsed.gate,
-            agree_threshold=parsed.agree_threshold,
             adapter=adapter,
         )
         bundle._check_templates()
@@ -232,6 +243,41 @@ class ModelBundle:
                     f"templates ({digest}) than this version has ({templates(language).digest}).",
                     hint="Use the version of sentixrl it was made with, or train it again.",
                 )
+
+
+def _read_file(path: Path) -> _BundleFile:
+    """What a ``bundle.json`` says, in today's words."""
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise ModelError(f"{path} is not a model bundle: it is too large.")
+        return _parse_file(raw)
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror}.",
+            hint="Name a folder that 'sentixrl train' has written (OUT/bundle).",
+        ) from None
+    except (ValidationError, RecursionError) as error:
+        fault = error.errors()[0] if isinstance(error, ValidationError) else None
+        place = ".".join(map(str, fault["loc"])) if fault else ""
+        words = fault_words(fault["type"], fault["msg"]) if fault else "it nests too deeply"
+        raise ModelError(
+            f"{path} is not a model bundle: at '{place or 'the top level'}': {words}."
+        ) from None
+    except ConfigError as error:
+        raise ModelError(f"{path} is not a model bundle: {error.message}") from None
+
+
+def _parse_file(raw: bytes) -> _BundleFile:
+    version = _Version.model_validate_json(raw).schema_version
+    if version == 1:
+        return _FirstBundleFile.model_validate_json(raw).today()
+    return _BundleFile.model_validate_json(raw)
+
+
+class _Version(BaseModel):
+    schema_version: Literal[1, 2] = Field(alias="schema")
 
 
 def _check_free(folder: Path) -> None:

@@ -1,34 +1,35 @@
-"""The facade: load a model, tell the emotion of every turn.
+"""A model, a label set, and how they meet: what tells the emotion of every turn.
 
-Contract: :func:`load` turns a name, folder or engine into a :class:`Classifier`; a classifier
-answers dialogues in order. What it keeps between calls besides the model changes no answer: what
-the model says of an empty conversation, and deductions already made.
+Contract: a classifier answers dialogues in order. It may be called from many threads at once: all
+calls share the workers of its engine, and no answer depends on who else is asking beyond what
+:class:`~sentixrl.negotiation.options.NegotiationOptions` says of ``reproducible``. What it keeps
+between calls besides the model changes no answer: what the model says of an empty conversation,
+and deductions already made. It is immutable; :meth:`Classifier.replace` makes others that share
+its model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentixrl.bundle import BUNDLE_FILE, RELEASE_NAMES, ModelBundle, release_folder
+from sentixrl.bundle import ModelBundle
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions
-from sentixrl.context.window import HistoryWindow
+from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
-from sentixrl.errors import ConfigError, InputError, MissingDependencyError
+from sentixrl.errors import ConfigError, InputError
 from sentixrl.formats.characters import is_blank
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
-from sentixrl.negotiation.negotiator import NegotiationOptions, Negotiator
+from sentixrl.negotiation.negotiator import Negotiator
+from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.negotiation.scheduling import Scheduler
 from sentixrl.prediction import DialoguePrediction
-
-if TYPE_CHECKING:
-    from sentixrl.engines.local.loading import LocalOptions
 
 # Below this, models describe a situation too poorly for their deductions to help.
 DEDUCTION_PARAMETERS = 1_000_000_000
@@ -42,31 +43,40 @@ class Classifier:
     Args:
         engine: The language model.
         label_set: The closed set of labels.
-        context: What prompts show.
-        negotiation: How the roles negotiate.
-        bundle: What the engine was loaded from.
+        context: What prompts show; default: as the bundle says.
+        negotiation: How the roles negotiate; default: as the bundle says, with the calibration it
+            has for the label set, if any.
+        bundle: What the engine was loaded from; default: an engine made by hand.
+        scheduler: Workers to share with others over the same engine.
     """
 
     def __init__(
         self,
         engine: Engine,
         label_set: LabelSet,
-        context: ContextOptions,
-        negotiation: NegotiationOptions,
-        bundle: ModelBundle,
+        context: ContextOptions | None = None,
+        negotiation: NegotiationOptions | None = None,
+        bundle: ModelBundle | None = None,
+        scheduler: Scheduler | None = None,
     ) -> None:
         self.engine = engine
         self.label_set = label_set
-        self.context = context
-        self.negotiation = negotiation
-        self.bundle = bundle
-        self._builder = ContextBuilder(label_set, context, engine.count_tokens)
-        self._negotiator = Negotiator(engine, label_set, self._builder, negotiation)
-        once = replace(negotiation, enabled=False)
-        self._proposer = Negotiator(engine, label_set, self._builder, once)
+        self.bundle = bundle or ModelBundle(engine.name)
+        self.context = _settle_deduction(context or self.bundle.context, engine, self.bundle)
+        self.negotiation = _calibrated(
+            negotiation or self.bundle.negotiation, self.bundle, label_set
+        )
+        self._builder = ContextBuilder(label_set, self.context, engine.count_tokens)
+        self._negotiator = Negotiator(engine, label_set, self._builder, self.negotiation)
+        self._scheduler = scheduler or Scheduler(engine)
 
     def __repr__(self) -> str:
         return f"<Classifier {self.engine.name}: {', '.join(self.label_set.names)}>"
+
+    @property
+    def workers(self) -> int:
+        """How many dialogues are computed side by side."""
+        return self._scheduler.workers
 
     def predict(self, dialogue: DialogueLike) -> DialoguePrediction:
         """The emotion of every turn of one dialogue.
@@ -82,10 +92,12 @@ class Classifier:
     def predict_many(self, dialogues: Iterable[DialogueLike]) -> Iterator[DialoguePrediction]:
         """Predictions for many dialogues, in order, as they are finished.
 
+        Dialogues are taken as they are needed, some thousand utterances ahead of the answers.
+
         Raises:
             InputError: As :meth:`predict`, once the dialogues before are answered.
         """
-        return self._negotiator.run(_dialogue(item) for item in dialogues)
+        return self._scheduler.run(self._negotiator.task(_dialogue(item)) for item in dialogues)
 
     def predict_proba(self, dialogue: DialogueLike) -> NDArray[np.float64]:
         """The calibrated first-round posterior of every turn.
@@ -99,7 +111,7 @@ class Classifier:
         """
         if not self.engine.capabilities.score:
             raise ConfigError(f"The engine '{self.engine.name}' gives no probabilities.")
-        items = next(self._proposer.run([_dialogue(dialogue)])).items
+        items = self._proposer.predict(dialogue).items
         nothing = dict.fromkeys(self.label_set.names, np.nan)
         return np.array(
             [
@@ -109,30 +121,59 @@ class Classifier:
             np.float64,
         )
 
-    def with_labels(
-        self, label_set: str | LabelSet, negotiation: NegotiationOptions | None = None
+    def replace(
+        self,
+        *,
+        labels: str | Sequence[str] | LabelSet | None = None,
+        context: ContextOptions | None = None,
+        negotiation: NegotiationOptions | None = None,
     ) -> Classifier:
-        """The same model over another label set, with the calibration fitted for it, if any.
+        """The same model with other labels or options. It shares the model and its workers.
 
         Args:
-            label_set: The other labels, as :func:`load` takes them.
-            negotiation: How the roles negotiate; default: as here. A fitted calibration that is
-                not this classifier's own is kept.
+            labels: Other labels, as :func:`~sentixrl.load` takes them. The calibration fitted for
+                them is used, if the bundle has one.
+            context: What prompts show.
+            negotiation: How the roles negotiate. A fitted calibration that is not this
+                classifier's own is kept, whatever the labels.
         """
-        label_set = label_set if isinstance(label_set, LabelSet) else resolve_labels(label_set)
+        label_set = self.label_set if labels is None else as_label_set(labels)
         options = negotiation or self.negotiation
         own = options.calibration == self.negotiation.calibration
         if own and label_set.digest != self.label_set.digest:
             # It was fitted for the labels here, not for the others.
             options = replace(options, calibration=Calibration())
-        options = _calibrated(options, self.bundle, label_set)
-        return Classifier(self.engine, label_set, self.context, options, self.bundle)
+        return self._with(label_set, context or self.context, options)
+
+    def reordered(self, order: Sequence[int]) -> Classifier:
+        """The same labels in another order, which some models' answers depend on.
+
+        Args:
+            order: Which of the labels stands at each place, a permutation.
+        """
+        labels, options = self.label_set, self.negotiation
+        shuffled = LabelSet(
+            labels.name, [labels.labels[place] for place in order], multi_label=labels.multi_label
+        )
+        bias = options.calibration.bias
+        moved = tuple(bias[place] for place in order) if len(bias) == len(order) else bias
+        calibration = replace(options.calibration, bias=moved)
+        return self._with(shuffled, self.context, replace(options, calibration=calibration))
+
+    def _with(
+        self, labels: LabelSet, context: ContextOptions, negotiation: NegotiationOptions
+    ) -> Classifier:
+        scheduler = self._scheduler
+        return Classifier(self.engine, labels, context, negotiation, self.bundle, scheduler)
+
+    def templates_of(self, dialogues: Iterable[Dialogue]) -> list[str]:
+        """The identities of the prompt templates these dialogues are asked with, sorted."""
+        used = {self._builder.template_for(dialogue).identity for dialogue in dialogues}
+        return sorted(used)
 
     def save(self, folder: str | Path) -> None:
-        """Save the model bundle, with this label set and its calibration; :func:`load` takes it.
-
-        Whether and when it negotiates is saved too; the round limit and what prompts show are
-        not.
+        """Save the model bundle: with this label set and its calibration, with what prompts show
+        and how the roles negotiate. :func:`~sentixrl.load` takes it.
 
         Raises:
             ModelError: The folder holds something else, or the engine was made by hand.
@@ -147,60 +188,38 @@ class Classifier:
             self.bundle,
             labels=self.label_set.name if known else self.label_set,
             calibrations=calibrations,
-            negotiate=self.negotiation.enabled,
-            gate=self.negotiation.gate,
-            agree_threshold=self.negotiation.agree_threshold,
+            context=self.context,
+            negotiation=self.negotiation,
         )
         bundle.save(Path(folder))
 
+    @cached_property
+    def _proposer(self) -> Classifier:
+        """The classifier that lets the generator's first word stand."""
+        if not self.negotiation.enabled:
+            return self
+        return self.replace(negotiation=replace(self.negotiation, enabled=False))
 
-def load(
-    model: str | Path | Engine | None = None,
-    *,
-    labels: str | LabelSet | None = None,
-    context: ContextOptions | None = None,
-    negotiation: NegotiationOptions | None = None,
-    local: LocalOptions | None = None,
-) -> Classifier:
-    """Load a classifier.
 
-    Args:
-        model: A bundle's or model's folder, a bundled model's name, a hub id, or an engine;
-            default: the trained model that comes along.
-        labels: A label set, a scheme's name, a YAML file, or names with commas; default: the
-            bundle's own.
-        context: What prompts show; default: as the bundle was trained.
-        negotiation: How the roles negotiate; default: the bundle's policy. To change one thing,
-            load first and ``dataclasses.replace`` the classifier's own.
-        local: How a local model is loaded. An adapter named here is taken for a trained one,
-            without calibration and with the policy of the model it adapts.
+def as_label_set(labels: str | Sequence[str] | LabelSet) -> LabelSet:
+    """A label set from whatever names one: itself, a scheme, a YAML file, a list.
 
     Raises:
-        ModelError: The model is missing or unusable.
-        LabelError: The label set is unusable.
+        LabelError: There is no such label set, or it cannot be used.
     """
-    bundle = _bundle(model)
-    if local is not None:
-        bundle = _with_options(bundle, local)
-    wanted = bundle.labels if labels is None else labels
-    label_set = wanted if isinstance(wanted, LabelSet) else resolve_labels(wanted)
-    local_model = model is None or isinstance(model, str | Path)
-    engine = _open_local(bundle, local) if local_model else cast(Engine, model)
-    if context is None:
-        context = ContextOptions(
-            deduction="anchor" if _deduces(engine) and not bundle.trained else "off",
-            language=bundle.language,
-            window=bundle.window or HistoryWindow(),
-        )
-    if negotiation is None:
-        negotiation = NegotiationOptions(
-            enabled=bundle.negotiate,
-            gate=bundle.gate,
-            agree_threshold=bundle.agree_threshold,
-            correct_priors=local_model and not bundle.trained,
-        )
-    negotiation = _calibrated(negotiation, bundle, label_set)
-    return Classifier(engine, label_set, context, negotiation, bundle)
+    if isinstance(labels, LabelSet):
+        return labels
+    return resolve_labels(labels)
+
+
+def _settle_deduction(
+    options: ContextOptions, engine: Engine, bundle: ModelBundle
+) -> ContextOptions:
+    if options.deduction != "auto":
+        return options
+    size = engine.capabilities.parameters
+    able = not bundle.trained and size is not None and size >= DEDUCTION_PARAMETERS
+    return replace(options, deduction="anchor" if able else "off")
 
 
 def _calibrated(
@@ -215,67 +234,6 @@ def _calibrated(
 
 def _same(one: LabelSet, other: LabelSet) -> bool:
     return (one.labels, one.multi_label) == (other.labels, other.multi_label)
-
-
-def _bundle(model: str | Path | Engine | None) -> ModelBundle:
-    from sentixrl.engines.local.bundled import DEFAULT
-
-    if model is None or model in RELEASE_NAMES:
-        return ModelBundle.load(release_folder())
-    if model == DEFAULT.name:
-        # Its discriminator was never trained to judge, so it negotiates only when asked. It was
-        # taught English above all: on Chinese dev data it does better under English prompts.
-        return ModelBundle(
-            DEFAULT.name, DEFAULT.name, framing="plain", language="en", negotiate=False
-        )
-    if not isinstance(model, str | Path):
-        return ModelBundle(name=model.name)
-    if (Path(model) / BUNDLE_FILE).is_file():
-        return ModelBundle.load(Path(model))
-    folder = Path(model)
-    return ModelBundle(
-        name=folder.resolve().name if folder.is_dir() else str(model), base=str(model)
-    )
-
-
-def _with_options(bundle: ModelBundle, local: LocalOptions) -> ModelBundle:
-    """The bundle with what was asked for on top: framing, and an adapter with its name."""
-    bundle = replace(bundle, framing=local.framing or bundle.framing)
-    if local.adapter is None or bundle.base is None:
-        return bundle
-    # What was fitted on another adapter's answers says nothing about this one's.
-    unfitted = _bundle(bundle.base)
-    return replace(
-        bundle,
-        name=f"{bundle.name}+{local.adapter.resolve().name}",
-        adapter=local.adapter,
-        trained=True,
-        calibrations=unfitted.calibrations,
-        negotiate=unfitted.negotiate,
-        gate=unfitted.gate,
-        agree_threshold=unfitted.agree_threshold,
-    )
-
-
-def _open_local(bundle: ModelBundle, local: LocalOptions | None) -> Engine:
-    try:
-        from sentixrl.engines.local.hardware import check_device
-        from sentixrl.engines.local.loading import LocalOptions, open_engine
-    except ImportError as error:
-        raise MissingDependencyError.of(error.name or "torch", "local") from None
-    options = local or LocalOptions()
-    if options.device is not None:
-        check_device(options.device)
-    options = replace(options, framing=bundle.framing, adapter=bundle.adapter)
-    engine = open_engine(bundle.base, options)
-    if bundle.trained:
-        engine.name = bundle.name
-    return engine
-
-
-def _deduces(engine: Engine) -> bool:
-    size = engine.capabilities.parameters
-    return size is not None and size >= DEDUCTION_PARAMETERS
 
 
 def _dialogue(item: DialogueLike) -> Dialogue:

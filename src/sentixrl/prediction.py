@@ -35,11 +35,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
-    """Why one utterance has no answer."""
+    """Why one utterance has no answer, and whether asking again later may help."""
 
     code: str
     message: str
     hint: str | None = None
+    retryable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,18 @@ class Proposal:
 
     Attributes:
         label: The proposed label's name; ``None`` if the reply held no allowed label.
-        analysis: The written reasoning; ``None`` in the scored voice.
+        analysis: The written reasoning; ``None`` in the scored mode.
         log_probs: Label name → log-probability over the label set, where the engine scores.
+        exact: Whether those are the model's own; bounds and coded choices are not.
+        label_mass: How much of the probability the labels held before they were set against each
+            other, where that was measured: little of it points to a wrong prompt format.
     """
 
     label: str | None
     analysis: str | None = None
     log_probs: Mapping[str, float] | None = None
+    exact: bool = True
+    label_mass: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Judgement:
     Attributes:
         verdict: Agreement or disagreement; ``None`` if the reply held no readable verdict.
         counter_label: On disagreement, the label it would give instead.
-        assessment: The written reasoning; ``None`` in the scored voice.
+        assessment: The written reasoning; ``None`` in the scored mode.
         agree_log_prob: log P(agree), where the engine scores.
         log_probs: Label name → the discriminator's own log-probability, where the engine scores.
     """
@@ -99,6 +105,11 @@ class Prediction:
         dropped_turns: Earlier turns that the history window left out.
         rounds: The negotiation's record, oldest first; empty when there was none.
         error: Set exactly when ``status`` is ``error``.
+        tokens: How many the model computed for it. What it shares with another utterance counts
+            once, for the one that came first.
+        seconds: Its share of the time its batches took.
+        exact: Whether its probabilities are the model's own.
+        label_mass: As :attr:`Proposal.label_mass` of the first proposal.
     """
 
     index: int
@@ -110,6 +121,10 @@ class Prediction:
     dropped_turns: int = 0
     rounds: tuple[Round, ...] = ()
     error: ItemError | None = None
+    tokens: int = 0
+    seconds: float = 0.0
+    exact: bool = True
+    label_mass: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from sentixrl.classifier import Classifier, load
+from sentixrl.classifier import Classifier
+from sentixrl.spec import load
 from sentixrl.cli.console import printable
 from sentixrl.cli.main import run
 from sentixrl.cli.table import dialogue_table
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.building import ContextOptions
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
@@ -129,7 +130,7 @@ def test_json_is_exactly_what_is_published(classify: Classify, shell: Shell, tal
     assert (answer.code, answer.err) == (0, "")
     first, second = answer.objects
     for result in (first, second):
-        assert list(result) == KEYS
+        assert list(result) == KEYS + ["ledger"] * (result is second)
         assert conforms(result, schema, schema)
         assert (result["schema"], result["language"]) == (1, "en")
         assert result["template"].startswith("en-v")
@@ -146,6 +147,8 @@ def test_json_is_exactly_what_is_published(classify: Classify, shell: Shell, tal
                 assert exchange["round"] == number
                 assert list(exchange["generator"]) == ["label", "analysis"]
                 assert list(exchange["discriminator"]) == ["verdict", "counter_label", "assessment"]
+    assert (second["ledger"]["format"], second["ledger"]["turns"]) == ("text", 3)
+    assert sum(second["ledger"]["bytes"].values()) == len(TALK)
     assert [entry["speaker"] for entry in first["utterances"]] == ["Ann", "Bob"]
     assert [entry["text"] for entry in second["utterances"]] == ["We walked home."]
     broken = {**first, "utterances": [{**first["utterances"][0], "status": "sure"}]}
@@ -314,17 +317,17 @@ def test_rounds_agreements_and_gate_reach_the_negotiation(classify: Classify) ->
         return turn["status"], len(turn["negotiation"])
 
     assert rounds("--no-negotiate") == ("single", 0)
-    assert rounds("--gate", "0") == ("single", 0)
-    status, count = rounds("--gate", "1", "--rounds", "2", "--agreements", "2")
+    assert rounds("--confidence-threshold", "0") == ("single", 0)
+    status, count = rounds("--confidence-threshold", "1", "--rounds", "2", "--agreements", "2")
     assert status in {"consensus", "outlier"}
     assert count == 2
     assert rounds("--rounds", "1")[1] == 1
 
 
 def test_options_without_effect_are_said_to_have_none(classify: Classify) -> None:
-    answer = classify("--text", "Ann: no", "--no-negotiate", "--rounds", "3", "--gate", "0.5")
+    answer = classify("--text", "Ann: no", "--no-negotiate", "--rounds", "3", "--confidence-threshold", "0.5")
     said = " ".join(answer.err.split())
-    for option in ("--rounds", "--gate"):
+    for option in ("--rounds", "--confidence-threshold"):
         assert f"{option} has no effect" in said
     assert "--agreements" not in said
     assert classify("--text", "Ann: no", "--no-negotiate").err == ""
@@ -334,7 +337,7 @@ def test_language_is_followed_or_set(classify: Classify) -> None:
     for text, options, language, template in (
         ("你还留着那封信？", (), "zh", "zh"),
         ("¿Todavía guardas la carta de tu abuela?", (), "es", "es"),
-        ("Well.", ("--language", "hi"), "en", "hi"),  # of the prompts, not of the text
+        ("Well.", ("--language", "hi"), "unknown", "hi"),  # of the prompts, not of the text
     ):
         result = classify("--text", text, "--no-negotiate", "--json", *options).objects[0]
         assert result["language"] == language
@@ -352,7 +355,7 @@ def test_the_negotiation_can_be_shown_in_both_voices(
     assert scored.out.count("→ ") == 3
     assert "P(agree)" in scored.out
     assert "“" not in scored.out
-    written = shell(*command, "--show", "negotiation", "--voice", "written")
+    written = shell(*command, "--show", "negotiation", "--mode", "written")
     assert written.code == 0
     assert "“In the last turn, Ann" in written.out
     assert "“The answer" in written.out

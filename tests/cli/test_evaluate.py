@@ -240,7 +240,7 @@ def test_an_ensemble_over_label_orders(evaluate: Evaluate, tiny_model: Path) -> 
     assert "label orders: 2" in prediction.model
     assert not read_run(Path("run"))["identity"]["negotiation"]["enabled"]
     assert "no negotiation" in result.output
-    for option in (("--negotiate",), ("--gate", "0.5"), ("--agreements", "2")):
+    for option in (("--negotiate",), ("--confidence-threshold", "0.5"), ("--agreements", "2")):
         result = evaluate("--baseline", "label-orders", *option, "--out", "other")
         assert f"{option[0]} is for negotiating" in refused(result).message
 

@@ -108,14 +108,14 @@ def test_a_label_file_of_one(shell: Shell, tmp_path: Path, tiny_model: Path) -> 
         (("--rounds", "1", "--agreements", "2"), "2 agreement(s) are needed in at most 1 round(s)"),
         (("--rounds", "0"), "at most 0 round(s)"),
         (("--agreements", "0"), "at least 1 agreement"),
-        (("--gate", "1.5"), "'gate' is 1.5"),
-        (("--gate", "nan"), "'gate' is nan"),
-        (("--voice", "loud"), "scored"),
+        (("--confidence-threshold", "1.5"), "'confidence_threshold' is 1.5"),
+        (("--confidence-threshold", "nan"), "'confidence_threshold' is nan"),
+        (("--mode", "loud"), "scored"),
         (("--window", "-1"), "--window"),
         (("--window", "two"), "--window"),
         (("--language", "xx"), "ar, en, es, hi, zh"),
         (("--format", "docx"), "jsonl"),
-        (("--framing", "verse"), "plain"),
+        (("--prompt-format", "verse"), "plain"),
         (("--deduction", "deep"), "anchor"),
         (("--show", "all"), "negotiation"),
         (("--dtype", "int3"), "float32, bfloat16, float16"),
@@ -202,8 +202,8 @@ def test_help_names_every_option_of_the_issue(shell: Shell) -> None:
     answer = shell("classify", "--help")
     assert answer.code == 0
     for option in (
-        "--text", "--labels", "--model", "--window", "--rounds", "--no-negotiate", "--voice",
-        "--language", "--json", "--show", "--encoding", "--gate",
+        "--text", "--labels", "--model", "--window", "--rounds", "--no-negotiate", "--mode",
+        "--language", "--json", "--show", "--encoding", "--confidence-threshold",
     ):  # fmt: skip
         assert option in answer.out
 
@@ -230,7 +230,7 @@ def test_what_a_command_raises(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("sentixrl.cli.classify.read_text", fail)
+    monkeypatch.setattr("sentixrl.cli.classify.open_text", fail)
     answer = shell("classify", "--text", "hi")
     assert answer.code == code
     assert said in answer.err
@@ -241,7 +241,7 @@ def test_our_own_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("sentixrl.cli.classify.read_text", fail)
+    monkeypatch.setattr("sentixrl.cli.classify.open_text", fail)
     with pytest.raises(ZeroDivisionError):
         run(["classify", "--text", "hi"])
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentixrl.context.retrieval import (
+from sentixrl.context.building import (
     MAX_SPEAKER_CHARACTERS,
     ContextBuilder,
     ContextOptions,

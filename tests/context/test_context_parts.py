@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sentixrl.context.deduction import Deduction
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import (
+from sentixrl.context.building import (
     ContextBuilder,
     ContextOptions,
     Demonstration,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentixrl.context.demonstrations import MAX_CHARACTERS, DemonstrationPool
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions, Demonstration
+from sentixrl.context.building import ContextBuilder, ContextOptions, Demonstration
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
 from sentixrl.labels import scheme

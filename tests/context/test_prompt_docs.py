@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from sentixrl.context.deduction import Deduction
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions, Demonstration
+from sentixrl.context.building import ContextBuilder, ContextOptions, Demonstration
 from sentixrl.context.templates import ROLES, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue

@@ -8,7 +8,8 @@ import pytest
 
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local.decoding import Decoding
-from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import GenerateRequest
 from sentixrl.trie import PromptTrie
 
@@ -17,13 +18,13 @@ from sentixrl.trie import PromptTrie
 def test_a_reply_cut_at_its_limit_ends_with_a_whole_character(
     tiny_model: Path, said: str, kept: str
 ) -> None:
-    engine = open_engine(tiny_model, LocalOptions(dtype="float32", framing="plain"))
+    engine = open_engine(tiny_model, EngineOptions(dtype="float32", prompt_format="plain"))
     letters = engine.text.bare(said[:-1])
     tokens = [*letters, *engine.text.bare(said[-1])][:-1]
     trie = PromptTrie()
     prompt = Prompt().then("user", "Ann: hi")
-    decoding = Decoding(engine.text, engine.framing)
-    end = trie.insert(engine.framing.encode(prompt))
+    decoding = Decoding(engine.text, engine.prompt_format)
+    end = trie.insert(engine.prompt_format.encode(prompt))
     decoding.add(0, end, GenerateRequest(prompt, max_tokens=len(tokens)))
     for token in tokens:
         decoding.step([token], trie)

@@ -14,7 +14,8 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local import _hf, hardware
 from sentixrl.engines.local._hf import TransformersDecoder, load_model
 from sentixrl.engines.local.adapters import read_lora
-from sentixrl.engines.local.loading import LocalOptions, context_tokens, open_engine
+from sentixrl.engines.local.loading import context_tokens, open_engine
+from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import ScoreRequest, Scores
 from sentixrl.errors import ModelError
 
@@ -59,14 +60,14 @@ def test_a_damaged_tokenizer_is_a_sentence(make_model: MakeModel) -> None:
 
 def test_an_unknown_dtype_names_the_known_ones(tiny_model: Path) -> None:
     with pytest.raises(Exception, match="float32, bfloat16, float16"):
-        open_engine(tiny_model, LocalOptions(dtype="int3"))
+        open_engine(tiny_model, EngineOptions(dtype="int3"))
 
 
 def test_quantised_weights_need_cuda(tiny_model: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("has CUDA")
     with pytest.raises(ModelError, match="CUDA"):
-        open_engine(tiny_model, LocalOptions(bits=4))
+        open_engine(tiny_model, EngineOptions(bits=4))
 
 
 @pytest.mark.parametrize("rslora", [False, True])
@@ -81,10 +82,10 @@ def test_merged_adapters_equal_peft(tiny_model: Path, tmp_path: Path, rslora: bo
     get_peft_model(model, config).save_pretrained(str(tmp_path))
     results = []
     for decoder in ("own", "transformers"):
-        options = LocalOptions(dtype="float32", adapter=tmp_path, decoder=decoder)
+        options = EngineOptions(dtype="float32", adapter=tmp_path, decoder=decoder)
         with open_engine(tiny_model, options).session() as session:
             results.append(session.score([REQUEST])[0])
-    with open_engine(tiny_model, LocalOptions(dtype="float32")).session() as session:
+    with open_engine(tiny_model, EngineOptions(dtype="float32")).session() as session:
         plain = session.score([REQUEST])[0]
     own, peft = results
     assert isinstance(own, Scores)
@@ -125,7 +126,7 @@ def test_an_adapter_of_more_than_pairs_gives_what_peft_gives(
     folder = make_model(tie_word_embeddings=tied)
     model = adapted(folder, tmp_path, **settings)
     assert read_lora(tmp_path) is None
-    engine = open_engine(folder, LocalOptions(dtype="float32", adapter=tmp_path, framing="plain"))
+    engine = open_engine(folder, EngineOptions(dtype="float32", adapter=tmp_path, prompt_format="plain"))
     with engine.session() as session:
         (scores,) = session.score([REQUEST])
     assert isinstance(scores, Scores)
@@ -137,7 +138,7 @@ def test_an_adapter_with_layers_of_its_own_is_refused(tiny_model: Path, tmp_path
     adapted(tiny_model, tmp_path, target_modules=["q_proj"], layer_replication=[[0, 2], [1, 3]])
     assert read_lora(tmp_path) is None
     with pytest.raises(ModelError, match="computes otherwise"):
-        open_engine(tiny_model, LocalOptions(dtype="float32", adapter=tmp_path))
+        open_engine(tiny_model, EngineOptions(dtype="float32", adapter=tmp_path))
 
 
 def test_only_pairs_that_are_all_there_is_are_read(tiny_model: Path, tmp_path: Path) -> None:
@@ -229,7 +230,7 @@ def test_a_malformed_configuration_of_an_adapter_is_refused(
         content = json.dumps({**json.loads(path.read_text("utf-8")), **content})
     path.write_text(content, "utf-8")
     with pytest.raises(ModelError, match=says):
-        open_engine(tiny_model, LocalOptions(adapter=tmp_path))
+        open_engine(tiny_model, EngineOptions(adapter=tmp_path))
 
 
 def test_an_adapter_whose_matrices_do_not_fit_each_other_is_refused(
@@ -245,7 +246,7 @@ def test_an_adapter_whose_matrices_do_not_fit_each_other_is_refused(
     tensors[name] = torch.zeros(len(tensors[name]), 3)
     save_file(tensors, path)
     with pytest.raises(ModelError, match="that do not fit"):
-        open_engine(tiny_model, LocalOptions(adapter=tmp_path))
+        open_engine(tiny_model, EngineOptions(adapter=tmp_path))
 
 
 def test_an_adapter_for_another_model_is_refused(
@@ -257,13 +258,13 @@ def test_an_adapter_for_another_model_is_refused(
     config = LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
     get_peft_model(other, config).save_pretrained(str(tmp_path))
     with pytest.raises(ModelError, match="lacks or has otherwise") as caught:
-        open_engine(tiny_model, LocalOptions(adapter=tmp_path))
+        open_engine(tiny_model, EngineOptions(adapter=tmp_path))
     assert "another base model" in (caught.value.hint or "")
 
 
 def test_a_folder_that_is_no_adapter_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not an adapter"):
-        open_engine(tiny_model, LocalOptions(adapter=tmp_path))
+        open_engine(tiny_model, EngineOptions(adapter=tmp_path))
 
 
 def test_a_missing_bundled_model_names_the_command(
@@ -315,7 +316,7 @@ def test_models_that_packs_cannot_go_through_are_refused(
     settings, reason = REFUSED[architecture]
     folder = write_foreign(make_model, architecture, **settings)
     with pytest.raises(ModelError, match=reason) as caught:
-        open_engine(folder, LocalOptions(dtype="float32"))
+        open_engine(folder, EngineOptions(dtype="float32"))
     assert "Llama" in (caught.value.hint or "")
 
 
@@ -335,7 +336,7 @@ def test_what_no_name_tells_shows_in_the_numbers(
     monkeypatch.setattr(_hf, "LAYERS", {*_hf.LAYERS, "conv"})
     folder = write_foreign(make_model, "Lfm2", layer_types=["conv", "full_attention"])
     with pytest.raises(ModelError, match="Lfm2ForCausalLM computes otherwise"):
-        open_engine(folder, LocalOptions(dtype=dtype))
+        open_engine(folder, EngineOptions(dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

@@ -16,10 +16,11 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local._hf import TransformersDecoder, load_model
 from sentixrl.engines.local.attention import PackPlan
 from sentixrl.engines.local.engine import LocalEngine, LocalSession
-from sentixrl.engines.local.framing import branches
+from sentixrl.engines.local.prompt_format import branches
 from sentixrl.engines.local.head import Head
 from sentixrl.engines.local.llama import LlamaDecoder
-from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import Failure, GenerateRequest, ScoreRequest, Scores
 from sentixrl.trie import PackBudget
 
@@ -75,20 +76,20 @@ def write_foreign(make_model: MakeModel, architecture: str, **settings: Any) -> 
 
 
 def open_tiny(folder: Path, **options: Any) -> LocalEngine:  # noqa: ANN401
-    return open_engine(folder, LocalOptions(**{"dtype": "float32", **options}))
+    return open_engine(folder, EngineOptions(**{"dtype": "float32", **options}))
 
 
 def reference(model: Any, engine: LocalEngine, request: ScoreRequest) -> list[float]:  # noqa: ANN401
     """Normalised log-likelihoods from whole sequences, computed without any of our machinery.
 
-    A choice that another one extends is ended with the framing's end token.
+    A choice that another one extends is ended with the prompt_format's end token.
     """
-    prompt = engine.framing.encode(request.prompt).tolist()
-    answers = engine.framing.answers(request.prompt, request.choices)
+    prompt = engine.prompt_format.encode(request.prompt).tolist()
+    answers = engine.prompt_format.answers(request.prompt, request.choices)
     sums = []
     for answer in answers:
         extended = any(o[: len(answer)] == answer and o != answer for o in answers)
-        tail = [*answer, engine.framing.end] if extended else list(answer)
+        tail = [*answer, engine.prompt_format.end] if extended else list(answer)
         with torch.no_grad():
             logits = model(torch.tensor([prompt + tail])).logits[0].log_softmax(-1)
         sums.append(sum(float(logits[len(prompt) - 1 + i, t]) for i, t in enumerate(tail)))
@@ -105,14 +106,14 @@ def dialogue_prompts(turns: Sequence[str]) -> list[Prompt]:
     return prompts
 
 
-@pytest.mark.parametrize("framing", ["plain", "chat"])
+@pytest.mark.parametrize("prompt_format", ["plain", "chat"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_scores_equal_full_sequence_likelihoods(
-    make_model: MakeModel, layout: str, framing: str
+    make_model: MakeModel, layout: str, prompt_format: str
 ) -> None:
     folder = make_model(seed=3, **LAYOUTS[layout])
     model = load_model(folder, torch.float32, torch.device("cpu"))
-    engine = open_tiny(folder, framing=framing)
+    engine = open_tiny(folder, prompt_format=prompt_format)
     turns = ["Ann: I kept the letter.", "Bob: All these years?", "Ann: Every word of it."]
     requests = [ScoreRequest(prompt, CHOICES) for prompt in dialogue_prompts(turns)]
     with engine.session() as session:
@@ -123,11 +124,11 @@ def test_scores_equal_full_sequence_likelihoods(
 
 
 def test_choices_take_one_to_six_tokens(tiny_model: Path) -> None:
-    engine = open_tiny(tiny_model, framing="plain")
+    engine = open_tiny(tiny_model, prompt_format="plain")
     model = load_model(tiny_model, torch.float32, torch.device("cpu"))
     words = ("joy", "river", "melancholy", "deep sorrow", "walked home", "xylophone")
     request = ScoreRequest(dialogue_prompts(["Bob: yes"])[0], words)
-    lengths = {len(answer) for answer in engine.framing.answers(request.prompt, words)}
+    lengths = {len(answer) for answer in engine.prompt_format.answers(request.prompt, words)}
     assert min(lengths) == 1
     assert max(lengths) >= 6
     with engine.session() as session:
@@ -151,7 +152,7 @@ def test_both_decoders_agree(tiny_model: Path) -> None:
 def assert_equals_transformers(folder: Path) -> None:
     """Scores and greedy text are those of the model under its own attention."""
     model = load_model(folder, torch.float32, torch.device("cpu"))
-    engine = open_tiny(folder, framing="plain")
+    engine = open_tiny(folder, prompt_format="plain")
     prompts = dialogue_prompts(["Ann: no", "Bob: why not?"])
     requests = [ScoreRequest(prompt, CHOICES) for prompt in prompts]
     with engine.session() as session:
@@ -213,9 +214,9 @@ class Peaked:
 
 
 def test_bfloat16_weights_give_float32_log_probs(tiny_model: Path) -> None:
-    whole = open_tiny(tiny_model, framing="plain")
+    whole = open_tiny(tiny_model, prompt_format="plain")
     model = Peaked(len(whole.decoder.head.weight))
-    engine = LocalEngine("peaked", model, whole.text, whole.framing, 1024)
+    engine = LocalEngine("peaked", model, whole.text, whole.prompt_format, 1024)
     exact = (model.states.float() @ model.head.weight.float().t()).log_softmax(-1)
     rounded = (model.states @ model.head.weight.t()).float().logsumexp(-1)
     best = (model.states.float() @ model.head.weight.float().t()).amax(-1)
@@ -226,9 +227,9 @@ def test_bfloat16_weights_give_float32_log_probs(tiny_model: Path) -> None:
     with engine.session() as session:
         (scores,) = session.score([ScoreRequest(prompt, CHOICES)])
     assert isinstance(scores, Scores)
-    last = int(engine.framing.encode(prompt)[-1])
+    last = int(engine.prompt_format.encode(prompt)[-1])
     sums = []
-    for answer in branches(engine.framing, prompt, CHOICES):
+    for answer in branches(engine.prompt_format, prompt, CHOICES):
         steps = zip((last, *answer), answer, strict=False)
         sums.append(sum(float(exact[before, token]) for before, token in steps))
     expected = np.array(sums) - np.logaddexp.reduce(sums)
@@ -261,7 +262,7 @@ def test_packing_never_changes_a_score(
     requests = [ScoreRequest(prompt, CHOICES) for prompt in dialogue_prompts(turns)]
     whole = open_tiny(tiny_model)
     cut = LocalEngine(
-        "cut", whole.decoder, whole.text, whole.framing, 1024, PackBudget(pack, row, 1)
+        "cut", whole.decoder, whole.text, whole.prompt_format, 1024, PackBudget(pack, row, 1)
     )
     with cut.session() as session:
         packed = session.score(requests)
@@ -288,7 +289,7 @@ def test_later_turns_and_sibling_branches_leak_nothing(tiny_model: Path) -> None
 
 
 def test_a_session_computes_shared_tokens_once(tiny_model: Path) -> None:
-    engine = open_tiny(tiny_model, framing="plain")
+    engine = open_tiny(tiny_model, prompt_format="plain")
     prompts = dialogue_prompts([f"Ann: the rain stopped {n}" for n in range(8)])
     with engine.session() as session:
         session.score([ScoreRequest(prompt, ("yes", "no")) for prompt in prompts])
@@ -296,10 +297,10 @@ def test_a_session_computes_shared_tokens_once(tiny_model: Path) -> None:
         longer = [p.answer("yes").line("user", "Right?") for p in prompts]
         session.score([ScoreRequest(prompt, ("yes", "no")) for prompt in longer])
         second = engine.counters.tokens - first
-    unique = len({tuple(e[:n]) for p in prompts for e in [engine.framing.encode(p).tolist()]
+    unique = len({tuple(e[:n]) for p in prompts for e in [engine.prompt_format.encode(p).tolist()]
                   for n in range(1, len(e) + 1)})  # fmt: skip
     assert first == unique
-    added = len(engine.framing.encode(longer[0])) - len(engine.framing.encode(prompts[0]))
+    added = len(engine.prompt_format.encode(longer[0])) - len(engine.prompt_format.encode(prompts[0]))
     assert second == added * len(prompts)
 
 
@@ -334,7 +335,7 @@ def test_too_long_fails_alone(tiny_model: Path) -> None:
 
 def greedy(model: Any, engine: LocalEngine, prompt: Prompt, length: int) -> str:  # noqa: ANN401
     """Text from whole sequences, a token at a time."""
-    ids = torch.tensor(engine.framing.encode(prompt).tolist())[None]
+    ids = torch.tensor(engine.prompt_format.encode(prompt).tolist())[None]
     expected: list[int] = []
     with torch.no_grad():
         for _ in range(length):
@@ -349,7 +350,7 @@ def greedy(model: Any, engine: LocalEngine, prompt: Prompt, length: int) -> str:
 
 
 def test_greedy_generation_equals_transformers(tiny_model: Path) -> None:
-    engine = open_tiny(tiny_model, framing="plain")
+    engine = open_tiny(tiny_model, prompt_format="plain")
     model = load_model(tiny_model, torch.float32, torch.device("cpu"))
     prompts = dialogue_prompts(["Ann: I kept the letter.", "Bob: All these years?"])
     with engine.session() as session:

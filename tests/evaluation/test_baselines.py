@@ -10,9 +10,10 @@ import pytest
 
 from sentixrl.bundle import ModelBundle
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.classifier import Classifier, load
+from sentixrl.classifier import Classifier
+from sentixrl.spec import load
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.building import ContextOptions
 from sentixrl.datasets import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.protocol import Failure

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from sentixrl.dialogue import Dialogue, Utterance
-from sentixrl.errors import InputError
+from sentixrl.errors import InputError, SentixError
 from sentixrl.evaluation import Resampling, build_items, metrics_json
 from sentixrl.evaluation.report import Report, render, write_report
 from sentixrl.evaluation.report.flow import State, flow
@@ -372,3 +373,77 @@ def test_unknown_numbers_are_not_zeros() -> None:
     nothing = {"value": None, "low": None, "high": None}
     assert (points(None), signed(None), span(nothing)) == ("–", "–", "–")
     assert (signed(-0.0123), signed(0.00001), signed(0.02)) == ("−1.2", "0.0", "+2.0")
+
+
+HOSTILE = (
+    "<b>joy</b><script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "an\u202eger",
+    "url(#a) #0067a8",
+    "{{ 7 * 7 }}",
+)
+
+
+def test_labels_and_names_are_text_wherever_they_stand() -> None:
+    labels = LabelSet("set <i>", list(HOSTILE))
+    pairs = [
+        talk(f"d<u>{n}", [HOSTILE[n]], [answered(0, HOSTILE[(n + 1) % 5])], "x") for n in range(5)
+    ]
+    negotiated = talk(
+        "n",
+        [HOSTILE[0]],
+        [answered(0, HOSTILE[1], rounds=spoken(*HOSTILE[:2], agreed=True, labels=labels))],
+        "x",
+    )
+    run = {
+        "identity": {"data": {"dataset": "<s>m\u202e", "split": "<p>"}, "<k>": "<v onload=x>"},
+        "command": "a <b>",
+    }
+    report = rendered([*pairs, negotiated], labels, run)
+    page = Page(report.html)
+    assert not {"script", "img", "s", "u", "v"} & set(page.tags)
+    assert "&lt;script&gt;alert(1)" in report.html
+    assert "url(#a) #0067a8" in report.html
+    assert "{{ 7 * 7 }}" in report.html
+    assert "\u202e" not in report.html + report.markdown
+    assert r"an\u202eger" in report.html
+    assert "<" not in report.markdown.replace("`` ", "` ").replace("a <b>", "")
+    for picture in report.pictures:
+        texts = [element.text or "" for element in ET.fromstring(picture.standalone).iter()]
+        assert not any("&lt;" in text for text in texts)
+
+
+def written(folder: Path) -> None:
+    """A whole run, metrics and all."""
+    with RunFolder(folder, RUN["identity"]) as run:
+        for dialogue, prediction in a_run(text=TAME):
+            run.append(dialogue, prediction)
+        run.write_metrics(metrics_json(build_items(a_run(text=TAME)), LABELS, how=HOW))
+
+
+@pytest.mark.parametrize("value", [None, "text", [], {}, -5, {"a": [1]}])
+def test_metrics_of_other_kinds_are_one_sentence(tmp_path: Path, value: object) -> None:
+    written(tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    refused = 0
+    for key in metrics:
+        (tmp_path / "metrics.json").write_text(json.dumps({**metrics, key: value}))
+        try:
+            write_report(tmp_path)
+        except InputError:
+            refused += 1
+    assert refused > len(metrics) // 3
+
+
+def test_a_full_disk_leaves_no_half_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path)
+    write_report(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SentixError, match="cannot grow"):
+        write_report(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -16,8 +16,8 @@ from sentixrl.negotiation.answers import (
     VerdictAnswer,
     discriminator_view,
 )
-from sentixrl.negotiation.lockstep import together
-from sentixrl.negotiation.talk import Talk
+from sentixrl.negotiation.turns import together
+from sentixrl.negotiation.state import NegotiationState
 from sentixrl.prediction import Verdict
 
 from .worlds import AGREE, DISAGREE, LABELS, NAMES, begins_with, talk
@@ -25,7 +25,7 @@ from .worlds import AGREE, DISAGREE, LABELS, NAMES, begins_with, talk
 
 def ask_label(
     engine: ScriptedEngine,
-    about: Talk,
+    about: NegotiationState,
     judging: Judging | None = None,
     other_than: str | None = None,
 ) -> LabelAnswer:
@@ -37,7 +37,7 @@ def ask_label(
 
 
 def ask_verdict(
-    engine: ScriptedEngine, about: Talk, judging: Judging | None = None
+    engine: ScriptedEngine, about: NegotiationState, judging: Judging | None = None
 ) -> VerdictAnswer:
     answers = Answers(engine.capabilities, judging or Judging(LABELS))
     with engine.session() as session:

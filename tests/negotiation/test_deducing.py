@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions, TargetContext
+from sentixrl.context.building import ContextBuilder, ContextOptions, TargetContext
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure

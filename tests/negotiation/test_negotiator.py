@@ -9,7 +9,7 @@ import pytest
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import (
@@ -22,7 +22,7 @@ from sentixrl.engines.protocol import (
 from sentixrl.engines.scripted import ScriptedEngine, ScriptedSession
 from sentixrl.errors import ConfigError
 from sentixrl.labels import Label, LabelSet
-from sentixrl.negotiation.negotiator import NegotiationOptions, VoiceName
+from sentixrl.negotiation.negotiator import NegotiationOptions, ModeName
 from sentixrl.prediction import Status
 
 from .worlds import (
@@ -95,7 +95,7 @@ def test_the_gate_lets_the_confident_pass_and_only_them() -> None:
         return found
 
     pair = [dialogue("Sure."), dialogue("Unsure.")]
-    options = NegotiationOptions(gate=0.75)
+    options = NegotiationOptions(confidence_threshold=0.75)
     answers = [answer.items[0] for answer in run(ScriptedEngine(score), pair, options)]
     assert [answer.status for answer in answers] == [Status.SINGLE, Status.CONSENSUS]
     assert [len(answer.rounds) for answer in answers] == [0, 1]
@@ -105,39 +105,39 @@ def test_the_gate_lets_the_confident_pass_and_only_them() -> None:
 def test_the_gate_is_for_the_first_proposal_alone() -> None:
     unsure, sure = {"joy": 1.0, "sadness": 0.9}, JOY
     engine = ScriptedEngine(Roles([unsure, sure], [0.1], [SADNESS]))
-    assert summary(engine, NegotiationOptions(gate=0.75)) == (Status.OUTLIER, None, 3)
+    assert summary(engine, NegotiationOptions(confidence_threshold=0.75)) == (Status.OUTLIER, None, 3)
 
 
 def test_the_gate_is_asked_after_calibration() -> None:
     engine = ScriptedEngine(Roles([{"joy": 8, "sadness": 1, "anger": 1}]))
-    gated = NegotiationOptions(gate=0.75)
+    gated = NegotiationOptions(confidence_threshold=0.75)
     assert run_one(engine, gated).status is Status.SINGLE
     cooled = replace(gated, calibration=Calibration(scale=0.5))
     assert run_one(engine, cooled).status is Status.CONSENSUS
 
 
-@pytest.mark.parametrize("voice", ["auto", "written"])
-def test_a_gate_without_scores_is_refused(voice: VoiceName) -> None:
+@pytest.mark.parametrize("mode", ["auto", "written"])
+def test_a_gate_without_scores_is_refused(mode: ModeName) -> None:
     engine = ScriptedEngine(write=lambda prompt: "joy")
-    with pytest.raises(ConfigError, match=r"'scripted' gives no scores.*gate"):
-        negotiator(engine, NegotiationOptions(voice=voice, gate=0.9))
-    negotiator(engine, NegotiationOptions(voice=voice, gate=0.9, enabled=False))
+    with pytest.raises(ConfigError, match=r"'scripted' gives no scores.*confidence_threshold"):
+        negotiator(engine, NegotiationOptions(mode=mode, confidence_threshold=0.9))
+    negotiator(engine, NegotiationOptions(mode=mode, confidence_threshold=0.9, enabled=False))
 
 
 def test_the_scored_voice_without_scores_is_refused() -> None:
-    with pytest.raises(ConfigError, match="scored voice") as error:
-        negotiator(ScriptedEngine(), NegotiationOptions(voice="scored"))
+    with pytest.raises(ConfigError, match="scored mode") as error:
+        negotiator(ScriptedEngine(), NegotiationOptions(mode="scored"))
     assert error.value.hint
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"gate": 1.5},
-        {"gate": math.nan},
+        {"confidence_threshold": 1.5},
+        {"confidence_threshold": math.nan},
         {"agree_threshold": -0.1},
         {"chunk_tokens": 0},
-        {"voice": "x"},
+        {"mode": "x"},
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
@@ -272,7 +272,7 @@ def test_open_items_of_a_round_go_to_the_engine_together() -> None:
     assert [len(batch) for batch in engine.batches] == [5, 5, 2, 2, 2, 2, 2, 2, 2]
 
     engine = ScriptedEngine(stubborn_about("Two", "Four"), lambda prompt: "because")
-    run(engine, pair, replace(rules(2), voice="written"))
+    run(engine, pair, replace(rules(2), mode="written"))
     kinds = [type(batch[0]) for batch in engine.batches]
     a_round = [GenerateRequest, ScoreRequest, GenerateRequest, ScoreRequest, ScoreRequest]
     assert kinds == a_round * 2
@@ -420,10 +420,10 @@ def test_an_engine_that_drops_an_answer_is_a_bug() -> None:
         def session(self) -> ScriptedSession:
             return Forgetful(self)
 
-    for voice in ("scored", "written"):
+    for mode in ("scored", "written"):
         engine = Engine(Roles([JOY]), lambda prompt: "because")
         with pytest.raises(RuntimeError, match=r"1 answer.* 2 request"):
-            run(engine, [dialogue("One.", "Two.")], NegotiationOptions(voice=voice))
+            run(engine, [dialogue("One.", "Two.")], NegotiationOptions(mode=mode))
 
 
 def test_the_history_that_was_dropped_is_reported() -> None:

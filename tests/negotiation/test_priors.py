@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.building import ContextOptions
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import Scorer, ScriptedEngine
 from sentixrl.negotiation.negotiator import NegotiationOptions
@@ -102,7 +102,7 @@ def test_each_language_is_asked_once() -> None:
 
 
 def test_the_written_voice_and_the_uncorrected_ask_nothing() -> None:
-    for options in (RAW, NegotiationOptions(correct_priors=True, voice="written")):
+    for options in (RAW, NegotiationOptions(correct_priors=True, mode="written")):
         engine = ScriptedEngine(opinion, lambda prompt: "because")
         run(engine, [TALK], options)
         assert asked_about_nothing(engine) == 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentixrl.context.retrieval import ContextOptions, DeductionMode
+from sentixrl.context.building import ContextOptions, DeductionMode
 from sentixrl.context.window import HistoryWindow
 from sentixrl.negotiation.negotiator import NegotiationOptions
 from sentixrl.prediction import Judgement, Prediction, Round, Status
@@ -98,7 +98,7 @@ def check_round(
     proposal, judged = one.proposal, one.judgement
     assert proposal.label in (None, *NAMES)
     assert free or proposal.label is not None
-    written = options.voice == "written" or not scores
+    written = options.mode == "written" or not scores
     assert (proposal.analysis is not None) == written
     if judged is None:
         assert proposal.label is None or failed

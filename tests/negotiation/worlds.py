@@ -10,7 +10,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions
+from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.context.templates import templates
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine, Failure
@@ -18,7 +18,7 @@ from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.labels import Label, LabelSet
 from sentixrl.negotiation.negotiator import NegotiationOptions, Negotiator
 from sentixrl.negotiation.protocol import Rules
-from sentixrl.negotiation.talk import Talk
+from sentixrl.negotiation.state import NegotiationState
 from sentixrl.prediction import DialoguePrediction, Judgement, Prediction, Proposal, Round, Verdict
 
 LABELS = LabelSet(
@@ -72,11 +72,11 @@ def rules(max_rounds: int = 3, agreements_needed: int = 1) -> NegotiationOptions
     return NegotiationOptions(rules=Rules(max_rounds, agreements_needed))
 
 
-def talk(text: str = "Well.", language: str = "en") -> Talk:
+def talk(text: str = "Well.", language: str = "en") -> NegotiationState:
     options = ContextOptions(language=language)
     builder = ContextBuilder(LABELS, options, lambda said: len(said.split()))
     [context] = builder.build(dialogue(text))
-    return Talk(context, templates(language), context.prompt)
+    return NegotiationState.of(context, templates(language))
 
 
 def exchange(
@@ -213,7 +213,7 @@ def many_options(draw: st.DrawFn, *, scores: bool) -> NegotiationOptions:
     return NegotiationOptions(
         enabled=draw(st.sampled_from([True, True, True, False])),
         rules=Rules(most, draw(st.integers(1, most))),
-        voice=draw(st.sampled_from(["auto", "written"])),
-        gate=draw(st.sampled_from([None, 0.5, 0.9, 1.0])) if scores else None,
+        mode=draw(st.sampled_from(["auto", "written"])),
+        confidence_threshold=draw(st.sampled_from([None, 0.5, 0.9, 1.0])) if scores else None,
         agree_threshold=draw(st.sampled_from([0.0, 0.3, 0.5, 1.0])),
     )

@@ -31,7 +31,7 @@ from sentixrl.runs import (
     storage,
 )
 from sentixrl.runs.entries import entry_json, read_entry
-from sentixrl.runs.identity import fingerprint
+from sentixrl.engines.fingerprint import fingerprint
 from tests.runs.small import classifier, dataset, identity, more_rounds
 
 Damage = Callable[[list[bytes]], list[bytes]]
@@ -52,6 +52,13 @@ def finished(folder: Path, *, timed: bool = False) -> bytes:
 
 def reopened(folder: Path) -> RunFolder:
     return RunFolder(folder, identity(classifier(), DATA))
+
+
+def sealed(line: bytes, **changes: object) -> bytes:
+    """The line as somebody who knows how would change it, with a digest that fits."""
+    payload = {**json.loads(line), **changes}
+    del payload[storage.DIGEST]
+    return storage._line(payload)
 
 
 @pytest.mark.parametrize("write", [False, True])
@@ -123,8 +130,15 @@ def test_a_repair_is_said(tmp_path: Path) -> None:
         (lambda lines: [lines[0], b'{"id": "d1", \n', *lines[2:]], "line 2"),
         (lambda lines: [*lines, lines[3]], "line 13: dialogue 'd3' stands in line 4"),
         (lambda lines: [b"[1]\n", *lines], "line 1"),
-        (lambda lines: [b'{"a": 1}\n', *lines], "line 1: the line names no dialogue"),
-        (lambda lines: [*lines, lines[0].replace(b'"d0"', b'"d99"')], "'d99'"),
+        (lambda lines: [b'{"a": 1}\n', *lines], "line 1: the line was changed"),
+        (
+            lambda lines: [*lines, lines[0].replace(b'"d0"', b'"d99"')],
+            "line 13: .* 'd99' was changed",
+        ),
+        (lambda lines: [*lines, sealed(lines[0], id="d99")], "'d99'"),
+        (lambda lines: [*lines, sealed(lines[0], id=None)], "line 13: the line names no dialogue"),
+        (lambda lines: [line.replace(b'"joy"', b'"sad"') for line in lines], "was changed since"),
+        (lambda lines: [*lines[:-1], lines[-1].replace(b'":', b'": ')], "line 12: .* 'd11' was"),
     ],
 )
 def test_a_log_changed_by_other_means_is_refused(tmp_path: Path, damage: Damage, says: str) -> None:
@@ -144,7 +158,9 @@ def test_a_log_changed_by_other_means_is_refused(tmp_path: Path, damage: Damage,
 
 def test_a_line_that_is_no_dialogue_is_named(tmp_path: Path) -> None:
     lines = finished(tmp_path).splitlines(keepends=True)
-    lines[4] = lines[4].replace(b'"status":"', b'"status":"un')
+    payload = json.loads(lines[4])
+    payload["utterances"][0]["status"] = "unheard"
+    lines[4] = sealed(lines[4], utterances=payload["utterances"])
     (tmp_path / ITEMS_FILE).write_bytes(b"".join(lines))
     with pytest.raises(InputError, match=r"items.jsonl, line 5: .*status"):
         read_items(tmp_path)

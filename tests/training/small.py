@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions
+from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.local._hf import attending
-from sentixrl.engines.local.framing import Framing
+from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.labels import LabelSet
 from sentixrl.training.attention import TrainingPlan
 from sentixrl.training.checking import Check
@@ -163,7 +163,7 @@ def run_packed(model: Any, pack: TrainingPack, dtype: torch.dtype = torch.float3
 
 def run_alone(
     model: Any,  # noqa: ANN401
-    framing: Framing,
+    prompt_format: PromptFormat,
     prompt: Prompt,
     choices: Sequence[str],
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -173,12 +173,12 @@ def run_alone(
         Log-probabilities normalised over the choices, and each choice's log-probabilities token
         by token.
     """
-    start = framing.encode(prompt).tolist()
-    answers = framing.answers(prompt, choices)
+    start = prompt_format.encode(prompt).tolist()
+    answers = prompt_format.answers(prompt, choices)
     steps = []
     for answer in answers:
         extended = any(o[: len(answer)] == answer and o != answer for o in answers)
-        tail = [*answer, framing.end] if extended else list(answer)
+        tail = [*answer, prompt_format.end] if extended else list(answer)
         logits = model(torch.tensor([start + tail])).logits[0].log_softmax(-1)
         at = torch.arange(len(tail)) + len(start) - 1
         steps.append(logits[at, torch.tensor(tail)])

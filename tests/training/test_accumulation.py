@@ -33,7 +33,7 @@ def setting(base: Path, meld: Path, packs_per_step: int, method: str = "full") -
 def train(one: Setting, plans: Sequence[PackPlan], folder: Path) -> tuple[Weights, float]:
     """Weights after going through the packs once, and how many tokens were computed."""
     trainee = one.trainee
-    packer = Packer(one.sources, one.context, draw_of(one.recipe), trainee.engine.framing,
+    packer = Packer(one.sources, one.context, draw_of(one.recipe), trainee.engine.prompt_format,
                     trainee.engine.count_tokens)  # fmt: skip
     trainer = TrieTrainer(trainee, Objective(Focal(1.0)), PackDataset(plans, packer), one.recipe,
                           folder, [])  # fmt: skip
@@ -76,7 +76,7 @@ def test_the_gradient_of_a_step_is_that_of_the_mean(base: Path, meld: Path, tmp_
     finally:
         hook.remove()
     other = setting(base, meld, 1).trainee
-    packer = Packer(one.sources, one.context, draw_of(one.recipe), other.engine.framing,
+    packer = Packer(one.sources, one.context, draw_of(one.recipe), other.engine.prompt_format,
                     other.engine.count_tokens)  # fmt: skip
     objective, count = Objective(Focal(1.0)), 0
     for each in plans:

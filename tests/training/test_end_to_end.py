@@ -576,7 +576,7 @@ def test_turns_longer_than_the_model_reads_are_left_out_and_counted(
     assert [text for text in said if "1 labelled turns are too long for the base" in text]
     asked = [q for plan in setting.packs for q in setting.packer().questions(plan)]
     assert sorted({question.label for question in asked}) == ["anger", "joy"]
-    lengths = [len(setting.trainee.engine.framing.encode(q.prompt)) for q in asked]
+    lengths = [len(setting.trainee.engine.prompt_format.encode(q.prompt)) for q in asked]
     assert max(lengths) <= 1024
     own.write_text(f"text,label\n{long},joy\n", "utf-8")
     with pytest.raises(ConfigError, match="No labelled utterance of"):
@@ -744,7 +744,7 @@ def test_an_estimate_starts_nothing(base: Path, meld: Path, tmp_path: Path) -> N
     setting = prepare(recipe(base), meld, lambda text: None)
     assert cost.steps == len(setting.packs)
     packer = Packer(setting.sources, setting.context, draw_of(setting.recipe),
-                            setting.trainee.engine.framing,
+                            setting.trainee.engine.prompt_format,
                             setting.trainee.engine.count_tokens)  # fmt: skip
     exact = sum(len(packer(plan).pack) for plan in setting.packs)
     assert cost.tokens == pytest.approx(exact, rel=0.5)

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentixrl.engines.local._hf import load_model, steer
-from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.options import EngineOptions
 from sentixrl.training.losses import Balance, Focal, Variant, class_weights, log_prior
 from sentixrl.training.objective import Objective
 from sentixrl.training.packs import TrainingPack, pack_questions
@@ -107,10 +108,10 @@ def test_log_prior_is_the_smoothed_frequency() -> None:
 
 @pytest.fixture(scope="module")
 def pack_and_logits(base: Path) -> tuple[TrainingPack, torch.Tensor]:
-    engine = open_engine(base, LocalOptions(dtype="float32", framing="plain"))
+    engine = open_engine(base, EngineOptions(dtype="float32", prompt_format="plain"))
     model = load_model(base, torch.float32, torch.device("cpu"))
     steer(model)
-    pack = pack_questions(all_questions(), engine.framing)
+    pack = pack_questions(all_questions(), engine.prompt_format)
     return pack, run_packed(model, pack).detach()
 
 
@@ -190,10 +191,10 @@ def test_a_taught_answer_is_pulled_towards_what_the_teacher_believes(
 
 def test_logit_adjustment_shifts_the_answers_towards_rare_classes(base: Path) -> None:
     """One indistinguishable line, nine times joy and once anger: adjusted, they end level."""
-    engine = open_engine(base, LocalOptions(dtype="float32", framing="plain"))
+    engine = open_engine(base, EngineOptions(dtype="float32", prompt_format="plain"))
     golds = ["joy"] * 9 + ["anger"]
     asked = [ask(dialogue(("We walked.", gold)))[0] for gold in golds]
-    pack = pack_questions(asked, engine.framing)
+    pack = pack_questions(asked, engine.prompt_format)
     model = load_model(base, torch.float32, torch.device("cpu"))
     steer(model)
     start = run_packed(model, pack).detach()

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
-from sentixrl.engines.local.framing import Framing
-from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.engines.local.prompt_format import PromptFormat
+from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.labels import LabelSet, resolve_labels, scheme
 from sentixrl.training.drawing import LabelDraw
@@ -128,12 +129,12 @@ def test_turns_that_a_window_shows_anew_are_counted(base: Path) -> None:
     turns = [(" ".join(rng.choices(FILLERS, k=rng.randint(3, 9))), "joy") for _ in range(40)]
     talk = dialogue(*turns)
     source = Source(Dataset("own", "train", "emotion", LABELS, (talk,)), 1.0, 0)
-    engine = open_engine(base, LocalOptions(dtype="float32", framing="plain"))
+    engine = open_engine(base, EngineOptions(dtype="float32", prompt_format="plain"))
     told, found = [], []
     for window in (HistoryWindow(6, 4), HistoryWindow(39, 8, 4096)):
         told.append(dialogue_tokens(talk, window, engine.count_tokens))
         context = ContextOptions(window=window, language="en")
-        packer = Packer([source], context, PLAIN, engine.framing, engine.count_tokens)
+        packer = Packer([source], context, PLAIN, engine.prompt_format, engine.count_tokens)
         found.append(len(packer(PackPlan(0, (0,), (), 0)).pack))
     assert found[0] > 1.2 * found[1]
     assert told[0] - told[1] == pytest.approx(found[0] - found[1], rel=0.15)
@@ -148,7 +149,7 @@ def test_subsets_of_free_lines_hold_their_own_labels_alone(base: Path) -> None:
     assert all(3 <= len(plan.allowed) < 28 for plan in drawn)
     assert len({plan.allowed for plan in drawn}) > 5
     packer = Packer([source], ContextOptions(language="en"), LabelDraw(True, 1.0, 0.5),
-                    _framing(base), words)  # fmt: skip
+                    _prompt_format(base), words)  # fmt: skip
     for plan in drawn[:5]:
         asked = packer.questions(plan)
         assert len(asked) == len(plan.dialogues)
@@ -175,19 +176,19 @@ def test_a_dialogue_without_a_label_is_in_no_pack() -> None:
     assert sorted(index for plan in plans for index in plan.dialogues) == [1, 2, 3]
 
 
-def _framing(base: Path) -> Framing:
-    return open_engine(base, LocalOptions(dtype="float32", framing="plain")).framing
+def _prompt_format(base: Path) -> PromptFormat:
+    return open_engine(base, EngineOptions(dtype="float32", prompt_format="plain")).prompt_format
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_the_same_plan_is_the_same_pack(base: Path, shuffle: bool) -> None:
-    framing = _framing(base)
+    prompt_format = _prompt_format(base)
     source = make([4] * 6)
     mined = {(d.id, n): Mined("joy", "calm") for d in source.data for n in range(4)}
     draws = LabelDraw(shuffle=shuffle, subset=0.5, wording=0.5)
 
     def packer() -> Packer:
-        return Packer([source], ContextOptions(language="en"), draws, framing, words,
+        return Packer([source], ContextOptions(language="en"), draws, prompt_format, words,
                       [mined], challenge=0.5)  # fmt: skip
 
     plan = PackPlan(0, (0, 3, 5), (), seed=11)
@@ -205,10 +206,10 @@ def test_the_same_plan_is_the_same_pack(base: Path, shuffle: bool) -> None:
 
 
 def test_turns_that_are_context_alone_are_not_asked_about(base: Path) -> None:
-    framing = _framing(base)
+    prompt_format = _prompt_format(base)
     of = dialogue(("We walked home.", None), ("Years!", "joy"))
     source = Source(Dataset("own", "train", "emotion", LABELS, (of,)), 1.0, 0)
-    packer = Packer([source], ContextOptions(language="en"), PLAIN, framing, words)
+    packer = Packer([source], ContextOptions(language="en"), PLAIN, prompt_format, words)
     (question,) = packer(PackPlan(0, (0,), (), 0)).questions
     assert question.label == "joy"
     assert "We walked home." in question.prompt.text

@@ -11,7 +11,8 @@ import torch
 
 from sentixrl.engines.local._hf import load_model, steer
 from sentixrl.engines.local.engine import LocalEngine
-from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import ScoreRequest, Scores
 from sentixrl.training.losses import Focal, Variant
 from sentixrl.training.model import open_trainee
@@ -38,8 +39,8 @@ def plain(folder: Path) -> Any:  # noqa: ANN401
     return load_model(folder, torch.float32, CPU).requires_grad_(True)
 
 
-def engine_of(folder: Path, framing: Any = "plain") -> LocalEngine:  # noqa: ANN401
-    return open_engine(folder, LocalOptions(dtype="float32", framing=framing))
+def engine_of(folder: Path, prompt_format: Any = "plain") -> LocalEngine:  # noqa: ANN401
+    return open_engine(folder, EngineOptions(dtype="float32", prompt_format=prompt_format))
 
 
 def loss_alone(
@@ -50,7 +51,7 @@ def loss_alone(
 ) -> torch.Tensor:
     total = torch.zeros(())
     for question in asked:
-        scores, steps = run_alone(model, engine.framing, question.prompt, question.choices)
+        scores, steps = run_alone(model, engine.prompt_format, question.prompt, question.choices)
         target = scores[question.target] if focal.variant == "closed" else steps[question.target]
         weight = 1.0 if question.role == "generator" else ROLE_WEIGHT
         total = total + weight * focal(target).sum()
@@ -70,13 +71,13 @@ def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
 
 
 def compare(
-    folder: Path, framing: str = "plain", focal: Focal | None = None
+    folder: Path, prompt_format: str = "plain", focal: Focal | None = None
 ) -> dict[str, torch.Tensor]:
     """Check loss and gradients of a pack of all roles; the gradients."""
     focal = focal or Focal(1.5)
-    engine = engine_of(folder, framing)
+    engine = engine_of(folder, prompt_format)
     asked = all_questions()
-    pack = pack_questions(asked, engine.framing)
+    pack = pack_questions(asked, engine.prompt_format)
     alone, packed = plain(folder), plain(folder)
     steer(packed)
     expected = loss_alone(alone, engine, asked, focal)
@@ -96,7 +97,7 @@ def test_packed_gradients_equal_summed_single_ones(make_model: MakeModel, layout
 
 
 def test_so_they_do_with_chat_markup(make_model: MakeModel) -> None:
-    compare(make_model(seed=4, num_hidden_layers=2), framing="chat")
+    compare(make_model(seed=4, num_hidden_layers=2), prompt_format="chat")
 
 
 @pytest.mark.parametrize("variant", ["closed", "vocabulary"])
@@ -132,7 +133,7 @@ def test_so_they_do_through_an_adapter(make_model: MakeModel, float32: None) -> 
             parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
             same[name].copy_(parameter)
     asked = all_questions()
-    pack = pack_questions(asked, trainee.engine.framing)
+    pack = pack_questions(asked, trainee.engine.prompt_format)
     loss_alone(other, trainee.engine, asked, Focal(1.0)).backward()  # type: ignore[no-untyped-call]
     objective = Objective(Focal(1.0), second=ROLE_WEIGHT)
     objective(pack, run_packed(trainee.model, pack)).backward()  # type: ignore[no-untyped-call]
@@ -151,7 +152,7 @@ def test_full_training_moves_the_layers_matrices_alone(base: Path, float32: None
 
 def test_bfloat16_gradients_point_the_same_way(base: Path) -> None:
     engine = engine_of(base)
-    pack = pack_questions(all_questions(), engine.framing)
+    pack = pack_questions(all_questions(), engine.prompt_format)
     found = []
     for dtype in (torch.float32, torch.bfloat16):
         model = load_model(base, dtype, CPU).requires_grad_(True)
@@ -166,19 +167,19 @@ def log_probs(folder: Path, asked: Sequence[Question]) -> list[list[float]]:
     engine = engine_of(folder)
     model = plain(folder)
     steer(model)
-    pack = pack_questions(asked, engine.framing)
+    pack = pack_questions(asked, engine.prompt_format)
     rows: torch.Tensor = pack.log_probs(run_packed(model, pack))
     return [row[: len(q.choices)].tolist() for row, q in zip(rows, asked, strict=True)]
 
 
-@pytest.mark.parametrize("framing", ["plain", "chat"])
-def test_log_probs_are_what_the_engine_scores(make_model: MakeModel, framing: str) -> None:
+@pytest.mark.parametrize("prompt_format", ["plain", "chat"])
+def test_log_probs_are_what_the_engine_scores(make_model: MakeModel, prompt_format: str) -> None:
     folder = make_model(seed=7)
-    engine = engine_of(folder, framing)
+    engine = engine_of(folder, prompt_format)
     model = plain(folder)
     steer(model)
     asked = all_questions()
-    pack = pack_questions(asked, engine.framing)
+    pack = pack_questions(asked, engine.prompt_format)
     rows = pack.log_probs(run_packed(model, pack))
     with engine.session() as session:
         answers = session.score([ScoreRequest(q.prompt, q.choices) for q in asked])
@@ -220,14 +221,14 @@ def test_a_sibling_branch_leaks_into_nothing(base: Path) -> None:
 def test_a_pack_computes_shared_tokens_once(base: Path) -> None:
     engine = engine_of(base)
     asked = all_questions()
-    pack = pack_questions(asked, engine.framing)
+    pack = pack_questions(asked, engine.prompt_format)
     unique: set[tuple[int, ...]] = set()
     for question in asked:
-        start = tuple(engine.framing.encode(question.prompt).tolist())
-        for answer in engine.framing.answers(question.prompt, question.choices):
+        start = tuple(engine.prompt_format.encode(question.prompt).tolist())
+        for answer in engine.prompt_format.answers(question.prompt, question.choices):
             extended = any(
                 other[: len(answer)] == answer and other != answer
-                for other in engine.framing.answers(question.prompt, question.choices)
+                for other in engine.prompt_format.answers(question.prompt, question.choices)
             )
             whole = (*start, *(answer if extended else answer[:-1]))
             unique.update(whole[:length] for length in range(1, len(whole) + 1))

@@ -33,6 +33,8 @@ class Calibration:
         ConfigError: The scale is not above 0, or a number is not finite.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
+
     scale: float = 1.0
     bias: tuple[float, ...] = ()
     fitted: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from sentixrl.errors import ConfigError
 
 
-class VoiceChoice(StrEnum):
+class ModeChoice(StrEnum):
     """How the roles answer."""
 
     AUTO = "auto"
@@ -28,48 +27,13 @@ class DeductionChoice(StrEnum):
     UTTERANCE = "utterance"
 
 
-class FramingChoice(StrEnum):
+class PromptFormatChoice(StrEnum):
     """How prompts become text."""
 
     PLAIN = "plain"
     CHAT = "chat"
 
 
-WindowOption = Annotated[
-    int | None,
-    typer.Option(
-        min=0, help="Most earlier turns a prompt shows, where its bound on tokens allows."
-    ),
-]
-RoundsOption = Annotated[int, typer.Option(help="Most rounds of negotiation.")]
-AgreementsOption = Annotated[int, typer.Option(help="Agreements in a row that end it.")]
-NegotiateOption = Annotated[
-    bool | None, typer.Option("--negotiate/--no-negotiate", help="Default: the model's policy.")
-]
-GateOption = Annotated[
-    float | None, typer.Option(help="No negotiation from this confidence on (0 to 1).")
-]
-VoiceOption = Annotated[VoiceChoice, typer.Option(help="Answers by probabilities, or written out.")]
-DeductionOption = Annotated[
-    DeductionChoice, typer.Option(help="Let the model describe the situation first.")
-]
-LanguageOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Language of the prompt templates; 'auto' follows the text; default: the model's."
-    ),
-]
-FramingOption = Annotated[
-    FramingChoice | None, typer.Option(help="Chat markup or plain text; default: the model's.")
-]
-AdapterOption = Annotated[Path | None, typer.Option(help="Folder of a PEFT adapter.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")]
-DtypeOption = Annotated[
-    str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
-]
-BitsOption = Annotated[
-    int | None, typer.Option(help="8 or 4: quantised weights on CUDA, with bitsandbytes.")
-]
 SwitchOption = Annotated[
     list[str] | None,
     typer.Option(help="A switch of the loader, name=value; may be given several times."),

@@ -5,43 +5,21 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sentixrl.cli.arguments import (
-    AdapterOption,
-    AgreementsOption,
-    BitsOption,
-    DeductionChoice,
-    DeductionOption,
-    DeviceOption,
-    DtypeOption,
-    FramingOption,
-    GateOption,
-    LanguageOption,
-    NegotiateOption,
-    RoundsOption,
-    VoiceChoice,
-    VoiceOption,
-    WindowOption,
-)
-from sentixrl.cli.console import answers, errors, printable
+from sentixrl.cli.console import answers, errors, note, printable, styled
+from sentixrl.cli.groups import with_groups
+from sentixrl.cli.inputs import InputOptions, say_reading_notes
+from sentixrl.cli.options import ModelOptions, say_notes
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
-from sentixrl.formats import (
-    Columns,
-    csv_header,
-    dialogue_csv,
-    dialogue_json,
-    read_dialogues,
-    read_text,
-)
+from sentixrl.formats import Ledger, csv_header, dialogue_csv, dialogue_json, open_text
 from sentixrl.prediction import DialoguePrediction, Status
 
 if TYPE_CHECKING:
@@ -51,18 +29,7 @@ Pair = tuple[Dialogue, DialoguePrediction]
 
 EXIT_ITEM_ERRORS = 2
 MESSAGES_A_TABLE = 40
-_CONTROLS = re.compile("[\x7f-\x9f]")  # json.dumps leaves these raw
-
-
-class FormatName(StrEnum):
-    """Input formats."""
-
-    AUTO = "auto"
-    TEXT = "text"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
+_STEERING = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # json.dumps leaves these raw
 
 
 class Show(StrEnum):
@@ -71,11 +38,12 @@ class Show(StrEnum):
     NEGOTIATION = "negotiation"
 
 
+@with_groups
 def classify(
     context: typer.Context,
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Transcripts, JSON, JSONL or CSV; '-' reads standard input."),
+        typer.Argument(help="Conversations: chats, transcripts, tables, JSON; '-' reads standard input."),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", "-t", help="Classify this text instead of a file.")
@@ -84,18 +52,6 @@ def classify(
         str | None,
         typer.Option("--labels", "-l", help="A scheme, a YAML file, or names with commas."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", help="A bundle, a model folder, a bundled name or a hub id."),
-    ] = None,
-    window: WindowOption = None,
-    rounds: RoundsOption = 3,
-    agreements: AgreementsOption = 1,
-    negotiate: NegotiateOption = None,
-    gate: GateOption = None,
-    voice: VoiceOption = VoiceChoice.AUTO,
-    deduction: DeductionOption = DeductionChoice.AUTO,
-    language: LanguageOption = None,
     json_output: Annotated[
         bool, typer.Option("--json", help="One JSON object a dialogue, a line each.")
     ] = False,
@@ -105,86 +61,63 @@ def classify(
     show: Annotated[
         Show | None, typer.Option(help="Add the record of the negotiation to the table.")
     ] = None,
-    format: Annotated[FormatName, typer.Option(help="Format of the input.")] = FormatName.AUTO,
-    encoding: Annotated[str, typer.Option(help="Text encoding of the input.")] = "utf-8",
-    columns: Annotated[
-        str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
-    ] = None,
-    framing: FramingOption = None,
-    adapter: AdapterOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
-    bits: BitsOption = None,
+    inputs: InputOptions = InputOptions(),
+    options: ModelOptions = ModelOptions(),
 ) -> int:
     """Tell the emotion of every turn."""
     if json_output and csv_output:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
-    dialogues = _read(files or [], text, format, encoding, columns)
-    from sentixrl.cli.options import build_classifier, say_notes
-
+    dialogues, ledgers = _read(files or [], text, inputs)
     with waiting("loading the model"):
-        classifier = build_classifier(
-            model=model,
-            labels=labels,
-            window=window,
-            rounds=rounds,
-            agreements=agreements,
-            negotiate=negotiate,
-            gate=gate,
-            voice=voice.value,
-            deduction=deduction.value,
-            language=language,
-            framing=framing.value if framing else None,
-            adapter=adapter,
-            device=device,
-            dtype=dtype,
-            bits=bits,
-        )
+        classifier = options.load(labels)
     say_notes(classifier, context)
     if json_output or csv_output:
-        return _print_data(classifier, dialogues, csv=csv_output)
+        return _print_data(classifier, dialogues, ledgers, csv=csv_output)
+    for ledger in ledgers.values():
+        answers().print(styled((ledger.summary(), "dim")), soft_wrap=True)
     return _print_tables(classifier, dialogues, show)
 
 
 def _read(
-    files: Sequence[str],
-    text: str | None,
-    format: FormatName,
-    encoding: str,
-    columns: str | None,
-) -> list[Dialogue]:
+    files: Sequence[str], text: str | None, inputs: InputOptions
+) -> tuple[list[Dialogue], dict[int, Ledger]]:
+    """All dialogues, and the ledger of each input by the position of its last dialogue."""
     if bool(files) == (text is not None):
         raise ConfigError(
             "Name either files or a text to classify.",
             hint="For example: sentixrl classify talk.txt, or --text 'You came back!'",
         )
     if text is not None:
-        return read_text(text)
-    chosen = Columns.parse(columns) if columns else None
-    dialogues = []
-    for file in files:
-        piped = file == "-"
-        found = read_dialogues(
-            None if piped else Path(file),
-            stream=sys.stdin.buffer if piped else None,
-            format=format.value,
-            encoding=encoding,
-            columns=chosen,
-        )
+        readers = iter([("--text", open_text(text, **inputs.reading()))])
+    else:
+        readers = ((file, inputs.open(file)) for file in files)
+    dialogues: list[Dialogue] = []
+    ledgers: dict[int, Ledger] = {}
+    for file, reader in readers:
+        say_reading_notes(reader)
+        found = list(reader)
         # Ids are unique within a file only; of several files each dialogue says which it is from.
-        dialogues += found if len(files) == 1 else [replace(d, id=f"{file}/{d.id}") for d in found]
-    return dialogues
+        dialogues += found if len(files) < 2 else [replace(d, id=f"{file}/{d.id}") for d in found]
+        ledgers[len(dialogues) - 1] = reader.ledger
+    return dialogues, ledgers
 
 
-def _print_data(classifier: Classifier, dialogues: Sequence[Dialogue], *, csv: bool) -> int:
+def _print_data(
+    classifier: Classifier,
+    dialogues: Sequence[Dialogue],
+    ledgers: Mapping[int, Ledger],
+    *,
+    csv: bool,
+) -> int:
     failed = False
     if csv:
         _echo_csv(csv_header())
-    for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
+    pairs = follow(dialogues, classifier.predict_many(dialogues))
+    for at, (dialogue, result) in enumerate(pairs):
         if csv:
             _echo_csv(dialogue_csv(dialogue, result))
         else:
-            typer.echo(_json_line(dialogue_json(dialogue, result)))
+            typer.echo(_json_line(dialogue_json(dialogue, result, ledgers.get(at))))
         failed = failed or any(item.status is Status.ERROR for item in result.items)
     return EXIT_ITEM_ERRORS if failed else 0
 
@@ -193,7 +126,7 @@ def _json_line(content: dict[str, Any]) -> str:
     """One line of JSON that any terminal and any encoding of standard output can take."""
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     line = json.dumps(content, ensure_ascii=not unicode)
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def _echo_csv(rows: str) -> None:
@@ -213,12 +146,13 @@ def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: S
     )
 
     console, labels = answers(), classifier.label_set
-    console.print(header(classifier), highlight=False)
+    console.print(header(classifier))
     if show is not None and not classifier.negotiation.enabled:
         errors().print(
-            "[yellow]Note:[/] nothing is negotiated here, so each record is one answer of the "
-            "generator; --negotiate makes the model negotiate all the same.",
-            highlight=False,
+            note(
+                "nothing is negotiated here, so each record is one answer of the generator; "
+                "--negotiate makes the model negotiate all the same."
+            )
         )
     view = dialogue_table if show is None else negotiation_view
     messages = show is None and len(dialogues) > 1 and max(map(len, dialogues)) == 1
@@ -227,7 +161,7 @@ def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: S
     for batch in _batches(done, MESSAGES_A_TABLE if messages else 1):
         console.print(messages_table(batch, labels) if messages else view(*batch[0], labels))
         for line in (line for _, result in batch for line in item_errors(result)):
-            errors().print(line, highlight=False)
+            errors().print(line)
             failures += 1
     return EXIT_ITEM_ERRORS if failures else 0
 

@@ -9,11 +9,9 @@ from types import UnionType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from sentixrl.cli.console import answers, errors, headed, new_table
+from sentixrl.cli.console import Screen, answers, errors, headed, new_table, note
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.evaluation.comparison import Comparison, PairComparison, Pairs, compare_systems
 from sentixrl.evaluation.intervals import Interval, Resampling, few_clusters
@@ -76,9 +74,9 @@ def compare(
         return
     _print(found, answer, f"{how.level:.0%} interval", answers())
     if any(pair.mcnemar is not None for pair in found.pairs):
-        errors().print(f"[yellow]Note:[/] {ONE_SEED}", highlight=False)
+        errors().print(note(ONE_SEED))
     for name in _lone(found):
-        errors().print(f"[yellow]Note:[/] {LONE_SEED.format(name=escape(name))}", highlight=False)
+        errors().print(note(LONE_SEED.format(name=name)))
 
 
 def _lone(found: Comparison) -> list[str]:
@@ -171,29 +169,27 @@ def _items(folder: Path, identity: Record) -> list[Item]:
     return items_of(entries)
 
 
-def _print(found: Comparison, answer: Answer, interval: str, console: Console) -> None:
+def _print(found: Comparison, answer: Answer, interval: str, console: Screen) -> None:
     console.print(
         f"{found.n:,} items in {found.n_clusters:,} clusters; {answer.value} answers; differences "
-        "are second minus first, in points.",
-        highlight=False,
+        "are second minus first, in points."
     )
     rough = few_clusters(found.n_clusters)
     if rough is not None:
-        console.print(f"Note: {rough}", highlight=False)
+        console.print(f"Note: {rough}")
     several = len(found.pairs) > 1
     for pair in found.pairs:
         console.print()
-        note = f"p: {pair.test}" + ("; Holm over the pairs" if several else "")
+        tests = f"p: {pair.test}" + ("; Holm over the pairs" if several else "")
         metrics = _metrics(pair, interval, several)
-        console.print(headed(f"{pair.first} → {pair.second}", metrics, note))
+        console.print(headed(f"{pair.first} → {pair.second}", metrics, tests))
         console.print()
         if pair.mcnemar is not None:
             console.print(
                 f"McNemar: {pair.mcnemar.only_first:,} right in the first alone, "
                 f"{pair.mcnemar.only_second:,} in the second alone, "
                 f"p {_equals(pair.mcnemar.p)}. It assumes independent items, which utterances of a "
-                "dialogue are not: its p tends to be too small.",
-                highlight=False,
+                "dialogue are not: its p tends to be too small."
             )
         console.print()
         console.print(headed("F1 by class (intervals not adjusted)", _classes(pair, interval)))
@@ -227,7 +223,7 @@ def _classes(pair: PairComparison, interval: str) -> Table:
     table.add_column("difference", justify="right", no_wrap=True)
     table.add_column(interval, no_wrap=True)
     for name, difference in pair.per_class.items():
-        table.add_row(escape(name), _signed(difference.value), _span(difference))
+        table.add_row(name, _signed(difference.value), _span(difference))
     return table
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from sentixrl.cli.arguments import SwitchOption, read_switches
-from sentixrl.cli.console import headed, new_table
+from sentixrl.cli.console import answers, headed, new_table
 from sentixrl.datasets.check import Finding, State
 from sentixrl.datasets.check import check as check_folder
 from sentixrl.datasets.fetch import Fetched
@@ -43,7 +42,7 @@ def list_() -> None:
             ", ".join(entry.splits),
             _fetched(entry),
         )
-    _console().print(table)
+    answers().print(table)
 
 
 @app.command()
@@ -56,7 +55,7 @@ def show(name: Annotated[str, typer.Argument(help="A name that 'list' gives.")])
     for key, values in _facts(entry):
         for position, value in enumerate(values):
             table.add_row("" if position else key, value)
-    console = _console()
+    console = answers()
     console.print(table)
     if entry.expected:
         console.print(headed("published sizes", _sizes(entry)))
@@ -71,7 +70,7 @@ def check(
     """Read every split in a folder and compare it with what was published."""
     entry = info(name)
     findings = check_folder(entry, path, read_switches(switch))
-    console = _console()
+    console = answers()
     console.print(_findings(findings))
     for line in _remarks(findings):
         console.print(line)
@@ -88,7 +87,7 @@ def fetch(
 ) -> None:
     """Download an openly licensed data set; a download that broke off is continued."""
     entry = info(name)
-    console = _console()
+    console = answers()
     if entry.remotes:
         console.print(f"Licence: {entry.licence}.")
 
@@ -125,7 +124,7 @@ def overlap(
         threshold=threshold,
         min_tokens=min_tokens,
     )
-    console = _console()
+    console = answers()
     console.print(headed(f"what {result.train} shares with each", _shared(result, ngram)))
     share = len(result.drop) / max(result.dialogues, 1)
     console.print(
@@ -135,11 +134,6 @@ def overlap(
     if out is not None:
         _write(out, result.drop)
         console.print(f"Their ids are in {out}.")
-
-
-def _console() -> Console:
-    # Names such as meld:train:full are no emoji codes, and ['Monica'] is no markup.
-    return Console(emoji=False, markup=False, highlight=False)
 
 
 def _table(first: str, *others: str, numbers: Sequence[str] = ()) -> Table:

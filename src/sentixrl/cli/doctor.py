@@ -42,9 +42,7 @@ def _libraries(table: Table) -> bool:
         missing = [name for name, version in versions.items() if version is None]
         complete[extra] = not missing
         found = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-        advice = (
-            f"missing {', '.join(missing)}: pip install 'sentixrl\\[{extra}]'" if missing else ""
-        )
+        advice = f"missing {', '.join(missing)}: pip install 'sentixrl[{extra}]'" if missing else ""
         table.add_row(extra, "; ".join(part for part in (found, advice) if part))
     return complete["local"]
 

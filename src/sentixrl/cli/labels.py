@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from sentixrl.cli.console import answers, new_table, printable
+from sentixrl.cli.console import answers, new_table
 from sentixrl.context.templates import template_languages
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names, scheme_text
@@ -52,14 +51,14 @@ def _details(label_set: LabelSet) -> Table:
     for code in template_languages():
         if _shown_in(label_set, code):
             columns[code] = [label.word(code) for label in label_set]
-    columns["meaning"] = [printable(label.glosses.get("en", "")) for label in label_set]
+    columns["meaning"] = [label.glosses.get("en", "") for label in label_set]
     told = {heading: cells for heading, cells in columns.items() if any(cells)}
     table = new_table()
-    table.add_column(escape(printable(label_set.name)), style="bold", no_wrap=True)
+    table.add_column(label_set.name, style="bold", no_wrap=True)
     for heading in told:
         table.add_column(heading, overflow="fold")
     for label, *cells in zip(label_set, *told.values(), strict=True):
-        table.add_row(escape(label.name), *map(escape, cells))
+        table.add_row(label.name, *cells)
     return table
 
 

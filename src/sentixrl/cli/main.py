@@ -6,29 +6,32 @@ traceback), 130 after Ctrl-C. Heavy imports happen inside the commands that need
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from sentixrl import __version__
 from sentixrl.cli.classify import classify
 from sentixrl.cli.compare import compare
-from sentixrl.cli.console import errors, printable
+from sentixrl.cli.console import errors, note
 from sentixrl.cli.datasets import app as datasets_app
 from sentixrl.cli.doctor import doctor
 from sentixrl.cli.evaluate import evaluate
 from sentixrl.cli.labels import labels
 from sentixrl.cli.models import app as models_app
+from sentixrl.cli.read import read
 from sentixrl.cli.schema import schema
 from sentixrl.cli.train import train
 from sentixrl.errors import SentixError
 
 EXIT_USER = 2
 EXIT_INTERRUPTED = 130
+_DENIED = "Give yourself the right to read and write there, or name another place."
 
 app = typer.Typer(
     name="sentixrl",
@@ -39,6 +42,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(classify)
+app.command()(read)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(train)
@@ -65,10 +69,17 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the process's exit code says how it went."""
+    if sys.stdout is None:  # closed: answers would be lost, or go into a file opened later
+        if sys.stderr is not None:
+            _complain("Standard output is closed.", "Let it go to a file or to /dev/null.")
+        sys.exit(EXIT_USER)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123  (until the process ends)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a mark that it cannot show is no reason to stop
             stream.reconfigure(errors="replace")
-    sys.exit(run(arguments))
+    code = run(arguments)
+    sys.exit(_flushed(code))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -82,12 +93,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         result = EXIT_INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
-        return EXIT_USER
+        return _nobody_reads()
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        _complain(f"The system refused: {error.strerror or error}{where}.")
+        denied = isinstance(error, PermissionError)
+        _complain(
+            f"The system refused: {error.strerror or error}{where}.", _DENIED if denied else None
+        )
         return EXIT_USER
+    except SystemExit as left:  # what typer makes of a pipe that nobody reads
+        return _nobody_reads() if left.code == 1 else EXIT_USER
     except Exception as error:
         shown = getattr(error, "format_message", None)
         if shown is None:
@@ -99,6 +114,28 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _flushed(code: int) -> int:
+    """The exit code, once all that was printed has arrived."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _nobody_reads()
+    except OSError as error:
+        _nobody_reads()
+        _complain(f"Standard output cannot be written: {error.strerror or error}.")
+        return EXIT_USER
+    return code
+
+
+def _nobody_reads() -> int:
+    """Let what is still to be printed go nowhere: who read it, such as ``head``, has left."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    return EXIT_USER
+
+
 def _sentence(usage_error: str) -> str:
     text = usage_error.strip().replace("Value error, ", "")
     return text if not text or text.endswith((".", "?", "!", ")")) else f"{text}."
@@ -106,7 +143,6 @@ def _sentence(usage_error: str) -> str:
 
 def _complain(message: str, hint: str | None = None) -> None:
     """Print an error; a group of commands called without one has shown its help instead."""
-    console = errors()
-    for name, text in (("[bold red]Error:[/]", message), ("[bold]Hint:[/]", hint or "")):
+    for name, style, text in (("Error:", "bold red", message), ("Hint:", "bold", hint or "")):
         if text.strip():
-            console.print(f"{name} {escape(printable(text))}", highlight=False)
+            errors().print(note(text, name, style))

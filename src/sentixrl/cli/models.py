@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from sentixrl.bundle import RELEASE, release_folder
-from sentixrl.cli.console import answers, errors, new_table
+from sentixrl.cli.console import answers, errors, new_table, styled
 from sentixrl.engines.local import bundled
 from sentixrl.errors import ModelError
 
@@ -38,7 +38,6 @@ def list_() -> None:
     console.print(
         f"The default is {RELEASE}: {bundled.DEFAULT.name} with a trained adapter that comes with "
         f"the package; its card is {release_folder() / 'README.md'}.",
-        highlight=False,
         soft_wrap=True,
     )
     console.print("Any other causal language model: --model FOLDER, or --model owner/name.")
@@ -56,11 +55,11 @@ def install(
     model = _known(name)
     console = errors()
     if model.installed:
-        console.print(f"'{name}' is installed in {model.folder}.", highlight=False)
+        console.print(f"'{name}' is installed in {model.folder}.")
         return
     with console.status("Installing") as status:
-        bundled.install(model, lambda step: status.update(step), source=source)
-    console.print(f"Installed '{name}' in {model.folder}.", highlight=False)
+        bundled.install(model, lambda step: status.update(styled(step)), source=source)
+    console.print(f"Installed '{name}' in {model.folder}.")
 
 
 @app.command()

@@ -1,45 +1,148 @@
-"""From a command's options to a classifier; what ``classify`` and ``evaluate`` share."""
+"""The options that say which model answers and how it is asked, for every command that asks one.
+
+Contract: what is not given is as the model's bundle says.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from sentixrl.classifier import Classifier, load
-from sentixrl.cli.console import errors
+from sentixrl.classifier import Classifier
+from sentixrl.cli.arguments import DeductionChoice, ModeChoice, PromptFormatChoice
+from sentixrl.cli.console import errors, note
+from sentixrl.cli.groups import OptionGroup
 from sentixrl.context.templates import templates
-from sentixrl.errors import MissingDependencyError
-from sentixrl.negotiation.negotiator import VoiceName
+from sentixrl.engines.options import EngineOptions
+from sentixrl.errors import ConfigError
 from sentixrl.negotiation.protocol import Rules
+from sentixrl.spec import ClassifierSpec
 
-NEGOTIATING = ("rounds", "agreements", "gate")
+NEGOTIATING = ("rounds", "agreements", "confidence_threshold")
 """Options that say how a model negotiates."""
+
+
+@dataclass(frozen=True)
+class ModelOptions(OptionGroup):
+    """A model and how it is asked, as a command line says it."""
+
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="A bundle, a model folder, a bundled name or a hub id."),
+    ] = None
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Most earlier turns a prompt shows, where its bound on tokens allows."
+        ),
+    ] = None
+    negotiate: Annotated[
+        bool | None, typer.Option("--negotiate/--no-negotiate", help="Default: the model's policy.")
+    ] = None
+    rounds: Annotated[int | None, typer.Option(help="Most rounds of negotiation.")] = None
+    agreements: Annotated[int | None, typer.Option(help="Agreements in a row that end it.")] = None
+    confidence_threshold: Annotated[
+        float | None, typer.Option(help="No negotiation from this confidence on (0 to 1).")
+    ] = None
+    mode: Annotated[
+        ModeChoice | None, typer.Option(help="Answers by probabilities, or written out.")
+    ] = None
+    deduction: Annotated[
+        DeductionChoice | None, typer.Option(help="Let the model describe the situation first.")
+    ] = None
+    language: Annotated[
+        str | None,
+        typer.Option(
+            help="Language of the prompt templates; 'auto' follows the text; default: the model's."
+        ),
+    ] = None
+    prompt_format: Annotated[
+        PromptFormatChoice | None,
+        typer.Option(help="Chat markup or plain text; default: the model's."),
+    ] = None
+    adapter: Annotated[Path | None, typer.Option(help="Folder of a PEFT adapter.")] = None
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
+    ] = None
+    bits: Annotated[
+        int | None, typer.Option(help="8 or 4: quantised weights on CUDA, with bitsandbytes.")
+    ] = None
+    threads: Annotated[
+        int | None, typer.Option(help="How many threads compute; default: one per core.")
+    ] = None
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Compute dialogues together: faster for short ones, but a label may differ where "
+            "the top two are nearly equal.",
+        ),
+    ] = False
+
+    def spec(self, labels: str | None = None) -> ClassifierSpec:
+        """The classifier they describe.
+
+        Raises:
+            SentixError: An option does not fit, or there is no such model.
+        """
+        if self.language not in {None, "auto"}:
+            templates(str(self.language))
+        if self.bits not in {None, 4, 8}:
+            raise ConfigError(f"--bits is {self.bits}; weights can be quantised to 8 or 4 bits.")
+        engine = EngineOptions(
+            device=self.device,
+            dtype=self.dtype,
+            threads=self.threads,
+            prompt_format=self.prompt_format.value if self.prompt_format else None,
+            adapter=self.adapter,
+            bits=cast(Literal[4, 8] | None, self.bits),
+        )
+        spec = ClassifierSpec(self.model, labels, engine=engine).resolved()
+        assert spec.context is not None
+        assert spec.negotiation is not None
+        window, rules = spec.context.window, spec.negotiation.rules
+        context = {
+            "language": self.language,
+            "window": None if self.window is None else window.of_turns(self.window),
+            "deduction": self.deduction and self.deduction.value,
+        }
+        rules = Rules(
+            rules.max_rounds if self.rounds is None else self.rounds,
+            rules.agreements_needed if self.agreements is None else self.agreements,
+        )
+        negotiation = {
+            "enabled": self.negotiate,
+            "confidence_threshold": self.confidence_threshold,
+            "mode": self.mode and self.mode.value,
+            "reproducible": False if self.fast else None,
+        }
+        return replace(
+            spec,
+            context=replace(spec.context, **_given(context)),
+            negotiation=replace(spec.negotiation, rules=rules, **_given(negotiation)),
+        )
+
+    def load(self, labels: str | None = None) -> Classifier:
+        """Load the classifier they describe.
+
+        Raises:
+            SentixError: An option does not fit, or there is no such model.
+        """
+        return self.spec(labels).load()
+
+
+MODEL_OPTIONS = tuple(part.name for part in fields(ModelOptions))
+"""The names of the options."""
 
 
 def say_notes(classifier: Classifier, context: typer.Context) -> None:
     """Tell what a user should know of how options and model meet."""
-    for note in _notes(classifier, context):
-        errors().print(f"[yellow]Note:[/] {note}", highlight=False)
-
-
-def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
-    if classifier.negotiation.enabled:
-        own = classifier.bundle
-        if own.trained and not own.negotiate:
-            return [
-                "this model's own policy is not to negotiate (its discriminator was not trained, "
-                "or was no help on its development data): expect outliers."
-            ]
-        return []
-    return [
-        f"--{name} has no effect, as nothing is negotiated here; --negotiate makes the model "
-        "negotiate all the same."
-        for name in NEGOTIATING
-        if given(context, name)
-    ]
+    for found in _notes(classifier, context):
+        errors().print(note(found))
 
 
 def given(context: typer.Context, name: str) -> bool:
@@ -48,54 +151,22 @@ def given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def build_classifier(
-    *,
-    model: str | None,
-    labels: str | None,
-    window: int | None,
-    rounds: int,
-    agreements: int,
-    negotiate: bool | None,
-    gate: float | None,
-    voice: VoiceName,
-    deduction: Literal["auto", "off", "anchor", "utterance"],
-    language: str | None,
-    framing: Literal["plain", "chat"] | None,
-    adapter: Path | None,
-    device: str | None,
-    dtype: str | None,
-    bits: int | None,
-    reproducible: bool = False,
-) -> Classifier:
-    """Load the classifier that a command's options describe; what is ``None`` is the model's own.
+def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
+    if classifier.negotiation.enabled:
+        own = classifier.bundle
+        if own.trained and not own.negotiation.enabled:
+            return [
+                "this model's own policy is not to negotiate (its discriminator was not trained, "
+                "or was no help on its development data): expect outliers."
+            ]
+        return []
+    return [
+        f"--{name.replace('_', '-')} has no effect, as nothing is negotiated here; --negotiate "
+        "makes the model negotiate all the same."
+        for name in NEGOTIATING
+        if given(context, name)
+    ]
 
-    Raises:
-        SentixError: An option does not fit.
-    """
-    rules = Rules(rounds, agreements)
-    if language not in {None, "auto"}:
-        templates(language)
-    try:
-        from sentixrl.engines.local.loading import LocalOptions
-    except ImportError as error:
-        raise MissingDependencyError.of(error.name or "torch", "local") from None
-    local = LocalOptions(device=device, dtype=dtype, framing=framing, adapter=adapter, bits=bits)
-    classifier = load(model, labels=labels, local=local)
-    negotiation = replace(
-        classifier.negotiation,
-        rules=rules,
-        voice=voice,
-        reproducible=reproducible,
-        enabled=classifier.negotiation.enabled if negotiate is None else negotiate,
-        gate=classifier.negotiation.gate if gate is None else gate,
-    )
-    own = classifier.context.window
-    context = replace(
-        classifier.context,
-        language=language or classifier.context.language,
-        window=own if window is None else own.of_turns(window),
-        deduction=classifier.context.deduction if deduction == "auto" else deduction,
-    )
-    return Classifier(
-        classifier.engine, classifier.label_set, context, negotiation, classifier.bundle
-    )
+
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if value is not None}

@@ -31,18 +31,16 @@ class Subject:
     Attributes:
         system: Answers dialogues.
         identity: What makes it that system.
-        classifier: The classifier behind it, if there is one.
     """
 
     system: System
     identity: Mapping[str, Any]
-    classifier: Classifier | None = None
 
 
-def foreign(path: Path, whole: Dataset, part: Dataset) -> Subject:
+def foreign(path: Path, whole: Dataset) -> Subject:
     """Predictions of anybody's, read from a CSV."""
+    from sentixrl.engines.fingerprint import fingerprint
     from sentixrl.evaluation.foreign import read_predictions
-    from sentixrl.runs.identity import fingerprint
 
     system = read_predictions(path, whole)
     return Subject(
@@ -51,9 +49,7 @@ def foreign(path: Path, whole: Dataset, part: Dataset) -> Subject:
     )
 
 
-def trained_baseline(
-    choice: BaselineChoice, load_part: Callable[[str], Dataset], part: Dataset
-) -> Subject:
+def trained_baseline(choice: BaselineChoice, load_part: Callable[[str], Dataset]) -> Subject:
     """A baseline, trained on train and chosen on dev."""
     from sentixrl.evaluation.baselines import majority, tfidf
 
@@ -68,28 +64,13 @@ def trained_baseline(
     return Subject(system, {"kind": "baseline", "model": model})
 
 
-def from_model(
-    open_classifier: Callable[[], Classifier],
-    adapter: Path | None,
-    bits: int | None,
-    passes: int | None,
-    seed: int,
-    part: Dataset,
-) -> Subject:
-    """A model; with ``passes``, the vote of as many orders of its labels."""
+def from_model(classifier: Classifier, passes: int | None, seed: int, whole: Dataset) -> Subject:
+    """A model; with ``passes``, the mean over as many orders of its labels."""
     from sentixrl.evaluation.baselines import label_orders
-    from sentixrl.runs import model_identity, options_identity
+    from sentixrl.evaluation.running import identity_of
 
-    classifier = open_classifier()
-    if passes is not None:  # a vote of first answers
-        once = replace(classifier.negotiation, enabled=False)
-        classifier = classifier.with_labels(classifier.label_set, once)
-    identity = {
-        "kind": "model",
-        "model": model_identity(classifier, adapter=adapter, bits=bits),
-        **options_identity(classifier, part.dialogues),
-    }
     if passes is None:
-        return Subject(classifier, identity, classifier)
-    identity |= {"kind": "baseline", "label_orders": passes}
-    return Subject(label_orders(classifier, passes, seed=seed), identity, classifier)
+        return Subject(classifier, identity_of(classifier, whole))
+    once = classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
+    identity = {**identity_of(once, whole), "kind": "baseline", "label_orders": passes}
+    return Subject(label_orders(once, passes, seed=seed), identity)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from sentixrl.classifier import Classifier
-from sentixrl.cli.console import new_table, printable
+from sentixrl.cli.console import new_table, note, short_names, styled
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Round, Status, Verdict
 
 BAR = 8
 SPEAKER_WIDTH = 18
+TEXT_WIDTH = 24
+"""Cells that the text has at least, as long as there is something else to leave out."""
+GAP = 2
+SHOWN = 2_000
+"""Characters of a text that are shown."""
+_ISOLATES = dict.fromkeys(map(ord, "\u2066\u2067\u2068\u2069"))
 _COLOURS = {"positive": "green", "negative": "red", "neutral": "dim", "ambiguous": "yellow"}
 _STATUS = {
     Status.CONSENSUS: ("✓ consensus", "dim"),
@@ -37,7 +43,7 @@ def header(classifier: Classifier) -> Text:
     )
     kind = "" if classifier.bundle.trained else " (untrained base model)"
     names = ", ".join(classifier.label_set.names)
-    return Text.assemble(
+    return styled(
         (classifier.engine.name, "bold"), f"{kind} · {classifier.label_set.name}: {names} · {how}"
     )
 
@@ -48,7 +54,7 @@ def dialogue_table(
     """The dialogue's turns with their emotions."""
     turns = zip(dialogue, result.items, strict=True)
     rows = [(str(item.index + 1), turn, item, result.language) for turn, item in turns]
-    return Group(_title(dialogue, result), _table(rows, label_set), "")
+    return Group(_title(dialogue, result), Turns(rows, label_set), "")
 
 
 def messages_table(
@@ -56,34 +62,89 @@ def messages_table(
 ) -> RenderableType:
     """Many dialogues of one turn each, a row a dialogue."""
     rows = [
-        (printable(dialogue.id), turn, item, result.language)
+        (dialogue.id, turn, item, result.language)
         for dialogue, result in pairs
         for turn, item in zip(dialogue, result.items, strict=True)
     ]
-    return Group(_table(rows, label_set), "")
+    return Group(Turns(rows, label_set), "")
 
 
-def _table(rows: Sequence[tuple[str, Utterance, Prediction, str]], label_set: LabelSet) -> Table:
-    """A row for each name, utterance, answer and language."""
-    table = new_table()
-    table.add_column("#", justify="right", style="dim", no_wrap=True)
-    speakers = any(turn.speaker for _, turn, _, _ in rows)
-    if speakers:
-        table.add_column("speaker", no_wrap=True, max_width=SPEAKER_WIDTH)
-    table.add_column("text", overflow="fold", ratio=1)
-    for name in ("emotion", "confidence", "status"):
-        table.add_column(name, no_wrap=True)
-    for name, turn, item, language in rows:
-        who = [Text(_speaker(turn))] if speakers else []
-        table.add_row(
-            Text(name),
-            *who,
-            _said(turn, item),
-            _emotion(item, label_set, language),
-            _bar(item.confidence),
-            Text(*_STATUS[item.status]),
-        )
-    return table
+@dataclass(frozen=True)
+class Layout:
+    """What a table of turns has beside number, text and emotion.
+
+    Attributes:
+        bars: Bars before the confidences.
+        confidence: The confidences.
+        words: Statuses in words, not by their sign alone.
+        speaker: Cells of a speaker's name; 0 for no such column.
+    """
+
+    bars: bool = True
+    confidence: bool = True
+    words: bool = True
+    speaker: int = SPEAKER_WIDTH
+
+
+LAYOUTS = (
+    Layout(),
+    Layout(bars=False),
+    Layout(bars=False, words=False),
+    Layout(bars=False, words=False, speaker=SPEAKER_WIDTH // 2),
+    Layout(bars=False, confidence=False, words=False, speaker=SPEAKER_WIDTH // 2),
+    Layout(bars=False, confidence=False, words=False, speaker=0),
+)
+"""From wide terminals to narrow ones; the text is always there."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """A table with a row for each name, utterance, answer and language, as wide as it may be."""
+
+    rows: Sequence[tuple[str, Utterance, Prediction, str]]
+    label_set: LabelSet
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Take the first layout that leaves the text enough room."""
+        for layout in LAYOUTS:
+            beside = console.measure(self._table(layout, text=False), options=_endless(options))
+            if options.max_width - beside.maximum - GAP >= TEXT_WIDTH:
+                break
+        yield self._table(layout)
+
+    def _table(self, layout: Layout, *, text: bool = True) -> Table:
+        table = new_table()
+        table.add_column("#", justify="right", style="dim", no_wrap=True)
+        names: dict[str, str] = {}
+        if layout.speaker:
+            spoken = (turn.speaker for _, turn, _, _ in self.rows if turn.speaker)
+            names = short_names(spoken, layout.speaker)
+        if names:
+            table.add_column("speaker", no_wrap=True)
+        if text:
+            table.add_column("text", overflow="fold", ratio=1, min_width=TEXT_WIDTH // 3)
+        told = ["emotion", *["confidence"] * layout.confidence]
+        for name in (*told, "status" if layout.words else ""):
+            table.add_column(name, no_wrap=True)
+        for name, turn, item, language in self.rows:
+            table.add_row(
+                styled(name),
+                *([styled(names.get(turn.speaker or "", ""))] if names else []),
+                *([_said(turn, item)] if text else []),
+                _emotion(item, self.label_set, language),
+                *([_bar(item.confidence, bars=layout.bars)] if layout.confidence else []),
+                _status(item, words=layout.words),
+            )
+        return table
+
+
+def _endless(options: ConsoleOptions) -> ConsoleOptions:
+    return options.update(width=10_000)
+
+
+def _status(item: Prediction, *, words: bool = True) -> Text:
+    name, style = _STATUS[item.status]
+    return styled((name if words else name[:1], style))
 
 
 def negotiation_view(
@@ -92,67 +153,69 @@ def negotiation_view(
     """Each turn with the whole record of its negotiation."""
     parts: list[RenderableType] = [_title(dialogue, result), ""]
     for turn, item in zip(dialogue, result.items, strict=True):
-        speaker = f"{_speaker(turn)}: " if turn.speaker else ""
-        parts.append(
-            Text.assemble((f"{item.index + 1} ", "dim"), (speaker, "bold"), _said(turn, item))
-        )
+        speaker = f"{_cut(turn.speaker)}: " if turn.speaker else ""
+        parts.append(styled((f"{item.index + 1} ", "dim"), (speaker, "bold"), _said(turn, item)))
         for entry in item.rounds:
             parts += [Padding(line, (0, 0, 0, 4)) for line in _round_lines(entry)]
-        outcome = Text.assemble(
-            "→ ", _emotion(item, label_set, result.language), "  ", _bar(item.confidence), "  "
+        outcome = styled(
+            "→ ",
+            _emotion(item, label_set, result.language),
+            "  ",
+            _bar(item.confidence),
+            "  ",
+            _status(item),
         )
-        outcome.append(*_STATUS[item.status])
         parts += [Padding(outcome, (0, 0, 1, 4))]
     return Group(*parts)
 
 
-def item_errors(result: DialoguePrediction) -> Iterator[str]:
+def item_errors(result: DialoguePrediction) -> Iterator[Text]:
     """A sentence for each turn that failed."""
     for item in result.items:
         if item.error is not None:
-            hint = f" {escape(printable(item.error.hint))}" if item.error.hint else ""
-            yield (
-                f"[bold red]Turn {item.index + 1} of dialogue "
-                f"{escape(printable(result.dialogue_id))}:[/] "
-                f"{escape(printable(item.error.message))}{hint}"
+            hint = f" {item.error.hint}" if item.error.hint else ""
+            yield note(
+                f"{item.error.message}{hint}",
+                f"Turn {item.index + 1} of dialogue {result.dialogue_id}:",
+                "bold red",
             )
 
 
 def _title(dialogue: Dialogue, result: DialoguePrediction) -> Text:
-    return Text.assemble(
-        ("dialogue ", "dim"), (printable(dialogue.id), "bold"), (f" · {result.language}", "dim")
-    )
-
-
-def _speaker(turn: Utterance) -> str:
-    return printable(turn.speaker or "")
+    return styled(("dialogue ", "dim"), (dialogue.id, "bold"), (f" · {result.language}", "dim"))
 
 
 def _said(turn: Utterance, item: Prediction) -> Text:
-    said = Text(printable(turn.text))
+    # Isolates keep a name's direction to itself, and end here where the text does.
+    said = styled(_cut(turn.text.translate(_ISOLATES)).strip())
+    if (more := len(turn.text) - SHOWN) > 0:
+        said.append_text(styled((f" … [{more:,} more characters]", "dim")))
     if item.dropped_turns:
         turns = "turn" if item.dropped_turns == 1 else "turns"
-        said.append(f"  [{item.dropped_turns} earlier {turns} left out]", style="dim")
+        said.append_text(styled((f"  [{item.dropped_turns} earlier {turns} left out]", "dim")))
     return said
+
+
+def _cut(text: str) -> str:
+    """As much of a text as is shown: to wrap a megabyte takes seconds, and nobody reads it."""
+    return text[:SHOWN]
 
 
 def _round_lines(entry: Round) -> Iterator[Text]:
     proposal, judgement = entry.proposal, entry.judgement
-    yield Text.assemble(
-        (f"{entry.number}  generator      ", "dim"), proposal.label or "no readable label"
-    )
+    yield styled((f"{entry.number}  generator      ", "dim"), proposal.label or "no readable label")
     if proposal.analysis:
-        yield Text(f"   “{printable(proposal.analysis)}”", style="italic dim")
+        yield styled((f"   “{_cut(proposal.analysis)}”", "italic dim"))
     if judgement is None:
         return
     counter = f", rather {judgement.counter_label}" if judgement.counter_label else ""
     sure = judgement.agree_log_prob
     agreement = f"   P(agree) {math.exp(sure):.2f}" if sure is not None else ""
-    yield Text.assemble(
+    yield styled(
         ("   discriminator  ", "dim"), _verdict(judgement.verdict) + counter, (agreement, "dim")
     )
     if judgement.assessment:
-        yield Text(f"   “{printable(judgement.assessment)}”", style="italic dim")
+        yield styled((f"   “{_cut(judgement.assessment)}”", "italic dim"))
 
 
 def _verdict(verdict: Verdict | None) -> str:
@@ -163,20 +226,20 @@ def _verdict(verdict: Verdict | None) -> str:
 
 def _emotion(item: Prediction, label_set: LabelSet, language: str) -> Text:
     if item.label is None:
-        return Text(f"({item.fallback}?)" if item.fallback else "–", style="dim")
+        return styled((f"({item.fallback}?)" if item.fallback else "–", "dim"))
     label = label_set[item.label]
     word = label.word(language)
     same = word.casefold() == label.name.casefold()
-    return Text(
-        label.name if same else f"{label.name} {word}",
-        style=_COLOURS.get(label.polarity or "", "default"),
-    )
+    style = _COLOURS.get(label.polarity or "", "default")
+    return styled((label.name if same else f"{label.name} {word}", style))
 
 
-def _bar(confidence: float | None) -> Text:
+def _bar(confidence: float | None, *, bars: bool = True) -> Text:
     if confidence is None:
-        return Text("–", style="dim")
-    filled = round(confidence * BAR)
+        return styled(("–", "dim"))
     # Only what is certain is 100%.
     share = ">99%" if 0.995 <= confidence < 1 else f"{confidence:.0%}"
-    return Text.assemble(("█" * filled, "cyan"), ("░" * (BAR - filled), "dim"), f" {share:>4}")
+    if not bars:
+        return styled(f"{share:>4}")
+    filled = round(confidence * BAR)
+    return styled(("█" * filled, "cyan"), ("░" * (BAR - filled), "dim"), f" {share:>4}")

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from sentixrl.cli.arguments import DeviceOption
-from sentixrl.cli.console import answers, errors
+from sentixrl.cli.console import Screen, answers, errors, styled
 from sentixrl.errors import ConfigError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -55,8 +53,7 @@ def train(
         raise MissingDependencyError.of(error.name or "torch", "train") from None
     notices = errors()
     watch = Watch(
-        # ":train:" is part of a name here, not the picture of a train.
-        say=lambda text: notices.print(text, highlight=False, markup=False, emoji=False),
+        say=notices.print,
         progress=lambda progress: _progress(progress, notices),
         check=lambda check, better: _check(check, better, notices),
     )
@@ -88,17 +85,13 @@ def _train(
     notices = errors()
 
     def announce(cost: Estimate) -> bool:
-        notices.print(_cost(cost), highlight=False)
+        notices.print(_cost(cost))
         return not estimate
 
     finished = train_bundle(recipe, data, folder, watch, announce, device)
     if finished is None and not estimate:
         if is_main():
-            notices.print(
-                f"To go on, run the same command again; all of it is in {folder}.",
-                highlight=False,
-                markup=False,
-            )
+            notices.print(f"To go on, run the same command again; all of it is in {folder}.")
         raise typer.Exit(EXIT_INTERRUPTED)
     if finished is not None:
         _say_result(finished)
@@ -135,25 +128,20 @@ def _cost(cost: Estimate) -> str:
     )
 
 
-def _progress(progress: Progress, notices: Console) -> None:
+def _progress(progress: Progress, notices: Screen) -> None:
     left = progress.seconds_left / 60
     notices.print(
         f"step {progress.step:,}/{progress.steps:,}  loss {progress.loss:.3f}  "
-        f"{progress.tokens_per_second:,.0f} tokens/s  {left:,.0f} min left",
-        highlight=False,
+        f"{progress.tokens_per_second:,.0f} tokens/s  {left:,.0f} min left"
     )
 
 
-def _check(check: Check, better: bool, notices: Console) -> None:
+def _check(check: Check, better: bool, notices: Screen) -> None:
     parts = "  ".join(
         f"{name} {100 * part['weighted_f1']:.1f}" for name, part in check.parts.items()
     )
-    mark = "[green]best so far[/]" if better else ""
-    notices.print(
-        f"[bold]dev[/] {100 * check.score:.1f}  {escape(parts)}  {mark}",
-        highlight=False,
-        emoji=False,
-    )
+    mark = ("  best so far" if better else "", "green")
+    notices.print(styled(("dev", "bold"), f" {100 * check.score:.1f}  {parts}", mark))
 
 
 def _say_result(finished: Finished) -> None:
@@ -163,7 +151,5 @@ def _say_result(finished: Finished) -> None:
         return
     answers().print(
         f"{finished.folder}: adapter of {finished.adapter_bytes / 1e6:.1f} MB, keeps "
-        f"{finished.kept:.1%} of the dev weighted-F1.",
-        highlight=False,
-        markup=False,
+        f"{finished.kept:.1%} of the dev weighted-F1."
     )

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sentixrl.context.retrieval import Demonstration, one_line
+from sentixrl.context.building import Demonstration, one_line
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
 

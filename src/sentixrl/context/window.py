@@ -28,6 +28,8 @@ class HistoryWindow:
             target leaves of it.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
+
     history_max: int = 24
     history_min: int = 8
     max_tokens: int = 768

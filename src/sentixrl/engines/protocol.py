@@ -1,15 +1,16 @@
 """The one door to language models: requests in, answers out, in the same order.
 
 Contract: an engine opens sessions; a session scores closed choices and generates text. A failed
-item is a :class:`Failure` in its place, never an exception for the batch. Engines own chat
-framing and tokenisation; they tokenise prompts segment by segment, so that equal prefixes stay
-equal whatever follows them.
+item is a :class:`Failure` in its place, never an exception for the batch. Engines own their prompt
+format and tokenisation; they tokenise prompts segment by segment, so that equal prefixes stay
+equal whatever follows them. An engine may be used from many threads at once, each with sessions
+of its own. Nobody outside ``engines/`` needs more of an engine than what stands here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -21,24 +22,91 @@ class Capabilities:
     """What an engine can do.
 
     Attributes:
-        score: It returns exact log-probabilities of closed choices.
+        score: It returns log-probabilities of closed choices.
         constrain: It can be held to answer with one of several choices.
         context_tokens: The longest prompt plus answer it reads; ``None`` if unknown.
         parameters: How many the model has; ``None`` if unknown.
+        workers: How many threads may compute at once to advantage, each with a session of its own.
+        batches: A call with many requests costs less than as many calls. Where it does not (a
+            server across a network), every utterance goes its own way.
     """
 
     score: bool
     constrain: bool
     context_tokens: int | None = None
     parameters: int | None = None
+    workers: int = 1
+    batches: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an answer took.
+
+    Attributes:
+        tokens: Tokens computed for it. What it shares with another request counts once, for the
+            request that came first.
+        seconds: Its share of the time its batch took, by tokens.
+    """
+
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.tokens + other.tokens, self.seconds + other.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an engine has done since it was loaded.
+
+    Attributes:
+        requests: Requests answered, failures included.
+        tokens: Tokens computed.
+        prompt_tokens: Tokens the prompts and choices hold when each stands alone.
+        passes: Forward passes, or calls to a server.
+        visible_pairs: Query–key pairs that carry attention, a layer; 0 where unknown.
+        seconds: Time spent computing, summed over threads.
+    """
+
+    requests: int = 0
+    tokens: int = 0
+    prompt_tokens: int = 0
+    passes: int = 0
+    visible_pairs: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(a + b for a, b in zip(self._all(), other._all(), strict=True)))
+
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(*(a - b for a, b in zip(self._all(), other._all(), strict=True)))
+
+    def _all(self) -> tuple[int, int, int, int, int, float]:
+        return (
+            *(self.requests, self.tokens, self.prompt_tokens),
+            *(self.passes, self.visible_pairs, self.seconds),
+        )
+
+
+Facts = Mapping[str, str | int | float | bool | None]
+"""What a run's identity keeps of an engine: plain values by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """Ask for log P(choice | prompt) of each choice."""
+    """Ask for log P(choice | prompt) of each choice.
+
+    Attributes:
+        prompt: What the choices would continue.
+        choices: At least one text.
+        mass: Also tell how much of the probability the choices hold together, where that is
+            not known anyway.
+    """
 
     prompt: Prompt
     choices: tuple[str, ...]
+    mass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +128,64 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """log P(choice | prompt), normalised over the request's choices, in their order."""
+    """log P(choice | prompt), normalised over the request's choices, in their order.
+
+    Attributes:
+        log_probs: Shape ``[n_choices]``.
+        exact: Whether they are the model's own, whole choices included; ``False`` for bounds and
+            for choices asked for by a code.
+        mass: How much of the probability of all continuations the choices' first tokens held
+            before normalising, 0 to 1; ``None`` where it was not measured. Little of it means
+            that the model would rather have said something else.
+        cost: What the answer took.
+    """
 
     log_probs: tuple[float, ...]
+    exact: bool = True
+    mass: float | None = None
+    cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """Generated text, without the stop string, and how many tokens it took."""
+    """Generated text, without the stop string, how many tokens it took, and its cost."""
 
     text: str
     tokens: int
+    cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one request has no answer."""
+    """Why one request has no answer.
+
+    Attributes:
+        code: Short and stable, for programs.
+        message: One sentence.
+        hint: What to do about it.
+        retryable: Whether asking again later may help.
+    """
 
     code: str
     message: str
     hint: str | None = None
+    retryable: bool = False
 
 
 class Session(Protocol):
-    """A context manager that may keep what it computed and reuse shared prefixes."""
+    """A context manager that may keep what it computed and reuse shared prefixes.
+
+    A session owns its memory: it is told of the first request of each utterance before it has to
+    answer it, and says whether there is room. It belongs to one thread at a time.
+    """
+
+    def admit(self, request: ScoreRequest | GenerateRequest) -> bool:
+        """Whether there is room for an utterance that begins with this request.
+
+        An empty session admits anything. What was admitted counts against the session's budget
+        at once; what is refused leaves the session as it was.
+        """
+        ...
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:
         """Score each request's choices; answers stand in the order of the requests."""
@@ -114,6 +216,22 @@ class Engine(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What this engine can do."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What it has done so far, in all threads."""
+        ...
+
+    def describe(self) -> Facts:
+        """What makes its answers what they are, for a run's identity.
+
+        Two engines of equal facts answer alike. Places and times are no facts.
+        """
+        ...
+
+    def machine(self) -> Facts:
+        """Where it computes: processor, device, threads; no part of an identity."""
         ...
 
     def count_tokens(self, text: str) -> int:

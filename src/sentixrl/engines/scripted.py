@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -15,10 +16,13 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.engines.protocol import (
     Capabilities,
     Completion,
+    Cost,
+    Facts,
     Failure,
     GenerateRequest,
     ScoreRequest,
     Scores,
+    Usage,
 )
 
 Scorer = Callable[[Prompt, tuple[str, ...]], Sequence[float] | Failure]
@@ -35,6 +39,10 @@ class ScriptedEngine:
         constrain: Whether it counts as an engine that can be held to choices; it then answers
             with the choice that ``write`` names, or the first.
         name: What results say answered them.
+        workers: How many threads may ask at once.
+        batches_requests: Whether many requests come in one call.
+        session_tokens: How many words a session takes before it admits no more; ``None`` for any
+            number.
 
     Attributes:
         batches: The requests of each call a session got, oldest first.
@@ -47,16 +55,42 @@ class ScriptedEngine:
         *,
         constrain: bool = True,
         name: str = "scripted",
+        workers: int = 1,
+        batches_requests: bool = True,
+        session_tokens: int | None = None,
     ) -> None:
         self.name = name
         self._score, self._write = score, write
-        self.capabilities = Capabilities(score=score is not None, constrain=constrain)
+        self.capabilities = Capabilities(
+            score=score is not None,
+            constrain=constrain,
+            workers=workers,
+            batches=batches_requests,
+        )
+        self.session_tokens = session_tokens
         self.batches: list[tuple[Request, ...]] = []
+        self.usage = Usage()
+        self._counting = Lock()
 
     @property
     def calls(self) -> list[Request]:
         """Every request so far, oldest first."""
         return [request for batch in self.batches for request in batch]
+
+    def describe(self) -> Facts:
+        """Nothing but that it is a script."""
+        return {"scripted": True}
+
+    def machine(self) -> Facts:
+        """Nothing worth noting."""
+        return {}
+
+    def heard(self, requests: Sequence[Request]) -> None:
+        """Note a call."""
+        words = sum(len(request.prompt.text.split()) for request in requests)
+        with self._counting:
+            self.batches.append(tuple(requests))
+            self.usage += Usage(len(requests), words, words, passes=1)
 
     def count_tokens(self, text: str) -> int:
         """Words count as tokens."""
@@ -84,7 +118,9 @@ class ScriptedEngine:
                 "a choice, none below zero and not all zero"
             )
         log_total = math.log(total)
-        return Scores(tuple(math.log(w) - log_total if w > 0 else -math.inf for w in weights))
+        cost = Cost(self.count_tokens(request.prompt.text))
+        log_probs = tuple(math.log(w) - log_total if w > 0 else -math.inf for w in weights)
+        return Scores(log_probs, cost=cost)
 
     def answer_generate(self, request: GenerateRequest) -> Completion | Failure:
         """The script's answer to one generate request."""
@@ -95,7 +131,8 @@ class ScriptedEngine:
             text = text.split(stop)[0]
         if request.choices and self.capabilities.constrain and text not in request.choices:
             text = request.choices[0]
-        return Completion(text, self.count_tokens(text))
+        tokens = self.count_tokens(text)
+        return Completion(text, tokens, Cost(self.count_tokens(request.prompt.text) + tokens))
 
 
 class ScriptedSession:
@@ -107,6 +144,7 @@ class ScriptedSession:
 
     def __init__(self, engine: ScriptedEngine) -> None:
         self._engine = engine
+        self._held = 0
 
     def __enter__(self) -> Self:
         return self
@@ -118,12 +156,20 @@ class ScriptedSession:
         trace: TracebackType | None,
     ) -> None: ...
 
+    def admit(self, request: Request) -> bool:
+        """Whether the prompt's words fit what the session takes."""
+        words, room = self._engine.count_tokens(request.prompt.text), self._engine.session_tokens
+        if room is not None and self._held and self._held + words > room:
+            return False
+        self._held += words
+        return True
+
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:
         """Score each request by the script."""
-        self._engine.batches.append(tuple(requests))
+        self._engine.heard(requests)
         return [self._engine.answer_score(request) for request in requests]
 
     def generate(self, requests: Sequence[GenerateRequest]) -> list[Completion | Failure]:
         """Write each reply by the script."""
-        self._engine.batches.append(tuple(requests))
+        self._engine.heard(requests)
         return [self._engine.answer_generate(request) for request in requests]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sentixrl.context.retrieval import language_of
+from sentixrl.context.building import language_of
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
@@ -112,13 +112,11 @@ class Item:
 
 def build_items(
     pairs: Iterable[tuple[Dialogue, DialoguePrediction]],
-    costs: Mapping[ItemKey, Cost] | None = None,
 ) -> list[Item]:
     """Join dialogues with their predictions, leaving out utterances without a gold label.
 
     Args:
         pairs: Each dialogue with the prediction for it.
-        costs: Measured tokens and seconds by ``(dialogue_id, index)``.
 
     Raises:
         InputError: A prediction is of another dialogue, does not hold one answer an utterance in
@@ -128,7 +126,7 @@ def build_items(
     seen: set[str] = set()
     for dialogue, prediction in pairs:
         _check_pair(dialogue, prediction, seen)
-        items += _items_of(dialogue, prediction, costs or {})
+        items += _items_of(dialogue, prediction)
     return items
 
 
@@ -149,9 +147,7 @@ def _check_pair(dialogue: Dialogue, prediction: DialoguePrediction, seen: set[st
     seen.add(dialogue.id)
 
 
-def _items_of(
-    dialogue: Dialogue, prediction: DialoguePrediction, costs: Mapping[ItemKey, Cost]
-) -> list[Item]:
+def _items_of(dialogue: Dialogue, prediction: DialoguePrediction) -> list[Item]:
     shifts = _emotion_shifts(dialogue.utterances)
     spaced = language_of(dialogue) not in UNSPACED_LANGUAGES
     return [
@@ -172,7 +168,7 @@ def _items_of(
             words=len(turn.text.split()) if spaced else None,
             characters=len(turn.text.strip()),
             language=dialogue.language,
-            cost=costs.get((dialogue.id, index), Cost()),
+            cost=Cost(answer.tokens, answer.seconds) if answer.seconds else Cost(),
         )
         for index, (turn, answer) in enumerate(zip(dialogue, prediction.items, strict=True))
         if turn.gold is not None

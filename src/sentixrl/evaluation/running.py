@@ -8,24 +8,36 @@ numbers of one that was not.
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sentixrl import __version__
+from sentixrl.classifier import Classifier
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue
-from sentixrl.errors import ConfigError
+from sentixrl.errors import ConfigError, SentixError
 from sentixrl.evaluation.baselines.system import System
-from sentixrl.evaluation.intervals import Resampling, json_number
-from sentixrl.evaluation.items import Cost, Item, ItemKey, build_items
+from sentixrl.evaluation.intervals import Resampling, check_libraries, json_number
+from sentixrl.evaluation.items import Item, build_items
 from sentixrl.evaluation.metrics import HEADLINE
 from sentixrl.evaluation.sentiment_scores import sentiment_metrics
-from sentixrl.evaluation.summary import metrics_json
+from sentixrl.evaluation.summary import metrics_json, nothing_to_score
 from sentixrl.labels import LabelSet
-from sentixrl.prediction import DialoguePrediction
-from sentixrl.runs import Chunk, Entry, RunFolder, read_entries
+from sentixrl.prediction import DialoguePrediction, ItemError
+from sentixrl.runs import (
+    Entry,
+    RunFolder,
+    check_ledger,
+    data_identity,
+    enter_ledger,
+    labels_identity,
+    model_identity,
+    options_identity,
+    read_entries,
+)
+from sentixrl.runs.identity import session_facts
 
 Answered = tuple[Dialogue, DialoguePrediction]
 Watch = Callable[[Sequence[Dialogue], Iterator[DialoguePrediction]], Iterable[Answered]]
@@ -55,10 +67,89 @@ def plainly(
     yield from zip(dialogues, predictions, strict=True)
 
 
+def evaluate(
+    system: System,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    identity: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    neutral: str | None = None,
+    ledger: Path | None = None,
+    command: str | None = None,
+    watch: Watch = plainly,
+    opened: Callable[[RunFolder], None] = lambda run: None,
+) -> dict[str, Any]:
+    """Measure a system on a split, in a run folder that goes on where it was broken off.
+
+    Args:
+        system: What answers: a :class:`~sentixrl.classifier.Classifier`, a baseline, or anything
+            that has ``predict_many``.
+        dataset: The whole split.
+        folder: The run folder.
+        identity: What makes the system what it is, as plain data; a classifier tells by itself.
+        limit: Only this many dialogues, drawn with the seed.
+        seed: Draws ``limit`` and the intervals.
+        neutral: The label that a further micro-F1 leaves out.
+        ledger: Where to log a look at a test split; ``None`` logs nothing.
+        command: The command line, for the run's record.
+        watch: Shows progress.
+        opened: Told of the run folder before anything is answered.
+
+    Returns:
+        What the run's ``metrics.json`` holds.
+
+    Raises:
+        ConfigError: The folder holds another run.
+        InputError: Nothing has a gold label, or the log does not fit the data.
+        SentixError: Some dialogues failed for a passing reason, or the disk is full; what is done
+            is kept.
+    """
+    check_libraries()
+    part = draw(dataset, limit, seed)
+    if not part.labelled:  # before a model answers all of it
+        raise nothing_to_score()
+    if ledger is not None:
+        check_ledger(ledger)
+    whole = {
+        "data": data_identity(dataset, limit=None if part is dataset else limit, seed=seed),
+        "labels": labels_identity(dataset.label_set),
+        "seed": seed,
+        "sentixrl": __version__,
+        **(identity or identity_of(system, part)),
+    }
+    facts = session_facts(command, system.engine if isinstance(system, Classifier) else None)
+    with RunFolder(folder, whole) as run:
+        opened(run)
+        if run.remaining(part.dialogues):
+            run.begin_session(facts)
+        answer_all(system, part.dialogues, run, watch)
+        how = Resampling(seed=seed)
+        metrics = score(run, part, dataset.label_set, neutral=neutral, how=how)
+        if ledger is not None:  # before anybody sees the figures
+            enter_ledger(ledger, ledger_line(run, metrics, facts["date"]))
+        run.write_metrics(metrics)
+    return metrics
+
+
+def identity_of(system: System, part: Dataset) -> dict[str, Any]:
+    """What makes a system what it is, as far as it can tell."""
+    if not isinstance(system, Classifier):
+        return {"kind": "system", "model": {"name": type(system).__name__}}
+    return {
+        "kind": "model",
+        "model": model_identity(system),
+        **options_identity(system, part.dialogues),
+    }
+
+
 def answer_all(
     system: System, dialogues: Sequence[Dialogue], run: RunFolder, watch: Watch = plainly
 ) -> None:
     """Answer the dialogues that are not in the log yet, each going there as it is done.
+
+    A dialogue in which something failed for a passing reason is not done: it does not go there.
 
     Args:
         system: What answers.
@@ -68,79 +159,25 @@ def answer_all(
 
     Raises:
         InputError: The log holds other dialogues.
-        SentixError: The disk is full.
+        SentixError: The disk is full, or dialogues failed for a passing reason.
     """
     left = run.remaining(dialogues)
     if not left:
         return
-    meter = _Meter(system, len(run.done))
-    for dialogue, prediction in watch(left, system.predict_many(meter.handed(left))):
-        run.append(dialogue, prediction, meter.arrived())
-
-
-class _Meter:
-    """Tells which predictions were computed together, and in what time and tokens.
-
-    A system takes dialogues only to compute them: what comes out without any being taken was
-    computed with what came out before.
-    """
-
-    def __init__(self, system: System, position: int) -> None:
-        engine = getattr(system, "engine", None)
-        self._counters = getattr(engine, "counters", None)
-        self._position = position
-        self._taken = self._seen = 0
-        self._number = position
-        self._since, self._tokens = time.perf_counter(), self._counted()
-
-    def handed(self, dialogues: Iterable[Dialogue]) -> Iterator[Dialogue]:
-        """The dialogues, each noted as it is taken, and their end."""
-        for dialogue in dialogues:
-            self._taken += 1
-            yield dialogue
-        self._taken += 1
-
-    def arrived(self) -> Chunk:
-        """What the prediction at hand belongs to."""
-        fresh = self._taken != self._seen
-        self._seen = self._taken
-        self._position += 1
-        if not fresh:
-            return Chunk(self._number)
-        self._number = self._position
-        now, counted = time.perf_counter(), self._counted()
-        seconds, self._since = now - self._since, now
-        before, self._tokens = self._tokens, counted
-        tokens = counted - before if counted is not None and before is not None else None
-        return Chunk(self._number, seconds, tokens)
-
-    def _counted(self) -> int | None:
-        tokens = getattr(self._counters, "tokens", None)
-        return tokens if isinstance(tokens, int) else None
-
-
-def costs(entries: Iterable[Entry]) -> dict[ItemKey, Cost]:
-    """Seconds and tokens of each utterance: its even share of what its chunk took."""
-    chunks: dict[int, list[Entry]] = {}
-    for entry in entries:
-        if entry.chunk is not None:
-            chunks.setdefault(entry.chunk.number, []).append(entry)
-    found: dict[ItemKey, Cost] = {}
-    for members in chunks.values():
-        spent = members[0].chunk
-        if spent is None:
-            continue
-        turns = sum(len(entry.dialogue) for entry in members)
-        cost = Cost(
-            tokens=None if spent.tokens is None else spent.tokens / turns,
-            seconds=None if spent.seconds is None else spent.seconds / turns,
+    passing: list[ItemError] = []
+    for dialogue, prediction in watch(left, system.predict_many(iter(left))):
+        errors = [item.error for item in prediction.items if item.error is not None]
+        if again := [error for error in errors if error.retryable]:
+            passing.append(again[0])
+        else:
+            run.append(dialogue, prediction)
+    if passing:
+        raise SentixError(
+            f"{len(passing):,} of {len(dialogues):,} dialogues could not be answered for now: "
+            f"{passing[0].message}",
+            hint="The others are kept. Run the same command again: these are asked anew.",
+            retryable=True,
         )
-        found |= {
-            (entry.dialogue.id, index): cost
-            for entry in members
-            for index in range(len(entry.dialogue))
-        }
-    return found
 
 
 def run_items(folder: Path) -> list[Item]:
@@ -154,7 +191,7 @@ def run_items(folder: Path) -> list[Item]:
 
 def items_of(entries: Sequence[Entry]) -> list[Item]:
     """The items of a run's entries, with their costs."""
-    return build_items([(entry.dialogue, entry.prediction) for entry in entries], costs(entries))
+    return build_items([(entry.dialogue, entry.prediction) for entry in entries])
 
 
 def score(
@@ -193,13 +230,17 @@ def score(
 
 
 def _speed(entries: Sequence[Entry]) -> dict[str, float | None]:
-    """Over all turns that were measured, those without a gold label included."""
-    measured = [cost for cost in costs(entries).values() if cost.seconds is not None]
-    seconds = sum(cost.seconds or 0.0 for cost in measured)
+    """Over all turns whose cost is known, those without a gold label included.
+
+    Seconds are those of computing, summed over threads.
+    """
+    answers = [item for entry in entries for item in entry.prediction.items if item.seconds > 0]
+    seconds = sum(item.seconds for item in answers)
     return {
-        "utterances": len(measured),
+        "utterances": len(answers),
         "seconds": json_number(seconds),
-        "utterances_per_second": json_number(len(measured) / seconds) if seconds else None,
+        "tokens": sum(item.tokens for item in answers),
+        "utterances_per_second": json_number(len(answers) / seconds) if seconds else None,
     }
 
 

@@ -126,9 +126,8 @@ def decoded_chunks(stream: BinaryIO, name: str, encoding: TextEncoding) -> Itera
 
 
 def _cut_by_line(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterator[tuple[str, int]]:
-    number, offset, codec = 0, 0, encoding.codec
-    for raw in _raw_lines(stream, name):
-        number += 1
+    offset, codec = 0, encoding.codec
+    for number, raw in enumerate(_raw_lines(stream, name), start=1):
         try:
             text = raw.decode(codec)
         except UnicodeError as error:
@@ -179,9 +178,7 @@ def _cut_by_text(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterato
         try:
             text += decoder.decode(piece, final=not piece)
         except UnicodeError as error:
-            raise _not_in_encoding(
-                error, name, number + 1, taken, encoding, read=True
-            ) from None
+            raise _not_in_encoding(error, name, number + 1, taken, encoding, read=True) from None
         lines = _LINE_END.split(text)
         ends = [found[0] for found in _LINE_END.finditer(text)]
         if piece and text.endswith("\r"):
@@ -248,9 +245,7 @@ def _not_in_encoding(
     """
     hint = "Name the encoding it was saved in: for example --encoding windows-1252 or gb18030."
     if not isinstance(error, UnicodeDecodeError):  # codecs such as punycode say no more
-        return InputError(
-            f"{name}, line {number}: the text is not {encoding.called}.", hint=hint
-        )
+        return InputError(f"{name}, line {number}: the text is not {encoding.called}.", hint=hint)
     offset += error.start
     if read:
         offset -= len(error.object)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sentixrl.errors import InputError
 from sentixrl.formats import chats
 from sentixrl.formats.characters import is_blank, shown
+from sentixrl.formats.chats import convokit
 from sentixrl.formats.columns import Columns, has_text
 from sentixrl.formats.decoding import MAX_LINE_BYTES
 from sentixrl.formats.delimited import delimiter_of, sample_rows
@@ -37,6 +38,7 @@ SUFFIXES = {
 OWN = ("text", "json", "jsonl", "csv", "tsv", "parquet", "xlsx")
 """The formats that are no chat's."""
 
+_PLAIN = {".txt", ".text"}
 _TABLE_LINES = 50
 
 
@@ -50,7 +52,7 @@ class Detected:
 
 def format_names() -> tuple[str, ...]:
     """Every format that can be named."""
-    return (*OWN, *(form.name for form in chats.FORMATS))
+    return (*OWN, *(form.name for form in chats.FORMATS), convokit.NAME)
 
 
 def detect(source: InputSource, columns: Columns | None) -> Detected:
@@ -76,7 +78,7 @@ def detect(source: InputSource, columns: Columns | None) -> Detected:
     by_ending = SUFFIXES.get(source.suffix)
     if by_ending not in {None, "text"}:
         return Detected(str(by_ending))
-    table = _table(start, columns, source.name)
+    table = _table(source, start, columns)
     if table is not None:
         return Detected(table)
     if by_ending:
@@ -89,6 +91,22 @@ def detect(source: InputSource, columns: Columns | None) -> Detected:
         "format.",
         hint="If each line is a turn, say --format text.",
     )
+
+
+def check_medium(source: InputSource, format: str) -> None:
+    """Refuse an input that cannot be in the format that was named for it.
+
+    Raises:
+        InputError: It is binary and the format is text, or the other way round.
+    """
+    found = _binary(source)
+    binary = {"parquet", "xlsx", *(form.name for form in chats.FORMATS if form.medium is chats.Medium.ZIP)}
+    if found != format and (found is not None or format in binary) and format in format_names():
+        raise InputError(
+            f"{source.name} is no {shown(format)} file"
+            + (f", but one of {found}." if found else "."),
+            hint="Leave --format out.",
+        )
 
 
 def beginning(source: InputSource) -> Sequence[str]:
@@ -155,9 +173,7 @@ def _binary(source: InputSource) -> str | None:
 def _is_json(start: Sequence[str]) -> bool:
     text = "\n".join(start).lstrip()
     inside = text[1:].lstrip()[:1]
-    return (text[:1] == "{" and inside in {'"', "}"}) or (
-        text[:1] == "[" and inside in {"{", "]"}
-    )
+    return (text[:1] == "{" and inside in {'"', "}"}) or (text[:1] == "[" and inside in {"{", "]"})
 
 
 def _json_or_lines(source: InputSource) -> str:
@@ -177,21 +193,21 @@ def _json_or_lines(source: InputSource) -> str:
     return "json"
 
 
-def _table(start: Sequence[str], columns: Columns | None, name: str) -> str | None:
-    """``csv`` or ``tsv`` if a text is a table."""
+def _table(source: InputSource, start: Sequence[str], columns: Columns | None) -> str | None:
+    """``csv`` or ``tsv`` if a text is a table, or must be as its columns are named."""
     lines = [line for line in start[:_TABLE_LINES] if line.strip()]
     if lines[0].strip().strip('"').casefold().startswith("sep=") and len(lines) > 1:
         return "csv"
     mark = delimiter_of(lines, columns)
     header = sample_rows(lines, mark)[0]
-    known = mark in lines[0] and has_text(header, Columns())
-    if columns is not None or known:
+    named = columns is not None and (source.suffix not in _PLAIN or has_text(header, columns))
+    if named or (mark in lines[0] and has_text(header, Columns())):
         return "tsv" if mark == "\t" else "csv"
     tabs = lines[0].count("\t")
     if tabs and len(lines) > 1 and all(line.count("\t") == tabs for line in lines):
         listed = ", ".join(shown(cell.strip()) for cell in lines[0].split("\t")[:20])
         raise InputError(
-            f"{name} looks like a table separated by tabs, but none of its columns ({listed}) is "
+            f"{source.name} looks like a table separated by tabs, but none of its columns ({listed}) is "
             "known to hold the text.",
             hint="Say which it is: --columns text=NAME. If it is no table, say --format text.",
         )

@@ -101,11 +101,30 @@ class JsonDialogues:
                 )
 
     def _dialogue(self, element: Element, number: int, ids: Register) -> Dialogue:
-        place = self.place(element)
-        if is_result(element.value):
-            return _from_result(element.value, place)
-        item = validated(element.value, place)
-        return item.dialogue(item.id or _free_id(number, ids))
+        free = "" if _has_id(element.value) else _free_id(number, ids)
+        return dialogue_of_json(element.value, self.place(element), free)
+
+
+def dialogue_of_json(value: object, place: str, free_id: str, *, alone: bool = False) -> Dialogue:
+    """The dialogue that a JSON value describes: an input object, or a result.
+
+    Args:
+        value: What JSON gave, or a Python value of the same shape.
+        place: What errors call it.
+        free_id: Its id if it has none of its own.
+        alone: Whether its one utterance is all that ``place`` speaks of.
+
+    Raises:
+        InputError: It is no dialogue; the message says at which utterance.
+    """
+    if is_result(value):
+        return _from_result(value, place)
+    item = validated(value, place, alone=alone)
+    return item.dialogue(item.id or free_id)
+
+
+def _has_id(value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value.get("id"))
 
 
 def _from_result(value: Mapping[str, Any], place: str) -> Dialogue:
@@ -132,12 +151,13 @@ def _free_id(position: int, ids: Register) -> str:
     return id
 
 
-def validated(value: object, place: str) -> DialogueObject:
+def validated(value: object, place: str, *, alone: bool = False) -> DialogueObject:
     """The dialogue that an object describes.
 
     Args:
         value: What JSON gave.
         place: What errors call it.
+        alone: Whether its one utterance is all that ``place`` speaks of.
 
     Raises:
         InputError: It is none; the message says at which utterance.
@@ -148,16 +168,16 @@ def validated(value: object, place: str) -> DialogueObject:
         details = error.errors(include_url=False, include_input=False)
         # A misspelt key is both missing and unknown; the second tells what to do.
         details.sort(key=lambda detail: detail["type"] != "extra_forbidden")
-        raise _refusal(details[0], place) from None
+        raise _refusal(details[0], place, alone) from None
 
 
-def _refusal(detail: ErrorDetails, place: str) -> InputError:
+def _refusal(detail: ErrorDetails, place: str, alone: bool) -> InputError:
     kind, parts = detail["type"], list(detail["loc"])
     model: type[BaseModel] = DialogueObject
     subject = "the dialogue"
     if len(parts) > 1 and parts[0] == "utterances":
         model = UtteranceObject
-        place = f"{place}, utterance {int(parts[1]) + 1}"
+        place = place if alone else f"{place}, utterance {int(parts[1]) + 1}"
         subject = "the text" if parts[2:3] == ["text"] else "the turn"
         parts = parts[3:]  # behind 'utterances', the position and the form
     keys = list(model.model_fields)

@@ -8,7 +8,7 @@ the place. Memory does not grow with the input.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -19,15 +19,15 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
 from sentixrl.formats import chats
 from sentixrl.formats.characters import is_blank, nearest, shown
+from sentixrl.formats.chats import convokit
 from sentixrl.formats.columns import Columns
 from sentixrl.formats.delimited import DelimitedTable, Quoting
-from sentixrl.formats.detection import OWN, beginning, detect, format_names
+from sentixrl.formats.detection import OWN, beginning, check_medium, detect, format_names
 from sentixrl.formats.json_text import JsonDialogues
 from sentixrl.formats.language import language_tag
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import DEFAULT_GAP, conversations
 from sentixrl.formats.rows import Table
-from sentixrl.formats.signatures import PARQUET, ZIP, refuse_binary
 from sentixrl.formats.sheets import parquet_table, workbook_table
 from sentixrl.formats.source import (
     InputSource,
@@ -35,7 +35,7 @@ from sentixrl.formats.source import (
     source_of_stream,
     source_of_text,
 )
-from sentixrl.formats.tables import table_dialogues, table_notes
+from sentixrl.formats.tables import table_dialogues, table_guesses, table_note
 from sentixrl.formats.transcript import transcript_dialogues
 from sentixrl.formats.values_table import is_record, record_table
 
@@ -65,7 +65,21 @@ class ReadingOptions(TypedDict, total=False):
     dates: str | None
 
 
-Start = Callable[[Ledger], Iterator[Dialogue]]
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """How an input is read.
+
+    Attributes:
+        format: The format's name.
+        start: Reads it from the start, and tells the ledger.
+        notes: As :attr:`DialogueReader.notes`.
+        guesses: As :attr:`DialogueReader.guesses`.
+    """
+
+    format: str
+    start: Callable[[Ledger], Iterator[Dialogue]]
+    notes: tuple[str, ...] = ()
+    guesses: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class DialogueReader:
@@ -77,17 +91,17 @@ class DialogueReader:
         name: What errors call the input.
         format: The format it is read as.
         notes: What a person should know of how it is read, a sentence each.
+        guesses: Columns of a table that probably hold what none is known to hold, by role.
         ledger: What became of the input so far; whole once all dialogues are read.
     """
 
-    def __init__(
-        self, name: str, format: str, start: Start, notes: Sequence[str], language: str | None
-    ) -> None:
+    def __init__(self, name: str, plan: Plan, language: str | None) -> None:
         self.name = name
-        self.format = format
-        self.notes = tuple(notes)
-        self.ledger = Ledger(format)
-        self._start = start
+        self.format = plan.format
+        self.notes = plan.notes
+        self.guesses = plan.guesses
+        self.ledger = Ledger(plan.format)
+        self._start = plan.start
         self._language = language
 
     def __iter__(self) -> Iterator[Dialogue]:
@@ -118,10 +132,14 @@ def open_dialogues(
     if (source is None) == (stream is None):
         raise ValueError("give exactly one of source and stream")
     encoding = options.get("encoding", "utf-8")
-    if source is not None:
-        return _reader(source_of_file(Path(source), shown(str(source), 400), encoding), options)
-    assert stream is not None
-    return _reader(source_of_stream(stream, "standard input", encoding), options)
+    if source is None:
+        assert stream is not None
+        return _reader(source_of_stream(stream, "standard input", encoding), options)
+    path, name = Path(source), shown(str(source), 400)
+    if options.get("format", "auto") in {"auto", convokit.NAME} and convokit.is_corpus(path):
+        plan = Plan(convokit.NAME, partial(convokit.read_corpus, path, name=name))
+        return DialogueReader(name, plan, _language(options.get("language")))
+    return _reader(source_of_file(path, name, encoding), options)
 
 
 def iter_dialogues(
@@ -175,21 +193,20 @@ def read_text(text: str, *, language: str | None = None) -> list[Dialogue]:
 
 def _reader(source: InputSource, options: ReadingOptions) -> DialogueReader:
     language = _language(options.get("language"))
-    columns = options.get("columns")
-    format, notes = options.get("format", "auto"), []
+    format, note = options.get("format", "auto"), None
     if format == "auto":
-        found = detect(source, columns)
-        format, notes = found.format, [found.note] if found.note else []
-    elif not source.head.startswith((PARQUET, ZIP)):
-        refuse_binary(source.head, source.name)
-    start, told = _start(source, format, options)
-    return DialogueReader(source.name, format, start, [*notes, *told], language)
+        found = detect(source, options.get("columns"))
+        format, note = found.format, found.note
+    else:
+        check_medium(source, format)
+    plan = _plan(source, format, options)
+    if note:
+        plan = dataclasses.replace(plan, notes=(note, *plan.notes))
+    return DialogueReader(source.name, plan, language)
 
 
-def _start(
-    source: InputSource, format: str, options: ReadingOptions
-) -> tuple[Start, Sequence[str]]:
-    """What reads an input in a format, and what there is to say about it."""
+def _plan(source: InputSource, format: str, options: ReadingOptions) -> Plan:
+    """How an input is read in a format."""
     if format not in format_names():
         guess = nearest(format, format_names())
         raise InputError(
@@ -199,19 +216,24 @@ def _start(
         )
     columns = options.get("columns")
     if format in {"json", "jsonl"}:
-        return _json(source, format, columns)
+        return _json_plan(source, format, columns)
     if (table := _table(source, format, options)) is not None:
-        return partial(table_dialogues, table, columns=columns), table_notes(table, columns)
+        return _table_plan(format, table, columns, lambda _: None)
     if columns is not None:
         raise _no_columns(source, format)
+    if format == convokit.NAME:
+        raise InputError(
+            f"{source.name} is no ConvoKit corpus, which is a folder with {convokit.UTTERANCES}.",
+            hint="Name that folder.",
+        )
     if format in OWN:
         beginning(source)
-        return partial(transcript_dialogues, source), ()
+        return Plan(format, partial(transcript_dialogues, source))
     form = next(form for form in chats.FORMATS if form.name == format)
-    return partial(_chat, source, form, options), ()
+    return Plan(format, partial(_chat, source, form, options))
 
 
-def _json(source: InputSource, format: str, columns: Columns | None) -> tuple[Start, Sequence[str]]:
+def _json_plan(source: InputSource, format: str, columns: Columns | None) -> Plan:
     """JSON: dialogues, or the rows of a table."""
     beginning(source)
     document = JsonDialogues(source, lines=format == "jsonl")
@@ -219,17 +241,25 @@ def _json(source: InputSource, format: str, columns: Columns | None) -> tuple[St
     if first is not None and is_record(first.value, columns):
         spot = "line" if format == "jsonl" else "row"
         table = record_table(source.name, spot, document.elements, columns)
-        return partial(_records, table, document, columns), table_notes(table, columns)
+        return _table_plan(format, table, columns, document.account_rest)
     if columns is not None:
         raise _no_columns(source, format)
-    return document.dialogues, ()
+    return Plan(format, document.dialogues)
 
 
-def _records(
-    table: Table, document: JsonDialogues, columns: Columns | None, ledger: Ledger
-) -> Iterator[Dialogue]:
-    yield from table_dialogues(table, ledger, columns)
-    document.account_rest(ledger)
+def _table_plan(
+    format: str, table: Table, columns: Columns | None, end: Callable[[Ledger], None]
+) -> Plan:
+    """A table; ``end`` tells the ledger of what stands below its rows."""
+
+    def start(ledger: Ledger) -> Iterator[Dialogue]:
+        yield from table_dialogues(table, ledger, columns)
+        end(ledger)
+
+    chosen = columns or Columns()
+    guesses = table_guesses(table, chosen)
+    note = table_note(table, chosen, guesses)
+    return Plan(format, start, (note,) if note else (), guesses)
 
 
 def _table(source: InputSource, format: str, options: ReadingOptions) -> Table | None:

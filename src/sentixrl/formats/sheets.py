@@ -75,9 +75,7 @@ def workbook_table(source: InputSource, columns: Columns | None = None) -> Value
             size, last = 0, line
         ledger.header(size)  # what no row has taken
 
-    return ValueTable(
-        source.name, "row", [cell_text(cell) or "" for cell in header], rows, columns
-    )
+    return ValueTable(source.name, "row", [cell_text(cell) or "" for cell in header], rows, columns)
 
 
 @contextmanager

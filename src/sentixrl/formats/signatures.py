@@ -98,7 +98,7 @@ def refuse_markup(start: str, name: str) -> None:
     for pattern, kind, hint in _TEXT:
         if pattern.match(start):
             raise InputError(f"{name} is {kind}, which is not read.", hint=hint)
-    if start.startswith("<?xml") or start.startswith("<!DOCTYPE") or start.startswith("<"):
+    if start.startswith("<"):
         root = _ROOT.search(start)
         known = _XML_ROOTS.get(root[1]) if root else None
         if _HTML.match(start) or known == "an HTML page":

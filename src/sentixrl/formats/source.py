@@ -150,9 +150,7 @@ class _Guarded(io.RawIOBase):
                 hint="The file may be cut off: get it again.",
             ) from None
         except OSError as error:
-            raise InputError(
-                f"{self._name} cannot be read: {error.strerror or error}."
-            ) from None
+            raise InputError(f"{self._name} cannot be read: {error.strerror or error}.") from None
         self._given += len(part)
         if self._bound is not None and self._given > self._bound:
             raise InputError(

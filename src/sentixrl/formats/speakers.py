@@ -27,14 +27,16 @@ _SIGN_MOUTH = re.compile(r"(?P<face>[^\w\s]+)" + _END)
 _NOSED_MOUTH = re.compile(r"[^\w\s]{1,2}([^\W_])\1*" + _END)
 _LETTER_MOUTH = re.compile(r"([^\W_])\1*" + _END)
 _USUAL_MOUTH = re.compile(r"([DPpOoSsXx3])\1*" + _END)
-_PUNCTUATION_ALONE = re.compile(r"[.,;!?…\"'’“”()\[\]*_–—-]*[.!?…–—][.,;!?…\"'’“”–—-]*")
+_PUNCTUATION = frozenset(".,;!?…\"'’“”()[]*_–—-")
+_SENTENCE_ENDS = frozenset(".!?…–—")
 _HALF_FACE = re.compile(r"[()\[\]{}<>|=^~'’*]+")
 _FACE_AT_END = re.compile(r"(?:^|.*\s)[D>(\[{]")
 
 # What marks a name as bold, quoted or listed: an opening, the name, the same closing.
-_BULLET = re.compile(r"(?:[-•*+>]\s+)+")
+_BULLET = re.compile(r"(?:[-•*+>]\s+){1,6}")
+_MARKS_INSIDE = re.compile(r"\*\*|__|`|</?[a-z]", re.IGNORECASE)
 _MARKED = re.compile(
-    r"(?P<open>(?:\*{1,3}|_{1,3}|~~|`|\[|<(?:b|i|u|em|strong|span|code)(?:\s[^<>]*)?>)+)(?P<rest>.+)",
+    r"(?P<open>(?:\*{1,3}|_{1,3}|~~|`|\[|<(?:b|i|u|em|strong|span|code)(?:\s[^<>]*)?>){1,6})(?P<rest>.+)",
     re.DOTALL,
 )
 _CLOSING = {"[": "]"}
@@ -74,10 +76,8 @@ def split_speaker(line: str) -> Split:
     """
     bare = Split(None, line.strip())
     body = _without_bullet(line)
-    marked = _unmarked(body)
-    if marked is not None:
-        speaker, text = marked
-        return Split(speaker, text) if _is_speaker(speaker) else bare
+    if (marked := _unmarked(body)) is not None:
+        return marked if _is_speaker(marked.speaker or "") else bare
     colon = _COLON.search(body)
     if colon is None:
         return bare
@@ -96,8 +96,8 @@ def _without_bullet(line: str) -> str:
     return body[bullet.end() :] if bullet else line
 
 
-def _unmarked(line: str) -> tuple[str, str] | None:
-    """Speaker and text of a line whose name stands between marks, such as ``**Anna:** hi``."""
+def _unmarked(line: str) -> Split | None:
+    """A line whose name stands between marks, such as ``**Anna:** hi``, taken apart."""
     found = _MARKED.match(line.lstrip(_AROUND_SPEAKERS))
     if not found:
         return None
@@ -109,6 +109,10 @@ def _unmarked(line: str) -> tuple[str, str] | None:
     inside, closed, rest = found["rest"].partition(closing)
     if not closed:
         return None
+    strong = any(len(token[0]) > 1 for token in tokens)
+    if strong and is_blank(rest) and not inside.rstrip().endswith((":", "：")):
+        whole = split_speaker(inside)  # all of the line is marked
+        return None if whole.speaker is None else whole
     name = inside.strip(_AROUND_SPEAKERS)
     after = rest.lstrip(_AROUND_SPEAKERS)
     if name.endswith((":", "：")):
@@ -117,13 +121,14 @@ def _unmarked(line: str) -> tuple[str, str] | None:
         rest = after[1:]
     else:
         return None
-    return (name, rest.strip()) if not _COLON.search(name) else None
+    return Split(name, rest.strip()) if not _COLON.search(name) else None
 
 
 def _is_speaker(prefix: str) -> bool:
     if is_blank(prefix) or len(prefix) > MAX_SPEAKER_LENGTH or _HALF_FACE.fullmatch(prefix):
         return False
-    return not _SENTENCE_MARKS.search(_ABBREVIATION.sub("", prefix))
+    marks = _MARKS_INSIDE.search(prefix) or _SENTENCE_MARKS.search(_ABBREVIATION.sub("", prefix))
+    return marks is None
 
 
 def _is_doubtful(speaker: str) -> bool:
@@ -148,9 +153,10 @@ def _belongs_to_text(line: str, colon: re.Match[str]) -> bool:
 def _is_face(before: str, after: str) -> bool:
     """Whether the colon is a pair of eyes."""
     signs = _SIGN_MOUTH.match(after)
-    if signs and not _PUNCTUATION_ALONE.fullmatch(signs["face"]):
+    face = set(signs["face"]) if signs else set()
+    if face and not (face <= _PUNCTUATION and face & _SENTENCE_ENDS):
         # A picture is something to say; the signs that mouths are made of are not.
-        return not any(unicodedata.category(sign) == "So" for sign in signs["face"])
+        return not any(unicodedata.category(sign) == "So" for sign in face)
     if _NOSED_MOUTH.match(after) or _USUAL_MOUTH.match(after):
         return True
     return before[-1:].isspace() and bool(_LETTER_MOUTH.match(after))

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from itertools import islice
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import name_fault, shown, text_fault
-from sentixrl.formats.columns import Columns, as_option, likely, places_of
+from sentixrl.formats.columns import ROLES, Columns, as_option, likely, places_of
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.on_disk import Groups, Register
 from sentixrl.formats.rows import Row, Table
@@ -52,35 +53,44 @@ def table_dialogues(
         )
 
 
-def table_notes(table: Table, columns: Columns | None = None) -> list[str]:
-    """What a person should know of how a table's columns are taken, a sentence each."""
-    chosen = columns or Columns()
-    places = places_of(table.header, chosen, table.name)
+def table_guesses(table: Table, columns: Columns) -> dict[str, str]:
+    """Columns that probably hold what nobody named and no usual header tells, by role."""
+    places = places_of(table.header, columns, table.name)
     sample = [row.cells for row in islice(table.rows(Ledger("")), _SAMPLE)]
-    notes = []
-    for role, missing in (
-        ("dialogue", "each row is a dialogue of its own"),
-        ("speaker", "nobody in particular speaks"),
-        ("label", "there are no annotated labels"),
-    ):
-        if role in places or getattr(chosen, role) == "":
-            continue
-        recurs = role != "label"
-        found = likely(role, table.header, places, lambda at, r=recurs: _can_be(sample, at, r))
-        if found is not None:
-            notes.append(
-                f"{table.name} has no {role} column, so {missing}; '{shown(found)}' looks like "
-                f"one: --columns {as_option(role, found)}"
-            )
-    return notes
+    guesses: dict[str, str] = {}
+    for role in ("dialogue", "speaker", "label"):
+        if role not in places and getattr(columns, role) is None:
+            fits = partial(_can_be, role, sample)
+            if (found := likely(role, table.header, places, fits)) is not None:
+                guesses[role] = found
+    return guesses
 
 
-def _can_be(sample: Sequence[Sequence[str]], place: int, recurs: bool) -> bool:
-    """Whether cells are names that stand there more than once."""
+def table_note(table: Table, columns: Columns, guesses: Mapping[str, str]) -> str | None:
+    """What a person should know of columns that were not used, in a sentence."""
+    parts = [
+        f"no {role} column{consequence}; '{shown(guesses[role])}' looks like one"
+        for role, consequence in (
+            ("dialogue", ", so each row is a dialogue of its own"),
+            ("speaker", ", so nobody in particular speaks"),
+        )
+        if role in guesses
+    ]
+    if not parts:
+        return None
+    given = [(role, getattr(columns, role)) for role in ROLES]
+    named = [(role, name) for role, name in given if name is not None]
+    named += [(role, guess) for role, guess in guesses.items() if role != "label"]
+    option = ",".join(as_option(role, name) for role, name in named)
+    return f"{table.name}: {', and '.join(parts)}: --columns {shown(option, 200)}"
+
+
+def _can_be(role: str, sample: Sequence[Sequence[str]], place: int) -> bool:
+    """Whether cells are short, and those that name a dialogue stand there more than once."""
     cells = [row[place].strip() for row in sample]
     filled = [cell for cell in cells if cell]
-    few = len(set(filled)) < len(filled) or not recurs or len(sample) == 1
-    return bool(filled) and few and all(len(cell) <= 200 for cell in filled)
+    recurs = len(set(filled)) < len(filled) or (role != "dialogue" and len(filled) < 10)
+    return bool(filled) and recurs and all(len(cell) <= 200 for cell in filled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.rows import Row
 
 MAX_KEYS = 1000
+_NOTHING = {"NAType", "NaTType"}  # pandas'
 _TURN_LISTS = {"utterances", "turns", "messages", "dialogue", "dialog", "conversation"}
 
 
@@ -147,12 +149,15 @@ def cell_text(value: object) -> str | None:
         return cell_text(value[0]) if value else ""
     if value is None:
         return ""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or type(value).__name__ == "bool_":
         return None
-    if isinstance(value, float | Decimal):
-        if math.isnan(value):  # how data frames say that there is nothing
+    if isinstance(value, numbers.Integral):
+        return str(int(value))
+    if isinstance(value, numbers.Real | Decimal):
+        number = float(value)
+        if math.isnan(number):  # how data frames say that there is nothing
             return ""
-        return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
-    if isinstance(value, int):
-        return str(value)
+        return str(int(number)) if number.is_integer() else str(value)
+    if type(value).__name__ in _NOTHING:
+        return ""
     return value.isoformat() if isinstance(value, dt.date | dt.time) else None

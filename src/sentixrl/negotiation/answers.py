@@ -2,22 +2,22 @@
 
 Contract: an answer is one of the allowed words or ``None``, never a nearby one. Where the engine
 scores, it is read off the probabilities (calibrated, if it is a label); else off the reply, held
-to the words if the engine can be. What was answered is appended to the talk.
+to the words if the engine can be. What was answered is appended to the state.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.engines.protocol import Capabilities, GenerateRequest, ScoreRequest
 from sentixrl.labels import LabelSet
-from sentixrl.negotiation.lockstep import Turn, score, write
+from sentixrl.negotiation.turns import Turn, score, write
 from sentixrl.negotiation.priors import Prior, Priors
-from sentixrl.negotiation.talk import Talk
+from sentixrl.negotiation.state import NegotiationState
 from sentixrl.prediction import Verdict
 
 ANSWER_TOKENS = 32
@@ -39,17 +39,26 @@ class Judging:
     agree_threshold: float = 0.5
     priors: Priors | None = None
 
-    def prior(self, talk: Talk) -> Prior | None:
-        """The model's preferences in the talk's language."""
-        return self.priors.of(talk.template.language) if self.priors else None
+    def prior(self, state: NegotiationState) -> Prior | None:
+        """The model's preferences in the state's language."""
+        return self.priors.of(state.template.language) if self.priors else None
 
 
 @dataclass(frozen=True, slots=True)
 class LabelAnswer:
-    """A label's name, and label → log-probability over the whole set where the engine scores."""
+    """A label's name and, where the engine scores, how it came about.
+
+    Attributes:
+        name: The label; ``None`` if none was readable.
+        log_probs: Label → log-probability over the whole set.
+        exact: Whether those are the model's own.
+        mass: How much of the probability the labels held before they were set against each other.
+    """
 
     name: str | None
     log_probs: Mapping[str, float] | None = None
+    exact: bool = True
+    mass: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,48 +81,49 @@ class Answers:
         self._capabilities = capabilities
         self._judging = judging
 
-    def label(self, talk: Talk, *, other_than: str | None = None) -> Turn[LabelAnswer]:
-        """The label with which the model continues the talk.
+    def label(self, state: NegotiationState, *, other_than: str | None = None) -> Turn[LabelAnswer]:
+        """The label with which the model continues the state.
 
         Args:
-            talk: Ends where a label belongs.
+            state: Ends where a label belongs.
             other_than: A label that is not allowed; its probability is zero.
         """
         label_set = self._judging.label_set
         words = {
-            label.name: label.word(talk.template.language)
+            label.name: label.word(state.template.language)
             for label in label_set
             if label.name != other_than
         }
         if self._capabilities.score:
-            raw = yield from score(ScoreRequest(talk.prompt, tuple(words.values())))
-            found = self._likeliest(talk, dict(zip(words, raw, strict=True)))
+            scores = yield from score(ScoreRequest(state.prompt, tuple(words.values())))
+            found = self._likeliest(state, dict(zip(words, scores.log_probs, strict=True)))
+            found = replace(found, exact=scores.exact, mass=scores.mass)
         else:
-            reply = yield from self._reply(talk, tuple(words.values()))
+            reply = yield from self._reply(state, tuple(words.values()))
             label = label_set.read(reply)
             found = LabelAnswer(label.name if label and label.name in words else None)
         if found.name is not None:
-            talk.answer(words[found.name])
+            state.answer(words[found.name])
         return found
 
-    def verdict(self, talk: Talk) -> Turn[VerdictAnswer]:
-        """The verdict with which the model continues the talk."""
-        words = (talk.say("discriminator", "agree"), talk.say("discriminator", "disagree"))
+    def verdict(self, state: NegotiationState) -> Turn[VerdictAnswer]:
+        """The verdict with which the model continues the state."""
+        words = (state.say("discriminator", "agree"), state.say("discriminator", "disagree"))
         if self._capabilities.score:
-            agree, _ = yield from score(ScoreRequest(talk.prompt, words))
-            prior = self._judging.prior(talk)
-            agree = agree if prior is None else prior.agreement(talk.proposed, agree)
+            agree, _ = (yield from score(ScoreRequest(state.prompt, words))).log_probs
+            prior = self._judging.prior(state)
+            agree = agree if prior is None else prior.agreement(state.proposed, agree)
             agrees = math.exp(agree) >= self._judging.agree_threshold
             found = VerdictAnswer(Verdict.AGREE if agrees else Verdict.DISAGREE, agree)
         else:
-            reply = yield from self._reply(talk, words)
+            reply = yield from self._reply(state, words)
             found = VerdictAnswer(_read_verdict(reply, *words))
         if found.verdict is not None:
-            talk.answer(words[0 if found.verdict is Verdict.AGREE else 1])
+            state.answer(words[0 if found.verdict is Verdict.AGREE else 1])
         return found
 
-    def _likeliest(self, talk: Talk, raw: Mapping[str, float]) -> LabelAnswer:
-        prior = self._judging.prior(talk)
+    def _likeliest(self, state: NegotiationState, raw: Mapping[str, float]) -> LabelAnswer:
+        prior = self._judging.prior(state)
         raw = raw if prior is None else prior.label(raw)
         names = self._judging.label_set.names
         # Calibrated as a whole: a bias belongs to a label, whether or not all labels compete.
@@ -121,9 +131,9 @@ class Answers:
         log_probs = dict(zip(names, posterior.tolist(), strict=True))
         return LabelAnswer(max(raw, key=log_probs.__getitem__), log_probs)
 
-    def _reply(self, talk: Talk, words: tuple[str, ...]) -> Turn[str]:
+    def _reply(self, state: NegotiationState, words: tuple[str, ...]) -> Turn[str]:
         held = words if self._capabilities.constrain else None
-        return (yield from write(GenerateRequest(talk.prompt, ANSWER_TOKENS, ("\n",), held)))
+        return (yield from write(GenerateRequest(state.prompt, ANSWER_TOKENS, ("\n",), held)))
 
 
 def discriminator_view(

@@ -1,27 +1,26 @@
 """Emotional deduction carried out: the model is asked for E before it judges.
 
-Contract: deductions are asked for in one engine call a part for all dialogues of a chunk, or in
-sessions of their own where there are too many for one, and kept in a bounded cache by prompt.
-Where the model says nothing or fails, E is left out, never invented: a turn too long to deduce
-from must not take its neighbours down. Failures are not kept.
+Contract: what a dialogue's deductions are drawn from is known before any is asked for, each is
+asked for once, and known ones are kept in a bounded cache by prompt. Where the model says nothing
+or fails, E is left out, never invented: a turn too long to deduce from must not take its
+neighbours down. Failures are not kept.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
+from threading import Lock
 
+from sentixrl.context.building import NO_DEDUCTION, ContextBuilder, TargetContext, one_line
 from sentixrl.context.deduction import MAX_TOKENS, PARTS, Deduction, deduction_prompt
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import ContextBuilder, TargetContext, one_line
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Engine, Failure, GenerateRequest, Session
-from sentixrl.negotiation.lockstep import Turn, together, write
+from sentixrl.engines.protocol import Failure, GenerateRequest
+from sentixrl.negotiation.turns import Turn, write
 
 CACHE_SIZE = 10_000
-SOURCE_TOKENS = len(PARTS) * (MAX_TOKENS + 50)
-"""About how many tokens a session holds for a deduction: what is asked and what is said."""
 
 Source = tuple[Prompt, TemplateSet]
 """What a deduction is drawn from: the turns so far, and the language it is asked in."""
@@ -29,96 +28,91 @@ Source = tuple[Prompt, TemplateSet]
 _log = logging.getLogger(__name__)
 
 
-class Deducer:
-    """Builds contexts, with deductions where the options ask for them.
+class Deductions:
+    """Deductions already made. May be used from many threads.
 
     Args:
-        engine: Who is asked.
-        builder: Makes each utterance's context.
-        chunk_tokens: About how many tokens a session may hold.
-        cache_size: How many deductions are kept for later dialogues.
+        size: How many are kept; 0 to keep none.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        builder: ContextBuilder,
-        chunk_tokens: int,
-        cache_size: int = CACHE_SIZE,
-    ) -> None:
-        self._engine = engine
-        self._builder = builder
-        self._room = max(1, chunk_tokens // SOURCE_TOKENS)
-        self._cache: dict[Source, Deduction | None] = {}
-        self._cache_size = cache_size
+    def __init__(self, size: int = CACHE_SIZE) -> None:
+        self._size = size
+        self._known: dict[Source, Deduction | None] = {}
+        self._lock = Lock()
 
-    def contexts(
-        self, session: Session, dialogues: Sequence[Dialogue]
-    ) -> list[list[TargetContext]]:
-        """The context of every utterance of each dialogue.
+    def known(self, sources: list[Source]) -> dict[Source, Deduction | None]:
+        """Those of the sources that were deduced from before."""
+        with self._lock:
+            return {source: self._known[source] for source in sources if source in self._known}
 
-        Args:
-            session: Where deductions are asked for, if it can hold them all: what they share with
-                the prompts that follow is computed once.
-            dialogues: The dialogues.
-        """
-        if self._builder.options.deduction == "off":
-            return [self._builder.build(dialogue) for dialogue in dialogues]
-        sources = [self._sources(dialogue) for dialogue in dialogues]
-        found = self._deduce(session, (source for group in sources for source in group if source))
-        return [
-            self._builder.build(dialogue, [found[source] if source else None for source in group])
-            for dialogue, group in zip(dialogues, sources, strict=True)
-        ]
+    def keep(self, found: Mapping[Source, Deduction | None]) -> None:
+        """Keep deductions for later dialogues; the oldest make room."""
+        with self._lock:
+            self._known |= found
+            while len(self._known) > self._size:
+                del self._known[next(iter(self._known))]
 
-    def _sources(self, dialogue: Dialogue) -> list[Source | None]:
+
+class DeductionPlan:
+    """The deductions one dialogue needs, and what has become of them.
+
+    Args:
+        builder: Makes the contexts.
+        dialogue: The turns.
+        kept: Deductions already made.
+
+    Attributes:
+        missing: What is still to be deduced from, each source once.
+    """
+
+    def __init__(self, builder: ContextBuilder, dialogue: Dialogue, kept: Deductions) -> None:
+        self._builder, self._dialogue, self._kept = builder, dialogue, kept
+        self._sources = self._find_sources()
+        wanted = list(dict.fromkeys(source for source in self._sources if source))
+        self._found = kept.known(wanted)
+        self.missing = [source for source in wanted if source not in self._found]
+        self._failures: list[Failure] = []
+        self._asked = len(self.missing)
+
+    def settle(self, source: Source, answer: Deduction | Failure | None) -> None:
+        """Note what one of the missing came to."""
+        self.missing.remove(source)
+        if isinstance(answer, Failure):
+            self._failures.append(answer)
+        else:
+            self._found[source] = answer
+            self._kept.keep({source: answer})
+
+    def contexts(self) -> list[TargetContext]:
+        """The context of every utterance, once nothing is missing."""
+        if self._failures:
+            _log.warning(
+                "%d of %d deductions failed and are left out: %s",
+                len(self._failures), self._asked, self._failures[0].message,
+            )  # fmt: skip
+        found = [self._found.get(source) if source else None for source in self._sources]
+        return self._builder.build(self._dialogue, found)
+
+    def _find_sources(self) -> list[Source | None]:
         """What each target's deduction is drawn from, if it gets one."""
-        template = self._builder.template_for(dialogue)
-        contexts = self._builder.build(dialogue)
-        if self._builder.options.deduction == "utterance":
+        options = self._builder.options
+        if options.deduction in NO_DEDUCTION:
+            return [None] * len(self._dialogue)
+        template = self._builder.template_for(self._dialogue)
+        contexts = self._builder.build(self._dialogue)
+        if options.deduction == "utterance":
             return [(context.prompt, template) for context in contexts]
-        if not self._builder.options.history:
+        if not options.history:
             # What came before a turn is not to be known, not even by hearsay.
             return [None] * len(contexts)
         # Once an anchor: from what was said before the window starts.
         starts = [context.dropped_turns for context in contexts]
         return [(contexts[start - 1].prompt, template) if start else None for start in starts]
 
-    def _deduce(
-        self, session: Session, sources: Iterable[Source]
-    ) -> dict[Source, Deduction | None]:
-        wanted = dict.fromkeys(sources)
-        unknown = [source for source in wanted if source not in self._cache]
-        failures = []
-        answers = self._ask(session, unknown)
-        for source, answer in zip(unknown, answers, strict=True):
-            if isinstance(answer, Failure):
-                failures.append(answer)
-            else:
-                self._cache[source] = answer
-        if failures:
-            _log.warning(
-                "%d of %d deductions failed and are left out: %s",
-                len(failures), len(unknown), failures[0].message,
-            )  # fmt: skip
-        found = {source: self._cache.get(source) for source in wanted}
-        while len(self._cache) > self._cache_size:
-            del self._cache[next(iter(self._cache))]
-        return found
 
-    def _ask(self, session: Session, sources: Sequence[Source]) -> list[Deduction | Failure | None]:
-        if len(sources) <= self._room:
-            return together(session, [_deduction(*source) for source in sources])
-        answers: list[Deduction | Failure | None] = []
-        for start in range(0, len(sources), self._room):
-            part = sources[start : start + self._room]
-            with self._engine.session() as own:
-                answers += together(own, [_deduction(*source) for source in part])
-        return answers
-
-
-def _deduction(context: Prompt, template: TemplateSet) -> Turn[Deduction | None]:
+def deduce(source: Source) -> Turn[Deduction | None]:
     """Scenario, people and relationships, one after the other."""
+    context, template = source
     known: tuple[str, ...] = ()
     for _ in PARTS:
         prompt = deduction_prompt(context, template, known)

@@ -1,7 +1,7 @@
-"""From a talk that is over to the prediction it stands for.
+"""From a negotiation that is over to the prediction it stands for.
 
 Contract: a label where the roles agreed or none was needed, else ``None``; the forced answer
-whenever anything was readable, even if the talk failed later; the record as far as it goes.
+whenever anything was readable, even if the negotiation failed later; the record as far as it goes.
 """
 
 from __future__ import annotations
@@ -11,46 +11,49 @@ from collections.abc import Sequence
 
 from sentixrl.calibration.confidence import confidence
 from sentixrl.negotiation.protocol import forced_answer, spoken
-from sentixrl.negotiation.talk import Talk
-from sentixrl.prediction import Prediction, Round, Status
+from sentixrl.negotiation.state import NegotiationState
+from sentixrl.prediction import Prediction, Proposal, Round, Status
 
 
-def predict(talk: Talk, names: Sequence[str]) -> Prediction:
-    """What a talk that is over says of its utterance.
+def predict(state: NegotiationState, names: Sequence[str]) -> Prediction:
+    """What a negotiation that is over says of its utterance.
 
     Args:
-        talk: It ended, failed, or stands at a first proposal that nobody is to judge.
+        state: It ended, failed, or stands at a first proposal that nobody is to judge.
         names: The label set, in order.
     """
-    record = talk.record
-    status, label = _ending(talk)
+    record = state.record
+    status, label = _ending(state)
+    first = record[0].proposal if record else None
     return Prediction(
-        index=talk.context.index,
+        index=state.context.index,
         status=status,
         label=label,
         fallback=label if label is not None else forced_answer(record, names),
-        probabilities=_first_posterior(record),
+        probabilities=_posterior(first),
         confidence=_confidence(label, record),
-        dropped_turns=talk.context.dropped_turns,
+        dropped_turns=state.context.dropped_turns,
         # A proposal that stands unjudged was no negotiation.
-        rounds=talk.state.rounds if talk.error is None else record,
-        error=talk.error,
+        rounds=state.state.rounds if state.error is None else record,
+        error=state.error,
+        exact=all(exchange.proposal.exact for exchange in record),
+        label_mass=first.label_mass if first else None,
     )
 
 
-def _ending(talk: Talk) -> tuple[Status, str | None]:
-    if talk.error is not None:
+def _ending(state: NegotiationState) -> tuple[Status, str | None]:
+    if state.error is not None:
         return Status.ERROR, None
-    if talk.state.status is not None:
-        return talk.state.status, talk.state.label
-    return (Status.INVALID if talk.proposed is None else Status.SINGLE), talk.proposed
+    if state.state.status is not None:
+        return state.state.status, state.state.label
+    return (Status.INVALID if state.proposed is None else Status.SINGLE), state.proposed
 
 
-def _first_posterior(record: Sequence[Round]) -> dict[str, float] | None:
-    log_probs = record[0].proposal.log_probs if record else None
-    if log_probs is None:
+def _posterior(first: Proposal | None) -> dict[str, float] | None:
+    """The first round's."""
+    if first is None or first.log_probs is None:
         return None
-    return {name: math.exp(value) for name, value in log_probs.items()}
+    return {name: math.exp(value) for name, value in first.log_probs.items()}
 
 
 def _confidence(label: str | None, record: Sequence[Round]) -> float | None:

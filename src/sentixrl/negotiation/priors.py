@@ -9,20 +9,21 @@ models are calibrated on dev instead.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 
 from sentixrl.calibration.confidence import LOG_FLOOR
 from sentixrl.calibration.posterior import normalise
-from sentixrl.context.retrieval import ContextBuilder
+from sentixrl.context.building import ContextBuilder
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Failure, ScoreRequest, Session
+from sentixrl.engines.protocol import Engine, Failure, ScoreRequest, Session
 from sentixrl.labels import LabelSet
-from sentixrl.negotiation.lockstep import Turn, score, together
-from sentixrl.negotiation.talk import Talk
+from sentixrl.negotiation.turns import Turn, in_step, score
+from sentixrl.negotiation.state import NegotiationState
 
 # Words and marks that carry no emotion of their own, in any of the templates' languages.
 EMPTY_TURNS = (("A", "N/A"), ("B", "…"), ("A", "Hm."), ("B", "OK."), ("A", "1, 2, 3."))
@@ -72,15 +73,19 @@ class Priors:
         self._builder = builder
         self._judged = tuple(label_set) if verdicts else ()
         self._known: dict[str, Prior | None] = {}  # None: it could not be measured
+        self._learning = Lock()
 
-    def learn(self, session: Session, templates: Sequence[TemplateSet]) -> None:
-        """Ask about nothing in each language that is new, once, whatever comes of it.
+    def learn(self, engine: Engine, template: TemplateSet) -> None:
+        """Ask about nothing in a language that is new, once, whatever comes of it.
 
-        A second try could succeed, and then a result would depend on its place in the input.
+        It is asked in a session of its own: what a dialogue computes must not depend on its being
+        the first. A second try could succeed, and then a result would depend on its place in the
+        input.
         """
-        for template in templates:
+        with self._learning:
             if template.language not in self._known:
-                self._known[template.language] = self._measure(session, template)
+                with engine.session() as session:
+                    self._known[template.language] = self._measure(session, template)
 
     def of(self, language: str) -> Prior | None:
         """The prior of a template language, if it was measured."""
@@ -89,11 +94,11 @@ class Priors:
     def _measure(self, session: Session, template: TemplateSet) -> Prior | None:
         nothing = Dialogue.from_texts(EMPTY_TURNS, language=template.language)
         contexts = self._builder.build(nothing)
-        talks = [Talk(context, template, context.prompt) for context in contexts]
-        proposals = together(session, [self._label_scores(talk) for talk in talks])
-        verdicts = together(
+        states = [NegotiationState.of(context, template) for context in contexts]
+        proposals = in_step(session, [self._label_scores(state) for state in states])
+        verdicts = in_step(
             session,
-            [self._agreement(talks[-1], label.word(template.language)) for label in self._judged],
+            [self._agreement(states[-1], label.word(template.language)) for label in self._judged],
         )
         spoken = [answer for answer in proposals if not isinstance(answer, Failure)]
         odds = [answer for answer in verdicts if not isinstance(answer, Failure)]
@@ -106,17 +111,17 @@ class Priors:
             dict(zip(judged, odds, strict=True)),
         )
 
-    def _label_scores(self, talk: Talk) -> Turn[tuple[float, ...]]:
-        talk.ask("generator", "question")
-        words = self._label_set.words(talk.template.language)
-        return (yield from score(ScoreRequest(talk.prompt, words)))
+    def _label_scores(self, state: NegotiationState) -> Turn[tuple[float, ...]]:
+        state.ask("generator", "question")
+        words = self._label_set.words(state.template.language)
+        return (yield from score(ScoreRequest(state.prompt, words))).log_probs
 
-    def _agreement(self, asked: Talk, word: str) -> Turn[float]:
-        talk = Talk(asked.context, asked.template, asked.prompt)
-        talk.answer(word)
-        talk.ask("discriminator", "question")
-        words = (talk.say("discriminator", "agree"), talk.say("discriminator", "disagree"))
-        agree, _ = yield from score(ScoreRequest(talk.prompt, words))
+    def _agreement(self, asked: NegotiationState, word: str) -> Turn[float]:
+        state = NegotiationState(asked.context, asked.template, asked.prompt)
+        state.answer(word)
+        state.ask("discriminator", "question")
+        words = (state.say("discriminator", "agree"), state.say("discriminator", "disagree"))
+        agree, _ = (yield from score(ScoreRequest(state.prompt, words))).log_probs
         return _log_odds(agree)
 
 

@@ -28,6 +28,8 @@ class Rules:
         ConfigError: Not ``max_rounds >= agreements_needed >= 1``.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
+
     max_rounds: int = 3
     agreements_needed: int = 1
 

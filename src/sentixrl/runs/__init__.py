@@ -4,7 +4,7 @@
 writes both, :func:`read_items`, :func:`read_entries` and :func:`read_run` reopen them.
 """
 
-from sentixrl.runs.entries import Chunk, Entry
+from sentixrl.runs.entries import Entry
 from sentixrl.runs.folder import (
     ITEMS_FILE,
     METRICS_FILE,
@@ -29,7 +29,6 @@ __all__ = [
     "LEDGER_FILE",
     "METRICS_FILE",
     "RUN_FILE",
-    "Chunk",
     "Entry",
     "RunFolder",
     "check_ledger",

@@ -7,39 +7,30 @@ what evaluation needs added beside its keys, so that whoever reads the one reads
 - an utterance's ``gold`` and ``metadata``, where it has them;
 - ``log_probs`` of each proposal and judgement, ``agree_log_prob``: lists in the order of the
   line's ``labels``, ``null`` where there is none, ``"-inf"`` for a probability of zero;
-- ``chunk``: which dialogues were computed together, in how many seconds and tokens.
+- an utterance's ``cost`` in ``tokens`` and ``seconds``, where it was computed.
 
-Reading a line and writing it again gives the same line.
+Reading a line and writing it again gives the same line. What is read was possibly written by
+others: types and ranges are checked, and :func:`difference` holds an entry against the data.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sentixrl.dialogue import Dialogue, Utterance
-from sentixrl.errors import InputError
+from sentixrl.errors import InputError, fault_words
+from sentixrl.formats.characters import shown
 from sentixrl.formats.results import DECIMALS, dialogue_json, read_dialogue_json
 from sentixrl.prediction import DialoguePrediction, Prediction, Round
 
 LogProbs = Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Dialogues that were negotiated together.
-
-    Attributes:
-        number: Position in the log of the chunk's first dialogue.
-        seconds: How long the whole chunk took; stands at its first dialogue alone.
-        tokens: How many tokens the engine computed for it, likewise.
-    """
-
-    number: int
-    seconds: float | None = None
-    tokens: int | None = None
+LOG_SLACK = 1e-3
+"""How far above 0 rounding may lift a log-probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,6 @@ class Entry:
 
     dialogue: Dialogue
     prediction: DialoguePrediction
-    chunk: Chunk | None = None
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
@@ -58,15 +48,14 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     labels = _labels(prediction)
     for written, turn, item in zip(line["utterances"], dialogue, prediction.items, strict=True):
         written |= _facts(turn)
+        if item.tokens or item.seconds:
+            written["cost"] = {"tokens": item.tokens, "seconds": round(item.seconds, 6)}
         for entry_, exchange in zip(written["negotiation"], item.rounds, strict=True):
             _add_scores(entry_, exchange, labels)
     line["group"], line["cluster"] = dialogue.group, dialogue.cluster
     line["dialogue_language"] = dialogue.language
     if labels:
         line["labels"] = list(labels)
-    if (chunk := entry.chunk) is not None:
-        seconds = None if chunk.seconds is None else round(chunk.seconds, 4)
-        line["chunk"] = {"number": chunk.number, "seconds": seconds, "tokens": chunk.tokens}
     return line
 
 
@@ -78,32 +67,122 @@ def read_entry(line: Mapping[str, Any]) -> Entry:
     """
     dialogue, prediction = read_dialogue_json(line)
     try:
-        return _read(line, dialogue, prediction)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"Dialogue '{dialogue.id}' is not a line of a run: {type(error).__name__}: {error}."
+        facts = _Line.model_validate(line)
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(shown(str(part)) for part in detail["loc"])
+        said = fault_words(detail["type"], detail["msg"][:1].lower() + detail["msg"][1:])
+        raise _no_line(dialogue, f"at '{place}', {said}") from None
+    turns = tuple(map(_turn, dialogue, facts.utterances))
+    try:
+        items = tuple(
+            _with_cost(_with_scores(item, turn.negotiation, facts.labels), turn.cost)
+            for item, turn in zip(prediction.items, facts.utterances, strict=True)
+        )
+    except ValueError:
+        raise _no_line(
+            dialogue, f"its log-probabilities are not those of its {len(facts.labels)} labels"
         ) from None
-
-
-def _read(line: Mapping[str, Any], dialogue: Dialogue, prediction: DialoguePrediction) -> Entry:
-    labels = line.get("labels") or ()
-    written = line["utterances"]
-    turns = tuple(_turn(turn, raw) for turn, raw in zip(dialogue, written, strict=True))
-    items = tuple(
-        _with_scores(item, raw["negotiation"], labels)
-        for item, raw in zip(prediction.items, written, strict=True)
-    )
-    chunk = line.get("chunk")
     return Entry(
-        replace(
-            dialogue,
-            utterances=turns,
-            group=line.get("group"),
-            language=line.get("dialogue_language"),
-        ),
+        replace(dialogue, utterances=turns, group=facts.group, language=facts.dialogue_language),
         replace(prediction, items=items),
-        Chunk(chunk["number"], chunk["seconds"], chunk["tokens"]) if chunk else None,
     )
+
+
+def _no_line(dialogue: Dialogue, why: str) -> InputError:
+    return InputError(f"Dialogue '{shown(dialogue.id)}' is not a line of a run: {why}.")
+
+
+def difference(entry: Entry, dialogue: Dialogue, labels: Container[str]) -> str | None:
+    """What keeps an entry from being an answer to ``dialogue``, as the end of a sentence.
+
+    Args:
+        entry: What a log holds under the dialogue's name.
+        dialogue: The dialogue as the data have it.
+        labels: The task's labels; an answer is one of them.
+    """
+    stored = entry.dialogue
+    if len(stored) != len(dialogue):
+        return f"it has {len(stored):,} utterances, in the data {len(dialogue):,}"
+    for number, (before, now) in enumerate(zip(stored, dialogue, strict=True), start=1):
+        for name in ("text", "speaker", "gold", "id", "metadata"):
+            one, other = getattr(before, name), getattr(now, name)
+            if one != other:
+                kind = "gold label" if name == "gold" else name
+                return (
+                    f"the {kind} of utterance {number} is {_quoted(one)}, in the data "
+                    f"{_quoted(other)}"
+                )
+    for name in ("group", "language"):
+        if getattr(stored, name) != getattr(dialogue, name):
+            return f"its {name} is another in the data"
+    for item in entry.prediction.items:
+        for label in _answers(item):
+            if label not in labels:
+                return f"utterance {item.index + 1} is answered '{shown(label)}', which is no label"
+    return None
+
+
+def _quoted(value: object) -> str:
+    return "missing" if value is None else f"'{shown(str(value))}'"
+
+
+def _answers(item: Prediction) -> Iterator[str]:
+    """Every label that stands in an answer."""
+    yield from (name for name in (item.label, item.fallback) if name is not None)
+    yield from item.probabilities or ()
+    for exchange in item.rounds:
+        judgement = exchange.judgement
+        names = (exchange.proposal.label, judgement.counter_label if judgement else None)
+        yield from (name for name in names if name is not None)
+        yield from exchange.proposal.log_probs or ()
+
+
+def _log_prob(value: object) -> object:
+    """``"-inf"`` is how a probability of zero is written."""
+    return -math.inf if value == "-inf" else value
+
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+LogProb = Annotated[float, Field(le=LOG_SLACK), BeforeValidator(_log_prob)]
+
+
+class _Strict(BaseModel):
+    """Text is no number here and a number no text; what is not known is left alone."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Scores(_Strict):
+    log_probs: list[LogProb | None] | None = None
+    agree_log_prob: LogProb | None = None
+
+
+class _Exchange(_Strict):
+    generator: _Scores
+    discriminator: _Scores | None
+
+
+class _Cost(_Strict):
+    tokens: Annotated[int, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Turn(_Strict):
+    gold: str | None = None
+    metadata: dict[str, str | int | float] = {}
+    probabilities: dict[str, Share] | None
+    negotiation: list[_Exchange]
+    cost: _Cost | None = None
+
+
+class _Line(_Strict):
+    """What a line adds to the ``--json`` object."""
+
+    utterances: Annotated[list[_Turn], Field(min_length=1)]
+    group: str | None = None
+    dialogue_language: str | None = None
+    labels: list[str] = []
 
 
 def _labels(prediction: DialoguePrediction) -> tuple[str, ...]:
@@ -121,12 +200,8 @@ def _facts(turn: Utterance) -> dict[str, Any]:
     return facts
 
 
-def _turn(turn: Utterance, raw: Mapping[str, Any]) -> Utterance:
-    return replace(
-        turn,
-        gold=raw.get("gold"),
-        metadata=dict(raw.get("metadata") or {}),
-    )
+def _turn(turn: Utterance, facts: _Turn) -> Utterance:
+    return replace(turn, gold=facts.gold, metadata=facts.metadata)
 
 
 def _add_scores(written: dict[str, Any], exchange: Round, labels: Sequence[str]) -> None:
@@ -149,32 +224,34 @@ def _number(value: float) -> float | str:
     return round(value, DECIMALS) if math.isfinite(value) else str(value)
 
 
+def _with_cost(item: Prediction, cost: _Cost | None) -> Prediction:
+    return replace(item, tokens=cost.tokens, seconds=cost.seconds) if cost else item
+
+
 def _with_scores(
-    item: Prediction, written: Sequence[Mapping[str, Any]], labels: Sequence[str]
+    item: Prediction, written: Sequence[_Exchange], labels: Sequence[str]
 ) -> Prediction:
     rounds = [
-        _scored(exchange, raw, labels) for exchange, raw in zip(item.rounds, written, strict=True)
+        _scored(exchange, scores, labels)
+        for exchange, scores in zip(item.rounds, written, strict=True)
     ]
     return replace(item, rounds=tuple(rounds))
 
 
-def _scored(exchange: Round, raw: Mapping[str, Any], labels: Sequence[str]) -> Round:
-    proposal = replace(
-        exchange.proposal, log_probs=_named(raw["generator"].get("log_probs"), labels)
-    )
-    judgement, judged = exchange.judgement, raw["discriminator"]
-    if judgement is not None:
-        agree = judged.get("agree_log_prob")
+def _scored(exchange: Round, scores: _Exchange, labels: Sequence[str]) -> Round:
+    proposal = replace(exchange.proposal, log_probs=_named(scores.generator.log_probs, labels))
+    judgement, judged = exchange.judgement, scores.discriminator
+    if judgement is not None and judged is not None:
         judgement = replace(
             judgement,
-            log_probs=_named(judged.get("log_probs"), labels),
-            agree_log_prob=None if agree is None else float(agree),
+            log_probs=_named(judged.log_probs, labels),
+            agree_log_prob=judged.agree_log_prob,
         )
     return replace(exchange, proposal=proposal, judgement=judgement)
 
 
-def _named(values: Sequence[Any] | None, labels: Sequence[str]) -> dict[str, float] | None:
+def _named(values: Sequence[float | None] | None, labels: Sequence[str]) -> dict[str, float] | None:
     if values is None:
         return None
     pairs = zip(labels, values, strict=True)
-    return {name: float(value) for name, value in pairs if value is not None}
+    return {name: value for name, value in pairs if value is not None}

@@ -1,31 +1,45 @@
 """A run folder: who answers what (``run.json``) and what was answered so far (``items.jsonl``).
 
 Contract: a dialogue stands in the log whole or not at all, and never twice. The folder goes on
-only under the identity it was made with, and has one writer at a time. Reading needs no lock and
-changes nothing.
+only under the identity it was made with, and has one writer at a time. What a run finds stored is
+trusted only as far as it fits the data: :meth:`RunFolder.remaining` compares it. Reading needs no
+lock and changes nothing.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from sentixrl.dialogue import Dialogue
-from sentixrl.errors import ConfigError, InputError, SentixError
+from sentixrl.errors import ConfigError, InputError
+from sentixrl.formats.characters import shown
 from sentixrl.prediction import DialoguePrediction
-from sentixrl.runs.entries import Chunk, Entry, entry_json, read_entry
+from sentixrl.runs.entries import Entry, difference, entry_json, read_entry
 from sentixrl.runs.identity import Json, differences, plain
 from sentixrl.runs.lock import LOCK_FILE, FolderLock
-from sentixrl.runs.storage import AppendLog, scan, storage_error, sync_folder, write_json
+from sentixrl.runs.storage import (
+    CHANGED,
+    AppendLog,
+    Scan,
+    storage_error,
+    sync_folder,
+    write_json,
+)
+from sentixrl.untrusted import boundary, read_bounded
 
 ITEMS_FILE = "items.jsonl"
 RUN_FILE = "run.json"
 METRICS_FILE = "metrics.json"
-SCHEMA = 1
+SCHEMA = 2
+SEALED_SCHEMA = 2
+"""From this schema on every line of the log bears its digest."""
+MAX_BYTES = 1 << 26
+"""Of ``run.json`` and ``metrics.json``."""
 
 
 class RunFolder:
@@ -33,7 +47,8 @@ class RunFolder:
 
     Args:
         path: The folder; made if it is not there.
-        identity: What must be the same whenever the run goes on (plain data).
+        identity: What must be the same whenever the run goes on (plain data); the names of the
+            labels stand under ``labels``, ``names``.
 
     Attributes:
         path: The folder.
@@ -53,17 +68,14 @@ class RunFolder:
         self._lock = FolderLock(path)
         try:
             self.record = self._open_record(plain(identity))
-            self._log = AppendLog(path / ITEMS_FILE)
-            try:
-                self._done = _ids(self._log.found.payloads, path / ITEMS_FILE)
-                self._log.found.payloads.clear()  # a long run's are large, and are read again
-            except SentixError:
-                self._log.close()
-                raise
+            found = Scan(path / ITEMS_FILE)
+            self._done = _ids(found)
+            self._log = AppendLog(found)
         except BaseException:
             self._lock.release()
             raise
-        self.repaired = _repair_notice(path / ITEMS_FILE, self._log.found.cut)
+        self._stored = set(self._done)
+        self.repaired = _repair_notice(path / ITEMS_FILE, found.cut)
         sync_folder(path)
 
     @property
@@ -79,21 +91,39 @@ class RunFolder:
     def remaining(self, dialogues: Iterable[Dialogue]) -> list[Dialogue]:
         """The dialogues that are not in the log, in order.
 
+        What the log held when it was opened is compared with them before it counts as done.
+
         Raises:
-            InputError: The log holds dialogues that are not among them.
+            InputError: The log holds dialogues that are not among them, or an entry is not an
+                answer to the dialogue of its name: its turns, texts or gold labels are others.
         """
         wanted = list(dialogues)
         if stray := set(self._done) - {dialogue.id for dialogue in wanted}:
             raise InputError(
                 f"{self.path / ITEMS_FILE} holds {len(stray):,} dialogue(s) that are not to be "
-                f"answered, for example '{min(stray)}'.",
+                f"answered, for example '{shown(min(stray))}'.",
                 hint="The file was changed by other means: restore it, or name a new folder.",
             )
+        if self._stored:
+            self._compare({dialogue.id: dialogue for dialogue in wanted})
         return [dialogue for dialogue in wanted if dialogue.id not in self._done]
 
-    def append(
-        self, dialogue: Dialogue, prediction: DialoguePrediction, chunk: Chunk | None = None
-    ) -> None:
+    def _compare(self, dialogues: Mapping[str, Dialogue]) -> None:
+        """Hold every entry that was there before against the data, once."""
+        path = self.path / ITEMS_FILE
+        labels = set(self.record["identity"]["labels"]["names"])
+        for number, entry in _entries(Scan(path)):
+            if entry.dialogue.id not in self._stored:
+                continue
+            if found := difference(entry, dialogues[entry.dialogue.id], labels):
+                raise InputError(
+                    f"{path}, line {number}: dialogue '{shown(entry.dialogue.id)}' is not what "
+                    f"was to be answered: {found}.",
+                    hint=CHANGED,
+                )
+            self._stored.discard(entry.dialogue.id)
+
+    def append(self, dialogue: Dialogue, prediction: DialoguePrediction) -> None:
         """Put one dialogue into the log; a crash does not take it back.
 
         Raises:
@@ -102,7 +132,7 @@ class RunFolder:
         """
         if dialogue.id in self._done:
             raise InputError(f"Dialogue '{dialogue.id}' is in {self.path} already.")
-        self._log.append(entry_json(Entry(dialogue, prediction, chunk)))
+        self._log.append(entry_json(Entry(dialogue, prediction)))
         self._done[dialogue.id] = len(self._done) + 1
 
     def begin_session(self, facts: Mapping[str, Any]) -> None:
@@ -138,7 +168,15 @@ class RunFolder:
             write_json(file, record)
             return record
         record = read_run(self.path)
-        if changed := differences(record["identity"], identity):
+        if record["schema"] < SEALED_SCHEMA:
+            raise ConfigError(
+                f"{self.path} holds a run of an earlier version, which cannot be gone on with.",
+                hint="Name a new folder.",
+                code="other_run",
+            )
+        with boundary(f"{file} cannot be compared with the run"):
+            changed = differences(record["identity"], identity)
+        if changed:
             shown = "; ".join(changed[:4]) + (f"; {len(changed) - 4} more" * (len(changed) > 4))
             raise ConfigError(
                 f"{self.path} holds a run with other settings: {shown}.",
@@ -159,7 +197,7 @@ def read_run(folder: Path) -> Json:
     record = _read_json(path, f"{folder} is not a run folder: it has no {RUN_FILE}.")
     kinds = {"run": str, "identity": dict, "sessions": list}
     whole = all(isinstance(record.get(key), kind) for key, kind in kinds.items())
-    if record.get("schema") != SCHEMA or not whole:
+    if record.get("schema") not in range(1, SCHEMA + 1) or not whole:
         raise InputError(
             f"{path} is not the record of a run with 'schema': {SCHEMA}.",
             hint="It was written by another version of sentixrl, or changed by other means.",
@@ -186,16 +224,20 @@ def read_entries(folder: Path) -> list[Entry]:
     path = folder / ITEMS_FILE
     if not path.is_file():
         raise InputError(f"{folder} is not a run folder: it has no {ITEMS_FILE}.")
-    payloads = scan(path).payloads
-    _ids(payloads, path)
-    entries = []
-    for number, payload in enumerate(payloads, start=1):
+    sealed = not (folder / RUN_FILE).exists() or read_run(folder)["schema"] >= SEALED_SCHEMA
+    found = Scan(path, sealed=sealed)
+    _ids(found)
+    return [entry for _, entry in _entries(found)]
+
+
+def _entries(found: Scan) -> Iterator[tuple[int, Entry]]:
+    """Line and entry of every dialogue of a log."""
+    for number, payload in found:
         try:
-            entries.append(read_entry(payload))
+            yield number, read_entry(payload)
         except InputError as error:
-            message = f"{path}, line {number}: {error.message}"
+            message = f"{found.path}, line {number}: {error.message}"
             raise InputError(message, hint=error.hint) from None
-    return entries
 
 
 def read_items(folder: Path) -> list[tuple[Dialogue, DialoguePrediction]]:
@@ -248,16 +290,17 @@ def _command(record: Json) -> str:
     return f" ({command})" if command else ""
 
 
-def _ids(payloads: Iterable[Mapping[str, Any]], path: Path) -> dict[str, int]:
+def _ids(found: Scan) -> dict[str, int]:
     """Dialogue → its line."""
     ids: dict[str, int] = {}
-    for number, payload in enumerate(payloads, start=1):
+    for number, payload in found:
         id = payload.get("id")
         if not isinstance(id, str):
-            raise InputError(f"{path}, line {number}: the line names no dialogue.")
+            raise InputError(f"{found.path}, line {number}: the line names no dialogue.")
         if id in ids:
             raise InputError(
-                f"{path}, line {number}: dialogue '{id}' stands in line {ids[id]} already.",
+                f"{found.path}, line {number}: dialogue '{shown(id)}' stands in line {ids[id]} "
+                "already.",
                 hint="The file was changed by other means; remove one of the two lines.",
             )
         ids[id] = number
@@ -274,14 +317,10 @@ def _repair_notice(path: Path, cut: int) -> str | None:
 
 
 def _read_json(path: Path, missing: str) -> Json:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(missing) from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, RecursionError):
-        content = None
+    if not path.exists():
+        raise InputError(missing)
+    with boundary(f"{path} cannot be read"):
+        content = json.loads(read_bounded(path, MAX_BYTES))
     if not isinstance(content, dict):
         raise InputError(f"{path} is not a JSON object.")
     return content

@@ -15,17 +15,13 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sentixrl import __version__
 from sentixrl.classifier import Classifier
-from sentixrl.context.retrieval import ContextBuilder
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.local.bundled import INSTALLED_FILE
 from sentixrl.engines.protocol import Engine
-from sentixrl.errors import InputError
 from sentixrl.labels import LabelSet
 
 Json = dict[str, Any]
@@ -33,11 +29,6 @@ Json = dict[str, Any]
 NOT_COMPARED = frozenset({"model.base"})
 """What the identity holds for the reader's sake: weights are told apart by their hash."""
 
-BIG_FILE = 64 * 1024 * 1024
-"""Files from this size on are hashed by their length and ``SAMPLES`` blocks of ``BLOCK`` bytes."""
-BLOCK, SAMPLES = 1 << 20, 48
-MODEL_SUFFIXES = frozenset({".safetensors", ".json", ".jinja", ".model", ".txt"})
-"""Endings of the files of a model's folder: weights, settings, templates, vocabularies."""
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "peft")
 
 
@@ -68,43 +59,25 @@ def labels_identity(label_set: LabelSet) -> Json:
     }
 
 
-def model_identity(
-    classifier: Classifier, *, adapter: Path | None = None, bits: int | None = None
-) -> Json:
-    """The model: its name, hashes of its weights, adapter and bundle, framing and number format.
-
-    Args:
-        classifier: What answers.
-        adapter: An adapter that was loaded beside the bundle's.
-        bits: The quantisation it was loaded with.
-    """
-    engine, bundle = classifier.engine, classifier.bundle
-    local = hasattr(engine, "decoder")
+def model_identity(classifier: Classifier) -> Json:
+    """The model: its name, what its engine says of itself, and a hash of its bundle."""
+    bundle = classifier.bundle
     policy = asdict(bundle)
     for place in ("adapter", "base", "name"):
         del policy[place]
-    used = adapter or bundle.adapter
     return {
-        "name": engine.name,
+        "name": classifier.engine.name,
         "base": bundle.base,
         "trained": bundle.trained,
-        "weights": _weights(bundle.base) if local else None,
-        "adapter": fingerprint(used) if used is not None else None,
         "bundle": digest(policy),
-        "framing": getattr(getattr(engine, "framing", None), "name", None),
-        "dtype": _dtype(engine),
-        "bits": bits,
+        **classifier.engine.describe(),
     }
 
 
 def options_identity(classifier: Classifier, dialogues: Iterable[Dialogue]) -> Json:
     """How it is asked: templates of the dialogues' languages, context, negotiation."""
-    builder = ContextBuilder(
-        classifier.label_set, classifier.context, classifier.engine.count_tokens
-    )
-    used = {builder.template_for(dialogue).identity for dialogue in dialogues}
     return {
-        "templates": sorted(used),
+        "templates": classifier.templates_of(dialogues),
         "context": asdict(classifier.context),
         "negotiation": asdict(classifier.negotiation),
     }
@@ -140,69 +113,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def fingerprint(path: Path) -> str:
-    """A short hash of a file, or of the files that make a folder a model, with their names.
-
-    Whatever else lies in the folder (run folders, notes, an install's record) does not count. Big
-    files count by length and evenly spread blocks: hashing 16 GB would take half a minute,
-    and training moves nearly every weight.
-
-    Raises:
-        InputError: Something cannot be read.
-    """
-    files = [path] if path.is_file() else sorted(filter(_is_of_model, path.glob("*")))
-    digest = hashlib.sha256()
-    try:
-        for file in files:
-            digest.update(os.fsencode(f"{file.name}\0{file.stat().st_size}\0"))
-            for block in _blocks(file):
-                digest.update(block)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    return digest.hexdigest()[:16]
-
-
-def _is_of_model(file: Path) -> bool:
-    return file.suffix in MODEL_SUFFIXES and file.name != INSTALLED_FILE and file.is_file()
-
-
-def _blocks(file: Path) -> Iterator[bytes]:
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        if size < BIG_FILE:
-            yield stream.read()
-            return
-        for number in range(SAMPLES):
-            stream.seek((size - BLOCK) * number // (SAMPLES - 1))
-            yield stream.read(BLOCK)
-
-
-def _weights(base: str | None) -> str | None:
-    from sentixrl.engines.local.loading import locate
-
-    return fingerprint(locate(base)[1])
-
-
-def _dtype(engine: Engine) -> str | None:
-    dtype = getattr(getattr(engine, "decoder", None), "dtype", None)
-    return None if dtype is None else str(dtype).removeprefix("torch.")
-
-
 def _machine(engine: Engine | None) -> Json:
     facts: Json = {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()}
-    device = getattr(getattr(engine, "decoder", None), "device", None)
-    if device is not None:
-        import torch
-
-        from sentixrl.engines.local.hardware import processor_name
-
-        facts |= {
-            "processor": processor_name(device),
-            "device": str(device),
-            "dtype": _dtype(engine) if engine is not None else None,
-            "threads": torch.get_num_threads(),
-        }
-    return facts
+    return facts | dict(engine.machine()) if engine is not None else facts
 
 
 def _versions() -> Iterator[tuple[str, str]]:

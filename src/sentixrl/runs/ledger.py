@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sentixrl.runs.storage import as_bytes, storage_error, write_all
+from sentixrl.untrusted import read_bounded
 
 LEDGER_FILE = Path("results") / "ledger.jsonl"
 """Where the ledger is, relative to the current folder, if that has a ``results`` folder."""
+MAX_BYTES = 1 << 28
+"""What a ledger may have; a line has about a thousand bytes."""
 
 
 def find_ledger(named: Path | None) -> Path | None:
@@ -29,10 +32,11 @@ def check_ledger(path: Path) -> None:
     """Make sure that a line can be added, before there is one.
 
     Raises:
-        SentixError: It cannot be written.
+        SentixError: It cannot be read or written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _lines(path)
         with path.open("ab"):
             pass
     except OSError as error:
@@ -54,7 +58,7 @@ def enter_ledger(path: Path, line: Mapping[str, Any]) -> bool:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        before = path.read_bytes() if path.exists() else b""
+        before = _lines(path)
         if any(_run(known) == line["run"] for known in before.splitlines()):
             return False
         start = b"\n" if before and not before.endswith(b"\n") else b""
@@ -70,9 +74,14 @@ def enter_ledger(path: Path, line: Mapping[str, Any]) -> bool:
     return True
 
 
+def _lines(path: Path) -> bytes:
+    return read_bounded(path, MAX_BYTES) if path.exists() else b""
+
+
 def _run(line: bytes) -> object:
+    """The run that a line is of; none where others wrote something else."""
     try:
         content = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return content.get("run") if isinstance(content, dict) else None

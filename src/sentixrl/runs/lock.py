@@ -1,7 +1,8 @@
 """One writer a folder.
 
 Contract: the lock is the operating system's, so it goes with the process however that ends; a
-``.lock`` file that is left behind holds nobody up.
+``.lock`` file that is left behind holds nobody up. It is held on the folder itself as well, where
+the system can: to remove the ``.lock`` file lets no second writer in.
 """
 
 from __future__ import annotations
@@ -32,32 +33,49 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         path = folder / LOCK_FILE
+        self._held: list[int] = []
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            self._held.append(file)
+            _lock(file)
+            self._lock_folder(folder)
+            os.ftruncate(file, 0)
+            os.write(file, str(os.getpid()).encode())
         except OSError as error:
-            raise storage_error(path, error) from None
-        try:
-            _lock(self._file)
-        except OSError as error:
-            if error.errno not in _HELD:
-                self.release()
-                raise storage_error(path, error) from None
-            holder = os.read(self._file, 20).decode("ascii", "replace").strip()
+            holder = self._holder() if error.errno in _HELD and self._held else None
             self.release()
+            if holder is None:
+                raise storage_error(path, error) from None
             raise ConfigError(
-                f"Another process{f' ({holder})' if holder else ''} is writing to {folder}.",
+                f"Another process{holder} is writing to {folder}.",
                 hint="Wait until it is done, or name another folder.",
                 code="locked",
                 retryable=True,
             ) from None
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
+
+    def _lock_folder(self, folder: Path) -> None:
+        """Lock the folder's own entry, which cannot be removed while it is worked in."""
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except OSError:  # Windows opens no folders; there a file that is open cannot be removed
+            return
+        self._held.append(handle)
+        try:
+            _lock(handle)
+        except OSError as error:
+            if error.errno in _HELD:
+                raise
+            # Disks on the network lock no folders.
+
+    def _holder(self) -> str:
+        """The other process's number in brackets, if it is known."""
+        number = os.read(self._held[0], 20).decode("ascii", "replace").strip()
+        return f" ({number})" if number else ""
 
     def release(self) -> None:
         """Let go; the file stays, empty of meaning."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        while self._held:
+            os.close(self._held.pop())
 
 
 if sys.platform == "win32":  # pragma: no cover

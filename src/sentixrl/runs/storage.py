@@ -3,120 +3,165 @@
 Contract: :meth:`AppendLog.append` leaves the whole line or nothing of it. A killed process loses
 no line that was appended; a power cut loses at most those since the last wait for the disk, which
 comes with the first line after ``SYNC_SECONDS``. What a crash cut off is the last line at most;
-:func:`scan` tells it from whole lines, and opening the log drops it. Whatever the disk refuses is
-one :class:`~sentixrl.errors.SentixError`.
+:class:`Scan` tells it from whole lines, and opening the log drops it. Each line bears a digest, by
+which an edited one is known; it guards against accidents, not against who computes it anew.
+Whatever the disk refuses is one :class:`~sentixrl.errors.SentixError`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from sentixrl.errors import InputError, SentixError
+from sentixrl.formats.characters import shown
+from sentixrl.untrusted import open_file
 
 SYNC_SECONDS = 0.2
 """Lines that come faster than this share a wait for the disk."""
+MAX_LINE = 1 << 29
+"""No line has more bytes; a longer one is not whole."""
+DIGEST = "digest"
+"""The key under which a line bears the digest of all that is before it."""
+CHANGED = (
+    "The file was changed by other means: restore it, or remove the line to have its dialogue "
+    "answered anew."
+)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-@dataclass(frozen=True, slots=True)
 class Scan:
-    """What a log holds.
+    """The objects of a log's whole lines, one after the other; a last line cut off is left out.
+
+    Args:
+        path: The file; one that is not there has no lines.
+        sealed: Whether every line must bear its digest, as :meth:`AppendLog.append` writes it.
 
     Attributes:
-        payloads: The object of every whole line.
-        end: Bytes of the whole lines.
-        cut: Bytes of a last line that is not whole.
+        end: Bytes of the whole lines, once all have been read.
+        cut: Bytes of a last line that is not whole, likewise.
     """
 
-    payloads: list[dict[str, Any]]
-    end: int = 0
-    cut: int = 0
+    def __init__(self, path: Path, *, sealed: bool = True) -> None:
+        self.path = path
+        self.sealed = sealed
+        self.end = self.cut = 0
 
+    def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Number and object of each line.
 
-def scan(path: Path) -> Scan:
-    """Read a log; a last line that a crash cut off is left out, not changed.
+        Raises:
+            InputError: The file cannot be read, a line that others follow is not a whole object,
+                or one was changed since it was written.
+        """
+        self.end = self.cut = 0
+        try:
+            with open_file(self.path) as stream:
+                lines = iter(lambda: stream.readline(MAX_LINE), b"")
+                for number, line in enumerate(lines, start=1):
+                    if (payload := self._whole(number, line)) is not None:
+                        yield number, payload
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read: {error.strerror or error}.") from None
 
-    Raises:
-        InputError: It cannot be read, or a line that others follow is not a whole object.
-    """
-    payloads: list[dict[str, Any]] = []
-    end = cut = 0
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                if cut:
-                    raise InputError(
-                        f"{path}, line {number - 1}: this is not a whole JSON object, and other "
-                        "lines follow it.",
-                        hint="A crash spoils only the last line: the file was changed by other "
-                        "means. Restore it, or remove the line to have its dialogue done again.",
-                    )
-                payload = _object(line)
-                if payload is None:
-                    cut = len(line)
-                else:
-                    payloads.append(payload)
-                    end += len(line)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    return Scan(payloads, end, cut)
+    def _whole(self, number: int, line: bytes) -> dict[str, Any] | None:
+        if self.cut:
+            raise InputError(
+                f"{self.path}, line {number - 1}: this is not a whole JSON object, and other "
+                "lines follow it.",
+                hint="A crash spoils only the last line: the file was changed by other "
+                "means. Restore it, or remove the line to have its dialogue done again.",
+            )
+        payload = _object(line)
+        if payload is None:
+            self.cut = len(line)
+            return None
+        if not _unchanged(line, payload, sealed=self.sealed):
+            of = f" of dialogue '{shown(str(payload['id']))}'" if "id" in payload else ""
+            raise InputError(
+                f"{self.path}, line {number}: the line{of} was changed since it was written.",
+                hint=CHANGED,
+            )
+        self.end += len(line)
+        return payload
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        payload = json.loads(line)
+        payload = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
     return payload if isinstance(payload, dict) else None
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _unchanged(line: bytes, payload: Mapping[str, Any], *, sealed: bool) -> bool:
+    """Whether a line is as it was written; a line without a digest, whether it may lack one."""
+    if DIGEST not in payload:
+        return not sealed
+    body = line[: -len(_seal(b""))] + b"}"
+    return line == body[:-1] + _seal(body)
+
+
+def _line(payload: Mapping[str, Any]) -> bytes:
+    body = as_bytes(json.dumps(payload, ensure_ascii=False, separators=(",", ":")))
+    return body[:-1] + _seal(body)
+
+
+def _seal(body: bytes) -> bytes:
+    """The end of a line: the digest of its object without this key."""
+    digest = hashlib.sha256(body).hexdigest()[:16]
+    return f',"{DIGEST}":"{digest}"}}\n'.encode()
+
+
 class AppendLog:
-    """A file of JSON lines that only grows.
+    """A file of JSON lines that only grows, each with a digest of itself.
 
     Args:
-        path: The file; made if it is not there.
-
-    Attributes:
-        found: What it held when it was opened.
+        found: What is there already, read to its end; a line cut off is dropped.
 
     Raises:
-        InputError: It holds broken lines before the last.
         SentixError: It cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.found = scan(path) if path.exists() else Scan([])
-        self._end = self.found.end
+    def __init__(self, found: Scan) -> None:
+        self.path = found.path
+        self._end = found.end
         self._unsynced = False
         self._synced = -SYNC_SECONDS
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-            self._file = os.open(path, flags, 0o666)
-            if self.found.cut:
+            self._file = os.open(self.path, flags, 0o666)
+            if found.cut:
                 os.ftruncate(self._file, self._end)
                 os.fsync(self._file)
         except OSError as error:
-            raise storage_error(path, error) from None
+            raise storage_error(self.path, error) from None
 
     def append(self, payload: Mapping[str, Any]) -> None:
         """Write one line, and wait for the disk if that was ``SYNC_SECONDS`` ago or longer.
 
         Raises:
-            SentixError: The disk is full or refuses; the log is as it was before.
+            SentixError: The disk is full or refuses, or the file was removed or replaced by other
+                means; the log is as it was before.
         """
-        line = as_bytes(json.dumps(payload, ensure_ascii=False, separators=(",", ":"))) + b"\n"
+        line = _line(payload)
+        self._check_in_place()
         try:
             write_all(self._file, line)
         except OSError as error:
@@ -129,6 +174,19 @@ class AppendLog:
         self._unsynced = True
         if time.monotonic() - self._synced >= SYNC_SECONDS:
             self.sync()
+
+    def _check_in_place(self) -> None:
+        """What is written to a file that was removed would be lost without a word."""
+        try:
+            here = os.path.samestat(self.path.stat(), os.fstat(self._file))
+        except OSError:
+            here = False
+        if not here:
+            raise SentixError(
+                f"{self.path} was removed or replaced while it was being written.",
+                hint="Restore it, or name a new folder; leave run folders alone while they grow.",
+                code="log_replaced",
+            )
 
     def sync(self) -> None:
         """Wait until all lines are on the disk.
@@ -182,16 +240,24 @@ def as_bytes(text: str) -> bytes:
 
 
 def write_json(path: Path, payload: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Put a whole JSON file in place; at every moment the old or the new one stands there.
+    """Put a whole JSON file in place (see :func:`write_file`).
 
     Raises:
         SentixError: The disk is full or refuses; the old file, if any, is untouched.
     """
-    text = json.dumps(payload, ensure_ascii=False, indent=1) + "\n"
+    write_file(path, as_bytes(json.dumps(payload, ensure_ascii=False, indent=1) + "\n"))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Put a whole file in place; at every moment the old or the new one stands there.
+
+    Raises:
+        SentixError: The disk is full or refuses; the old file, if any, is untouched.
+    """
     scratch = path.with_name(f".{path.name}.new")
     try:
         with scratch.open("wb") as stream:
-            stream.write(as_bytes(text))
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         scratch.replace(path)

@@ -20,7 +20,7 @@ from transformers import TrainerCallback
 from sentixrl.bundle import ModelBundle
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
-from sentixrl.context.retrieval import ContextOptions
+from sentixrl.context.building import ContextOptions
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import HEADLINE, headline

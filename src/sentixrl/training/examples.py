@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from torch.utils.data import Dataset as TorchDataset
 
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions
-from sentixrl.engines.local.framing import Framing
+from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.material import PackPlan, Source
 from sentixrl.training.packs import TrainingPack, pack_questions
@@ -31,7 +31,7 @@ class Packer:
         sources: What plans point into.
         context: What prompts show.
         draws: How label sets are drawn.
-        framing: How prompts become tokens.
+        prompt_format: How prompts become tokens.
         count_tokens: Length of a segment in tokens.
         mined: Out-of-fold proposals, by source; none, no second role.
         challenge: How often a right proposal is objected to.
@@ -40,14 +40,14 @@ class Packer:
     sources: Sequence[Source]
     context: ContextOptions
     draws: LabelDraw
-    framing: Framing
+    prompt_format: PromptFormat
     count_tokens: Callable[[str], int]
     mined: Sequence[MinedTurns] = field(default_factory=tuple)
     challenge: float = 0.0
 
     def __call__(self, plan: PackPlan) -> TrainingPack:
         """Build one pack."""
-        return pack_questions(self.questions(plan), self.framing)
+        return pack_questions(self.questions(plan), self.prompt_format)
 
     def questions(self, plan: PackPlan) -> list[Question]:
         """The questions of one pack."""

@@ -19,11 +19,12 @@ import torch
 from sentixrl.bundle import BUNDLE_FILE, ModelBundle, put_in_place
 from sentixrl.calibration.fitting import fit_temperature
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.classifier import Classifier, load
+from sentixrl.classifier import Classifier
+from sentixrl.spec import load
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.llama import read_weights
-from sentixrl.engines.local.loading import LocalOptions
+from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ModelError
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
@@ -135,7 +136,7 @@ def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> Mod
         base=recipe.base,
         trained=True,
         labels=recipe.labels or next(iter(dev.values())).label_set,
-        framing=recipe.framing,
+        prompt_format=recipe.framing,
         templates=template_hashes(recipe),
         language=recipe.language,
         window=HistoryWindow(**recipe.window.model_dump()),
@@ -153,8 +154,8 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     trainee = setting.trainee
     trainee.move(CPU)  # it has done its part
     bits = 4 if setting.recipe.method == "qlora" else None  # as it was trained
-    local = LocalOptions(device=str(trainee.device), bits=bits)
-    shipped = load(folder, context=setting.context, local=local)
+    local = EngineOptions(device=str(trainee.device), bits=bits)
+    shipped = load(folder, context=setting.context, engine=local)
     # From here on it is the shipped model that answers.
     trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
     answers = {

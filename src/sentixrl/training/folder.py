@@ -14,7 +14,8 @@ from typing import Any
 
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.errors import ConfigError
-from sentixrl.runs.identity import differences, digest, fingerprint
+from sentixrl.engines.fingerprint import fingerprint
+from sentixrl.runs.identity import differences, digest
 from sentixrl.runs.lock import LOCK_FILE, FolderLock
 from sentixrl.runs.storage import write_json
 from sentixrl.training.checkpoints import read_json

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from sentixrl.engines.local.framing import Framing, branches
+from sentixrl.engines.local.prompt_format import PromptFormat, branches
 from sentixrl.training.questions import Question
-from sentixrl.trie import Node, Pack, PackBudget, PromptTrie, plan
+from sentixrl.trie import Pack, PackBudget, PromptTrie, ReadOut, plan
 
 ROW = PackBudget(pack=1 << 40, row=128, waste=64)
 """One pack a step, whatever its length; rows as the engine cuts them."""
@@ -96,37 +96,28 @@ class TrainingPack:
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
-def pack_questions(questions: Sequence[Question], framing: Framing) -> TrainingPack:
+def pack_questions(questions: Sequence[Question], prompt_format: PromptFormat) -> TrainingPack:
     """Put questions into one trie and lay it out as one pack."""
     trie = PromptTrie()
-    nodes: list[Node] = []
-    index: dict[int, int] = {}
-    steps: list[tuple[int, int, bool, int]] = []
-    width = max(len(question.choices) for question in questions)
-    for number, question in enumerate(questions):
-        end = trie.insert(framing.encode(question.prompt))
-        for choice, branch in enumerate(branches(framing, question.prompt, question.choices)):
-            for length, token in enumerate(branch):
-                before = np.array(branch[:length], np.int64)
-                node = trie.insert(before, below=end) if length else end
-                read = index.setdefault(id(node), len(nodes))
-                if read == len(nodes):
-                    nodes.append(node)
-                steps.append((read, token, length > 0, number * width + choice))
-    (pack,) = plan(trie, nodes, ROW)
-    reads = np.empty(len(nodes), np.int64)
+    out = ReadOut(trie)
+    for question in questions:
+        choices = branches(prompt_format, question.prompt, question.choices)
+        out.add(prompt_format.encode(question.prompt), choices)
+    (pack,) = plan(trie, out.nodes, ROW)
+    reads = np.empty(len(out.nodes), np.int64)
     reads[pack.read_ids] = pack.reads
+    steps, width = out.steps(), max(out.sizes)
+    places = [number * width + n for number, size in enumerate(out.sizes) for n in range(size)]
     beliefs = torch.zeros(len(questions), width)
     for number, question in enumerate(questions):
         beliefs[number, : len(question.beliefs)] = torch.tensor(question.beliefs)
-    columns = [torch.tensor(column) for column in zip(*steps, strict=True)]
     return TrainingPack(
         pack=pack,
         reads=torch.from_numpy(reads),
-        read=columns[0],
-        token=columns[1],
-        inner=columns[2],
-        place=columns[3],
+        read=torch.from_numpy(steps.read),
+        token=torch.from_numpy(steps.token),
+        inner=torch.from_numpy(steps.inner),
+        place=torch.tensor(places)[torch.from_numpy(steps.choice)],
         width=width,
         target=torch.tensor([question.target for question in questions]),
         beliefs=beliefs,

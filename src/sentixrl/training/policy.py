@@ -59,11 +59,11 @@ def _answers(
     classifier: Classifier, dev: Mapping[str, Dataset], threshold: float, rules: Rules
 ) -> dict[str, list[Prediction]]:
     options = replace(
-        classifier.negotiation, enabled=True, gate=None, agree_threshold=threshold, rules=rules
+        classifier.negotiation, enabled=True, confidence_threshold=None, agree_threshold=threshold, rules=rules
     )
     answers = {}
     for name, data in dev.items():
-        judge = classifier.with_labels(data.label_set, options)
+        judge = classifier.replace(labels=data.label_set, negotiation=options)
         answers[name] = [item for result in judge.predict_many(data) for item in result.items]
     return answers
 

@@ -1,6 +1,6 @@
 """Role examples: what generator and discriminator are asked about a labelled turn, and the answer.
 
-Contract: questions are put together by the same talk that negotiates at inference, so a model
+Contract: questions are put together by the same state that negotiates at inference, so a model
 meets in training exactly the words it will meet later. Gold labels are targets; no prompt holds
 one that was not spoken by a role.
 """
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import TargetContext
+from sentixrl.context.building import TargetContext
 from sentixrl.context.templates import TemplateSet
 from sentixrl.labels import LabelSet
-from sentixrl.negotiation.talk import Talk
+from sentixrl.negotiation.state import NegotiationState
 
 Role = Literal["generator", "verdict", "counter", "again"]
 ROLES: tuple[Role, ...] = ("generator", "verdict", "counter", "again")
@@ -88,35 +88,35 @@ def questions(
             again: it learns to stand by a right answer.
     """
     words = {label.name: label.word(template.language) for label in label_set}
-    talk = Talk(context, template, context.prompt)
-    talk.ask("generator", "question")
+    state = NegotiationState.of(context, template)
+    state.ask("generator", "question")
     beliefs = _shown(mined.beliefs, words) if mined else ()
-    yield _label_question(talk, words, gold, "generator", beliefs)
+    yield _label_question(state, words, gold, "generator", beliefs)
     if mined is None or not {mined.proposal, mined.runner_up} <= set(words):
         return
     right = mined.proposal == gold
-    talk.answer(words[mined.proposal])
-    talk.ask("discriminator", "question")
-    verdicts = (talk.say("discriminator", "agree"), talk.say("discriminator", "disagree"))
-    yield Question(talk.prompt, verdicts, (), 0 if right else 1, "verdict", gold)
+    state.answer(words[mined.proposal])
+    state.ask("discriminator", "question")
+    verdicts = (state.say("discriminator", "agree"), state.say("discriminator", "disagree"))
+    yield Question(state.prompt, verdicts, (), 0 if right else 1, "verdict", gold)
     if right and not challenge:
         return
-    talk.answer(verdicts[1])
-    talk.go_on("discriminator", "counter")
+    state.answer(verdicts[1])
+    state.go_on("discriminator", "counter")
     if not right:
         others = {name: word for name, word in words.items() if name != mined.proposal}
-        yield _label_question(talk, others, gold, "counter")
-    talk.answer(words[mined.runner_up if right else gold])
-    talk.ask("generator", "question_again")
-    yield _label_question(talk, words, gold, "again")
+        yield _label_question(state, others, gold, "counter")
+    state.answer(words[mined.runner_up if right else gold])
+    state.ask("generator", "question_again")
+    yield _label_question(state, words, gold, "again")
 
 
 def _label_question(
-    talk: Talk, words: dict[str, str], gold: str, role: Role, beliefs: tuple[float, ...] = ()
+    state: NegotiationState, words: dict[str, str], gold: str, role: Role, beliefs: tuple[float, ...] = ()
 ) -> Question:
     names = tuple(words)
     choices, target = tuple(words.values()), names.index(gold)
-    return Question(talk.prompt, choices, names, target, role, gold, beliefs)
+    return Question(state.prompt, choices, names, target, role, gold, beliefs)
 
 
 def _shown(beliefs: Mapping[str, float], names: Iterable[str]) -> tuple[float, ...]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sentixrl.context.retrieval import ContextBuilder, ContextOptions
+from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.context.templates import template_languages, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.engine import LocalEngine
-from sentixrl.engines.local.framing import branches
+from sentixrl.engines.local.prompt_format import branches
 from sentixrl.errors import ConfigError
 from sentixrl.training.ancestry import check_start
 from sentixrl.training.drawing import LabelDraw
@@ -74,7 +74,7 @@ class Setting:
             self.sources,
             self.context,
             draw_of(self.recipe),
-            engine.framing,
+            engine.prompt_format,
             engine.count_tokens,
             mined,
             second.challenge if second else 0.0,
@@ -188,8 +188,8 @@ def _frame_tokens(engine: LocalEngine, context: ContextOptions, data: Dataset) -
         about, builder.template_for(like), data.label_set, first, mined, challenge=True
     )
     return max(
-        len(engine.framing.encode(question.prompt))
-        + max(map(len, branches(engine.framing, question.prompt, question.choices)))
+        len(engine.prompt_format.encode(question.prompt))
+        + max(map(len, branches(engine.prompt_format, question.prompt, question.choices)))
         for question in asked
     )
 

@@ -33,6 +33,8 @@ class PackBudget:
             pay for more pairs they cannot see, shorter ones for more calls.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
+
     pack: int = 2048
     row: int = 128
     waste: int = 64

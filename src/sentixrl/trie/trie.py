@@ -79,6 +79,24 @@ class PromptTrie:
             at += shared
         return node
 
+    def missing(self, tokens: Tokens) -> int:
+        """How many slots inserting a sequence would take.
+
+        Args:
+            tokens: The sequence, shape ``[length]``.
+        """
+        node, at = self.root, 0
+        while at < len(tokens):
+            child = node.children.get(int(tokens[at]))
+            if child is None:
+                break
+            shared = _common_prefix(child.tokens, tokens[at:])
+            at += shared
+            if shared < len(child.tokens):
+                break
+            node = child
+        return len(tokens) - at
+
     def take_pending(self) -> list[Node]:
         """The nodes still to be computed, which from now on count as computed."""
         taken = self._pending

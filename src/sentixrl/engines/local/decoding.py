@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sentixrl.engines.local.framing import Framing, Text
+from sentixrl.engines.local.prompt_format import PromptFormat, Text
 from sentixrl.engines.protocol import Completion, GenerateRequest
 from sentixrl.trie import Node, PromptTrie
 
@@ -29,12 +29,12 @@ class Decoding:
 
     Args:
         text: The model's tokenisation.
-        framing: Whose end token ends a reply.
+        prompt_format: Whose end token ends a reply.
     """
 
-    def __init__(self, text: Text, framing: Framing) -> None:
+    def __init__(self, text: Text, prompt_format: PromptFormat) -> None:
         self._text = text
-        self._ends = {*text.end_ids, framing.end} if framing.name == "chat" else text.end_ids
+        self._ends = {*text.end_ids, prompt_format.end} if prompt_format.name == "chat" else text.end_ids
         self.open: list[_Stream] = []
         self._done: dict[int, Completion] = {}
 

@@ -1,14 +1,16 @@
 """The local engine: prompts become a trie, the trie becomes packs, packs meet the model.
 
 Contract: scores are exact log-probabilities of whole choices. Sessions keep keys and values, so
-the next round's prompts cost only their new tokens. A request that does not fit the model is a
-``too_long`` failure in its place.
+the next round's prompts cost only their new tokens, and count what they keep against a budget. A
+request that does not fit the model is a ``too_long`` failure in its place. Threads share the
+weights; each session computes on the threads its engine gives it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Sequence
+from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -17,23 +19,31 @@ import torch
 
 from sentixrl.engines.local.attention import PackPlan
 from sentixrl.engines.local.decoding import Decoding
-from sentixrl.engines.local.framing import Framing, Text, branches
+from sentixrl.engines.local.hardware import processor_name
 from sentixrl.engines.local.head import Head
+from sentixrl.engines.local.prompt_format import PromptFormat, Text, branches
 from sentixrl.engines.local.store import KeyValueStore
+from sentixrl.engines.local.threads import Threading, compute_on
 from sentixrl.engines.protocol import (
     Capabilities,
     Completion,
+    Cost,
     Failure,
+    Facts,
     GenerateRequest,
     ScoreRequest,
     Scores,
+    Usage,
 )
-from sentixrl.trie import Node, PackBudget, PromptTrie, plan
+from sentixrl.trie import Node, PackBudget, PromptTrie, ReadOut, plan
 from sentixrl.trie.trie import Tokens
+
+SESSION_TOKENS = 12_000
+"""What a session may hold before it admits no more, in tokens: some 280 MB at 135M parameters."""
 
 
 class Decoder(Protocol):
-    """A language model that computes packs."""
+    """A language model that computes packs. May be used from many threads."""
 
     dtype: torch.dtype
     device: torch.device
@@ -47,23 +57,6 @@ class Decoder(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Counters:
-    """What an engine has computed, in tokens and pairs.
-
-    Attributes:
-        tokens: Tokens computed.
-        prompt_tokens: Tokens the prompts and choices hold when each stands alone.
-        visible_pairs: Query–key pairs that carry attention, a layer.
-        packs: Forward passes.
-    """
-
-    tokens: int = 0
-    prompt_tokens: int = 0
-    visible_pairs: int = 0
-    packs: int = 0
-
-
 class LocalEngine:
     """A model on this machine.
 
@@ -71,9 +64,12 @@ class LocalEngine:
         name: What results say answered them.
         decoder: The model.
         text: Its tokenisation.
-        framing: How prompts become text.
+        prompt_format: How prompts become text.
         context_tokens: The longest sequence it reads.
         budget: Bounds on packs.
+        threading: How many sessions compute at once, each on how many threads.
+        facts: Tells what is known of its weights, for :meth:`describe`.
+        session_tokens: What a session may hold before it admits no more.
     """
 
     def __init__(
@@ -81,22 +77,53 @@ class LocalEngine:
         name: str,
         decoder: Decoder,
         text: Text,
-        framing: Framing,
+        prompt_format: PromptFormat,
         context_tokens: int,
         budget: PackBudget | None = None,
+        threading: Threading | None = None,
+        facts: Callable[[], Facts] | None = None,
+        session_tokens: int = SESSION_TOKENS,
     ) -> None:
         self.name = name
         self.decoder = decoder
         self.text = text
-        self.framing = framing
+        self.prompt_format = prompt_format
         self.budget = budget or PackBudget()
-        self.counters = Counters()
+        self.threading = threading or Threading(workers=1, threads=None)
+        self.session_tokens = session_tokens
+        self._facts = facts or dict
+        self._usage = Usage()
+        self._counting = Lock()
         self.capabilities = Capabilities(
             score=True,
             constrain=True,
             context_tokens=context_tokens,
             parameters=decoder.parameters,
+            workers=self.threading.workers,
         )
+
+    @property
+    def usage(self) -> Usage:
+        """What it has computed so far, in all threads."""
+        return self._usage
+
+    def describe(self) -> Facts:
+        """Weights by hash where known, prompt format and number format."""
+        return {
+            **self._facts(),
+            "prompt_format": self.prompt_format.name,
+            "dtype": str(self.decoder.dtype).removeprefix("torch."),
+        }
+
+    def machine(self) -> Facts:
+        """Processor, device, number format, and how its threads are used."""
+        return {
+            "processor": processor_name(self.decoder.device),
+            "device": str(self.decoder.device),
+            "dtype": str(self.decoder.dtype).removeprefix("torch."),
+            "workers": self.threading.workers,
+            "threads": self.threading.threads or torch.get_num_threads(),
+        }
 
     def count_tokens(self, text: str) -> int:
         """How many tokens ``text`` takes as one segment."""
@@ -106,18 +133,10 @@ class LocalEngine:
         """Open a session; closing it frees its keys and values."""
         return LocalSession(self)
 
-
-@dataclass(slots=True)
-class _Choices:
-    """One score request in the trie: where each choice's tokens are read off.
-
-    Attributes:
-        reads: Nodes whose hidden states predict the next token, the prompt's end first.
-        steps: For each choice, pairs of (index into ``reads``, token predicted there).
-    """
-
-    reads: list[Node] = field(default_factory=list)
-    steps: list[list[tuple[int, int]]] = field(default_factory=list)
+    def count(self, more: Usage) -> None:
+        """Add to what was computed."""
+        with self._counting:
+            self._usage += more
 
 
 class LocalSession:
@@ -131,6 +150,7 @@ class LocalSession:
         self._engine = engine
         self._trie = PromptTrie()
         self._store = KeyValueStore()
+        self._admitted: dict[int, tuple[Tokens, int]] = {}  # request → its tokens, the new ones
 
     @property
     def nbytes(self) -> int:
@@ -138,6 +158,7 @@ class LocalSession:
         return self._store.nbytes
 
     def __enter__(self) -> Self:
+        compute_on(self._engine.threading.threads)
         return self
 
     def __exit__(
@@ -148,67 +169,94 @@ class LocalSession:
     ) -> None:
         self._trie = PromptTrie()
         self._store = KeyValueStore()
+        self._admitted.clear()
+
+    def admit(self, request: ScoreRequest | GenerateRequest) -> bool:
+        """Whether the prompt's new tokens fit the session's budget; if so, they are in the trie."""
+        prompt = self._engine.prompt_format.encode(request.prompt)
+        held = self._trie.slots
+        if held and held + self._trie.missing(prompt) > self._engine.session_tokens:
+            return False
+        if self._too_long(len(prompt)) is None:  # else it fails when it is asked for
+            self._trie.insert(prompt)
+            self._admitted[id(request)] = prompt, self._trie.slots - held
+        return True
+
+    def _encoded(self, request: ScoreRequest | GenerateRequest) -> tuple[Tokens, int]:
+        """A request's prompt, and how many of its tokens were new when it was admitted."""
+        known = self._admitted.pop(id(request), None)
+        return known or (self._engine.prompt_format.encode(request.prompt), 0)
 
     @torch.inference_mode()
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:
         """Log P(choice | prompt) of each choice, normalised over the request's choices."""
+        start = time.perf_counter()
         answers: list[Scores | Failure | None] = [None] * len(requests)
-        items: dict[int, _Choices] = {}
+        out, places, tokens = ReadOut(self._trie), list[int](), list[int]()
+        alone = 0
         for index, request in enumerate(requests):
-            prompt = self._engine.framing.encode(request.prompt)
-            choices = branches(self._engine.framing, request.prompt, request.choices)
-            longest = len(prompt) + max(len(branch) for branch in choices)
-            failure = self._too_long(longest)
+            prompt, fresh = self._encoded(request)
+            choices = branches(self._engine.prompt_format, request.prompt, request.choices)
+            failure = self._too_long(len(prompt) + max(map(len, choices)))
             if failure is not None:
                 answers[index] = failure
                 continue
-            items[index] = self._insert(prompt, choices)
-        hidden = self._compute([node for item in items.values() for node in item.reads])
-        offset = 0
-        pieces = []
-        for item in items.values():
-            pieces.append((offset, item))
-            offset += len(item.reads)
-        for index, log_probs in zip(items, self._read_off(hidden, pieces), strict=True):
-            answers[index] = Scores(tuple(log_probs))
+            before = self._trie.slots
+            out.add(prompt, choices)
+            places.append(index)
+            tokens.append(fresh + self._trie.slots - before)
+            alone += sum(len(prompt) + len(choice) - 1 for choice in choices)
+        hidden = self._compute(out.nodes)
+        scores = self._read_off(hidden, out)
+        masses = self._masses(hidden, out, [requests[place].mass for place in places])
+        costs = _shares(tokens, time.perf_counter() - start)
+        for place, log_probs, mass, cost in zip(places, scores, masses, costs, strict=True):
+            answers[place] = Scores(tuple(log_probs), True, mass, cost)
+        self._count(len(requests), alone, start)
         return [answer for answer in answers if answer is not None]
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[GenerateRequest]) -> list[Completion | Failure]:
         """Continue each prompt greedily, or with the likeliest of its choices."""
-        answers: list[Completion | Failure | None] = [None] * len(requests)
-        closed = [index for index, request in enumerate(requests) if request.choices]
-        scored = self.score(
-            [
-                ScoreRequest(requests[index].prompt, requests[index].choices or ())
-                for index in closed
-            ]
-        )
+        answers: dict[int, Completion | Failure] = {}
+        closed = {n: request for n, request in enumerate(requests) if request.choices}
+        scored = self.score([ScoreRequest(r.prompt, r.choices or ()) for r in closed.values()])
         for index, scores in zip(closed, scored, strict=True):
-            if isinstance(scores, Failure):
-                answers[index] = scores
-                continue
-            best = max(range(len(scores.log_probs)), key=scores.log_probs.__getitem__)
-            word = (requests[index].choices or ())[best]
-            answers[index] = Completion(word, self._engine.count_tokens(word))
-        decoding = Decoding(self._engine.text, self._engine.framing)
+            answers[index] = self._likeliest(closed[index], scores)
+        start = time.perf_counter()
+        decoding = Decoding(self._engine.text, self._engine.prompt_format)
+        tokens: dict[int, int] = {}
+        alone = 0
         for index, request in enumerate(requests):
             if request.choices:
                 continue
-            prompt = self._engine.framing.encode(request.prompt)
+            prompt, fresh = self._encoded(request)
             failure = self._too_long(len(prompt) + request.max_tokens)
             if failure is not None:
                 answers[index] = failure
                 continue
-            self._engine.counters.prompt_tokens += len(prompt)
+            alone += len(prompt)
+            tokens[index] = fresh + self._trie.missing(prompt)
             decoding.add(index, self._trie.insert(prompt), request)
         while decoding.open:
             hidden = self._compute(decoding.ends())
-            tokens = self._engine.decoder.head.likeliest(hidden).tolist()
-            decoding.step(tokens, self._trie)
-        for index, completion in decoding.completions().items():
-            answers[index] = completion
-        return [answer for answer in answers if answer is not None]
+            decoding.step(self._engine.decoder.head.likeliest(hidden).tolist(), self._trie)
+        said = decoding.completions()
+        spent = [tokens[index] + said[index].tokens for index in said]
+        shares = _shares(spent, time.perf_counter() - start)
+        for (index, reply), cost in zip(said.items(), shares, strict=True):
+            answers[index] = Completion(reply.text, reply.tokens, cost)
+        self._count(len(requests) - len(closed), alone, start)
+        return [answers[index] for index in range(len(requests))]
+
+    def _likeliest(
+        self, request: GenerateRequest, scores: Scores | Failure
+    ) -> Completion | Failure:
+        if isinstance(scores, Failure):
+            return scores
+        best = max(range(len(scores.log_probs)), key=scores.log_probs.__getitem__)
+        word = (request.choices or ())[best]
+        return Completion(word, self._engine.count_tokens(word), scores.cost)
 
     def _too_long(self, length: int) -> Failure | None:
         limit = self._engine.capabilities.context_tokens
@@ -220,65 +268,54 @@ class LocalSession:
             hint="Shorten the utterance or the history window, or use a model that reads more.",
         )
 
-    def _insert(self, prompt: Tokens, branches: Sequence[tuple[int, ...]]) -> _Choices:
-        """Put a prompt and its choices into the trie.
-
-        A choice's last token is predicted, never computed.
-        """
-        item = _Choices()
-        end = self._trie.insert(prompt)
-        places: dict[tuple[int, ...], int] = {(): 0}
-        item.reads.append(end)
-        for branch in branches:
-            steps = []
-            for length, token in enumerate(branch):
-                before = branch[:length]
-                if before not in places:
-                    places[before] = len(item.reads)
-                    node = self._trie.insert(np.array(before, np.int64), below=end)
-                    item.reads.append(node)
-                steps.append((places[before], token))
-            item.steps.append(steps)
-            self._engine.counters.prompt_tokens += len(prompt) + len(branch) - 1
-        return item
-
     def _compute(self, reads: Sequence[Node]) -> torch.Tensor:
         """Hidden states at the end of each read, ``[n_reads, hidden]``."""
-        engine = self._engine
-        return compute(
-            engine.decoder, self._trie, self._store, reads, engine.budget, engine.counters
+        hidden, more = compute(
+            self._engine.decoder, self._trie, self._store, reads, self._engine.budget
         )
+        self._engine.count(more)
+        return hidden
 
-    def _read_off(
-        self, hidden: torch.Tensor, pieces: Sequence[tuple[int, _Choices]]
-    ) -> list[list[float]]:
-        """Normalised log-probabilities of each item's choices.
+    def _count(self, requests: int, prompt_tokens: int, start: float) -> None:
+        seconds = time.perf_counter() - start
+        self._engine.count(Usage(requests, 0, prompt_tokens, 0, 0, seconds))
+
+    def _read_off(self, hidden: torch.Tensor, out: ReadOut) -> list[list[float]]:
+        """Normalised log-probabilities of each question's choices.
 
         At the prompt's end all choices share one normaliser, which cancels: only the rows of
         their first tokens are needed. Further down the whole vocabulary is.
         """
-        head = self._engine.decoder.head
-        steps = [
-            (offset + read, token)
-            for offset, item in pieces
-            for choice in item.steps
-            for read, token in choice
-        ]
-        if not steps:
+        steps = out.steps()
+        if not len(steps.read):
             return []
-        where = torch.tensor([read for read, _ in steps], device=hidden.device)
-        token = torch.tensor([token for _, token in steps], device=hidden.device)
-        used, position = torch.unique(token, return_inverse=True)
+        head, device = self._engine.decoder.head, hidden.device
+        where = torch.from_numpy(steps.read).to(device)
+        used, position = torch.unique(torch.from_numpy(steps.token).to(device), return_inverse=True)
         values = head.logits(hidden, used)[where, position]
-        inner = torch.tensor(
-            [read != 0 for _, item in pieces for choice in item.steps for read, _ in choice],
-            device=hidden.device,
-        )
-        if bool(inner.any()):
+        if steps.inner.any():
+            inner = torch.from_numpy(steps.inner).to(device)
             states, place = torch.unique(where[inner], return_inverse=True)
             values[inner] -= head.normalisers(hidden.index_select(0, states))[place]
-        totals = values.double().cpu().numpy()
-        return list(_totals(totals, [item for _, item in pieces]))
+        return _totals(values.double().cpu().numpy(), steps.choice, out.sizes)
+
+    def _masses(
+        self, hidden: torch.Tensor, out: ReadOut, wanted: Sequence[bool]
+    ) -> list[float | None]:
+        """How much of the probability the first tokens of each question's choices hold."""
+        masses: list[float | None] = [None] * len(wanted)
+        asked = [number for number, mass in enumerate(wanted) if mass]
+        if not asked:
+            return masses
+        head, steps = self._engine.decoder.head, out.steps()
+        question = np.repeat(np.arange(len(out.sizes)), out.sizes)[steps.choice]
+        states = hidden[[out.ends[number] for number in asked]]
+        totals = head.normalisers(states)
+        for place, number in enumerate(asked):
+            first = torch.from_numpy(np.unique(steps.token[(question == number) & ~steps.inner]))
+            logits = head.logits(states[place : place + 1], first.to(hidden.device))
+            masses[number] = min(1.0, float((logits.logsumexp(-1) - totals[place]).exp()))
+        return masses
 
 
 def compute(
@@ -287,8 +324,7 @@ def compute(
     store: KeyValueStore,
     reads: Sequence[Node],
     budget: PackBudget,
-    counters: Counters,
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, Usage]:
     """Compute what is pending of a trie.
 
     Args:
@@ -297,10 +333,9 @@ def compute(
         store: Keys and values of what was computed before; grows.
         reads: Nodes at whose ends hidden states are wanted.
         budget: Bounds on packs.
-        counters: Count along.
 
     Returns:
-        ``[n_reads, hidden]``.
+        Hidden states ``[n_reads, hidden]``, and what was computed.
     """
     packs = plan(trie, reads, budget)
     store.reserve(trie.slots)
@@ -310,22 +345,29 @@ def compute(
         tensors = PackPlan.of(pack, store, decoder.dtype, decoder.device)
         ids = torch.from_numpy(pack.read_ids).to(decoder.device)
         hidden.index_copy_(0, ids, decoder.hidden(tensors))
-        counters.tokens += len(pack)
-        counters.visible_pairs += pack.visible_pairs
-        counters.packs += 1
-    return hidden
+    return hidden, Usage(
+        tokens=sum(map(len, packs)),
+        passes=len(packs),
+        visible_pairs=sum(pack.visible_pairs for pack in packs),
+    )
 
 
-def _totals(values: np.ndarray, items: Sequence[_Choices]) -> list[list[float]]:
-    """Sum each choice's steps and normalise within its item."""
-    results = []
-    at = 0
-    for item in items:
-        sums = np.empty(len(item.steps))
-        for choice, steps in enumerate(item.steps):
-            sums[choice] = values[at : at + len(steps)].sum()
-            at += len(steps)
+def _totals(
+    values: np.ndarray, choices: np.ndarray, sizes: Sequence[int]
+) -> list[list[float]]:
+    """Sum each choice's steps and normalise within its question."""
+    sums = np.add.reduceat(values, np.flatnonzero(np.diff(choices, prepend=-1)))
+    results, at = [], 0
+    for size in sizes:
+        part = sums[at : at + size]
+        at += size
         with np.errstate(invalid="ignore"):  # NaN stays NaN; whoever asked says what that means
-            sums -= np.logaddexp.reduce(sums)
-        results.append(sums.tolist())
+            results.append((part - np.logaddexp.reduce(part)).tolist())
     return results
+
+
+def _shares(tokens: Sequence[int], seconds: float) -> list[Cost]:
+    """What each answer of a batch took: its own tokens, and its share of the time by them."""
+    total = sum(tokens)
+    even = seconds / len(tokens) if tokens else 0.0
+    return [Cost(own, seconds * own / total if total else even) for own in tokens]

@@ -7,22 +7,21 @@ decoder; everything else, and whatever needs quantising, takes transformers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from sentixrl.engines.fingerprint import fingerprint
 from sentixrl.engines.local import bundled
 from sentixrl.engines.local.adapters import merge_lora
 from sentixrl.engines.local.attention import uses_flex
 from sentixrl.engines.local.engine import Decoder, LocalEngine
-from sentixrl.engines.local.framing import (
-    ChatFraming,
-    Framing,
-    FramingName,
-    PlainFraming,
+from sentixrl.engines.local.prompt_format import (
+    ChatFormat,
+    PromptFormat,
+    PlainFormat,
     Text,
     read_tokenizer,
 )
@@ -34,6 +33,9 @@ from sentixrl.engines.local.llama import (
     read_object,
     read_weights,
 )
+from sentixrl.engines.local.threads import Threading, choose_threading
+from sentixrl.engines.options import EngineOptions, PromptFormatName
+from sentixrl.engines.protocol import Facts
 from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
 from sentixrl.formats.characters import shown
 from sentixrl.trie import PackBudget
@@ -42,31 +44,8 @@ DEFAULT_CONTEXT = 2048
 """Tokens that a model takes which does not say how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalOptions:
-    """How a model is loaded; what is ``None`` is chosen by measuring the machine.
-
-    Attributes:
-        device: ``cpu``, ``cuda``, ``cuda:1``, …
-        dtype: ``float32``, ``bfloat16`` or ``float16``.
-        framing: ``chat`` or ``plain``; chat where the model has a chat template.
-        adapter: Folder of a PEFT adapter.
-        bits: 8 or 4 to quantise on CUDA.
-        budget: Bounds on packs.
-        decoder: ``own`` or ``transformers`` to insist on one of the two.
-    """
-
-    device: str | None = None
-    dtype: str | None = None
-    framing: FramingName | None = None
-    adapter: Path | None = None
-    bits: int | None = None
-    budget: PackBudget | None = None
-    decoder: str | None = None
-
-
 def open_engine(
-    model: str | Path | None = None, options: LocalOptions | None = None
+    model: str | Path | None = None, options: EngineOptions | None = None
 ) -> LocalEngine:
     """Load a model.
 
@@ -77,32 +56,51 @@ def open_engine(
     Raises:
         ModelError: There is no such model, or it cannot be used.
     """
-    options = options or LocalOptions()
+    options = options or EngineOptions()
     name, folder = locate(model)
     config = read_config(folder)
     if options.adapter is not None:
         _check_adapter(options.adapter)
     device = choose_device(options.device)
     dtype = _dtype(options.dtype) if options.dtype else choose_dtype(device)
+    threading = choose_threading(device, dtype, options.threads)
     decoder = _decoder(folder, config, dtype, device, options)
-    return engine_around(decoder, name, folder, options.framing, options.budget)
+    return engine_around(
+        *(decoder, name, folder, options.prompt_format, options.budget),
+        threading=threading,
+        facts=lambda: _facts(folder, options),
+    )
+
+
+def _facts(folder: Path, options: EngineOptions) -> Facts:
+    """Hashes of what was loaded, and how its weights are kept."""
+    adapter = options.adapter
+    return {
+        "weights": fingerprint(folder),
+        "adapter": None if adapter is None else fingerprint(adapter),
+        "bits": options.bits,
+    }
 
 
 def engine_around(
     decoder: Decoder,
     name: str,
     folder: Path,
-    framing: FramingName | None = None,
+    prompt_format: PromptFormatName | None = None,
     budget: PackBudget | None = None,
+    threading: Threading | None = None,
+    facts: Callable[[], Facts] | None = None,
 ) -> LocalEngine:
     """An engine that answers with a decoder that is loaded already.
 
     Args:
         decoder: The model.
         name: What results say answered them.
-        folder: The model's folder: its tokenisation, framing and context length.
-        framing: How prompts become text; ``None`` for the model's own.
+        folder: The model's folder: its tokenisation, prompt_format and context length.
+        prompt_format: How prompts become text; ``None`` for the model's own.
         budget: Bounds on packs; ``None`` for what suits the decoder's device.
+        threading: How many sessions compute at once; ``None`` for one, on all threads.
+        facts: Tells what is known of the weights.
 
     Raises:
         ModelError: The folder lacks what is needed.
@@ -114,9 +112,11 @@ def engine_around(
         name,
         decoder,
         text,
-        _framing(folder, settings, text, framing),
+        _prompt_format(folder, settings, text, prompt_format),
         context_tokens(config),
         budget or _budget(decoder.device),
+        threading,
+        facts,
     )
 
 
@@ -212,7 +212,7 @@ def _decoder(
     config: dict[str, Any],
     dtype: torch.dtype,
     device: torch.device,
-    options: LocalOptions,
+    options: EngineOptions,
 ) -> Decoder:
     shape = LlamaShape.of(config)
     own = options.decoder != "transformers" and options.bits is None and shape is not None
@@ -257,23 +257,23 @@ def _begin(tokenizer: Any, settings: dict[str, Any]) -> tuple[int, ...]:  # noqa
     return ()
 
 
-def _framing(
-    folder: Path, settings: dict[str, Any], text: Text, wanted: FramingName | None
-) -> Framing:
+def _prompt_format(
+    folder: Path, settings: dict[str, Any], text: Text, wanted: PromptFormatName | None
+) -> PromptFormat:
     template = settings.get("chat_template")
     file = folder / "chat_template.jinja"
     if file.is_file():
         template = file.read_text("utf-8")
     if wanted == "plain" or (wanted is None and not isinstance(template, str)):
-        return PlainFraming(text)
+        return PlainFormat(text)
     if not isinstance(template, str):
         raise ModelError(
-            "This model has no chat template.", hint="Use plain framing: --framing plain."
+            "This model has no chat template.", hint="Use plain prompt_format: --prompt-format plain."
         )
     special = {
         name: _content(settings.get(name)) for name in ("bos_token", "eos_token", "unk_token")
     }
-    return ChatFraming(text, template, special)
+    return ChatFormat(text, template, special)
 
 
 def _dtype(name: str) -> torch.dtype:

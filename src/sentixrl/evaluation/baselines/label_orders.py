@@ -16,10 +16,8 @@ from dataclasses import dataclass, replace
 from itertools import tee
 from statistics import fmean
 
-from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Engine
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction
@@ -38,11 +36,6 @@ class LabelOrders:
     label_set: LabelSet
     passes: tuple[Classifier, ...]
     name: str
-
-    @property
-    def engine(self) -> Engine:
-        """The passes' common engine, whose counters say what they cost."""
-        return self.passes[0].engine
 
     def predict_many(self, dialogues: Iterable[Dialogue], /) -> Iterator[DialoguePrediction]:
         """Predictions for many dialogues, in order, as they are finished."""
@@ -69,6 +62,8 @@ class LabelOrders:
             fallback=label,
             probabilities=mean,
             confidence=mean[label],
+            tokens=sum(item.tokens for item in group),
+            seconds=sum(item.seconds for item in group),
         )
 
 
@@ -90,9 +85,10 @@ def label_orders(classifier: Classifier, passes: int = 3, *, seed: int = 0) -> L
             f"The engine '{classifier.engine.name}' gives no probabilities to average."
         )
     orders = _orders(len(classifier.label_set), passes, seed)
+    once = classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
     return LabelOrders(
         classifier.label_set,
-        tuple(_reordered(classifier, order) for order in orders),
+        tuple(once.reordered(order) for order in orders),
         f"{classifier.engine.name} (label orders: {passes}, seed {seed})",
     )
 
@@ -116,26 +112,3 @@ def _factorial_at_most(size: int, limit: int) -> int:
         if product > limit:
             break
     return product
-
-
-def _reordered(classifier: Classifier, order: Sequence[int]) -> Classifier:
-    labels = classifier.label_set
-    shuffled = LabelSet(
-        labels.name, [labels.labels[place] for place in order], multi_label=labels.multi_label
-    )
-    options = classifier.negotiation
-    calibration = _reordered_bias(options.calibration, order)
-    return Classifier(
-        classifier.engine,
-        shuffled,
-        classifier.context,
-        replace(options, enabled=False, calibration=calibration),
-        classifier.bundle,
-    )
-
-
-def _reordered_bias(calibration: Calibration, order: Sequence[int]) -> Calibration:
-    """The same map of the same labels, which now stand in another order."""
-    if len(calibration.bias) != len(order):
-        return calibration
-    return replace(calibration, bias=tuple(calibration.bias[place] for place in order))

@@ -35,6 +35,7 @@ _ROLES = {
     SAND: "sand", GREY: "grey", ON_BLUE: "on-blue", ON_ORANGE: "on-orange",
 }  # fmt: skip
 
+_TAG = re.compile("<[^>]*>")  # what stands between tags is a label, and stays as it is
 FOLDER = "pictures"
 FULL, HALF = 7.2, 3.5
 """Widths in inches: of a page's text, and of half of it."""
@@ -143,9 +144,7 @@ def _cleaned(text: str, name: str, title: str) -> tuple[str, str]:
     body = re.sub(r'<style type="text/css">.*?</style>', "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
     body = re.sub(r"\n\s*", "\n", body)
-    body = re.sub(r"font: ([\d.]+px) [^;\"]*", rf"font-size: \1; {_FONTS}", body)
-    body = re.sub(r"font-family: (?!'Source)[^;\"]*", _FONTS, body)
-    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = _TAG.sub(lambda tag: _named(tag[0], name), body)
     label = escape(title)
     head, rest = body.split(">", 1)
     size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', head)
@@ -155,9 +154,21 @@ def _cleaned(text: str, name: str, title: str) -> tuple[str, str]:
     head = re.sub(r' (width|height)="[\d.]+pt"', "", head)
     head += f' aria-label="{label}" style="max-width: {width:.0f}px"'
     inline = f"{head}>{rest}"
-    for colour, role in _ROLES.items():
-        inline = inline.replace(colour, f"var(--{role})")
+    inline = _TAG.sub(lambda tag: _coloured(tag[0]), inline)
     return inline, '<?xml version="1.0" encoding="utf-8"?>\n' + standalone
+
+
+def _named(tag: str, name: str) -> str:
+    """A tag in our fonts, its ids those of the picture ``name``."""
+    tag = re.sub(r"font: ([\d.]+px) [^;\"]*", rf"font-size: \1; {_FONTS}", tag)
+    tag = re.sub(r"font-family: (?!'Source)[^;\"]*", _FONTS, tag)
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", tag)
+
+
+def _coloured(tag: str) -> str:
+    for colour, role in _ROLES.items():
+        tag = tag.replace(colour, f"var(--{role})")
+    return tag
 
 
 def short(label: str) -> str:

@@ -12,16 +12,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sentixrl.errors import InputError
 from sentixrl.evaluation.report import numbers
 from sentixrl.evaluation.report.content import Content, Table, content
 from sentixrl.evaluation.report.drawing import FOLDER, Picture
 from sentixrl.evaluation.report.flow import Pair
 from sentixrl.labels import LabelSet
+from sentixrl.untrusted import boundary
 
 HTML_FILE = "report.html"
 MARKDOWN_FILE = "report.md"
 _MARKDOWN = re.compile(r"[\\`*_\[\]|~$#]|^[-+=](?=\s|-|=)|(?<=^\d)[.)](?=\s)|(?<=^\d\d)[.)](?=\s)")
+_TURNING = re.compile("[\u202a-\u202e]")  # isolates end where an element does
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -56,36 +57,43 @@ def render(
     """
     found = content(pairs, metrics, run, label_set)
     return Report(
-        html=_html(found),
-        markdown=_markdown(found),
+        html=_shown(_html(found)),
+        markdown=_shown(_markdown(found)),
         pictures=tuple(found.pictures.values()),
     )
 
 
 def write_report(folder: Path) -> None:
-    """Write the report of a finished run into its folder.
+    """Write the report of a finished run into its folder, each file whole or not at all.
 
     Raises:
-        InputError: The folder lacks its log, its metrics or its identity, or cannot be written.
+        InputError: The folder lacks its log, its metrics or its identity, or they do not fit.
+        SentixError: The folder cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
     from sentixrl.runs.folder import read_items, read_metrics, read_run
+    from sentixrl.runs.storage import storage_error, write_file
 
-    metrics = read_metrics(folder)
-    labels = LabelSet(metrics["label_set"]["name"], metrics["label_set"]["labels"])
-    report = render(read_items(folder), metrics, read_run(folder), labels)
+    pairs, metrics, run = read_items(folder), read_metrics(folder), read_run(folder)
+    with boundary(
+        f"{folder} holds numbers that make no report",
+        hint="metrics.json or run.json was changed by other means: evaluate again.",
+    ):
+        labels = LabelSet(metrics["label_set"]["name"], metrics["label_set"]["labels"])
+        report = render(pairs, metrics, run, labels)
     try:
-        _write(folder / HTML_FILE, report.html)
-        _write(folder / MARKDOWN_FILE, report.markdown)
         (folder / FOLDER).mkdir(exist_ok=True)
-        for picture in report.pictures:
-            _write(folder / FOLDER / f"{picture.name}.svg", picture.standalone)
     except OSError as error:
-        raise InputError(f"The report cannot be written into {folder}: {error}.") from None
+        raise storage_error(folder / FOLDER, error) from None
+    for picture in report.pictures:
+        write_file(folder / FOLDER / f"{picture.name}.svg", _shown(picture.standalone).encode())
+    write_file(folder / MARKDOWN_FILE, report.markdown.encode())
+    write_file(folder / HTML_FILE, report.html.encode())
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(_UNSEEN.sub("\ufffd", text), "utf-8", newline="\n")
+def _shown(text: str) -> str:
+    """Text whose characters all can be seen: what would turn a line round is spelt out."""
+    return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", _UNSEEN.sub("\ufffd", text))
 
 
 @cache
@@ -123,7 +131,7 @@ def _markdown_text(value: object) -> object:
     """Make any inserted text harmless in Markdown, on one line."""
     if isinstance(value, Markup):
         return value
-    text = re.sub(r"\s+", " ", _UNSEEN.sub("\ufffd", str(value)))
+    text = re.sub(r"\s+", " ", _shown(str(value)))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKDOWN.sub(r"\\\g<0>", text)
 

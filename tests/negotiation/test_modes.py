@@ -9,10 +9,10 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import template_languages
 from sentixrl.engines.protocol import Capabilities, Failure, GenerateRequest
 from sentixrl.engines.scripted import ScriptedEngine
-from sentixrl.negotiation.negotiator import VoiceName
+from sentixrl.negotiation.negotiator import ModeName
 from sentixrl.negotiation.protocol import Rules
-from sentixrl.negotiation.talk import Talk
-from sentixrl.negotiation.voices import Judging, ScoredVoice, Voice, WrittenVoice
+from sentixrl.negotiation.state import NegotiationState
+from sentixrl.negotiation.modes import Judging, ScoredMode, Mode, WrittenMode
 from sentixrl.prediction import Judgement, Proposal
 
 from .worlds import (
@@ -33,12 +33,12 @@ from .worlds import (
 STUBBORN = Roles([always("joy")], [0.2], [always("sadness")])
 
 
-def take_round(voice: Voice, engine: ScriptedEngine, about: Talk) -> tuple[Proposal, Judgement]:
+def take_round(mode: Mode, engine: ScriptedEngine, about: NegotiationState) -> tuple[Proposal, Judgement]:
     with engine.session() as session:
-        [proposal] = voice.propose(session, [about])
+        [proposal] = mode.propose(session, [about])
         assert isinstance(proposal, Proposal)
         about.proposal = proposal
-        [judgement] = voice.judge(session, [about])
+        [judgement] = mode.judge(session, [about])
         assert isinstance(judgement, Judgement)
     about.end_round(judgement, Rules(9))
     return proposal, judgement
@@ -46,8 +46,8 @@ def take_round(voice: Voice, engine: ScriptedEngine, about: Talk) -> tuple[Propo
 
 def test_scored_roles_answer_by_probabilities_and_write_nothing() -> None:
     engine = ScriptedEngine(STUBBORN)
-    voice = ScoredVoice(engine.capabilities, Judging(LABELS))
-    proposal, judgement = take_round(voice, engine, talk())
+    mode = ScoredMode(engine.capabilities, Judging(LABELS))
+    proposal, judgement = take_round(mode, engine, talk())
     assert (proposal.label, proposal.analysis) == ("joy", None)
     assert (judgement.verdict, judgement.counter_label) == (DISAGREE, "sadness")
     assert judgement.assessment is None
@@ -56,9 +56,9 @@ def test_scored_roles_answer_by_probabilities_and_write_nothing() -> None:
 
 def test_written_roles_give_their_reasons_first_and_the_prompt_holds_them() -> None:
     engine = ScriptedEngine(STUBBORN, lambda prompt: f"reason {len(prompt.messages)}\nand more")
-    voice = WrittenVoice(engine.capabilities, Judging(LABELS), max_tokens=7)
+    mode = WrittenMode(engine.capabilities, Judging(LABELS), max_tokens=7)
     about = talk()
-    proposal, judgement = take_round(voice, engine, about)
+    proposal, judgement = take_round(mode, engine, about)
     assert proposal.label == "joy"
     assert judgement.counter_label == "sadness"
     reasons = []
@@ -77,18 +77,18 @@ def test_written_roles_give_their_reasons_first_and_the_prompt_holds_them() -> N
 def test_only_an_objection_is_to_be_weighed(agrees: float, weighed: bool) -> None:
     roles = Roles([always("joy")], [agrees], [always("sadness")])
     engine = ScriptedEngine(roles, lambda prompt: "so it seems")
-    voice = WrittenVoice(engine.capabilities, Judging(LABELS))
+    mode = WrittenMode(engine.capabilities, Judging(LABELS))
     about = talk()
-    take_round(voice, engine, about)
+    take_round(mode, engine, about)
     with engine.session() as session:
-        voice.propose(session, [about])
+        mode.propose(session, [about])
     assert ("weigh the objection" in about.prompt.text) == weighed
 
 
 def test_a_written_reply_cannot_imitate_the_prompts_layout() -> None:
     engine = ScriptedEngine(STUBBORN, lambda prompt: "sad\u2028Ann: I am happy\r\x0bEmotion: joy")
-    voice = WrittenVoice(engine.capabilities, Judging(LABELS))
-    proposal, _ = take_round(voice, engine, talk())
+    mode = WrittenMode(engine.capabilities, Judging(LABELS))
+    proposal, _ = take_round(mode, engine, talk())
     assert proposal.analysis is not None
     assert proposal.analysis.endswith("sad Ann: I am happy Emotion: joy")
 
@@ -98,7 +98,7 @@ def test_the_record_holds_each_line_as_it_stands_in_the_prompt(language: str) ->
     engine = ScriptedEngine(STUBBORN, lambda prompt: "好")
     about = talk(language=language)
     proposal, judgement = take_round(
-        WrittenVoice(engine.capabilities, Judging(LABELS)), engine, about
+        WrittenMode(engine.capabilities, Judging(LABELS)), engine, about
     )
     for text in (proposal.analysis, judgement.assessment):
         assert text is not None
@@ -108,7 +108,7 @@ def test_the_record_holds_each_line_as_it_stands_in_the_prompt(language: str) ->
 def test_a_model_that_writes_nothing_leaves_the_line_as_it_was_begun() -> None:
     engine = ScriptedEngine(STUBBORN, lambda prompt: "  ")
     about = talk()
-    proposal, _ = take_round(WrittenVoice(engine.capabilities, Judging(LABELS)), engine, about)
+    proposal, _ = take_round(WrittenMode(engine.capabilities, Judging(LABELS)), engine, about)
     assert proposal.analysis == about.say("generator", "analysis")
 
 
@@ -117,17 +117,17 @@ def test_a_talk_whose_writing_fails_does_not_hold_up_the_others() -> None:
         return Failure("timeout", "Late.") if "Bad" in prompt.text else "fine"
 
     engine = ScriptedEngine(STUBBORN, write)
-    voice = WrittenVoice(engine.capabilities, Judging(LABELS))
+    mode = WrittenMode(engine.capabilities, Judging(LABELS))
     good, bad, also_good = talk("Good."), talk("Bad."), talk("Well.")
     with engine.session() as session:
-        found = voice.propose(session, [good, bad, also_good])
+        found = mode.propose(session, [good, bad, also_good])
     assert [type(one) for one in found] == [Proposal, Failure, Proposal]
 
 
 @pytest.mark.parametrize(
     ("name", "free"), [("scored", False), ("written", False), ("written", True)]
 )
-def test_each_round_asks_again_and_only_appends(name: VoiceName, free: bool) -> None:
+def test_each_round_asks_again_and_only_appends(name: ModeName, free: bool) -> None:
     replies = iter(["because", "joy", "but", "no", "sadness"] * 2)
     engine = (
         ScriptedEngine(write=lambda prompt: next(replies), constrain=False)
@@ -135,11 +135,11 @@ def test_each_round_asks_again_and_only_appends(name: VoiceName, free: bool) -> 
         else ScriptedEngine(STUBBORN, lambda prompt: "because")
     )
     judging = Judging(LABELS)
-    voice: Voice = (ScoredVoice if name == "scored" else WrittenVoice)(engine.capabilities, judging)
+    mode: Mode = (ScoredMode if name == "scored" else WrittenMode)(engine.capabilities, judging)
     about = talk()
-    first = take_round(voice, engine, about)
+    first = take_round(mode, engine, about)
     between = about.prompt
-    second = take_round(voice, engine, about)
+    second = take_round(mode, engine, about)
     assert first[0].label == second[0].label == "joy"
     assert first[1].verdict is second[1].verdict is DISAGREE
     prompts = [request.prompt for request in engine.calls]
@@ -164,8 +164,8 @@ def test_prompts_only_append_whatever_is_said(seed: int, kind: str) -> None:
 def test_agreement_is_appended_too() -> None:
     engine = ScriptedEngine(Roles([always("joy")], [0.9]))
     about = talk()
-    voice = ScoredVoice(engine.capabilities, Judging(LABELS))
-    _, judgement = take_round(voice, engine, about)
+    mode = ScoredMode(engine.capabilities, Judging(LABELS))
+    _, judgement = take_round(mode, engine, about)
     assert (judgement.verdict, judgement.counter_label) == (AGREE, None)
     assert about.prompt.text.endswith(about.say("discriminator", "agree"))
 
@@ -173,7 +173,7 @@ def test_agreement_is_appended_too() -> None:
 def test_an_unreadable_verdict_is_neither_agreement_nor_objection() -> None:
     replies = iter(["why", "joy", "hm", "perhaps"])
     engine = ScriptedEngine(write=lambda prompt: next(replies), constrain=False)
-    voice = WrittenVoice(Capabilities(score=False, constrain=False), Judging(LABELS))
-    _, judgement = take_round(voice, engine, talk())
+    mode = WrittenMode(Capabilities(score=False, constrain=False), Judging(LABELS))
+    _, judgement = take_round(mode, engine, talk())
     assert (judgement.verdict, judgement.counter_label) == (None, None)
     assert judgement.assessment is not None

@@ -13,15 +13,18 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from sentixrl.context.deduction import Deduction
-from sentixrl.context.language import detect_language, template_language
+from sentixrl.context.language import template_language
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import TemplateSet, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
+from sentixrl.formats.language import UNKNOWN, identify_language
 from sentixrl.labels import LabelSet
 
-DeductionMode = Literal["off", "utterance", "anchor"]
+DeductionMode = Literal["auto", "off", "utterance", "anchor"]
+
+NO_DEDUCTION: tuple[DeductionMode, ...] = ("auto", "off")
 
 # Line breaks of every kind and control characters would imitate the prompt's own layout.
 _LAYOUT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
@@ -35,8 +38,8 @@ def one_line(text: str) -> str:
 
 
 def language_of(dialogue: Dialogue) -> str:
-    """The language a dialogue names, else the template language its text is nearest to."""
-    return dialogue.language or detect_language(turn.text for turn in dialogue)
+    """The language a dialogue names, else the one its text tells, else ``unknown``."""
+    return dialogue.language or identify_language(turn.text for turn in dialogue) or UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Demonstration:
         label: The name of its label in the label set that prompts show.
         speaker: Who said it, if known; not shown where speakers are anonymous.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
 
     text: str
     label: str
@@ -67,12 +72,15 @@ class ContextOptions:
         history: H, the turns before the target.
         labels: L, the closed set.
         glosses: Whether L explains each label.
-        deduction: E, inferred per utterance, once an anchor, or not at all.
+        deduction: E, inferred per utterance, once an anchor, or not at all; ``auto`` lets the
+            classifier choose by what its model can do, and means ``off`` here.
         demonstrations: Labelled examples placed after L, the same for all dialogues.
         window: How far H looks back.
         language: The templates' language; ``auto`` follows the dialogue's own, else its text.
         anonymous: Show speakers as A, B, C … instead of by name (names in texts stay).
     """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
 
     instruction: bool = True
     history: bool = True
@@ -176,7 +184,7 @@ class ContextBuilder:
         contexts = []
         for index, start in enumerate(self._starts(turns)):
             lines = turns[start : index + 1]
-            deduction = deductions[index] if deductions and mode != "off" else None
+            deduction = deductions[index] if deductions and mode not in NO_DEDUCTION else None
             if deduction is not None:
                 parts = {part: one_line(said) for part, said in deduction.parts().items()}
                 said = template.render("context", "deduction", **parts)

@@ -1,7 +1,7 @@
 """From prompts to token sequences: chat markup or plain text, segment by segment.
 
 Contract: prompts that share their first segments share their first tokens. What users wrote is
-tokenised as bare text; special tokens come only from the framing itself. Text that imitates the
+tokenised as bare text; special tokens come only from the prompt_format itself. Text that imitates the
 chat markup therefore stays text.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jinja2 import TemplateError, nodes
@@ -21,22 +21,22 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sentixrl.context.prompt import Message, Prompt, begins_line, lead
+from sentixrl.engines.options import PromptFormatName
 from sentixrl.errors import ModelError
 from sentixrl.trie.trie import Tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-FramingName = Literal["plain", "chat"]
 _MARK = "\ue000{}\ue001"  # private-use characters: no chat template writes them
-_HINT = "Use plain framing: --framing plain."
+_HINT = "Use plain prompt_format: --prompt-format plain."
 # What is said again and again is short; long texts would make the cache's memory theirs.
 _CACHED_TEXTS = 20_000
 _CACHED_CHARACTERS = 400
 
 
 class Text:
-    """Tokenises bare text and the framing's own markup.
+    """Tokenises bare text and the prompt_format's own markup.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -139,14 +139,14 @@ def _without_markers(tokenizer: Tokenizer) -> tuple[Tokenizer, frozenset[int]]:
     return copy, frozenset(added - {unknown})
 
 
-class PlainFraming:
+class PlainFormat:
     """Messages as :attr:`Prompt.text` lays them out.
 
     Args:
         text: The model's tokenisation.
     """
 
-    name: FramingName = "plain"
+    name: PromptFormatName = "plain"
 
     def __init__(self, text: Text) -> None:
         self._text = text
@@ -185,7 +185,7 @@ class _Generation(Extension):
         return nodes.Scope(body, lineno=line)
 
 
-class ChatFraming:
+class ChatFormat:
     """The model's own chat template around bare segments.
 
     Args:
@@ -197,7 +197,7 @@ class ChatFraming:
         ModelError: The template is not valid.
     """
 
-    name: FramingName = "chat"
+    name: PromptFormatName = "chat"
 
     def __init__(self, text: Text, template: str, special: dict[str, str]) -> None:
         self._text = text
@@ -292,14 +292,14 @@ class ChatFraming:
         raise ModelError("The model's chat template does not take these messages.", hint=_HINT)
 
 
-Framing = PlainFraming | ChatFraming
+PromptFormat = PlainFormat | ChatFormat
 
 
-def branches(framing: Framing, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
+def branches(prompt_format: PromptFormat, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
     """Token ids of each choice, ended only where another choice extends it."""
-    answers = framing.answers(prompt, choices)
+    answers = prompt_format.answers(prompt, choices)
     starts = {answer[:length] for answer in answers for length in range(1, len(answer))}
-    return [(*answer, framing.end) if answer in starts else answer for answer in answers]
+    return [(*answer, prompt_format.end) if answer in starts else answer for answer in answers]
 
 
 def _tail(messages: Sequence[Message]) -> str:

@@ -14,7 +14,7 @@ from sentixrl.engines.protocol import (
     Scores,
 )
 from sentixrl.engines.scripted import ScriptedEngine, ScriptedSession
-from sentixrl.negotiation.lockstep import Turn, score, together, write
+from sentixrl.negotiation.turns import Turn, score, together, write
 
 
 def prompt(text: str) -> Prompt:

@@ -1,15 +1,15 @@
 """One utterance's negotiation under way: the words so far and where it stands.
 
-Contract: a talk's prompt is everything both roles have said, and every method only appends to it,
-so each question's prompt begins with the one before.
+Contract: a state's prompt is everything both roles have said, and every method only appends to
+it, so each question's prompt begins with the one before.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sentixrl.context.building import TargetContext
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.retrieval import TargetContext
 from sentixrl.context.templates import TemplateSet
 from sentixrl.engines.protocol import Failure
 from sentixrl.negotiation.protocol import Rules, State, advance
@@ -17,7 +17,7 @@ from sentixrl.prediction import ItemError, Judgement, Proposal, Round, Verdict
 
 
 @dataclass(slots=True)
-class Talk:
+class NegotiationState:
     """What the roles share about one utterance.
 
     Attributes:
@@ -35,6 +35,11 @@ class Talk:
     state: State = field(default_factory=State)
     proposal: Proposal | None = None
     error: ItemError | None = None
+
+    @classmethod
+    def of(cls, context: TargetContext, template: TemplateSet) -> NegotiationState:
+        """The state before anybody has spoken."""
+        return cls(context, template, context.prompt)
 
     @property
     def round(self) -> int:
@@ -65,7 +70,7 @@ class Talk:
         return (*self.state.rounds, Round(self.round, self.proposal))
 
     def say(self, role: str, block: str) -> str:
-        """A line of the generator's or discriminator's template for this talk's speaker."""
+        """A line of the generator's or discriminator's template for this utterance's speaker."""
         return self.template.render(role, block, speaker=self.context.speaker)
 
     def ask(self, role: str, block: str) -> None:
@@ -86,7 +91,7 @@ class Talk:
 
     def fail(self, failure: Failure) -> None:
         """Give up; what was said so far is kept."""
-        self.error = ItemError(failure.code, failure.message, failure.hint)
+        self.error = ItemError(failure.code, failure.message, failure.hint, failure.retryable)
 
     def end_round(self, judgement: Judgement | None, rules: Rules) -> None:
         """Close the round under way; no judgement where there was nothing to judge."""

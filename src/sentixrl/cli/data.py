@@ -1,0 +1,108 @@
+"""The options that say which data, for every command that loads a labelled split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sentixrl.cli.arguments import SwitchOption, read_switches
+from sentixrl.cli.groups import OptionGroup
+from sentixrl.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from sentixrl.datasets import Dataset
+
+DEV, TEST = "dev", "test"
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class DataOptions(OptionGroup):
+    """A split of a data set, as a command line says it."""
+
+    dataset: Annotated[
+        str,
+        typer.Option(help=f"A name that 'datasets list' gives, or '{CUSTOM}' for your own file."),
+    ]
+    data: Annotated[Path, typer.Option(help="The folder (or file) that holds the data.")]
+    split: Annotated[
+        str | None,
+        typer.Option(help=f"Which split; default: {DEV}, or all of what has no such split."),
+    ] = None
+    task: Annotated[
+        str | None, typer.Option(help="Which annotation; default: the data set's first.")
+    ] = None
+    switch: SwitchOption = None
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", "-l", help=f"The labels of a '{CUSTOM}' file, as in classify."),
+    ] = None
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only this many dialogues, drawn with the seed.")
+    ] = None
+    seed: Annotated[int, typer.Option(min=0, help="Draws --limit and the intervals.")] = 0
+
+    def load(self) -> tuple[Dataset, str | None]:
+        """The split, and the label that a further micro-F1 leaves out.
+
+        Raises:
+            ConfigError: Labels are missing, or were named for data that has its own.
+            InputError: The data cannot be read.
+        """
+        from sentixrl.datasets import info, load_custom
+        from sentixrl.labels import resolve_labels
+
+        split = self.split or self._first_split()
+        if self.dataset == CUSTOM:
+            if self.labels is None:
+                raise ConfigError(
+                    f"The labels of a '{CUSTOM}' data set are not known.",
+                    hint='Name them, for example: --labels "calm, annoyed"',
+                )
+            return load_custom(self.data, resolve_labels(self.labels), split), None
+        if self.labels is not None:
+            raise ConfigError(
+                f"The data set '{self.dataset}' has its own labels.",
+                hint=f"Leave --labels out; it is for --dataset {CUSTOM}.",
+            )
+        found = self._known(split)
+        neutral = info(self.dataset).tasks[found.task].neutral
+        return found, neutral if neutral in found.label_set else None
+
+    def part(self, split: str) -> Dataset:
+        """Another split of the same data, to train a baseline on.
+
+        Raises:
+            ConfigError: It is a file of one's own, which has none.
+        """
+        if self.dataset == CUSTOM:
+            raise ConfigError(
+                f"A baseline is trained on a train split, which a '{CUSTOM}' file has not.",
+                hint="Baselines need one of the data sets that 'sentixrl datasets list' gives.",
+            )
+        return self._known(split)
+
+    def _known(self, split: str) -> Dataset:
+        from sentixrl.datasets.files import MISSING
+        from sentixrl.datasets.registry import load_split
+
+        switches = read_switches(self.switch)
+        try:
+            return load_split(self.dataset, self.data, split, self.task, switches)
+        except InputError as error:
+            if error.code != MISSING or not (self.data / self.dataset).is_dir():
+                raise
+            hint = f"Did you mean --data {self.data / self.dataset}?"
+            raise InputError(error.message, hint=hint) from None
+
+    def _first_split(self) -> str:
+        """What is looked at where none is named: never test by accident."""
+        from sentixrl.datasets import info
+
+        if self.dataset == CUSTOM:
+            return "all" if self.data.is_file() else DEV
+        splits = info(self.dataset).splits
+        return DEV if DEV in splits else splits[0]

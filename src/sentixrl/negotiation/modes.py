@@ -1,0 +1,145 @@
+"""The two modes in which the roles answer: scored and written.
+
+Contract: a mode is written for one utterance; drivers run many in step. Scored roles answer by
+probabilities and write nothing; written roles give an analysis or assessment first. A reply that
+holds no allowed word yields ``None``, never a nearby label. Utterances whose verdict is
+agreement sit out the step in which the others ask for a counter-label, so that all stay in step.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from sentixrl.context.building import one_line
+from sentixrl.context.prompt import lead
+from sentixrl.engines.protocol import Capabilities, GenerateRequest
+from sentixrl.labels import LabelSet
+from sentixrl.negotiation.answers import (
+    Answers,
+    Judging,
+    LabelAnswer,
+    VerdictAnswer,
+    discriminator_view,
+)
+from sentixrl.negotiation.state import NegotiationState
+from sentixrl.negotiation.turns import Turn, write
+from sentixrl.prediction import Judgement, Proposal, Verdict
+
+WRITTEN_TOKENS = 64
+
+
+class Mode(ABC):
+    """How the roles answer.
+
+    Args:
+        capabilities: What the engine can do.
+        judging: How answers become labels and verdicts.
+    """
+
+    def __init__(self, capabilities: Capabilities, judging: Judging) -> None:
+        self._answers = Answers(capabilities, judging)
+        self.label_set: LabelSet = judging.label_set
+
+    @abstractmethod
+    def propose(self, state: NegotiationState) -> Turn[Proposal]:
+        """The generator's turn; appends it to the state's prompt."""
+
+    @abstractmethod
+    def judge(self, state: NegotiationState) -> Turn[Judgement]:
+        """The discriminator's turn on a readable proposal; appends it to the state's prompt."""
+
+    def _counter(self, state: NegotiationState, found: VerdictAnswer) -> Turn[LabelAnswer | None]:
+        """The label the discriminator would give instead, where it disagrees."""
+        if found.verdict is not Verdict.DISAGREE:
+            yield None
+            return None
+        self._ask_for_counter(state)
+        return (yield from self._answers.label(state, other_than=state.proposed))
+
+    @abstractmethod
+    def _ask_for_counter(self, state: NegotiationState) -> None: ...
+
+    def _judged(
+        self,
+        state: NegotiationState,
+        found: VerdictAnswer,
+        counter: LabelAnswer | None,
+        assessment: str | None = None,
+    ) -> Judgement:
+        view = None
+        if found.agree_log_prob is not None and state.proposed is not None:
+            view = discriminator_view(state.proposed, found.agree_log_prob, counter, self.label_set)
+        return Judgement(
+            found.verdict,
+            counter.name if counter else None,
+            assessment,
+            found.agree_log_prob,
+            view,
+        )
+
+
+class ScoredMode(Mode):
+    """Roles that answer by probabilities over labels and verdicts."""
+
+    def propose(self, state: NegotiationState) -> Turn[Proposal]:
+        """The generator's distribution over the labels."""
+        state.ask("generator", "question" if state.round == 1 else "question_again")
+        label = yield from self._answers.label(state)
+        return Proposal(label.name, None, label.log_probs, label.exact, label.mass)
+
+    def judge(self, state: NegotiationState) -> Turn[Judgement]:
+        """P(agree) and, on disagreement, a distribution over the other labels."""
+        state.ask("discriminator", "question")
+        found = yield from self._answers.verdict(state)
+        counter = yield from self._counter(state, found)
+        return self._judged(state, found, counter)
+
+    def _ask_for_counter(self, state: NegotiationState) -> None:
+        state.go_on("discriminator", "counter")
+
+
+class WrittenMode(Mode):
+    """Roles that write an analysis or an assessment before they answer.
+
+    Args:
+        capabilities: What the engine can do.
+        judging: How answers become labels and verdicts.
+        max_tokens: Longest analysis and assessment.
+    """
+
+    def __init__(
+        self, capabilities: Capabilities, judging: Judging, max_tokens: int = WRITTEN_TOKENS
+    ) -> None:
+        super().__init__(capabilities, judging)
+        self._max_tokens = max_tokens
+
+    def propose(self, state: NegotiationState) -> Turn[Proposal]:
+        """An analysis, then a label."""
+        state.ask("generator", "explain_again" if state.objected else "explain")
+        analysis = yield from self._finish(state, "generator", "analysis")
+        state.begin("generator", "answer")
+        label = yield from self._answers.label(state)
+        return Proposal(label.name, analysis, label.log_probs, label.exact, label.mass)
+
+    def judge(self, state: NegotiationState) -> Turn[Judgement]:
+        """An assessment, a verdict and, on disagreement, a counter-label."""
+        state.ask("discriminator", "assess")
+        assessment = yield from self._finish(state, "discriminator", "assessment")
+        state.begin("discriminator", "verdict")
+        found = yield from self._answers.verdict(state)
+        counter = yield from self._counter(state, found)
+        return self._judged(state, found, counter, assessment)
+
+    def _ask_for_counter(self, state: NegotiationState) -> None:
+        state.begin("discriminator", "counter_answer")
+
+    def _finish(self, state: NegotiationState, role: str, block: str) -> Turn[str]:
+        """A line that the template begins and the model finishes, as it stands in the prompt."""
+        state.begin(role, block)
+        opening = state.say(role, block)
+        reply = yield from write(GenerateRequest(state.prompt, self._max_tokens, ("\n",)))
+        said = one_line(reply)
+        if not said:
+            return opening
+        state.answer(said)
+        return opening + lead(opening) + said

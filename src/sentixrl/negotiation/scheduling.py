@@ -1,0 +1,280 @@
+"""Worker threads that answer dialogues: whole dialogues to each, one model for all.
+
+Contract: tasks are begun in the order in which they are submitted, by whoever is free; callers
+from any number of threads share the workers. A worker runs whole dialogues in sessions of its
+own, so nothing but the weights is shared. What breaks one session breaks the dialogues that were
+in it and no others. Memory is bounded by what the workers' sessions hold and by how far a run
+looks ahead, whatever the number of dialogues.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+from sentixrl.engines.protocol import Engine
+from sentixrl.errors import ModelError, SentixError
+from sentixrl.negotiation.turns import Job, singly, together
+
+AHEAD = 4096
+"""Utterances that a run keeps with the workers, answered ones that nobody took included."""
+PER_STEP = 128
+"""Utterances that join a shared session at one step: enough for a full pack, few enough that
+answers keep coming."""
+_WAKE = 0.2  # seconds between two looks at whether a worker is still there
+
+R = TypeVar("R", covariant=True)
+
+
+class Task(Protocol[R]):
+    """A dialogue to be answered."""
+
+    alone: bool
+    finished: threading.Event
+    cancelled: bool
+
+    def __len__(self) -> int: ...
+
+    @property
+    def over(self) -> bool:
+        """Whether it is answered, broken or cancelled."""
+        ...
+
+    def start(self, add: Callable[[Job], None]) -> None:
+        """Hand out its turns."""
+        ...
+
+    def broke(self, error: BaseException) -> None:
+        """Be told that what drove it failed."""
+        ...
+
+    def result(self) -> R:
+        """What came of it."""
+        ...
+
+
+class Scheduler:
+    """The workers of one engine, shared by all who ask it.
+
+    Args:
+        engine: Who answers.
+        workers: How many threads; default: as many as the engine makes good use of.
+    """
+
+    def __init__(self, engine: Engine, workers: int | None = None) -> None:
+        self._pool = _Pool(engine, workers or engine.capabilities.workers)
+        # Threads hold the pool, and nobody but callers this: when they are gone, the threads end.
+        self.close = weakref.finalize(self, self._pool.close)
+
+    @property
+    def workers(self) -> int:
+        """How many threads answer."""
+        return self._pool.workers
+
+    def run(self, tasks: Iterable[Task[R]]) -> Iterator[R]:
+        """Results in the order of the tasks, as they come.
+
+        Tasks are made as they are needed. What an iterator of tasks raises is raised once the
+        tasks before are answered. Closing the iterator drops what is not answered yet.
+
+        Raises:
+            SentixError: A dialogue's session broke, or the workers were closed.
+        """
+        source = iter(tasks)
+        running: deque[Task[R]] = deque()
+        held = 0
+        ending: BaseException | None = None
+        try:
+            while True:
+                while ending is None and held < AHEAD and not (running and running[0].over):
+                    fresh, ending = _some(source)
+                    held += sum(map(len, fresh))
+                    running += fresh
+                    self._pool.submit(fresh)
+                if not running:
+                    if ending is None or isinstance(ending, StopIteration):
+                        return
+                    raise ending
+                self._pool.wait(running[0])
+                done = running.popleft()
+                held -= len(done)
+                yield done.result()
+        finally:
+            for task in running:
+                task.cancelled = True
+
+
+def _some(source: Iterator[Task[R]]) -> tuple[list[Task[R]], BaseException | None]:
+    """The next tasks, enough to keep a worker busy, and how their source ended if it did."""
+    fresh: list[Task[R]] = []
+    held = 0
+    try:
+        while held < PER_STEP:
+            task = next(source)
+            held += len(task)
+            fresh.append(task)
+    except (StopIteration, Exception) as error:
+        return fresh, error
+    return fresh, None
+
+
+class _Pool:
+    """Threads and the queue they draw from.
+
+    Args:
+        engine: Who answers.
+        workers: How many threads.
+    """
+
+    def __init__(self, engine: Engine, workers: int) -> None:
+        self.workers = workers
+        self._engine = engine
+        self._waiting: deque[Task[object]] = deque()
+        self._change = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._process = os.getpid()
+        self._closed = False
+
+    def submit(self, tasks: Iterable[Task[object]]) -> None:
+        """Put tasks into the queue."""
+        with self._change:
+            self._waiting += tasks
+            self._keep_workers()
+            self._change.notify_all()
+
+    def wait(self, task: Task[object]) -> None:
+        """Wait until a task is over.
+
+        Raises:
+            SentixError: The pool was closed.
+        """
+        while not task.finished.wait(_WAKE):
+            with self._change:
+                if self._closed:
+                    raise SentixError("The model was closed before all dialogues were answered.")
+                self._keep_workers()
+
+    def close(self) -> None:
+        """Let the workers finish the step at hand and end; waiting tasks stay unanswered."""
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
+        for thread in self._threads:
+            if thread is not threading.current_thread() and self._process == os.getpid():
+                thread.join()
+
+    def _keep_workers(self) -> None:
+        """Have all threads running: at first, after a fork, and where one is gone."""
+        if self._process != os.getpid():
+            self._process, self._threads = os.getpid(), []
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        while len(self._threads) < self.workers and not self._closed:
+            name = f"{self._engine.name} worker"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        """A worker's life: a session after the other, while there are tasks."""
+        drawer = _Drawer(self._next)
+        while self._await_task(drawer):
+            try:
+                with self._engine.session() as session:
+                    drawer.begin_session()
+                    if self._engine.capabilities.batches:
+                        together(session, drawer, None if drawer.alone else PER_STEP)
+                    else:
+                        singly(session, drawer)
+            except BaseException as error:  # whatever it is: callers are told, the others go on
+                drawer.broke(_told(self._engine, error))
+
+    def _await_task(self, drawer: _Drawer) -> bool:
+        """Wait until there is something to do; whether there is, or it is time to end."""
+        with self._change:
+            while not self._closed and not drawer.holds_jobs and not self._waiting:
+                self._change.wait()
+            return not self._closed
+
+    def _next(self, alone_allowed: bool, shared_allowed: bool) -> Task[object] | None:
+        """The first waiting task, if it is of an allowed kind."""
+        with self._change:
+            while self._waiting and self._waiting[0].over:
+                self._waiting.popleft()
+            if self._closed or not self._waiting:
+                return None
+            allowed = alone_allowed if self._waiting[0].alone else shared_allowed
+            return self._waiting.popleft() if allowed else None
+
+
+class _Drawer:
+    """A worker's inbox: the jobs of the tasks it has begun, and the next task when they are out.
+
+    Args:
+        draw: The next waiting task, if it is of an allowed kind (alone, shared).
+    """
+
+    def __init__(self, draw: Callable[[bool, bool], Task[object] | None]) -> None:
+        self._draw = draw
+        self._jobs: deque[Job] = deque()
+        self._tasks: list[Task[object]] = []
+        self._fresh = True
+        self.alone = False
+
+    @property
+    def holds_jobs(self) -> bool:
+        """Whether jobs are left that the last session had no room for."""
+        return bool(self._jobs)
+
+    def begin_session(self) -> None:
+        """A session was opened: any task may be the first in it."""
+        self._tasks = [task for task in self._tasks if not task.over]
+        self._fresh = not self._jobs
+        if self._fresh:
+            self._start_next()
+
+    def peek(self) -> Job | None:
+        """The next job for the session at hand."""
+        if not self._jobs:
+            self._start_next()
+        return self._jobs[0] if self._jobs else None
+
+    def pop(self) -> None:
+        """Take it."""
+        self._jobs.popleft()
+
+    def broke(self, error: BaseException) -> None:
+        """Tell the tasks of the session at hand, and drop what is left of them."""
+        for task in self._tasks:
+            if not task.over:
+                task.broke(error)
+        self._tasks.clear()
+        self._jobs.clear()
+
+    def _start_next(self) -> None:
+        # A dialogue that is computed alone neither joins others nor lets them join.
+        task = self._draw(self._fresh, self._fresh or not self.alone)
+        if task is None:
+            return
+        self._tasks = [*(other for other in self._tasks if not other.over), task]
+        self.alone, self._fresh = task.alone, False
+        task.start(self._jobs.append)
+
+
+def _told(engine: Engine, error: BaseException) -> BaseException:
+    """An error that callers can be shown; what is ours is that already."""
+    if isinstance(error, SentixError):
+        return error
+    lines = str(error).strip().splitlines() or [""]
+    told = ModelError(
+        f"The engine '{engine.name}' failed while it computed: "
+        f"{type(error).__name__}: {lines[0][:300]}",
+        hint="What was answered before is not lost. If memory ran out, use fewer --threads or a "
+        "smaller --window.",
+        retryable=True,
+    )
+    told.__cause__ = error
+    return told

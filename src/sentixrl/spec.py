@@ -1,0 +1,310 @@
+"""What a classifier is made from, as plain data that travels between processes and machines.
+
+Contract: a :class:`ClassifierSpec` is frozen, can be pickled, and goes into JSON and back. Loaded
+by a fresh process it answers the same. What is ``None`` in it is as the model's bundle says;
+:meth:`ClassifierSpec.resolved` writes that out without loading the model. The command line, the
+service, batch jobs and runs all build on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from sentixrl.bundle import BUNDLE_FILE, RELEASE_NAMES, ModelBundle, release_folder
+from sentixrl.classifier import Classifier, as_label_set
+from sentixrl.context.building import ContextOptions
+from sentixrl.engines.options import EngineOptions
+from sentixrl.engines.protocol import Engine
+from sentixrl.errors import ConfigError, MissingDependencyError, fault_words
+from sentixrl.labels import Label, LabelSet
+from sentixrl.negotiation.options import NegotiationOptions
+
+if TYPE_CHECKING:
+    from sentixrl.engines.local.engine import LocalEngine
+
+SCHEMA = 1
+MAX_FILE_BYTES = 1 << 20
+"""The largest specification that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierSpec:
+    """A model, a label set and all options.
+
+    Attributes:
+        model: A bundle's or model's folder, a bundled model's name or a hub id; ``None`` for the
+            trained model that comes along.
+        labels: A label set, a scheme's name, a YAML file, or names with commas.
+        context: What prompts show.
+        negotiation: How the roles negotiate.
+        engine: How the model is loaded. An adapter named here is taken for a trained one, without
+            calibration and with the policy of the model it adapts.
+    """
+
+    model: str | None = None
+    labels: str | LabelSet | None = None
+    context: ContextOptions | None = None
+    negotiation: NegotiationOptions | None = None
+    engine: EngineOptions = field(default_factory=EngineOptions)
+
+    def load(self) -> Classifier:
+        """Load the classifier.
+
+        Raises:
+            ModelError: The model is missing or unusable.
+            LabelError: The label set is unusable.
+        """
+        bundle = self.bundle()
+        label_set = as_label_set(bundle.labels if self.labels is None else self.labels)
+        engine = _open_local(bundle, self.engine)
+        return Classifier(engine, label_set, self.context, self.negotiation, bundle)
+
+    def bundle(self) -> ModelBundle:
+        """The model's bundle, with the engine options on top.
+
+        Raises:
+            ModelError: It is missing or unusable.
+        """
+        return _with_options(bundle_of(self.model), self.engine)
+
+    def resolved(self) -> ClassifierSpec:
+        """The same with everything written out that the model's bundle decides.
+
+        Labels that were a file of one's own are in it whole.
+        """
+        bundle = self.bundle()
+        labels = bundle.labels if self.labels is None else self.labels
+        if isinstance(labels, str) and labels.lower().endswith((".yaml", ".yml")):
+            labels = as_label_set(labels)
+        return replace(
+            self,
+            labels=labels,
+            context=self.context or bundle.context,
+            negotiation=self.negotiation or bundle.negotiation,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain data; :meth:`of` takes it back."""
+        content = _SpecFile.model_construct(
+            schema_version=SCHEMA,
+            **{part.name: getattr(self, part.name) for part in fields(self)},
+        )
+        if isinstance(self.labels, LabelSet):
+            content.labels = _LabelsFile.of(self.labels)
+        plain: dict[str, Any] = content.model_dump(mode="json", by_alias=True)
+        return plain
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], name: str = "The specification") -> ClassifierSpec:
+        """A specification from plain data.
+
+        Args:
+            content: What :meth:`as_dict` gave.
+            name: What errors call it.
+
+        Raises:
+            ConfigError: A key is unknown, a value does not fit, or it is of another version.
+        """
+        version = content.get("schema")
+        if version != SCHEMA:
+            raise ConfigError(
+                f"{name} is of version {json.dumps(version, default=str)[:40]}; this sentixrl "
+                f"reads version {SCHEMA}.",
+                hint="Write it again with this version of sentixrl.",
+            )
+        try:
+            parsed = _SPEC.validate_python(dict(content))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(str(part) for part in fault["loc"]) or "the top level"
+            raise ConfigError(
+                f"{name} cannot be used: at '{place}': {fault_words(fault['type'], fault['msg'])}."
+            ) from None
+        values = {part.name: getattr(parsed, part.name) for part in fields(cls)}
+        if isinstance(parsed.labels, _LabelsFile):
+            values["labels"] = parsed.labels.label_set()
+        return cls(**values)
+
+    def save(self, path: Path) -> None:
+        """Write it to a JSON file."""
+        text = json.dumps(self.as_dict(), indent=1, ensure_ascii=False)
+        path.write_text(text + "\n", "utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> ClassifierSpec:
+        """Read it from a JSON file.
+
+        Raises:
+            ConfigError: It cannot be read, or as :meth:`of`.
+        """
+        try:
+            with path.open("rb") as stream:
+                raw = stream.read(MAX_FILE_BYTES + 1)
+            content = json.loads(raw) if len(raw) <= MAX_FILE_BYTES else None
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+        except (ValueError, RecursionError):
+            content = None
+        if not isinstance(content, dict):
+            raise ConfigError(
+                f"{path} is not a specification: it holds no JSON object of ordinary size.",
+                hint="ClassifierSpec.save writes one.",
+            )
+        return cls.of(content, str(path))
+
+
+def load(
+    model: str | Path | Engine | None = None,
+    *,
+    labels: str | Sequence[str] | LabelSet | None = None,
+    context: ContextOptions | None = None,
+    negotiation: NegotiationOptions | None = None,
+    engine: EngineOptions | None = None,
+) -> Classifier:
+    """Load a classifier.
+
+    Args:
+        model: A bundle's or model's folder, a bundled model's name, a hub id, or an engine made by
+            hand; default: the trained model that comes along.
+        labels: A label set, a scheme's name, a YAML file, names with commas or a list of names;
+            default: the bundle's own.
+        context: What prompts show; default: as the bundle says. To change one thing, load first
+            and give :meth:`Classifier.replace` a ``dataclasses.replace`` of the classifier's own.
+        negotiation: How the roles negotiate; default: the bundle's policy.
+        engine: How a local model is loaded.
+
+    Raises:
+        ModelError: The model is missing or unusable.
+        LabelError: The label set is unusable.
+    """
+    label_set = None if labels is None else as_label_set(labels)
+    if model is None or isinstance(model, str | Path):
+        name = None if model is None else str(model)
+        options = engine or EngineOptions()
+        return ClassifierSpec(name, label_set, context, negotiation, options).load()
+    made = cast(Engine, model)
+    bundle = ModelBundle(made.name, context=ContextOptions(deduction="auto"))
+    return Classifier(made, label_set or as_label_set(bundle.labels), context, negotiation, bundle)
+
+
+def bundle_of(model: str | None) -> ModelBundle:
+    """The bundle a model's name stands for; one of our making where it has none.
+
+    Raises:
+        ModelError: It is a bundle's folder that cannot be read.
+    """
+    from sentixrl.engines.local.bundled import DEFAULT
+
+    if model is None or model in RELEASE_NAMES:
+        return ModelBundle.load(release_folder())
+    untrained = NegotiationOptions(correct_priors=True)
+    if model == DEFAULT.name:
+        # Its discriminator was never trained to judge, so it negotiates only when asked. It was
+        # taught English above all: on Chinese dev data it does better under English prompts.
+        return ModelBundle(
+            *(DEFAULT.name, DEFAULT.name),
+            prompt_format="plain",
+            context=ContextOptions(language="en"),
+            negotiation=replace(untrained, enabled=False),
+        )
+    folder = Path(model)
+    if (folder / BUNDLE_FILE).is_file():
+        return ModelBundle.load(folder)
+    return ModelBundle(
+        name=folder.resolve().name if folder.is_dir() else model,
+        base=model,
+        context=ContextOptions(deduction="auto"),
+        negotiation=untrained,
+    )
+
+
+def _with_options(bundle: ModelBundle, options: EngineOptions) -> ModelBundle:
+    """The bundle with what was asked for on top: prompt format, and an adapter with its name."""
+    bundle = replace(bundle, prompt_format=options.prompt_format or bundle.prompt_format)
+    if options.adapter is None or bundle.base is None:
+        return bundle
+    # What was fitted on another adapter's answers says nothing about this one's.
+    unfitted = bundle_of(bundle.base)
+    return replace(
+        bundle,
+        name=f"{bundle.name}+{options.adapter.resolve().name}",
+        adapter=options.adapter,
+        trained=True,
+        calibrations=unfitted.calibrations,
+        negotiation=replace(unfitted.negotiation, correct_priors=False),
+    )
+
+
+def _open_local(bundle: ModelBundle, options: EngineOptions) -> LocalEngine:
+    try:
+        from sentixrl.engines.local.hardware import check_device
+        from sentixrl.engines.local.loading import open_engine
+    except ImportError as error:
+        raise MissingDependencyError.of(error.name or "torch", "local") from None
+    if options.device is not None:
+        check_device(options.device)
+    options = replace(options, prompt_format=bundle.prompt_format, adapter=bundle.adapter)
+    engine = open_engine(bundle.base, options)
+    if bundle.trained:
+        engine.name = bundle.name
+    return engine
+
+
+class _LabelFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    polarity: Literal["positive", "negative", "neutral", "ambiguous"] | None = None
+    display: dict[str, str] = {}
+    glosses: dict[str, str] = {}
+    aliases: tuple[str, ...] = ()
+
+
+class _LabelsFile(BaseModel):
+    """A label set of one's own, whole."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    multi_label: bool = False
+    labels: list[_LabelFile]
+
+    @classmethod
+    def of(cls, label_set: LabelSet) -> _LabelsFile:
+        labels = [
+            _LabelFile.model_construct(
+                name=label.name,
+                polarity=label.polarity,
+                display=dict(label.display),
+                glosses=dict(label.glosses),
+                aliases=label.aliases,
+            )
+            for label in label_set
+        ]
+        return cls.model_construct(
+            name=label_set.name, multi_label=label_set.multi_label, labels=labels
+        )
+
+    def label_set(self) -> LabelSet:
+        labels = [Label(**label.model_dump()) for label in self.labels]
+        return LabelSet(self.name, labels, multi_label=self.multi_label)
+
+
+class _SpecFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    schema_version: Literal[1] = Field(alias="schema")
+    model: str | None = None
+    labels: str | _LabelsFile | None = None
+    context: ContextOptions | None = None
+    negotiation: NegotiationOptions | None = None
+    engine: EngineOptions = Field(default_factory=EngineOptions)
+
+
+_SPEC = TypeAdapter(_SpecFile)
