@@ -55,7 +55,13 @@ def test_conversations_that_stand_mixed_are_put_in_order(tmp_path: Path) -> None
     folder = corpus(
         tmp_path,
         said("a2", "second", "a1"),
-        said("b", "other", conversation_id="b", speaker="ben", meta={"likes": 3, "who": ["x"]}),
+        said(
+            "b",
+            "other",
+            conversation_id="b",
+            speaker="ben",
+            meta={"likes": 3, "who": ["x"], "parsed": "<##bin{0}&&@**>"},
+        ),
         said("a", "first", None, speaker="", meta={"ok": True, "note": "x"}),
         said("b2", " ", "b", conversation_id="b"),
         said("a1", "later", "a"),

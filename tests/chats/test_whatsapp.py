@@ -49,7 +49,7 @@ STAMPS: dict[str, Callable[[datetime], str]] = {
     "de Android": lambda t: f"{t:%d.%m.%y, %H:%M} - ",
     "fr": lambda t: f"{t:%d/%m/%Y à %H:%M} - ",
     "pt": lambda t: f"{t:%d/%m/%Y %H:%M} - ",
-    "it": lambda t: f"[{t:%d/%m/%y, %H:%M:%S}] ",
+    "it": lambda t: f"[{t.month}/{t.day}/{t:%y, %H:%M:%S}] ",
     "nl": lambda t: f"[{t:%d-%m-%y %H:%M:%S}] ",
     "ru": lambda t: f"{t:%d.%m.%y, %H:%M} - ",
     "uk": lambda t: f"[{t:%d.%m.%y, %H:%M:%S}] ",
@@ -64,7 +64,8 @@ STAMPS: dict[str, Callable[[datetime], str]] = {
     "ar iPhone": lambda t: (
         f"[{t.day}/{t.month}/{t:%Y}، {hour(t)}:{t:%M:%S} {half(t, 'ص', 'م')}] "
     ).translate(ARABIC),
-    "hi": lambda t: f"[{t.day}/{t.month}/{t:%y}, {t:%H:%M:%S}] ".translate(DEVANAGARI),
+    "hi": lambda t: f"[{t.month}/{t.day}/{t:%y, %H:%M:%S}] ",
+    "hi, Devanagari": lambda t: f"[{t:%d/%m/%y, %H:%M:%S}] ".translate(DEVANAGARI),
     "zh": lambda t: f"[{t:%Y}/{t.month}/{t.day} {t:%H:%M:%S}] ",
     "zh, halves of the day": lambda t: (
         f"[{t:%Y}/{t.month}/{t.day} {half(t, '上午', '下午')}{hour(t)}:{t:%M:%S}] "
@@ -186,7 +187,7 @@ OWN_WORDS = {
 @pytest.mark.parametrize("language", OWN_WORDS)
 def test_whatsapps_own_words_are_nobodys(language: str, mark: str) -> None:
     omitted, deleted, edited = OWN_WORDS[language]
-    notice = WORDS[language].notices[0]
+    notice = WORDS[language]["notices"][0]
     content = (
         f"[31/05/2024, 10:00:00] Ann: {mark}{notice}. …\n"
         f"[31/05/2024, 10:00:01] Ann: {mark}{omitted}\n"
@@ -239,6 +240,11 @@ def test_on_iphones_everything_that_whatsapp_marks_as_its_own_is_skipped() -> No
             False,
             None,
         ),
+        ("2015-08-04-PHOTO-00004762.jpg <attached>", None, False, "media attached"),
+        ("<Media omitted>\nReport.docx", None, False, "media left out"),
+        ("<Medien ausgeschlossen>\nso schön", "so schön", True, None),
+        ("Missed voice call", None, False, "system line"),
+        ("Missed voice call from mum", "Missed voice call from mum", False, None),
         ("<3 <hugs>", "<3 <hugs>", False, None),
         ("<no comment>", "<no comment>", False, None),
         ("image omitted from the report", "image omitted from the report", False, None),
@@ -317,6 +323,17 @@ def test_an_unknown_word_at_the_time_does_not_turn_messages_into_lines_of_others
     content = "".join(f"31/05/24, 9:{n:02} manokana - Ann: a\n" for n in range(5))
     with pytest.raises(InputError, match=r"^chat, line 1: the word 'manokana' at the time"):
         read(whatsapp.messages, content)
+
+
+@pytest.mark.parametrize("date", ["1403/02/24", "24/11/1445"])
+def test_dates_of_other_calendars_are_refused(date: str) -> None:
+    with pytest.raises(InputError, match=rf"^chat, line 1: {date} is a date of another calendar"):
+        read(whatsapp.messages, f"{date}, 10:00 - Ann: a\n")
+
+
+def test_a_phone_with_a_wrong_clock_puts_no_words_in_anothers_mouth() -> None:
+    content = "31/05/2024, 10:00 - Ann: a\n01/01/1970, 00:00 - Ben: b\n"
+    assert read(whatsapp.messages, content).turns == [("Ann", "a"), ("Ben", "b")]
 
 
 def test_a_pasted_line_of_another_kind_stays_in_its_message() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import BinaryIO, Protocol
 
 from sentixrl.dialogue import Dialogue, Utterance
@@ -158,23 +159,33 @@ def utterance_of(message: Message, place: str) -> Utterance:
     Raises:
         InputError: Its text or one of its names holds what no utterance may.
     """
-    names = {"speaker": message.speaker, "id": message.id, "chat's name": message.chat}
-    faults = [(what, name_fault(value)) for what, value in names.items() if value is not None]
-    faults.insert(0, ("text", text_fault(message.text)))
-    faults += [
-        (shown(key), name_fault(key) or (unreadable(value) if isinstance(value, str) else None))
-        for key, value in message.extra.items()
-    ]
-    for what, fault in faults:
-        if fault:
-            raise InputError(
-                f"{place}: the {what} {fault}.", hint="Mend it there, or leave the message out."
-            )
+    _check(place, "text", text_fault(message.text))
+    for what, name in (
+        ("speaker", message.speaker),
+        ("id", message.id),
+        ("chat's name", message.chat),
+    ):
+        if name is not None:
+            _check(place, what, _known_fault(name))
+    for key, value in message.extra.items():
+        _check(place, shown(key), _known_fault(key))
+        if isinstance(value, str):
+            _check(place, shown(key), unreadable(value))
     time = {} if message.time is None else {"time": message.time.isoformat()}
     thread = {} if message.thread is None else {"thread": message.thread}
     return Utterance(
         message.text, message.speaker, id=message.id, metadata={**time, **thread, **message.extra}
     )
+
+
+_known_fault = lru_cache(maxsize=1024)(name_fault)
+
+
+def _check(place: str, what: str, fault: str | None) -> None:
+    if fault:
+        raise InputError(
+            f"{place}: the {what} {fault}.", hint="Mend it there, or leave the message out."
+        )
 
 
 def _place(message: Message, name: str) -> str:

@@ -170,7 +170,8 @@ def _scalar(value: object) -> str | float | None:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return value if abs(value) < float("inf") else None
-    return value if isinstance(value, str) else None
+    # A place in a pickle, which is not opened.
+    return value if isinstance(value, str) and not value.startswith("<##bin{") else None
 
 
 def _in_order(entries: list[_Entry], conversation: str, place: str) -> Iterator[Utterance]:

@@ -28,6 +28,7 @@ _OWN = "\u200e"  # stands before everything that an iPhone's WhatsApp says itsel
 _LONGEST_OWN = 200  # the length up to which a text may be WhatsApp's own
 _BARE_COLON = re.compile(r"(?<![\d:]):(?![/\d:])")
 _QUOTES = {"“": "”", "«": "»", "「": "」", "『": "』"}
+_QUOTE = re.compile('["“«「『]')
 _EDITED = re.compile(rf"[\s{BIDI_CONTROLS}]{{0,4}}<([^<>\n]{{1,40}})>$")
 _FILE_BELOW_STAMP = re.compile(
     r"(?P<file>[^\n]{1,255}?\.\w{1,8}) \((?P<words>[^()\n]{2,40})\)(?:\n|$)"
@@ -35,10 +36,13 @@ _FILE_BELOW_STAMP = re.compile(
 _FILE_IN_BRACKETS = re.compile(
     rf"<(?:[^<>:\n]{{2,30}}[:：]\s?{_OWN}?(?P<last>\d{{6,9}}-[^<>\n]{{1,255}})"
     r"|(?P<first>\d{6,9}-[^<>\n]{1,255}?) [^<>\n.]{2,20})>$"
+    r"|(?P<old>\d{4}-\d\d-\d\d-[A-Z]{2,8}-\d{6,9}\.\w{1,5}) <[^<>\n]{2,20}>$"
 )
+_FILE_ALONE = re.compile(r"[^\n]{1,255}\.\w{1,8}")
 _FILE_NAME = re.compile(r"(?:IMG|VID|AUD|PTT|STK|DOC)-\d{8}-WA\d")
 _PLACE = re.compile(r"[^\n:]{1,40}: https://maps\.google\.com/\?q=[\d.,+-]{1,60}")
 _DOCUMENT = re.compile(r"\.\w{1,8}(?: • [^\n]{1,40})?$")
+_AFTER_DOCUMENT = re.compile(r"\.\w{1,8} ")
 
 
 @dataclass(slots=True)
@@ -115,6 +119,8 @@ def split_name(words: str) -> tuple[str | None, str]:
 
 
 def _opens_quotation(name: str) -> bool:
+    if not _QUOTE.search(name):
+        return False
     unclosed = any(name.count(mark) > name.count(end) for mark, end in _QUOTES.items())
     return unclosed or name.count('"') % 2 == 1
 
@@ -178,7 +184,7 @@ def _reason(text: str) -> str | None:
         return words.OMITTED
     if bare in words.ALL_DELETED:
         return words.DELETED
-    if _is_notice(text):
+    if folded in words.ALL_CALLS or _is_notice(text):
         return words.SYSTEM
     return words.LOCATION if _PLACE.fullmatch(text) else None
 
@@ -195,7 +201,10 @@ def _without_file(said: _Said, own: bool) -> _Said:
         if known or own or _FILE_NAME.match(found["file"]):
             media, text, own = found["file"], text[found.end() :], False
     elif found := _FILE_IN_BRACKETS.search(text, max(0, len(text) - 320)):
-        media, text = found["last"] or found["first"], text[: found.start()]
+        media, text = found["last"] or found["first"] or found["old"], text[: found.start()]
+    elif below := _below_omitted(text):
+        media, text, reason = "left out", below, words.OMITTED
+        own = _FILE_ALONE.fullmatch(below) is not None
     elif head := _before_omitted(text):
         media, text, reason = "left out", head, words.OMITTED
         own = own or _DOCUMENT.search(head.strip(_AROUND)) is not None
@@ -207,11 +216,22 @@ def _without_file(said: _Said, own: bool) -> _Said:
     return _Said(text, extra={**said.extra, "media": media})
 
 
+def _below_omitted(text: str) -> str:
+    """What stands below the words for a file that was left out, if these are the first line."""
+    first, _, rest = text[: 2 * _LONGEST_OWN].partition("\n")
+    if not rest or _reason(first.strip(_AROUND)) != words.OMITTED:
+        return ""
+    return text[len(first) + 1 :]
+
+
 def _before_omitted(text: str) -> str | None:
     """What stands before the words for a file that was left out, if these end the text."""
-    head, mark, tail = text.rpartition(_OWN)
-    if mark and len(tail) <= _LONGEST_OWN and words.fold(tail) in words.ALL_OMITTED:
-        return head
+    if _OWN in text:
+        head, _, tail = text.rpartition(_OWN)
+        if len(tail) <= _LONGEST_OWN and words.fold(tail) in words.ALL_OMITTED:
+            return head
+    if not _AFTER_DOCUMENT.search(text, max(0, len(text) - _LONGEST_OWN)):
+        return None
     pieces = text[-_LONGEST_OWN:].split(" ")
     for count in range(1, min(6, len(pieces))):
         tail = " ".join(pieces[-count:])

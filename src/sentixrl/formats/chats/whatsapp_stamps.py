@@ -50,7 +50,8 @@ _HALVES = {
     **dict.fromkeys(['לפנה"צ', "לפנה״צ"], 0),
     **dict.fromkeys(['אחה"צ', "אחה״צ"], 12),
 }
-_FIRST_YEAR, _LAST_YEAR = 2000, 2199
+_BUDDHIST = range(2500, 2700)  # 543 years ahead
+_FOREIGN = range(1300, 1500)  # years of the Islamic and Persian calendars, which differ in days too
 _NAMES = {
     DateOrder.DMY: "the day first",
     DateOrder.MDY: "the month first",
@@ -108,42 +109,29 @@ def survey(lines: Iterable[Line], name: str, order: DateOrder | None) -> Stamps:
         order: The order of its dates, if someone says it.
 
     Raises:
-        InputError: There is no stamp, the dates have two orders or could have two, or words
-            stand at the times that are not known.
+        InputError: There is no stamp, the dates have two orders or could have two or are of
+            another calendar, or words stand at the times that are not known.
     """
+    dates = _Dates(name, order)
     pattern: re.Pattern[str] | None = None
-    left = set(DateOrder) if order is None else {order}
-    seen: dict[tuple[str, ...], None] = {}
-    ruled_out: dict[DateOrder, tuple[int, str]] = {}
-    unknown = 0
-    example: tuple[int, str] | None = None
-    stamps = 0
+    unknown: list[tuple[int, str]] = []
+    stamps = others = 0
     for line in lines:
         likely = pattern or layout(line.text)
         found = likely and likely.match(line.text)
         if not found or not _possible(found):
             continue
-        if not _time(found):
-            if word := _half(found):
-                unknown += 1
-                example = example or (line.number, word)
-            continue
-        pattern = likely
-        stamps += 1
-        date = (found["a"], found["b"], found["c"], found["space"])
-        if date in seen:
-            continue
-        seen[date] = None
-        shape = "/".join(date[:3])
-        for gone in left - (_likely(found) if order is None else set(_possible(found))):
-            ruled_out[gone] = (line.number, shape)
-        left -= set(ruled_out)
-        if not left:
-            raise _no_order(name, ruled_out, order)
-    if example and (unknown > max(1, stamps // 100) or not stamps):
+        if _time(found):
+            pattern = likely
+            stamps += 1
+            dates.see(line.number, found)
+        elif word := _half(found):
+            others += 1
+            unknown = unknown or [(line.number, word)]
+    if unknown and (others > max(1, stamps // 100) or not stamps):
         raise InputError(
-            f"{name}, line {example[0]}: the word '{shown(example[1])}' at the time is not known, "
-            f"so {unknown:,} messages could not be told from the lines of others.",
+            f"{name}, line {unknown[0][0]}: the word '{shown(unknown[0][1])}' at the time is not "
+            f"known, so {others:,} messages could not be told from the lines of others.",
             hint="Export the chat again with a 24-hour clock, or in English.",
         )
     if pattern is None:
@@ -151,35 +139,65 @@ def survey(lines: Iterable[Line], name: str, order: DateOrder | None) -> Stamps:
             f"{name} has no line that begins like a message of a WhatsApp export.",
             hint="Name its format with --format.",
         )
-    return Stamps(pattern, _decided(left, name, next(iter(seen))))
+    return Stamps(pattern, dates.decided())
 
 
-def _decided(left: set[DateOrder], name: str, first: tuple[str, ...]) -> DateOrder:
-    if len(left) == 1:
-        return left.pop()
-    readings = " or ".join(_NAMES[order] for order in DateOrder if order in left)
-    shape = "/".join(first[:3])
-    raise InputError(
-        f"{name}: nothing tells whether its dates have {readings} (the first is {shape}).",
-        hint=f"Say it with --dates {' or --dates '.join(sorted(left))}.",
-    )
+class _Dates:
+    """Which orders the dates of an input can have, as they are seen one after another."""
 
+    def __init__(self, name: str, said: DateOrder | None) -> None:
+        self._name, self._said = name, said
+        self._left = set(DateOrder) if said is None else {said}
+        self._seen: dict[tuple[str, ...], str] = {}
+        self._ruled_out: dict[DateOrder, tuple[int, str]] = {}
 
-def _no_order(
-    name: str, ruled_out: dict[DateOrder, tuple[int, str]], said: DateOrder | None
-) -> InputError:
-    if said:
-        line, shape = ruled_out[said]
-        return InputError(
-            f"{name}, line {line}: {shape} is no date that has {_NAMES[said]}.",
-            hint="Name the right order with --dates, or leave it out to have it told.",
+    def see(self, line: int, found: re.Match[str]) -> None:
+        """Rule out the orders that a date cannot have."""
+        parts = (found["a"], found["b"], found["c"], found["space"])
+        if parts in self._seen:
+            return
+        shape = self._seen[parts] = "/".join(parts[:3])
+        possible = _possible(found)
+        if any(year in _FOREIGN for year, _, _ in possible.values()):
+            raise InputError(
+                f"{self._name}, line {line}: {shape} is a date of another calendar.",
+                hint="Export the chat again with the phone's calendar set to Gregorian.",
+            )
+        usual = set(possible)
+        # Two digits for a year that stands first are usual in Korean alone, there with spaces.
+        if self._said is None and len(parts[0]) <= 2 and not parts[3] and len(usual) > 1:
+            usual.discard(DateOrder.YMD)
+        for gone in self._left - usual:
+            self._ruled_out[gone] = (line, shape)
+        self._left -= set(self._ruled_out)
+        if not self._left:
+            raise self._contradiction()
+
+    def decided(self) -> DateOrder:
+        """The one order that all dates can have."""
+        if len(self._left) == 1:
+            return next(iter(self._left))
+        readings = " or ".join(_NAMES[order] for order in DateOrder if order in self._left)
+        first = next(iter(self._seen.values()))
+        raise InputError(
+            f"{self._name}: nothing tells whether its dates have {readings} (the first is "
+            f"{first}).",
+            hint=f"Say it with --dates {' or --dates '.join(sorted(self._left))}.",
         )
-    places = sorted(set(ruled_out.values()))
-    told = " and ".join(f"{shape} in line {line}" for line, shape in places[-2:])
-    return InputError(
-        f"{name}: the dates have more than one order ({told}).",
-        hint="Split the file where the order changes, and read the parts one by one.",
-    )
+
+    def _contradiction(self) -> InputError:
+        if self._said:
+            line, shape = self._ruled_out[self._said]
+            return InputError(
+                f"{self._name}, line {line}: {shape} is no date that has {_NAMES[self._said]}.",
+                hint="Name the right order with --dates, or leave it out to have it told.",
+            )
+        places = sorted(set(self._ruled_out.values()))[-2:]
+        told = " and ".join(f"{shape} in line {line}" for line, shape in places)
+        return InputError(
+            f"{self._name}: the dates have more than one order ({told}).",
+            hint="Split the file where the order changes, and read the parts one by one.",
+        )
 
 
 def _time(found: re.Match[str]) -> tuple[int, int, int] | None:
@@ -202,15 +220,6 @@ def _possible(found: re.Match[str]) -> dict[DateOrder, tuple[int, int, int]]:
     return _dates(found["a"], found["b"], found["c"])
 
 
-def _likely(found: re.Match[str]) -> set[DateOrder]:
-    """The orders that a date can have, less those that no phone writes that way."""
-    orders = set(_possible(found))
-    # Two digits for a year that stands first are usual in Korean alone, and there with spaces.
-    if len(found["a"]) <= 2 and not found["space"] and len(orders) > 1:
-        orders.discard(DateOrder.YMD)
-    return orders
-
-
 @lru_cache(maxsize=4096)
 def _dates(a: str, b: str, c: str) -> dict[DateOrder, tuple[int, int, int]]:
     """Order → year, month and day that three numbers mean in it, for the orders they can have."""
@@ -221,12 +230,14 @@ def _dates(a: str, b: str, c: str) -> dict[DateOrder, tuple[int, int, int]]:
 def _date(year: str, month: str, day: str) -> tuple[int, int, int] | None:
     if len(month) > 2 or len(day) > 2 or day.startswith("R"):
         return None
+    if not year.startswith("R") and len(year) not in {2, 4}:
+        return None
     numbers = (_year(year), int(month), int(day))
     try:
         datetime(*numbers)
     except ValueError:
         return None
-    return numbers if _FIRST_YEAR <= numbers[0] <= _LAST_YEAR else None
+    return numbers
 
 
 def _year(digits: str) -> int:
@@ -236,4 +247,4 @@ def _year(digits: str) -> int:
     year = int(digits)
     if len(digits) == 2:
         return 2000 + year
-    return year - 543 if year >= 2000 + 543 else year
+    return year - 543 if year in _BUDDHIST else year
