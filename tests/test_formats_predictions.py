@@ -155,7 +155,9 @@ def test_results_are_input(world: list[tuple[str, list[tuple[Utterance, Status, 
 
 
 GOLD = [
-    Dialogue("caf\u00e9", (Utterance("a", gold="joy", id="x"), Utterance("b", gold="calm", id="x"))),
+    Dialogue(
+        "caf\u00e9", (Utterance("a", gold="joy", id="x"), Utterance("b", gold="calm", id="x"))
+    ),
     Dialogue("2", (Utterance("c", gold="joy", id="ne\u0301"), Utterance("d"))),
 ]
 
@@ -198,9 +200,7 @@ def test_columns_and_encoding_of_predictions() -> None:
     assert data is not None
     text = "Gespräch;Nr;Urteil\ncafé;0;joy\ncafé;1;Colère\n2;0;calm\n"
     columns = Columns(dialogue="Gespräch", turn="Nr", label="Urteil")
-    found = opened(
-        text.encode("cp1252"), "a.csv", data, columns=columns, encoding="windows-1252"
-    )
+    found = opened(text.encode("cp1252"), "a.csv", data, columns=columns, encoding="windows-1252")
     assert [item.label for item in found.answers.values()] == ["joy", "colère", "calm"]
     with pytest.raises(InputError, match="no column 'Gespraech'") as caught:
         opened(text.encode(), "a.csv", data, columns=Columns(dialogue="Gespraech"))

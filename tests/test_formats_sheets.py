@@ -98,9 +98,7 @@ def test_a_workbook() -> None:
 
 
 def test_a_parquet_file() -> None:
-    columns = {
-        name: [row[at] for row in ROWS] for at, name in enumerate(HEADER) if name != "text"
-    }
+    columns = {name: [row[at] for row in ROWS] for at, name in enumerate(HEADER) if name != "text"}
     raw = parquet({**columns, "text": [str(row[2]) for row in ROWS]})
     reader = open_dialogues(stream=io.BytesIO(raw))
     assert list(reader) == WANTED

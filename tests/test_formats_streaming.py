@@ -39,7 +39,9 @@ def lines_of(raw: bytes, encoding: str) -> list[decoding.Line]:
 
 
 @given(
-    st.lists(st.tuples(st.text("ab日é ", max_size=5), st.sampled_from(["\n", "\r\n", "\r"])), max_size=8),
+    st.lists(
+        st.tuples(st.text("ab日é ", max_size=5), st.sampled_from(["\n", "\r\n", "\r"])), max_size=8
+    ),
     st.sampled_from(ENCODINGS),
     st.integers(1, 9),
 )

@@ -90,7 +90,9 @@ class DelimitedTable:
 
     def _quoted_rows(self, lines: Iterable[Line], ledger: Ledger) -> Iterator[Row]:
         feed = _Feed(lines)
-        reader = csv.reader(feed.texts(), delimiter=self.delimiter, strict=True, skipinitialspace=True)
+        reader = csv.reader(
+            feed.texts(), delimiter=self.delimiter, strict=True, skipinitialspace=True
+        )
         width = 0
         while True:
             try:
