@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentixrl import Classifier, Dialogue
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import ContextBuilder
+from sentixrl.context.prompt import Prompt
 from sentixrl.formats import read_dialogues
 from sentixrl.negotiation.state import NegotiationState
 

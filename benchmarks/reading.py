@@ -83,7 +83,7 @@ def whatsapp_lines(chance: random.Random) -> Iterator[str]:
     """A chat of years."""
     when = datetime(2015, 1, 13, 9, 0)
     while True:
-        pause = chance.choice([20, 60, 300, 300, 3600, 40_000])
+        pause = 40_000 if chance.random() < 0.002 else chance.choice([5, 20, 60])
         when += timedelta(seconds=chance.randint(1, pause))
         text = said(chance) if chance.random() > 0.05 else "<Media omitted>"
         yield f"{when:%d/%m/%Y, %H:%M} - {chance.choice(NAMES)}: {text}\n"

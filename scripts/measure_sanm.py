@@ -131,7 +131,9 @@ def _passes(
 
 def _negotiating(classifier: Classifier, **changes: Any) -> Classifier:  # noqa: ANN401
     """The same classifier, negotiating otherwise."""
-    options = replace(classifier.negotiation, **{"enabled": True, "confidence_threshold": None, **changes})
+    options = replace(
+        classifier.negotiation, **{"enabled": True, "confidence_threshold": None, **changes}
+    )
     return Classifier(
         classifier.engine, classifier.label_set, classifier.context, options, classifier.bundle
     )

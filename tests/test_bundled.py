@@ -26,8 +26,8 @@ from sentixrl.datasets import load_custom
 from sentixrl.engines.local import bundled
 from sentixrl.engines.local._hf import load_model
 from sentixrl.engines.local.engine import LocalEngine
-from sentixrl.engines.local.prompt_format import PromptFormatName
 from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.local.prompt_format import PromptFormatName
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import ScoreRequest, Scores
 from sentixrl.negotiation.state import NegotiationState

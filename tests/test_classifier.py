@@ -259,7 +259,11 @@ def test_save_and_load_keep_labels_calibration_and_policy(
     assert again.label_set == model.label_set
     assert again.label_set["calm"].word("en") == "at ease"
     negotiation = again.negotiation
-    assert (negotiation.enabled, negotiation.confidence_threshold, negotiation.agree_threshold) == (False, 0.8, 0.4)
+    assert (negotiation.enabled, negotiation.confidence_threshold, negotiation.agree_threshold) == (
+        False,
+        0.8,
+        0.4,
+    )
     assert negotiation.calibration == options.calibration
     assert again.predict_proba("no") == pytest.approx(model.predict_proba("no"))
     other = sentixrl.load("saved", labels="calm, upset", engine=FLOAT32)

@@ -109,7 +109,9 @@ def test_spreadsheets() -> None:
     assert turns(dialogues) == [[("José", "“Ya voy”"), ("Ana", "dos\nlíneas; y más")]]
     assert reader.ledger.skipped == {"blank row": 1}
     _, dialogues = opened("excel_sep.csv")
-    assert turns(dialogues) == [[("Ana", "Where is it?"), ("Ben", "It left.\nThis morning; promise.")]]
+    assert turns(dialogues) == [
+        [("Ana", "Where is it?"), ("Ben", "It left.\nThis morning; promise.")]
+    ]
     _, dialogues = opened("comma_head2.csv")
     assert turns(dialogues) == [[("Ana", "hola")]]
     column = Columns.parse("text=Descripcion (libre, breve),speaker=text")

@@ -116,7 +116,9 @@ def test_several_values_say_which_is_wrong() -> None:
         next(dialogues_of([5]))
 
 
-@pytest.mark.parametrize("value", ["Well.", b"Well.", Dialogue("1", ANN), {"utterances": []}, 5, None])
+@pytest.mark.parametrize(
+    "value", ["Well.", b"Well.", Dialogue("1", ANN), {"utterances": []}, 5, None]
+)
 def test_one_value_is_not_several(value: object) -> None:
     with pytest.raises(InputError, match="Several dialogues are wanted, not one value of type"):
         dialogues_of(value)
@@ -126,7 +128,10 @@ def test_a_frame_of_many_dialogues() -> None:
     rows = [("a", 1.0), ("b", 2.0), ("c", 1.0)]
     for kind in (Frame, PandasLike):
         found = list(dialogues_of(kind(["text", "conversation_id"], rows)))
-        assert [(d.id, [turn.text for turn in d]) for d in found] == [("1", ["a", "c"]), ("2", ["b"])]
+        assert [(d.id, [turn.text for turn in d]) for d in found] == [
+            ("1", ["a", "c"]),
+            ("2", ["b"]),
+        ]
 
 
 @given(any_dialogue)

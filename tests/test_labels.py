@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sentixrl.errors import LabelError
+from sentixrl.errors import ConfigError, LabelError
 from sentixrl.labels import (
     MAX_FILE_BYTES,
     MAX_LABELS,
@@ -23,6 +25,7 @@ from sentixrl.labels import (
     scheme_names,
     scheme_text,
 )
+from sentixrl.training.recipe import read_recipe
 
 LANGUAGES = ("en", "zh", "es", "ar", "hi")
 SIZES = {
@@ -151,7 +154,7 @@ def test_one_label_may_show_the_same_word_in_two_languages() -> None:
     assert labels.words("es") == ("neutral", "joy")
 
 
-@pytest.mark.parametrize("name", ["", "  ", "...", "«»", "\u200b"])
+@pytest.mark.parametrize("name", ["", "  ", "\u200b"])
 def test_empty_names_are_refused(name: str) -> None:
     with pytest.raises(LabelError, match="empty label"):
         LabelSet("x", ["joy", name])
@@ -635,3 +638,154 @@ def test_the_digest_changes_with_what_a_prompt_shows(changed: LabelSet) -> None:
 
 def test_schemes_have_distinct_digests() -> None:
     assert len({scheme(name).digest for name in scheme_names()}) == len(SIZES)
+
+
+@pytest.mark.parametrize("names", [[":)", ":("], ["...", "«»"], [":joy:", ":sob:"], ["[x]", "[/]"]])
+def test_labels_made_of_signs_are_read_as_they_stand(names: list[str]) -> None:
+    labels = resolve_labels(", ".join(names))
+    assert labels.names == tuple(names)
+    for name in names:
+        found = labels.read(f" {name} ")
+        assert found is not None
+        assert found.name == name
+
+
+def test_signs_around_a_label_of_signs_are_not_guessed_away() -> None:
+    labels = LabelSet("two", [":)", "sad"])
+    assert labels.read(":))") is None
+    assert labels.read("(:)") is None
+    assert labels.read(".") is None
+    assert labels.read("*sad*") is labels["sad"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("['joy', 'anger']", ("joy", "anger")),
+        ('["joy", "anger"]', ("joy", "anger")),
+        ("[joy, anger]", ("joy", "anger")),
+        ("('joy', 'anger')", ("joy", "anger")),
+        ("['deep, dark', \"it's fine\"]", ("deep, dark", "it's fine")),
+        ("[1, 2]", ("1", "2")),
+        ("[no, yes]", ("no", "yes")),
+        ("[x], [y]", ("[x]", "[y]")),
+        ("(1), (2)", ("(1)", "(2)")),
+        ("{a}, {b}", ("{a}", "{b}")),
+    ],
+)
+def test_lists_typed_as_python_or_yaml(typed: str, names: tuple[str, ...]) -> None:
+    assert resolve_labels(typed).names == names
+
+
+def test_typed_lists_that_name_no_labels() -> None:
+    with pytest.raises(LabelError, match="typed as a mapping"):
+        resolve_labels("{0: 'joy', 1: 'anger'}")
+    with pytest.raises(LabelError, match="at least 2"):
+        resolve_labels("['joy']")
+    for bomb in ("(" * 100_000 + ")" * 100_000, "[" * 100_000 + "]" * 100_000):
+        with pytest.raises(LabelError):
+            resolve_labels(bomb)
+
+
+def test_lists_and_sets_from_python(tmp_path: Path) -> None:
+    assert resolve_labels(["joy", "anger"]).names == ("joy", "anger")
+    assert resolve_labels(("joy", Label("anger"))).names == ("joy", "anger")
+    assert resolve_labels(scheme("meld-7")) is scheme("meld-7")
+    (tmp_path / "own.yaml").write_text("name: own\nlabels: [joy, anger]\n")
+    assert resolve_labels(tmp_path / "own.yaml").names == ("joy", "anger")
+
+
+@pytest.mark.parametrize(
+    "labels", [5, None, {"joy": 1, "anger": 2}, b"joy, anger", ["joy", 5], [None] * 2]
+)
+def test_what_is_no_label_set_is_refused_by_its_type(labels: Any) -> None:  # noqa: ANN401
+    with pytest.raises(LabelError, match=r"not (int|NoneType|dict|bytes)"):
+        resolve_labels(labels)
+
+
+def test_turkish_i_with_and_without_a_dot() -> None:
+    labels = LabelSet("tr", ["İyi", "kızgın", "sıkıntı"])
+    for text, name in (
+        ("iyi", "İyi"),
+        ("İYİ", "İyi"),
+        ("KIZGIN", "kızgın"),
+        ("Sıkıntı", "sıkıntı"),
+    ):
+        found = labels.read(text)
+        assert found is not None, text
+        assert found.name == name
+    assert labels.read("kizgin") is None
+    with pytest.raises(LabelError, match="read the same"):
+        LabelSet("tr", ["iyi", "İyi"])
+    both = LabelSet("tr", ["kın", "kin"])
+    assert both.read("KIN") is both["kin"]
+    assert both.read("kın") is both["kın"]
+
+
+def bomb(levels: int) -> str:
+    """Aliases of aliases: a thousand bytes that stand for 2 to the power of ``levels`` values."""
+    lines = ["a0: &a0 [x, y]"]
+    lines += [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+def merge_bomb(levels: int) -> str:
+    lines = ["a0: &a0 {x: y}"]
+    lines += [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+ATTACKS = {
+    "aliases": (bomb(60), "stands for more than 100,000 values"),
+    "merges": (merge_bomb(60), "stands for more than 100,000 values"),
+    "itself": ("name: &a [*a]", "holds itself"),
+    "brackets": ("[" * 20_000, "not valid YAML|too deeply"),
+    "braces": ("{a: " * 20_000, "not valid YAML|too deeply"),
+    "dashes": ("- " * 20_000, "not valid YAML|too deeply"),
+    "nested": ("name: " + "[" * 60 + "]" * 60, "nested too deeply"),
+    "a call": ("name: !!python/object/apply:os.system ['true']", "python/object/apply"),
+    "a name": ("name: !!python/name:os.system x", "python/name"),
+    "a new": ("name: !!python/object/new:os.popen ['true']", "python/object/new"),
+    "a tag": ("name: !secret x", "!secret"),
+    "a set": ("name: !!set {a, b}", "'set'"),
+    "two": ("name: a\nlabels: [b, c]\n---\nname: d\n", "YAML"),
+    "bytes": ("name: !!binary aGk=", "'binary'"),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_yaml_that_attacks_is_one_sentence(tmp_path: Path, attack: str) -> None:
+    content, says = ATTACKS[attack]
+    path = tmp_path / "own.yaml"
+    path.write_text(content)
+    for read in (read_label_file, read_recipe):
+        with pytest.raises((LabelError, ConfigError), match=says):
+            read(path)
+
+
+def test_aliases_in_measure_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "name: own\nlabels:\n  - {name: joy, glosses: &same {en: strong}}\n"
+        "  - {name: rage, glosses: *same}\n"
+    )
+    assert [label.glosses["en"] for label in read_label_file(path)] == ["strong", "strong"]
+
+
+@pytest.mark.parametrize(
+    "device", [name for name in ("/dev/zero", "/dev/full") if Path(name).exists()]
+)
+def test_links_to_devices_and_pipes_are_not_read(tmp_path: Path, device: str) -> None:
+    (tmp_path / "device.yaml").symlink_to(device)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for name in ("device.yaml", "pipe.yaml"):
+        for read in (read_label_file, read_recipe):
+            with pytest.raises((LabelError, ConfigError), match="a pipe or a device, not a file"):
+                read(tmp_path / name)
+
+
+def test_what_is_read_is_bounded_not_what_is_told(tmp_path: Path) -> None:
+    (tmp_path / "big.yaml").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    for read in (read_label_file, read_recipe):
+        with pytest.raises((LabelError, ConfigError), match="larger than 1,000,000 bytes"):
+            read(tmp_path / "big.yaml")

@@ -137,7 +137,7 @@ class Classifier:
             negotiation: How the roles negotiate. A fitted calibration that is not this
                 classifier's own is kept, whatever the labels.
         """
-        label_set = self.label_set if labels is None else as_label_set(labels)
+        label_set = self.label_set if labels is None else resolve_labels(labels)
         options = negotiation or self.negotiation
         own = options.calibration == self.negotiation.calibration
         if own and label_set.digest != self.label_set.digest:
@@ -172,8 +172,7 @@ class Classifier:
         return sorted(used)
 
     def save(self, folder: str | Path) -> None:
-        """Save the model bundle: with this label set and its calibration, with what prompts show
-        and how the roles negotiate. :func:`~sentixrl.load` takes it.
+        """Save the model bundle with all of this classifier's options, for :func:`~sentixrl.load`.
 
         Raises:
             ModelError: The folder holds something else, or the engine was made by hand.
@@ -199,17 +198,6 @@ class Classifier:
         if not self.negotiation.enabled:
             return self
         return self.replace(negotiation=replace(self.negotiation, enabled=False))
-
-
-def as_label_set(labels: str | Sequence[str] | LabelSet) -> LabelSet:
-    """A label set from whatever names one: itself, a scheme, a YAML file, a list.
-
-    Raises:
-        LabelError: There is no such label set, or it cannot be used.
-    """
-    if isinstance(labels, LabelSet):
-        return labels
-    return resolve_labels(labels)
 
 
 def _settle_deduction(

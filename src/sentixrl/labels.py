@@ -7,6 +7,7 @@ name, give or take case, outer punctuation and white space. Nothing is guessed.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
 import json
@@ -15,19 +16,29 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from os import PathLike
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sentixrl.errors import LabelError, fault_words
+from sentixrl.untrusted import read_bounded
 
 Polarity = Literal["positive", "negative", "neutral", "ambiguous"]
 
+CUSTOM = "custom"
+"""What a set of labels without a name is called."""
 MAX_NAME_LENGTH = 64
 MAX_LABELS = 512
 MAX_FILE_BYTES = 1_000_000
+MAX_NODES = 100_000
+MAX_DEPTH = 50
+MAX_DIGITS = 400
+_PLAIN_TAG = "tag:yaml.org,2002:"
+_TAGS = frozenset({"str", "int", "float", "bool", "null", "timestamp", "seq", "map", "merge"})
+_NUMBERS = frozenset({f"{_PLAIN_TAG}int", f"{_PLAIN_TAG}float"})
 _OUTER = " \t\r\n.,;:!?\"'`*_()[]{}<>«»“”‘’„‚¡¿…•·-–—。，、；：！？「」『』（）【】《》〈〉۔،؛؟।"
 _SIGNS = ("-", "–", "—", ".", ",")
 # Marks without a glyph that copied text carries: zero-width space, byte order and direction
@@ -42,9 +53,10 @@ _INVISIBLE = dict.fromkeys(
 
 
 def _key(text: str) -> str:
-    # Folding can undo the normal form (Greek ΐ), so it is restored afterwards.
+    # Folding can undo the normal form (Greek ΐ), so it is restored afterwards. It makes of the
+    # Turkish İ an i with a dot too many; ı stays a letter of its own.
     folded = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold()
-    return unicodedata.normalize("NFKC", folded).strip()
+    return unicodedata.normalize("NFKC", folded.replace("i\u0307", "i")).strip()
 
 
 def _is_plain(word: str) -> bool:
@@ -76,6 +88,17 @@ class Label:
         return self.display.get(language, self.name) if language else self.name
 
 
+def _as_label(item: object) -> Label:
+    if isinstance(item, Label):
+        return item
+    if isinstance(item, str):
+        return Label(item)
+    raise LabelError(
+        f"A label is a text or a Label, not {type(item).__name__}.",
+        hint='For example: LabelSet("mine", ["calm", "annoyed"])',
+    )
+
+
 class LabelSet:
     """A closed, ordered set of labels.
 
@@ -94,7 +117,7 @@ class LabelSet:
     ) -> None:
         self.name = name
         self.multi_label = multi_label
-        self.labels = tuple(Label(item) if isinstance(item, str) else item for item in labels)
+        self.labels = tuple(map(_as_label, labels))
         if len(self.labels) < 2:
             raise LabelError(
                 f"The label set '{name}' has {len(self.labels)} label(s); it needs at least 2.",
@@ -109,13 +132,17 @@ class LabelSet:
             self._admit(label, position)
         self._by_core: dict[str, list[str]] = {}
         for key in sorted(self._by_key, key=len, reverse=True):
-            self._by_core.setdefault(key.strip(_OUTER), []).append(key)
+            if core := key.strip(_OUTER):  # a label of signs, such as ":)", is read as it is alone
+                self._by_core.setdefault(core, []).append(key)
         self._index = {label.name: position for position, label in enumerate(self.labels)}
 
     def _admit(self, label: Label, position: int) -> None:
         name = label.name
-        if not _key(name).strip(_OUTER):
-            raise LabelError(f"The label set '{self.name}' has an empty label.")
+        if not _key(name):
+            raise LabelError(
+                f"The label set '{self.name}' has an empty label.",
+                hint="Fill it in or remove it; a comma may be one too many.",
+            )
         for word in (name, *label.display.values()):
             if not _is_plain(word):
                 raise LabelError(
@@ -196,9 +223,12 @@ class LabelSet:
 
         Punctuation around the text is dropped, but never any that a label's own name ends in:
         ``surprise`` is not read as ``surprise (-)``. A dash or point before a number belongs to
-        it: ``-1`` is not read as ``1``.
+        it: ``-1`` is not read as ``1``. Capital ``I`` is read as the Turkish ``ı`` too where no
+        label is written with ``i`` instead.
         """
-        key = _key(text)
+        return self._find(_key(text)) or self._find(_key(text.replace("I", "ı")))
+
+    def _find(self, key: str) -> Label | None:
         if key in self._by_key:
             return self.labels[self._by_key[key]]
         core = key.strip(_OUTER)
@@ -275,8 +305,30 @@ class _SetFile(BaseModel):
     labels: list[Annotated[_LabelFile, BeforeValidator(_as_mapping)]]
 
 
-class UniqueKeys(yaml.constructor.BaseConstructor):
-    """Of a YAML loader: no key may stand twice in a mapping."""
+class PlainYaml(
+    yaml.composer.Composer, yaml.constructor.BaseConstructor, yaml.resolver.BaseResolver
+):
+    """Of a YAML loader: what files from outside may hold.
+
+    No key may stand twice in a mapping, no tag may ask for an object, nothing may be nested or
+    repeated by aliases without end, and no number may have more digits than numbers have.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """The document, once it is known to be of a sane size."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _measure(node, {}, 0)
+        return node
+
+    def compose_scalar_node(self, anchor: dict[Any, yaml.Node]) -> yaml.ScalarNode:
+        """Refuse numbers that take minutes to read, such as ``1:59:59:59``."""
+        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
+        if node.tag in _NUMBERS and len(node.value) > MAX_DIGITS:
+            raise yaml.constructor.ConstructorError(
+                problem="a number has too many digits", problem_mark=node.start_mark
+            )
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         """Refuse a key given twice, where YAML would silently keep the last."""
@@ -293,7 +345,33 @@ class UniqueKeys(yaml.constructor.BaseConstructor):
         return mapping
 
 
-class _Loader(UniqueKeys, yaml.BaseLoader):
+def _measure(node: yaml.Node, sizes: dict[int, int], depth: int) -> int:
+    """How many nodes a node is made of once its aliases are written out.
+
+    Raises:
+        YAMLError: They are too many, nested too deeply, or ask for objects.
+    """
+    fault = None
+    if depth > MAX_DEPTH:
+        fault = "it is nested too deeply, or holds itself"
+    elif not node.tag.startswith(_PLAIN_TAG) or node.tag.removeprefix(_PLAIN_TAG) not in _TAGS:
+        fault = f"the tag '{node.tag.removeprefix(_PLAIN_TAG)[:60]}' is not read"
+    elif id(node) not in sizes:
+        parts = node.value if isinstance(node.value, list) else []
+        inner = (part for entry in parts for part in (entry if _is_pair(entry) else (entry,)))
+        sizes[id(node)] = 1 + sum(_measure(part, sizes, depth + 1) for part in inner)
+    if fault is None and sizes[id(node)] > MAX_NODES:
+        fault = f"it stands for more than {MAX_NODES:,} values"
+    if fault is not None:
+        raise yaml.constructor.ConstructorError(problem=fault, problem_mark=node.start_mark)
+    return sizes[id(node)]
+
+
+def _is_pair(entry: object) -> bool:
+    return isinstance(entry, tuple)
+
+
+class _Loader(PlainYaml, yaml.BaseLoader):
     """Takes every scalar as the text it is (``no`` is a language and a label, not False)."""
 
 
@@ -366,29 +444,40 @@ def read_label_file(path: Path) -> LabelSet:
         LabelError: The file is missing, too large, not YAML, or not a label set.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise LabelError(f"The label file {path} is larger than {MAX_FILE_BYTES:,} bytes.")
-        text = path.read_text("utf-8")
+        text = read_bounded(path, MAX_FILE_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise LabelError(
             f"There is no label file {path}.", hint="Paths are relative to where the command runs."
         ) from None
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path no system takes
-        raise LabelError(f"The label file {path} cannot be read as UTF-8 text: {error}.") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise LabelError(f"The label file {path} cannot be read as UTF-8 text: {reason}.") from None
     return _parse_set(text, str(path))
 
 
-def resolve_labels(spec: str) -> LabelSet:
+def resolve_labels(spec: str | PathLike[str] | LabelSet | Sequence[Label | str]) -> LabelSet:
     """Read what ``--labels`` takes: a scheme's name, a YAML file, or names with commas.
+
+    Args:
+        spec: One of these; a list may be typed as in Python or YAML, ``['joy', 'anger']``. From
+            Python also a label set, a path, or a list of names or labels.
 
     Raises:
         LabelError: It is none of these, or the set is not usable.
     """
+    if isinstance(spec, LabelSet):
+        return spec
+    if isinstance(spec, PathLike):
+        return read_label_file(Path(spec))
+    if not isinstance(spec, str):
+        return _of_list(spec)
     spec = spec.strip()
     if spec in scheme_names():
         return scheme(spec)
     if spec.lower().endswith((".yaml", ".yml")):
         return read_label_file(Path(spec))
+    if (typed := _typed_list(spec)) is not None:
+        return LabelSet(CUSTOM, typed)
     if "," not in spec and "،" not in spec and "，" not in spec and "、" not in spec:
         close = difflib.get_close_matches(spec.casefold()[:100], scheme_names(), n=1)
         meant = f"Did you mean '{close[0]}'? " if close else ""
@@ -398,4 +487,42 @@ def resolve_labels(spec: str) -> LabelSet:
         )
     for mark in "،，、":
         spec = spec.replace(mark, ",")
-    return LabelSet("custom", [name.strip() for name in spec.split(",")])
+    return LabelSet(CUSTOM, [name.strip() for name in spec.split(",")])
+
+
+def _of_list(labels: object) -> LabelSet:
+    if not isinstance(labels, Sequence) or isinstance(labels, bytes | bytearray):
+        raise LabelError(
+            f"Labels are a scheme's name, a YAML file or a list, not {type(labels).__name__}.",
+            hint='For example: labels="meld-7", or labels=["calm", "annoyed"]',
+        )
+    return LabelSet(CUSTOM, labels)
+
+
+def _typed_list(spec: str) -> list[str] | None:
+    """The names of a list as Python or YAML write it; ``None`` where it is no such list.
+
+    Raises:
+        LabelError: It is a mapping, of which nobody can tell which side the labels are.
+    """
+    if spec[:1] + spec[-1:] not in {"[]", "()", "{}"} or len(spec) > MAX_FILE_BYTES:
+        return None
+    for read in (ast.literal_eval, _yaml_list):
+        try:
+            value = read(spec)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError, yaml.YAMLError):
+            continue
+        if isinstance(value, Mapping):
+            raise LabelError(
+                "The labels are typed as a mapping, not as a list.",
+                hint='Write the names alone: "calm, curious, annoyed".',
+            )
+        names = list(value) if isinstance(value, list | tuple) else []
+        if names and all(isinstance(name, str) for name in names):
+            return names
+    return None
+
+
+def _yaml_list(spec: str) -> object:
+    """What stands in brackets, every name as it is written."""
+    return yaml.load(spec, Loader=_Loader) if spec.startswith("[") else None

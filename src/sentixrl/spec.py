@@ -12,17 +12,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sentixrl.bundle import BUNDLE_FILE, RELEASE_NAMES, ModelBundle, release_folder
-from sentixrl.classifier import Classifier, as_label_set
+from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import Engine
 from sentixrl.errors import ConfigError, MissingDependencyError, fault_words
-from sentixrl.labels import Label, LabelSet
+from sentixrl.labels import Label, LabelSet, resolve_labels
 from sentixrl.negotiation.options import NegotiationOptions
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ClassifierSpec:
             LabelError: The label set is unusable.
         """
         bundle = self.bundle()
-        label_set = as_label_set(bundle.labels if self.labels is None else self.labels)
+        label_set = resolve_labels(bundle.labels if self.labels is None else self.labels)
         engine = _open_local(bundle, self.engine)
         return Classifier(engine, label_set, self.context, self.negotiation, bundle)
 
@@ -81,7 +81,7 @@ class ClassifierSpec:
         bundle = self.bundle()
         labels = bundle.labels if self.labels is None else self.labels
         if isinstance(labels, str) and labels.lower().endswith((".yaml", ".yml")):
-            labels = as_label_set(labels)
+            labels = resolve_labels(labels)
         return replace(
             self,
             labels=labels,
@@ -183,14 +183,14 @@ def load(
         ModelError: The model is missing or unusable.
         LabelError: The label set is unusable.
     """
-    label_set = None if labels is None else as_label_set(labels)
+    label_set = None if labels is None else resolve_labels(labels)
     if model is None or isinstance(model, str | Path):
         name = None if model is None else str(model)
         options = engine or EngineOptions()
         return ClassifierSpec(name, label_set, context, negotiation, options).load()
-    made = cast(Engine, model)
-    bundle = ModelBundle(made.name, context=ContextOptions(deduction="auto"))
-    return Classifier(made, label_set or as_label_set(bundle.labels), context, negotiation, bundle)
+    bundle = ModelBundle(model.name, context=ContextOptions(deduction="auto"))
+    found = label_set or resolve_labels(bundle.labels)
+    return Classifier(model, found, context, negotiation, bundle)
 
 
 def bundle_of(model: str | None) -> ModelBundle:

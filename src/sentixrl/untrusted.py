@@ -9,7 +9,6 @@ raise over content that nobody expected.
 from __future__ import annotations
 
 import errno
-import math
 import os
 import stat
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from sentixrl.errors import InputError, SentixError
+from sentixrl.errors import ConfigError, InputError, SentixError
 
 _SHOWN = 200
 _NEVER_FAULTS = (KeyboardInterrupt, SystemExit, GeneratorExit)
@@ -98,28 +97,17 @@ def whole_number(name: str, otherwise: int) -> int:
     """A whole number from 0 that an environment variable gives, ``otherwise`` where it is not set.
 
     Raises:
-        SentixError: It holds something else.
+        ConfigError: It holds something else.
     """
     text = os.environ.get(name, "")
     if not text:
         return otherwise
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise SentixError(
+        raise ConfigError(
             f"The environment variable {name} is '{text[:40]}', not a whole number.",
             hint=f"Set it right, or 'unset {name}'.",
         )
     return int(text)
-
-
-def finite(value: float) -> float:
-    """``value``, if it is a number as people know them.
-
-    Raises:
-        ValueError: It is infinite or no number.
-    """
-    if not math.isfinite(value):
-        raise ValueError("a number is infinite or none")
-    return value
 
 
 def _said(fault: BaseException) -> str:

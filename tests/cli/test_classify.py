@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 from sentixrl.classifier import Classifier
-from sentixrl.spec import load
 from sentixrl.cli.console import printable
 from sentixrl.cli.main import run
 from sentixrl.cli.table import dialogue_table
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import ContextOptions
+from sentixrl.context.prompt import Prompt
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
@@ -27,6 +26,7 @@ from sentixrl.labels import LabelSet
 from sentixrl.negotiation.negotiator import NegotiationOptions
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.prediction import Status
+from sentixrl.spec import load
 
 from ..conftest import MakeModel
 from ..negotiation.worlds import LABELS, Roles, always, target
@@ -325,7 +325,9 @@ def test_rounds_agreements_and_gate_reach_the_negotiation(classify: Classify) ->
 
 
 def test_options_without_effect_are_said_to_have_none(classify: Classify) -> None:
-    answer = classify("--text", "Ann: no", "--no-negotiate", "--rounds", "3", "--confidence-threshold", "0.5")
+    answer = classify(
+        "--text", "Ann: no", "--no-negotiate", "--rounds", "3", "--confidence-threshold", "0.5"
+    )
     said = " ".join(answer.err.split())
     for option in ("--rounds", "--confidence-threshold"):
         assert f"{option} has no effect" in said

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.text import Text
 
 import sentixrl.cli
-from sentixrl.cli import console as consoles
 from sentixrl.cli.console import (
     Screen,
     answers,
@@ -190,7 +190,7 @@ def test_speakers_that_differ_are_shown_apart() -> None:
     shown = short_names(names, 18)
     assert len(set(shown.values())) == len(names)
     assert shown["Ann"] == "Ann"
-    assert all(consoles.cell_len(name) <= 18 for name in shown.values())
+    assert all(cell_len(name) <= 18 for name in shown.values())
     assert shown[names[0]].endswith("Agent 1")
 
 
@@ -198,7 +198,7 @@ def test_speakers_that_differ_are_shown_apart() -> None:
 def test_names_are_short_and_apart(names: list[str], width: int) -> None:
     shown = short_names(names, width)
     assert len(set(shown.values())) == len(set(names))
-    assert all(consoles.cell_len(name) <= width for name in shown.values())
+    assert all(cell_len(name) <= width for name in shown.values())
 
 
 def test_names_of_label_sets_files_and_folders(shell: Shell, tmp_path: Path) -> None:

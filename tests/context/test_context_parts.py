@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentixrl.context.deduction import Deduction
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import (
     ContextBuilder,
     ContextOptions,
     Demonstration,
     TargetContext,
 )
+from sentixrl.context.deduction import Deduction
+from sentixrl.context.prompt import Prompt
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError, LabelError

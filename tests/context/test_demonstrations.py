@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentixrl.context.demonstrations import MAX_CHARACTERS, DemonstrationPool
 from sentixrl.context.building import ContextBuilder, ContextOptions, Demonstration
+from sentixrl.context.demonstrations import MAX_CHARACTERS, DemonstrationPool
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
 from sentixrl.labels import scheme

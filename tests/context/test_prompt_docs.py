@@ -6,8 +6,8 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from sentixrl.context.deduction import Deduction
 from sentixrl.context.building import ContextBuilder, ContextOptions, Demonstration
+from sentixrl.context.deduction import Deduction
 from sentixrl.context.templates import ROLES, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue

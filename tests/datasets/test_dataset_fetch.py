@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +30,10 @@ class Site:
     ranges: list[str | None] = field(default_factory=list)
     honours_ranges: bool = True
     breaks_after: int | None = None
+    tells_length: bool = True
+    sends_to: str | None = None
+    refuses_ranges: bool = False
+    drips: float | None = None
 
 
 @pytest.fixture
@@ -38,8 +45,13 @@ def site() -> Iterator[Site]:
             wanted = self.headers.get("Range")
             state.ranges.append(wanted)
             body = state.files.get(self.path.lstrip("/"))
-            if body is None:
-                self.send_error(404)
+            if body is None or (wanted and state.refuses_ranges):
+                self.send_error(404 if body is None else 416)
+                return
+            if state.sends_to is not None:
+                self.send_response(302)
+                self.send_header("Location", state.sends_to)
+                self.end_headers()
                 return
             start = 0
             if wanted and state.honours_ranges:
@@ -48,9 +60,19 @@ def site() -> Iterator[Site]:
                 self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
             else:
                 self.send_response(200)
-            self.send_header("Content-Length", str(len(body) - start))
+            if state.tells_length:
+                self.send_header("Content-Length", str(len(body) - start))
             self.end_headers()
-            self.wfile.write(body[start:][: state.breaks_after])
+            for place in range(start, len(body), 1 if state.drips else len(body)):
+                try:
+                    self.wfile.write(
+                        body[place : place + 1]
+                        if state.drips
+                        else body[start:][: state.breaks_after]
+                    )
+                except OSError:
+                    return
+                time.sleep(state.drips or 0.0)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -132,6 +154,10 @@ def test_a_longer_file_is_refused_before_it_fills_the_disk(site: Site, tmp_path:
     site.files["sub/part.csv"] = CONTENT * 3
     with pytest.raises(InputError, match="is longer than the 512,000 bytes"):
         fetch(entry(), tmp_path, mirror=site.address)
+    assert not (tmp_path / "sub" / "part.csv.part").exists()
+    site.tells_length = False
+    with pytest.raises(InputError, match="is longer than the 512,000 bytes"):
+        fetch(entry(), tmp_path, mirror=site.address)
     assert (tmp_path / "sub" / "part.csv.part").stat().st_size == 0
 
 
@@ -155,6 +181,83 @@ def test_no_server(site: Site, tmp_path: Path) -> None:
     with pytest.raises(SentixError, match="refused") as caught:
         fetch(entry(), tmp_path, mirror=closed)
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "target", ["ftp://127.0.0.1/x", "file:///etc/passwd", "data:,x", "gopher:x"]
+)
+def test_redirects_lead_to_web_addresses_alone(site: Site, tmp_path: Path, target: str) -> None:
+    site.sends_to = target
+    with pytest.raises(SentixError, match="which is no web address"):
+        fetch(entry(), tmp_path, mirror=site.address)
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_a_redirect_is_followed_and_a_circle_is_left(site: Site, tmp_path: Path) -> None:
+    site.files["moved.csv"] = CONTENT
+    site.sends_to = "/sub/part.csv"
+    with pytest.raises(SentixError, match="sends elsewhere more than 5 times"):
+        fetch(entry(), tmp_path, mirror=site.address)
+    assert len(site.ranges) == 6
+
+
+def test_a_server_that_drips_is_given_up(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentixrl.datasets.download.TIMEOUT", 0.2)
+    site.drips = 0.01
+    with pytest.raises(SentixError, match="it came too slowly") as caught:
+        fetch(entry(), tmp_path, mirror=site.address)
+    assert caught.value.retryable
+
+
+def test_a_server_whose_head_never_ends_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every byte is a sign of life, and a timeout of the socket starts anew with each."""
+    monkeypatch.setattr("sentixrl.datasets.download.TIMEOUT", 0.3)
+    over = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        line, _ = listening.accept()
+        with line, contextlib.suppress(OSError):
+            line.recv(1000)
+            line.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not over.wait(0.02):
+                line.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
+        thread.start()
+        with pytest.raises(SentixError) as caught:
+            fetch(entry(), tmp_path, mirror=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        over.set()
+        thread.join(10)
+    assert caught.value.retryable
+
+
+def test_a_mirror_that_answers_with_something_else(site: Site, tmp_path: Path) -> None:
+    site.files["sub/part.csv"] = b"<html>Please log in.</html>"
+    with pytest.raises(InputError, match=r"answers with 27 bytes .*, and 512,000 are needed"):
+        fetch(entry(), tmp_path, mirror=site.address)
+    assert list((tmp_path / "sub").iterdir()) == []
+
+
+def test_a_part_that_the_server_cannot_continue_is_begun_anew(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "part.csv.part").write_bytes(b"x" * 100)
+    site.refuses_ranges = True
+    fetch(entry(), tmp_path, mirror=site.address)
+    assert (tmp_path / "sub" / "part.csv").read_bytes() == CONTENT
+    assert site.ranges == ["bytes=100-", None]
+
+
+@pytest.mark.parametrize(
+    "mirror", ["http://x:abc", "http://a b/", "http://", "http://\x1b[2J/", "http://[::1"]
+)
+def test_addresses_that_are_none(tmp_path: Path, mirror: str) -> None:
+    with pytest.raises(SentixError, match=r"The download of .* failed|is not an address"):
+        fetch(entry(), tmp_path, mirror=mirror)
 
 
 def test_a_folder_that_cannot_be_written(site: Site, tmp_path: Path) -> None:

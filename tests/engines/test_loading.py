@@ -126,7 +126,9 @@ def test_an_adapter_of_more_than_pairs_gives_what_peft_gives(
     folder = make_model(tie_word_embeddings=tied)
     model = adapted(folder, tmp_path, **settings)
     assert read_lora(tmp_path) is None
-    engine = open_engine(folder, EngineOptions(dtype="float32", adapter=tmp_path, prompt_format="plain"))
+    engine = open_engine(
+        folder, EngineOptions(dtype="float32", adapter=tmp_path, prompt_format="plain")
+    )
     with engine.session() as session:
         (scores,) = session.score([REQUEST])
     assert isinstance(scores, Scores)

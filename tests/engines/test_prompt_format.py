@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.engines.local.prompt_format import ChatFormat, Text, branches, read_tokenizer
 from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.local.prompt_format import ChatFormat, Text, branches, read_tokenizer
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ModelError
 
@@ -26,7 +26,9 @@ segments = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5)
 def test_equal_first_segments_give_equal_first_tokens(
     tiny_model: Path, prompt_format: str, shared: list[str], left: list[str], right: list[str]
 ) -> None:
-    frame = open_engine(tiny_model, EngineOptions(dtype="float32", prompt_format=prompt_format)).prompt_format  # type: ignore[arg-type]
+    frame = open_engine(
+        tiny_model, EngineOptions(dtype="float32", prompt_format=prompt_format)
+    ).prompt_format  # type: ignore[arg-type]
     base = Prompt().then("system", "Task.").then("user", *shared)
     stem = frame.encode(base.then("assistant", "x")).tolist()
     ended = frame.encode(base.then("user", "|")).tolist()
@@ -91,7 +93,9 @@ def test_plain_framing_puts_answers_on_the_question_s_line(tiny_model: Path) -> 
 
 def test_chosen_words_become_the_same_tokens_in_the_next_prompt(tiny_model: Path) -> None:
     for prompt_format in ("plain", "chat"):
-        engine = open_engine(tiny_model, EngineOptions(dtype="float32", prompt_format=prompt_format))
+        engine = open_engine(
+            tiny_model, EngineOptions(dtype="float32", prompt_format=prompt_format)
+        )
         asked = Prompt().then("user", "Ann: hi").line("user", "Emotion:")
         (answer,) = engine.prompt_format.answers(asked, ["deep melancholy"])
         before = engine.prompt_format.encode(asked).tolist()

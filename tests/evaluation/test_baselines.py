@@ -11,9 +11,8 @@ import pytest
 from sentixrl.bundle import ModelBundle
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
-from sentixrl.spec import load
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import ContextOptions
+from sentixrl.context.prompt import Prompt
 from sentixrl.datasets import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.protocol import Failure
@@ -30,6 +29,7 @@ from sentixrl.evaluation.baselines import (
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.negotiator import NegotiationOptions
 from sentixrl.prediction import Status
+from sentixrl.spec import load
 
 LABELS = LabelSet("three", ["anger", "joy", "neutral"])
 WORDS = {

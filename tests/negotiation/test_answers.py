@@ -16,8 +16,8 @@ from sentixrl.negotiation.answers import (
     VerdictAnswer,
     discriminator_view,
 )
-from sentixrl.negotiation.turns import together
 from sentixrl.negotiation.state import NegotiationState
+from sentixrl.negotiation.turns import together
 from sentixrl.prediction import Verdict
 
 from .worlds import AGREE, DISAGREE, LABELS, NAMES, begins_with, talk

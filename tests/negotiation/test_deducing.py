@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import ContextBuilder, ContextOptions, TargetContext
+from sentixrl.context.prompt import Prompt
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure

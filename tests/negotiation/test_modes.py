@@ -9,10 +9,10 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import template_languages
 from sentixrl.engines.protocol import Capabilities, Failure, GenerateRequest
 from sentixrl.engines.scripted import ScriptedEngine
+from sentixrl.negotiation.modes import Judging, Mode, ScoredMode, WrittenMode
 from sentixrl.negotiation.negotiator import ModeName
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.negotiation.state import NegotiationState
-from sentixrl.negotiation.modes import Judging, ScoredMode, Mode, WrittenMode
 from sentixrl.prediction import Judgement, Proposal
 
 from .worlds import (
@@ -33,7 +33,9 @@ from .worlds import (
 STUBBORN = Roles([always("joy")], [0.2], [always("sadness")])
 
 
-def take_round(mode: Mode, engine: ScriptedEngine, about: NegotiationState) -> tuple[Proposal, Judgement]:
+def take_round(
+    mode: Mode, engine: ScriptedEngine, about: NegotiationState
+) -> tuple[Proposal, Judgement]:
     with engine.session() as session:
         [proposal] = mode.propose(session, [about])
         assert isinstance(proposal, Proposal)

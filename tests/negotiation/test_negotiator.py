@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import ContextOptions
+from sentixrl.context.prompt import Prompt
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import (
@@ -22,7 +22,7 @@ from sentixrl.engines.protocol import (
 from sentixrl.engines.scripted import ScriptedEngine, ScriptedSession
 from sentixrl.errors import ConfigError
 from sentixrl.labels import Label, LabelSet
-from sentixrl.negotiation.negotiator import NegotiationOptions, ModeName
+from sentixrl.negotiation.negotiator import ModeName, NegotiationOptions
 from sentixrl.prediction import Status
 
 from .worlds import (
@@ -105,7 +105,11 @@ def test_the_gate_lets_the_confident_pass_and_only_them() -> None:
 def test_the_gate_is_for_the_first_proposal_alone() -> None:
     unsure, sure = {"joy": 1.0, "sadness": 0.9}, JOY
     engine = ScriptedEngine(Roles([unsure, sure], [0.1], [SADNESS]))
-    assert summary(engine, NegotiationOptions(confidence_threshold=0.75)) == (Status.OUTLIER, None, 3)
+    assert summary(engine, NegotiationOptions(confidence_threshold=0.75)) == (
+        Status.OUTLIER,
+        None,
+        3,
+    )
 
 
 def test_the_gate_is_asked_after_calibration() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import ContextOptions
+from sentixrl.context.prompt import Prompt
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import Scorer, ScriptedEngine
 from sentixrl.negotiation.negotiator import NegotiationOptions

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import templates
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine, Failure

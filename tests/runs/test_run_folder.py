@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sentixrl.dialogue import Dialogue
+from sentixrl.engines.fingerprint import fingerprint
 from sentixrl.engines.local.bundled import INSTALLED_FILE
 from sentixrl.errors import ConfigError, InputError, SentixError
 from sentixrl.evaluation import build_items
@@ -31,7 +32,6 @@ from sentixrl.runs import (
     storage,
 )
 from sentixrl.runs.entries import entry_json, read_entry
-from sentixrl.engines.fingerprint import fingerprint
 from tests.runs.small import classifier, dataset, identity, more_rounds
 
 Damage = Callable[[list[bytes]], list[bytes]]

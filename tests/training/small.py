@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.context.prompt import Prompt
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.local._hf import attending
 from sentixrl.engines.local.prompt_format import PromptFormat

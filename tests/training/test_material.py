@@ -17,8 +17,8 @@ from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
-from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.labels import LabelSet, resolve_labels, scheme

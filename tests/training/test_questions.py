@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.context.prompt import Prompt
 from sentixrl.engines.protocol import ScoreRequest
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.labels import Label, LabelSet, scheme, scheme_names

@@ -41,9 +41,12 @@ class Show(StrEnum):
 @with_groups
 def classify(
     context: typer.Context,
+    *,
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Conversations: chats, transcripts, tables, JSON; '-' reads standard input."),
+        typer.Argument(
+            help="Conversations: chats, transcripts, tables, JSON; '-' reads standard input."
+        ),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", "-t", help="Classify this text instead of a file.")
@@ -61,8 +64,8 @@ def classify(
     show: Annotated[
         Show | None, typer.Option(help="Add the record of the negotiation to the table.")
     ] = None,
-    inputs: InputOptions = InputOptions(),
-    options: ModelOptions = ModelOptions(),
+    inputs: InputOptions,
+    options: ModelOptions,
 ) -> int:
     """Tell the emotion of every turn."""
     if json_output and csv_output:

@@ -21,6 +21,7 @@ from sentixrl.datasets.overlap import overlap as find_overlap
 from sentixrl.datasets.registry import REGISTRY, info
 from sentixrl.datasets.spec import read_part
 from sentixrl.errors import InputError
+from sentixrl.runs.storage import as_bytes, write_file
 
 app = typer.Typer(
     help="Known data sets: list them, check a copy, download one, find what two share.",
@@ -271,7 +272,4 @@ def _shared(result: Overlap, n: int) -> Table:
 
 
 def _write(path: Path, ids: Sequence[str]) -> None:
-    try:
-        path.write_text("".join(f"{id}\n" for id in ids), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+    write_file(path, as_bytes("".join(f"{id}\n" for id in ids)))

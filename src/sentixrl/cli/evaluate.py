@@ -39,6 +39,7 @@ PASSES = 3
 @with_groups
 def evaluate(
     context: typer.Context,
+    *,
     data: DataOptions,
     out: Annotated[Path, typer.Option(help="The run folder; an unfinished run goes on there.")],
     predictions: Annotated[
@@ -53,7 +54,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Where evaluations on test are logged; default: results/ledger.jsonl."),
     ] = None,
-    options: ModelOptions = ModelOptions(),
+    options: ModelOptions,
 ) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
     from sentixrl.evaluation import running
@@ -168,9 +169,7 @@ def _refuse(context: typer.Context, names: Sequence[str], why: str) -> None:
             raise ConfigError(f"--{name.replace('_', '-')} {why}.", hint="Leave it out.")
 
 
-def _announce(
-    whole: Dataset, part: Dataset, seed: int, book: Path | None, notices: Screen
-) -> None:
+def _announce(whole: Dataset, part: Dataset, seed: int, book: Path | None, notices: Screen) -> None:
     """What will be done, before it is."""
     turns = sum(len(dialogue) for dialogue in part)
     drawn = "" if part is whole else f" (of {len(whole):,}, drawn with seed {seed})"

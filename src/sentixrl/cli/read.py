@@ -65,6 +65,7 @@ class Seen:
 
 @with_groups
 def read(
+    *,
     file: Annotated[str, typer.Argument(help="The file to read; '-' reads standard input.")],
     out: Annotated[
         Path | None,
@@ -73,7 +74,7 @@ def read(
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    options: InputOptions = InputOptions(),
+    options: InputOptions,
 ) -> None:
     """Show how a file is understood: its format, first turns, speakers, and what was left out."""
     _check_out(out, file)

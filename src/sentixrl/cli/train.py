@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sentixrl.cli.arguments import DeviceOption
 from sentixrl.cli.console import Screen, answers, errors, styled
 from sentixrl.errors import ConfigError, MissingDependencyError
 
@@ -40,7 +39,7 @@ def train(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what it would cost, and stop.")
     ] = False,
-    device: DeviceOption = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
 ) -> None:
     """Train a model after a recipe; the result is a bundle that --model takes."""
     from sentixrl.training.recipe import read_recipe

@@ -60,7 +60,7 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """The words as plain prompt_format lays them out: answers follow on the question's line."""
+        """The words as the plain format lays them out: answers follow on the question's line."""
         text = ""
         for position, message in enumerate(self.messages):
             if position:

@@ -10,21 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
 
+from sentixrl.datasets.download import NO_SUCH_RANGE, ask, chunks, failed
 from sentixrl.datasets.info import DatasetInfo, Remote
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError, SentixError
-
-TIMEOUT = 60.0
-"""Seconds without an answer after which a download is given up."""
-
-_CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +58,11 @@ def fetch(
             f"{entry.title} cannot be downloaded from here. {entry.not_fetched}",
             hint=f"Get it from {entry.source}; its licence: {entry.licence}.",
         )
-    if mirror is not None and not mirror.startswith(("https://", "http://")):
-        raise ConfigError(f"The mirror '{mirror}' is not an address that begins with https://.")
+    if mirror is not None and not _is_address(mirror):
+        raise ConfigError(
+            f"The mirror '{mirror}' is not an address that begins with https://.",
+            hint="For example: --mirror https://example.org/copy",
+        )
     done: list[Fetched] = []
     for remote in entry.remotes:
         if mirror is not None:
@@ -81,6 +78,10 @@ def fetch(
         if report is not None:
             report(fetched)
     return tuple(done)
+
+
+def _is_address(text: str) -> bool:
+    return text.startswith(("https://", "http://")) and text.isprintable() and " " not in text
 
 
 def _fetch_file(remote: Remote, folder: Path) -> Fetched:
@@ -144,7 +145,7 @@ class Resuming:
         if self._have() < self.size:
             self._continue(url)
         if self._have() < self.size:
-            raise _failed(url, f"it broke off after {self._have():,} of {self.size:,} bytes")
+            raise failed(url, f"it broke off after {self._have():,} of {self.size:,} bytes")
         self.part.replace(output_file)
 
     def _have(self) -> int:
@@ -155,48 +156,48 @@ class Resuming:
         headers = {"User-Agent": "sentixrl", "Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
-        with _open(urllib.request.Request(url, headers=headers)) as response:
+        try:
+            response = ask(url, headers)
+        except SentixError as error:
+            if not have or error.code != f"status_{NO_SUCH_RANGE}":
+                raise
+            self.part.unlink()  # what is there is no beginning of what the server has
+            self._continue(url)
+            return
+        with response:
             continued = response.status == 206 and _starts_at(response, have)
+            self._check_length(response, url, have if continued else 0)
             with self.part.open("ab" if continued else "wb") as stream:
                 self._copy(response, stream, url)
 
+    def _check_length(self, response: HTTPResponse, url: str, have: int) -> None:
+        """Refuse another file, such as a page to log in, before it is written."""
+        said = response.headers.get("Content-Length", "")
+        if not said.isdecimal() or len(said) > 18 or have + int(said) == self.size:
+            return
+        if have + int(said) > self.size:
+            raise self._longer(url)
+        kind = response.headers.get("Content-Type", "an unknown kind")
+        raise InputError(
+            f"{url} is not the file that was expected: the server answers with {int(said):,} bytes "
+            f"({kind}), and {self.size - have:,} are needed.",
+            hint="It may be a page that asks to log in; look at it in a browser, or use another "
+            "--mirror.",
+        )
+
     def _copy(self, response: HTTPResponse, stream: BinaryIO, url: str) -> None:
-        while chunk := _next_chunk(response, url):
+        for chunk in chunks(response, url):
             stream.write(chunk)
             if stream.tell() > self.size:
                 stream.truncate(0)
-                raise InputError(
-                    f"{url} is longer than the {self.size:,} bytes that were expected.",
-                    hint="It was changed at its source. Nothing was kept; report it.",
-                )
+                raise self._longer(url)
 
-
-def _open(request: urllib.request.Request) -> HTTPResponse:
-    try:
-        response: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        reason = f"the server answers {error.code} {error.reason}"
-        raise _failed(request.full_url, reason) from None
-    except (urllib.error.URLError, HTTPException, OSError) as error:
-        raise _failed(request.full_url, str(getattr(error, "reason", error))) from None
-    return response
-
-
-def _next_chunk(response: HTTPResponse, url: str) -> bytes:
-    try:
-        return response.read(_CHUNK)
-    except (HTTPException, OSError) as error:
-        raise _failed(url, str(error) or type(error).__name__) from None
+    def _longer(self, url: str) -> InputError:
+        return InputError(
+            f"{url} is longer than the {self.size:,} bytes that were expected.",
+            hint="It was changed at its source. Nothing was kept; report it.",
+        )
 
 
 def _starts_at(response: HTTPResponse, position: int) -> bool:
     return response.headers.get("Content-Range", "").startswith(f"bytes {position}-")
-
-
-def _failed(url: str, reason: str) -> SentixError:
-    return SentixError(
-        f"The download of {url} failed: {reason}.",
-        hint="What has arrived is kept: give the same command again to continue.",
-        code="download_failed",
-        retryable=True,
-    )

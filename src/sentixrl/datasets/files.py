@@ -18,6 +18,7 @@ from typing import Any
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import name_fault, nearest, shown, unix_lines
 from sentixrl.formats.source import MAX_BYTES
+from sentixrl.untrusted import read_bounded
 
 MISSING = "missing_data"
 """The code of errors that say a file is not there."""
@@ -125,9 +126,7 @@ def read_text(path: Path, folder: Path) -> str:
     """
     name = relative(path, folder)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{name} is larger than the {MAX_BYTES:,} bytes that are read.")
-        raw = path.read_bytes()
+        raw = read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror or error}.") from None
     try:

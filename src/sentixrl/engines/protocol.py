@@ -77,15 +77,13 @@ class Usage:
     seconds: float = 0.0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(a + b for a, b in zip(self._all(), other._all(), strict=True)))
-
-    def __sub__(self, other: Usage) -> Usage:
-        return Usage(*(a - b for a, b in zip(self._all(), other._all(), strict=True)))
-
-    def _all(self) -> tuple[int, int, int, int, int, float]:
-        return (
-            *(self.requests, self.tokens, self.prompt_tokens),
-            *(self.passes, self.visible_pairs, self.seconds),
+        return Usage(
+            self.requests + other.requests,
+            self.tokens + other.tokens,
+            self.prompt_tokens + other.prompt_tokens,
+            self.passes + other.passes,
+            self.visible_pairs + other.visible_pairs,
+            self.seconds + other.seconds,
         )
 
 

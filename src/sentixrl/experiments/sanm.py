@@ -93,7 +93,7 @@ def opinions(entries: Sequence[Entry], names: Sequence[str]) -> Opinions:
                 raise InputError(
                     f"Dialogue '{entry.dialogue.id}', turn {answer.index + 1}, was not judged "
                     "with scores.",
-                    hint="Make the run with --negotiate and no confidence_threshold, on a model that scores.",
+                    hint="Make the run with --negotiate and no --confidence-threshold.",
                 )
             view = judged.log_probs or said
             rows.append(

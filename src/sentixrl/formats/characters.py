@@ -29,7 +29,7 @@ SYNONYMS = {
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Zs"}
-_NOT_IN_NAMES = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
+_NOT_IN_NAMES = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def unix_lines(text: str) -> str:
@@ -69,9 +69,9 @@ def text_fault(text: str) -> str | None:
 
 def name_fault(name: str) -> str | None:
     """What keeps ``name`` from being a one-line name, as the end of a sentence, or ``None``."""
-    if fault := unreadable(name):
-        return fault
     if found := _NOT_IN_NAMES.search(name):
+        if fault := unreadable(name):
+            return fault
         kind = "a line break" if found[0] in "\n\r\u2028\u2029" else "the control character"
         return f"holds {kind} ({found[0].encode('unicode_escape').decode()})"
     return None

@@ -91,14 +91,12 @@ def decoded_lines(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterat
     Raises:
         InputError: Some are not text in that encoding, or a line is too long.
     """
-    by_line = encoding.by_line
-    cut = _cut_by_line if by_line else _cut_by_text
-    for number, (text, size) in enumerate(cut(stream, name, encoding), start=1):
-        if number == 1:
-            text = text.removeprefix(_BOM)
-        if "\0" in text or not by_line:
-            check_readable(text, name, line=number)
-        yield Line(number, text, size)
+    if encoding.by_line:
+        yield from _decoded_by_line(stream, name, encoding)
+        return
+    for number, (text, size) in enumerate(_cut_by_text(stream, name, encoding), start=1):
+        check_readable(text, name, line=number)
+        yield Line(number, text.removeprefix(_BOM) if number == 1 else text, size)
 
 
 def decoded_chunks(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterator[str]:
@@ -125,7 +123,7 @@ def decoded_chunks(stream: BinaryIO, name: str, encoding: TextEncoding) -> Itera
             return
 
 
-def _cut_by_line(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterator[tuple[str, int]]:
+def _decoded_by_line(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterator[Line]:
     offset, codec = 0, encoding.codec
     for number, raw in enumerate(_raw_lines(stream, name), start=1):
         try:
@@ -134,13 +132,15 @@ def _cut_by_line(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterato
             raise _not_in_encoding(error, name, number, offset, encoding) from None
         size = len(raw)
         offset += size
-        yield text[: _ending(text)], size
-
-
-def _ending(text: str) -> int | None:
-    if text.endswith("\r\n"):
-        return -2
-    return -1 if text.endswith(("\n", "\r")) else None
+        if text[-1:] == "\n":
+            text = text[:-2] if text[-2:] == "\r\n" else text[:-1]
+        elif text[-1:] == "\r":
+            text = text[:-1]
+        if number == 1:
+            text = text.removeprefix(_BOM)
+        if "\0" in text:
+            check_readable(text, name, line=number)
+        yield Line(number, text, size)
 
 
 def _raw_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Literal
 
@@ -91,7 +90,9 @@ class DelimitedTable:
 
     def _quoted_rows(self, lines: Iterable[Line], ledger: Ledger) -> Iterator[Row]:
         feed = _Feed(lines)
-        reader = csv.reader(feed, delimiter=self.delimiter, strict=True, skipinitialspace=True)
+        reader = csv.reader(
+            feed.texts(), delimiter=self.delimiter, strict=True, skipinitialspace=True
+        )
         width = 0
         while True:
             try:
@@ -100,10 +101,11 @@ class DelimitedTable:
                 return
             except csv.Error as error:
                 raise _broken(str(error), f"{self.name}, line {feed.first}") from None
-            lines_taken, row = feed.taken(cells)
+            taken, row = feed.taken, Row(feed.first, cells, feed.size)
+            feed.taken = []
             width = width or len(cells)
-            if len(lines_taken) > 1 and not self._sure:
-                self._check_swallowed(row, lines_taken, width)
+            if len(taken) > 1 and not self._sure:
+                self._check_swallowed(row, taken, width)
             if cells:
                 yield row
             else:
@@ -188,38 +190,28 @@ def sample_rows(start: Sequence[str], delimiter: str) -> list[list[str]]:
     return rows
 
 
-@dataclass(slots=True)
 class _Feed:
     """Lines for :mod:`csv`, which keep account of what a row took.
 
     Attributes:
         first: The line on which the row at hand begins.
+        size: The bytes of its lines.
+        taken: The text of its lines; to be emptied after each row.
     """
 
-    lines: Iterator[Line]
-    first: int
-    size: int
-    texts: list[str]
-
     def __init__(self, lines: Iterable[Line]) -> None:
-        self.lines, self.first, self.size, self.texts = iter(lines), 1, 0, []
+        self._lines = lines
+        self.first, self.size = 1, 0
+        self.taken: list[str] = []
 
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self.lines)
-        if not self.texts:
-            self.first = line.number
-        self.size += line.size
-        self.texts.append(line.text)
-        return f"{line.text}\n"
-
-    def taken(self, cells: Sequence[str]) -> tuple[Sequence[str], Row]:
-        """The lines of the row that was just read, and the row."""
-        texts, row = self.texts, Row(self.first, cells, self.size)
-        self.texts, self.size = [], 0
-        return texts, row
+    def texts(self) -> Iterator[str]:
+        """The lines' texts, with their ends."""
+        for line in self._lines:
+            if not self.taken:
+                self.first, self.size = line.number, 0
+            self.size += line.size
+            self.taken.append(line.text)
+            yield f"{line.text}\n"
 
 
 def _plain_rows(lines: Iterable[Line], delimiter: str, ledger: Ledger) -> Iterator[Row]:

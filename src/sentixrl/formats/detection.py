@@ -100,7 +100,11 @@ def check_medium(source: InputSource, format: str) -> None:
         InputError: It is binary and the format is text, or the other way round.
     """
     found = _binary(source)
-    binary = {"parquet", "xlsx", *(form.name for form in chats.FORMATS if form.medium is chats.Medium.ZIP)}
+    binary = {
+        "parquet",
+        "xlsx",
+        *(form.name for form in chats.FORMATS if form.medium is chats.Medium.ZIP),
+    }
     if found != format and (found is not None or format in binary) and format in format_names():
         raise InputError(
             f"{source.name} is no {shown(format)} file"

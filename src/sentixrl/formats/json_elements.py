@@ -121,10 +121,12 @@ class _Scanner:
                 not problem.msg.startswith("Unterminated string")
                 and problem.pos < len(self._text) - _NEAR_END
             )
-            if final or not self._grow(len(self._text)):
+            begun = self._at
+            # What an element takes so far is doubled, so that it is decoded few times over.
+            if final or not self._grow(len(self._text) - begun):
                 if problem is None:
                     break
-                self._at = problem.pos
+                self._at += problem.pos - begun
                 raise self.fault(problem.msg)
         size = self._source.encoding.size(self._text[self._at : end])
         self._at = end

@@ -8,15 +8,13 @@ dropped in silence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sentixrl.errors import InputError
 from sentixrl.formats.ledger import Ledger
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row.
 
     Attributes:
@@ -65,4 +63,4 @@ def check_width(row: Row, width: int, name: str, spot: str = "line") -> None:
 
 def is_empty(cells: Sequence[str]) -> bool:
     """Whether no cell holds anything, as in the rows that spreadsheets leave behind."""
-    return not any(cell and not cell.isspace() for cell in cells)
+    return not "".join(cells).strip()

@@ -158,10 +158,11 @@ class _Reader:
 
     def cell(self, row: Row, role: str) -> str | None:
         """The trimmed cell, or ``None`` if it is empty or there is no such column."""
-        if role not in self.places:
+        place = self.places.get(role)
+        if place is None:
             return None
-        text = row.cells[self.places[role]].strip()
-        if role != "text" and (fault := name_fault(text)):
+        text = row.cells[place].strip()
+        if text and role != "text" and (fault := name_fault(text)):
             raise self.fault(row, role, f"{fault} in '{shown(text)}'")
         return text or None
 

@@ -15,9 +15,9 @@ from functools import cache
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.engines.protocol import Capabilities, GenerateRequest, ScoreRequest
 from sentixrl.labels import LabelSet
-from sentixrl.negotiation.turns import Turn, score, write
 from sentixrl.negotiation.priors import Prior, Priors
 from sentixrl.negotiation.state import NegotiationState
+from sentixrl.negotiation.turns import Turn, score, write
 from sentixrl.prediction import Verdict
 
 ANSWER_TOKENS = 32

@@ -32,7 +32,7 @@ from sentixrl.negotiation.outcome import predict
 from sentixrl.negotiation.priors import Priors
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.negotiation.state import NegotiationState
-from sentixrl.negotiation.turns import Job, RequestFailed, Turn
+from sentixrl.negotiation.turns import Job, RequestFailedError, Turn
 from sentixrl.prediction import DialoguePrediction, Prediction
 
 
@@ -49,7 +49,7 @@ def negotiate(
     """
     try:
         yield from _rounds(state, mode, rules, threshold)
-    except RequestFailed as failed:
+    except RequestFailedError as failed:
         state.fail(failed.failure)
     return predict(state, mode.label_set.names)
 
@@ -203,9 +203,7 @@ class DialogueTask:
 
         return settle
 
-    def _add_utterances(
-        self, contexts: list[TargetContext], add: Callable[[Job], None]
-    ) -> None:
+    def _add_utterances(self, contexts: list[TargetContext], add: Callable[[Job], None]) -> None:
         negotiator = self._negotiator
         template = negotiator.builder.template_for(self._dialogue)
         threshold = negotiator.options.confidence_threshold

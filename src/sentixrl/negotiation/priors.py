@@ -22,8 +22,8 @@ from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine, Failure, ScoreRequest, Session
 from sentixrl.labels import LabelSet
-from sentixrl.negotiation.turns import Turn, in_step, score
 from sentixrl.negotiation.state import NegotiationState
+from sentixrl.negotiation.turns import Turn, in_step, score
 
 # Words and marks that carry no emotion of their own, in any of the templates' languages.
 EMPTY_TURNS = (("A", "N/A"), ("B", "…"), ("A", "Hm."), ("B", "OK."), ("A", "1, 2, 3."))

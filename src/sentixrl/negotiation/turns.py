@@ -2,7 +2,7 @@
 
 Contract: a turn is a generator that yields one request at a time, is sent the answer, and returns
 its result; it reads as if it were alone. A request that fails is thrown into its turn as
-:class:`RequestFailed`; a turn that does not catch it ends with the failure as its result, and the
+:class:`RequestFailedError`; a turn that does not catch it ends with the failure as its result, and the
 others go on. Two drivers run turns: :func:`together` many in step, :func:`singly` one after the
 other. Both take them from an inbox that may be filled while they run, and both return when the
 inbox has nothing more for this session.
@@ -33,7 +33,7 @@ Turn: TypeAlias = Generator[Request | None, Answer | None, T]
 after a step it sat out); returns a ``T``."""
 
 
-class RequestFailed(Exception):
+class RequestFailedError(Exception):
     """Thrown into a turn in place of an answer.
 
     Args:
@@ -91,7 +91,7 @@ class Job:
             self.turn.close()
             return False
         if isinstance(answer, Failure):
-            failed = RequestFailed(answer)
+            failed = RequestFailedError(answer)
             return self._advance(lambda: self.turn.throw(failed))
         if answer is not None:
             self.cost += answer.cost
@@ -102,7 +102,7 @@ class Job:
             self.asked = step()
         except StopIteration as end:
             self.done(end.value, self.cost)
-        except RequestFailed as end:
+        except RequestFailedError as end:
             self.done(end.failure, self.cost)
         else:
             return True

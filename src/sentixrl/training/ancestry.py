@@ -8,7 +8,6 @@ its own training did not keep the same apart, and its data lie at hand.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,11 @@ from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.overlap import Part, overlap
 from sentixrl.datasets.registry import info
 from sentixrl.errors import ConfigError, SentixError
+from sentixrl.training.checkpoints import read_json
 from sentixrl.training.material import DEV_SEED, Apart, load_part
 from sentixrl.training.model import start_folder
 from sentixrl.training.recipe import DataPart, Recipe
+from sentixrl.untrusted import boundary
 
 TRAINING_FILE = "training.json"
 """A bundle's record of its training."""
@@ -55,17 +56,21 @@ def earlier(recipe: Recipe) -> list[dict[str, Any]]:
     if folder is None:
         return []
     try:
-        facts = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
-        begun = {"name": facts["recipe"]["name"], "sources": facts["sources"]}
-        if facts["recipe"].get("keep_overlap"):
-            begun["apart"] = []
-        elif "apart" in facts["recipe"]:
-            named = [*facts["recipe"]["apart"], *facts["recipe"]["dev"]]
-            parts = facts.get("kept_apart", named)  # an earlier version says what was named alone
-            begun["apart"] = [{key: part.get(key) for key in KEPT_APART} for part in parts]
-        return [_training(one) for one in (begun, *facts.get("earlier", []))]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with boundary(f"{folder / TRAINING_FILE} cannot be read"):
+            return _recorded(read_json(folder / TRAINING_FILE))
+    except SentixError:
         return [{"name": ModelBundle.load(folder).name, "sources": [], "apart": None}]
+
+
+def _recorded(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    begun = {"name": facts["recipe"]["name"], "sources": facts["sources"]}
+    if facts["recipe"].get("keep_overlap"):
+        begun["apart"] = []
+    elif "apart" in facts["recipe"]:
+        named = [*facts["recipe"]["apart"], *facts["recipe"]["dev"]]
+        parts = facts.get("kept_apart", named)  # an earlier version says what was named alone
+        begun["apart"] = [{key: part.get(key) for key in KEPT_APART} for part in parts]
+    return [_training(one) for one in (begun, *facts.get("earlier", []))]
 
 
 def _training(one: dict[str, Any]) -> dict[str, Any]:

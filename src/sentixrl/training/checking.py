@@ -24,7 +24,7 @@ from sentixrl.context.building import ContextOptions
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import HEADLINE, headline
-from sentixrl.negotiation.negotiator import NegotiationOptions
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs.storage import write_json
 from sentixrl.training.checkpoints import damaged, not_a_number, read_json
 from sentixrl.training.model import Trainee

@@ -7,15 +7,20 @@ spoiled, and both are passed over.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from sentixrl.errors import InputError, SentixError
 from sentixrl.runs.storage import storage_error, sync_file, sync_folder, write_json
+from sentixrl.untrusted import boundary, read_bounded
 
 WHOLE_FILE = "whole.json"
+MAX_BYTES = 1 << 28
+"""Of a file of a training's folder that is read as JSON."""
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -73,9 +78,10 @@ def note_whole(checkpoint: Path) -> None:
 
 def _is_whole(checkpoint: Path) -> bool:
     try:
-        noted = json.loads((checkpoint / WHOLE_FILE).read_text("utf-8"))
-        return bool(noted.items() <= _sizes(checkpoint).items())
-    except (OSError, ValueError, AttributeError):
+        with boundary(f"{checkpoint / WHOLE_FILE} cannot be read"):
+            noted = read_json(checkpoint / WHOLE_FILE)
+            return bool(noted.items() <= _sizes(checkpoint).items())
+    except InputError:
         return False
 
 
@@ -114,9 +120,12 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever was written there
         InputError: It is not whole.
         FileNotFoundError: There is none.
     """
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError:
+        with boundary(f"{path} cannot be read"):
+            return json.loads(read_bounded(path, MAX_BYTES))
+    except InputError:
         raise damaged(path) from None
 
 

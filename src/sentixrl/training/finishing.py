@@ -6,12 +6,11 @@ merged at load), not the weights it was made from; what the difference lost is s
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,22 +19,26 @@ from sentixrl.bundle import BUNDLE_FILE, ModelBundle, put_in_place
 from sentixrl.calibration.fitting import fit_temperature
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
-from sentixrl.spec import load
+from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.engines.local.llama import read_weights
+from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.engines.options import EngineOptions
-from sentixrl.errors import ModelError
+from sentixrl.errors import ModelError, SentixError
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
+from sentixrl.spec import load
 from sentixrl.training.ancestry import TRAINING_FILE, earlier, kept_apart
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Answers, Check, posteriors, scores
+from sentixrl.training.checkpoints import read_json
 from sentixrl.training.lowrank import difference, write_adapter
 from sentixrl.training.model import CPU, Trainee, adapted_layers
 from sentixrl.training.policy import Trial, choose_policy
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting, template_hashes
+from sentixrl.untrusted import boundary
 
 BUNDLE = "bundle"
 
@@ -124,8 +127,9 @@ def check_place(folder: Path) -> None:
 def finished_before(folder: Path) -> Finished | None:
     """What was made in a bundle's folder, by its own record; ``None`` if it is not whole."""
     try:
-        return Finished.of(folder, json.loads((folder / TRAINING_FILE).read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with boundary(f"{folder} cannot be read"):
+            return Finished.of(folder, read_json(folder / TRAINING_FILE))
+    except SentixError:
         return None
 
 
@@ -138,9 +142,10 @@ def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> Mod
         labels=recipe.labels or next(iter(dev.values())).label_set,
         prompt_format=recipe.framing,
         templates=template_hashes(recipe),
-        language=recipe.language,
-        window=HistoryWindow(**recipe.window.model_dump()),
-        negotiate=False,
+        context=ContextOptions(
+            language=recipe.language, window=HistoryWindow(**recipe.window.model_dump())
+        ),
+        negotiation=NegotiationOptions(enabled=False),
         adapter=adapter,
     )
 
@@ -153,7 +158,7 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     """
     trainee = setting.trainee
     trainee.move(CPU)  # it has done its part
-    bits = 4 if setting.recipe.method == "qlora" else None  # as it was trained
+    bits: Literal[4] | None = 4 if setting.recipe.method == "qlora" else None  # as it was trained
     local = EngineOptions(device=str(trainee.device), bits=bits)
     shipped = load(folder, context=setting.context, engine=local)
     # From here on it is the shipped model that answers.
@@ -166,9 +171,7 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     trials: list[Trial] = []
     if setting.recipe.discriminator:
         trials = choose_policy(
-            Classifier(
-                shipped.engine, shipped.label_set, shipped.context, shipped.negotiation, bundle
-            ),
+            Classifier(shipped.engine, shipped.label_set, shipped.context, bundle=bundle),
             setting.dev,
         )
         _with_policy(bundle, trials[0]).save(folder)
@@ -177,8 +180,9 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
 
 def _with_policy(bundle: ModelBundle, best: Trial) -> ModelBundle:
     if best.threshold is None:
-        return replace(bundle, negotiate=False)
-    return replace(bundle, negotiate=True, agree_threshold=best.threshold)
+        return bundle
+    policy = replace(bundle.negotiation, enabled=True, agree_threshold=best.threshold)
+    return replace(bundle, negotiation=policy)
 
 
 def _write_adapter(setting: Setting, folder: Path) -> int:

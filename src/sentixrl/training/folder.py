@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.errors import ConfigError
 from sentixrl.engines.fingerprint import fingerprint
+from sentixrl.errors import ConfigError
 from sentixrl.runs.identity import differences, digest
 from sentixrl.runs.lock import LOCK_FILE, FolderLock
 from sentixrl.runs.storage import write_json
@@ -23,6 +23,7 @@ from sentixrl.training.model import start_adapter
 from sentixrl.training.processes import on_main
 from sentixrl.training.recipe import Recipe, as_plain, parse_recipe
 from sentixrl.training.setting import Setting, packs_a_step, template_hashes
+from sentixrl.untrusted import boundary
 
 RECIPE_FILE = "recipe.json"
 MATERIAL_FILE = "material.json"
@@ -77,8 +78,10 @@ def _note_material(folder: Path, now: dict[str, Any]) -> None:
         write_json(path, now)
         return
     noted = read_json(path)
-    # Earlier versions noted neither the base nor the packs.
-    if changed := differences({"base": now["base"], "packs": now["packs"], **noted}, now):
+    with boundary(f"{path} cannot be compared with the training"):
+        # Earlier versions noted neither the base nor the packs.
+        changed = differences({"base": now["base"], "packs": now["packs"], **noted}, now)
+    if changed:
         raise ConfigError(
             f"{folder} holds a training on other material: {'; '.join(changed)}.",
             hint="Name a new folder with --out, or restore what it was begun with.",

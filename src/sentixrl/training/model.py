@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from sentixrl.bundle import RELEASE_NAMES, ModelBundle, release_folder, settled
+from sentixrl.bundle import RELEASE_NAMES, ModelBundle, canonical_base, release_folder
 from sentixrl.engines.local._hf import TransformersDecoder, load_model, quiet, steer
 from sentixrl.engines.local.adapters import read_lora
+from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.hardware import choose_dtype, keep_memory
-from sentixrl.engines.local.llama import read_weights
 from sentixrl.engines.local.loading import engine_around, locate
 from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
 from sentixrl.training.processes import on_main, own_device
@@ -113,7 +113,7 @@ def start_adapter(recipe: Recipe) -> Path | None:
     if folder is None:
         return None
     bundle = ModelBundle.load(folder)
-    if bundle.base is None or settled(bundle.base) != settled(recipe.base):
+    if bundle.base is None or canonical_base(bundle.base) != canonical_base(recipe.base):
         raise ConfigError(
             f"The recipe starts from '{bundle.name}', which has the base '{bundle.base}', but "
             f"names the base '{recipe.base}'.",

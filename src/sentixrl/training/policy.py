@@ -59,7 +59,11 @@ def _answers(
     classifier: Classifier, dev: Mapping[str, Dataset], threshold: float, rules: Rules
 ) -> dict[str, list[Prediction]]:
     options = replace(
-        classifier.negotiation, enabled=True, confidence_threshold=None, agree_threshold=threshold, rules=rules
+        classifier.negotiation,
+        enabled=True,
+        confidence_threshold=None,
+        agree_threshold=threshold,
+        rules=rules,
     )
     answers = {}
     for name, data in dev.items():

@@ -17,6 +17,7 @@ import torch.distributed as dist
 
 from sentixrl.engines.local.hardware import check_device, choose_device
 from sentixrl.errors import ConfigError, SentixError
+from sentixrl.untrusted import whole_number
 
 T = TypeVar("T")
 
@@ -27,13 +28,21 @@ SPLITTING = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpe
 
 
 def count() -> int:
-    """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
+    """How many processes train together.
+
+    Raises:
+        ConfigError: The environment tells it in something else than numbers.
+    """
+    if "LOCAL_RANK" not in os.environ:
+        return 1
+    for name in ("LOCAL_RANK", "RANK"):  # libraries read them too, and take them for numbers
+        whole_number(name, 0)
+    return max(whole_number("WORLD_SIZE", 1), 1)
 
 
 def is_main() -> bool:
     """Whether this process is the one that writes and talks."""
-    return count() == 1 or os.environ["RANK"] == "0"
+    return count() == 1 or whole_number("RANK", 0) == 0
 
 
 def own_device(device: str | None = None) -> torch.device:
@@ -65,7 +74,7 @@ def own_device(device: str | None = None) -> torch.device:
 
 
 def _own_cuda(asked: torch.device) -> torch.device:
-    place = int(os.environ["LOCAL_RANK"]) if count() > 1 else 0
+    place = whole_number("LOCAL_RANK", 0) if count() > 1 else 0
     if asked.index not in (None, place):
         raise ConfigError(
             f"This process trains on 'cuda:{place}', not on '{asked}'.",

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sentixrl.context.prompt import Prompt
 from sentixrl.context.building import TargetContext
+from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import TemplateSet
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.state import NegotiationState
@@ -112,7 +112,11 @@ def questions(
 
 
 def _label_question(
-    state: NegotiationState, words: dict[str, str], gold: str, role: Role, beliefs: tuple[float, ...] = ()
+    state: NegotiationState,
+    words: dict[str, str],
+    gold: str,
+    role: Role,
+    beliefs: tuple[float, ...] = (),
 ) -> Question:
     names = tuple(words)
     choices, target = tuple(words.values()), names.index(gold)

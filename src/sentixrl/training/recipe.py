@@ -30,7 +30,8 @@ from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.registry import info, split_name, switch_value, task_name
 from sentixrl.errors import ConfigError, SentixError, fault_words
 from sentixrl.formats.characters import nearest
-from sentixrl.labels import MAX_FILE_BYTES, UniqueKeys, resolve_labels
+from sentixrl.labels import MAX_FILE_BYTES, PlainYaml, resolve_labels
+from sentixrl.untrusted import read_bounded
 
 
 def _no_switch(value: object) -> object:
@@ -43,8 +44,11 @@ def _no_switch(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_no_switch)]
 Real = Annotated[float, BeforeValidator(_no_switch)]
 Share = Annotated[Real, Field(ge=0, le=1)]
-Positive = Annotated[Real, Field(gt=0)]
-Count = Annotated[Whole, Field(ge=1)]
+LARGEST = 1_000_000_000
+"""No number of a recipe is larger; what means something is far below."""
+Positive = Annotated[Real, Field(gt=0, le=LARGEST)]
+NotNegative = Annotated[Real, Field(ge=0, le=LARGEST)]
+Count = Annotated[Whole, Field(ge=1, le=LARGEST)]
 SEEDS = 2**32
 """Seeds lie below; numpy takes no others."""
 
@@ -160,8 +164,8 @@ class Window(_Part):
         max_tokens: Most tokens that these and the turn itself take together.
     """
 
-    history_max: Annotated[Whole, Field(ge=0)] = 24
-    history_min: Annotated[Whole, Field(ge=0)] = 8
+    history_max: Annotated[Whole, Field(ge=0, le=LARGEST)] = 24
+    history_min: Annotated[Whole, Field(ge=0, le=LARGEST)] = 8
     max_tokens: Count = 768
 
     @model_validator(mode="after")
@@ -183,10 +187,10 @@ class Loss(_Part):
             believe of a turn instead of its label alone (closed variant).
     """
 
-    gamma: Annotated[Real, Field(ge=0)] = 0.0
+    gamma: NotNegative = 0.0
     variant: Literal["closed", "vocabulary"] = "closed"
     balance: Literal["none", "inverse", "effective"] = "none"
-    adjust: Annotated[Real, Field(ge=0)] = 0.0
+    adjust: NotNegative = 0.0
     distil: Share = 0.0
 
     @model_validator(mode="after")
@@ -227,9 +231,9 @@ class Optimiser(_Part):
 
     rate: Positive = 6e-5
     warmup: Share = 0.05
-    decay: Annotated[Real, Field(ge=0)] = 0.01
+    decay: NotNegative = 0.01
     clip: Positive = 1.0
-    pack_tokens: Annotated[Whole, Field(ge=64)] = 2048
+    pack_tokens: Annotated[Whole, Field(ge=64, le=LARGEST)] = 2048
     packs_per_step: Count = 1
     average: Annotated[Real, Field(ge=0, lt=1)] = 0.0
 
@@ -244,7 +248,7 @@ class Discriminator(_Part):
         weight: What a question of the second role and after counts against a first one.
     """
 
-    folds: Annotated[Whole, Field(ge=2)] = 2
+    folds: Annotated[Whole, Field(ge=2, le=LARGEST)] = 2
     epochs: Positive = 1.0
     challenge: Share = 0.1
     weight: Positive = 1.0
@@ -400,8 +404,8 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
 """Key → what stands under it."""
 
 
-class _Loader(UniqueKeys, yaml.SafeLoader):
-    """Plain YAML in which no key may be given twice."""
+class _Loader(PlainYaml, yaml.SafeLoader):
+    """Plain YAML, with numbers read as numbers."""
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -411,9 +415,8 @@ def read_recipe(path: Path) -> Recipe:
         ConfigError: It cannot be read, or does not fit.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ConfigError(f"The recipe {path} is larger than {MAX_FILE_BYTES:,} bytes.")
-        content = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # a SafeLoader
+        text = read_bounded(path, MAX_FILE_BYTES).decode("utf-8-sig")
+        content = yaml.load(text, Loader=_Loader)  # a SafeLoader
     except OSError as error:
         raise ConfigError(f"The recipe {path} cannot be read: {error.strerror}.") from None
     except RecursionError:

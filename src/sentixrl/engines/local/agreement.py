@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from sentixrl.engines.local.engine import Counters, Decoder, compute
+from sentixrl.engines.local.engine import Decoder, compute
 from sentixrl.engines.local.store import KeyValueStore
 from sentixrl.trie import PackBudget, PromptTrie
 
@@ -35,8 +35,7 @@ def disagreement(decoder: Decoder, own: Callable[[torch.Tensor], torch.Tensor]) 
     tokens = torch.linspace(0, vocabulary - 1, min(SAMPLE, vocabulary)).long().to(decoder.device)
     trie, store = PromptTrie(), KeyValueStore()
     hidden = [
-        compute(decoder, trie, store, [trie.insert(row)], PackBudget(), Counters())
-        for row in rows.numpy()
+        compute(decoder, trie, store, [trie.insert(row)], PackBudget())[0] for row in rows.numpy()
     ]
     packed = decoder.head.logits(torch.cat(hidden), tokens).log_softmax(-1)
     expected = own(rows.to(decoder.device))[:, tokens].float().log_softmax(-1)

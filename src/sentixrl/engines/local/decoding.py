@@ -34,7 +34,9 @@ class Decoding:
 
     def __init__(self, text: Text, prompt_format: PromptFormat) -> None:
         self._text = text
-        self._ends = {*text.end_ids, prompt_format.end} if prompt_format.name == "chat" else text.end_ids
+        self._ends = (
+            {*text.end_ids, prompt_format.end} if prompt_format.name == "chat" else text.end_ids
+        )
         self.open: list[_Stream] = []
         self._done: dict[int, Completion] = {}
 

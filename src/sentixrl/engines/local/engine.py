@@ -28,8 +28,8 @@ from sentixrl.engines.protocol import (
     Capabilities,
     Completion,
     Cost,
-    Failure,
     Facts,
+    Failure,
     GenerateRequest,
     ScoreRequest,
     Scores,
@@ -352,9 +352,7 @@ def compute(
     )
 
 
-def _totals(
-    values: np.ndarray, choices: np.ndarray, sizes: Sequence[int]
-) -> list[list[float]]:
+def _totals(values: np.ndarray, choices: np.ndarray, sizes: Sequence[int]) -> list[list[float]]:
     """Sum each choice's steps and normalise within its question."""
     sums = np.add.reduceat(values, np.flatnonzero(np.diff(choices, prepend=-1)))
     results, at = [], 0

@@ -1,8 +1,8 @@
 """From prompts to token sequences: chat markup or plain text, segment by segment.
 
 Contract: prompts that share their first segments share their first tokens. What users wrote is
-tokenised as bare text; special tokens come only from the prompt_format itself. Text that imitates the
-chat markup therefore stays text.
+tokenised as bare text; special tokens come only from the format itself. Text that
+imitates the chat markup therefore stays text.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _MARK = "\ue000{}\ue001"  # private-use characters: no chat template writes them
-_HINT = "Use plain prompt_format: --prompt-format plain."
+_HINT = "Use plain text: --prompt-format plain."
 # What is said again and again is short; long texts would make the cache's memory theirs.
 _CACHED_TEXTS = 20_000
 _CACHED_CHARACTERS = 400
 
 
 class Text:
-    """Tokenises bare text and the prompt_format's own markup.
+    """Tokenises bare text and the format's own markup.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -295,7 +295,9 @@ class ChatFormat:
 PromptFormat = PlainFormat | ChatFormat
 
 
-def branches(prompt_format: PromptFormat, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
+def branches(
+    prompt_format: PromptFormat, prompt: Prompt, choices: Sequence[str]
+) -> list[tuple[int, ...]]:
     """Token ids of each choice, ended only where another choice extends it."""
     answers = prompt_format.answers(prompt, choices)
     starts = {answer[:length] for answer in answers for length in range(1, len(answer))}
