@@ -20,7 +20,8 @@ def test_its_python_runs() -> None:
         exec(compile(block, "chat-formats.md", "exec"), world)
 
 
-def test_every_format_has_a_row() -> None:
+def test_every_format_has_a_name_of_its_own_and_a_row() -> None:
+    assert len({form.name for form in FORMATS}) == len(FORMATS)
     assert {form.name for form in FORMATS} <= set(re.findall(r"`([\w-]+)`", PAGE))
 
 

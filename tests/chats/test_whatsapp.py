@@ -464,7 +464,7 @@ CHAT = "[31/05/2024, 10:00:00] Ann: hi\n"
 )
 def test_the_chat_of_a_zip_is_found(members: dict[str, str]) -> None:
     raw = archive(**members)
-    assert detect(Medium.ZIP, list(members)).name == "whatsapp"  # type: ignore[union-attr]
+    assert detect(Medium.ZIP, list(members)).name == "whatsapp-zip"  # type: ignore[union-attr]
     found = read(whatsapp_zip.messages, raw)
     assert found.turns == [("Ann", "hi")]
     assert found.ledger.size == len(CHAT)

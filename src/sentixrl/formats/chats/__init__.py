@@ -85,14 +85,14 @@ FORMATS: tuple[ChatFormat, ...] = (
         slack.messages,
     ),
     ChatFormat(
-        whatsapp.NAME,
+        whatsapp_zip.NAME,
         "a WhatsApp export as a zip",
         Medium.ZIP,
         whatsapp_zip.sniff,
         whatsapp_zip.messages,
     ),
 )
-"""Every chat format that is a file; a name may stand there once for each medium."""
+"""Every chat format that is a file, each under a name of its own."""
 
 
 def detect(medium: Medium, start: Sequence[str]) -> ChatFormat | None:

@@ -16,6 +16,8 @@ from sentixrl.formats.chats.zips import member, member_names
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import Message, Source
 
+NAME = "whatsapp-zip"
+
 _IPHONE = "_chat.txt"
 _SENT = re.compile(r"\d{6,9}-|(?:DOC|IMG|VID|AUD|PTT|STK)-\d{8}-WA\d")
 _WHATSAPP = re.compile(r"whatsapp|واتساب", re.IGNORECASE)
