@@ -248,7 +248,7 @@ def test_exactly_one_source() -> None:
 
 
 def test_unknown_format() -> None:
-    error = refusal(b"hi", "yaml")  # type: ignore[arg-type]
+    error = refusal(b"hi", "yaml")
     assert "no input format called 'yaml'" in error.message
     assert "jsonl" in (error.hint or "")
 
