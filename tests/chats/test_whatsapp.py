@@ -386,6 +386,20 @@ def test_lines_before_the_first_message_are_told_of() -> None:
     assert found.ledger.skipped == {"before the first message": 1}
 
 
+def test_an_export_that_begins_within_a_message_is_known() -> None:
+    content = "and then\nit stopped\n31/05/2024, 10:00 - Ann: hi\n31/05/2024, 10:01 - Ben: hi\n"
+    assert detect(Medium.LINES, content.split("\n")).name == "whatsapp"  # type: ignore[union-attr]
+    found = read(whatsapp.messages, content)
+    assert found.turns == [("Ann", "hi"), ("Ben", "hi")]
+    assert found.ledger.skipped == {"before the first message": 2}
+
+
+def test_a_message_that_never_ends_is_not_read_to_its_end() -> None:
+    content = "31/05/2024, 10:00 - Ann: hi\n" + 20 * (1_000_000 * "x" + "\n")
+    with pytest.raises(InputError, match=r"^chat, line 1: the message that begins here is longer"):
+        read(whatsapp.messages, content)
+
+
 def test_a_long_pause_begins_a_new_dialogue() -> None:
     content = (
         "31/05/2024, 10:00 - Ann: a\n31/05/2024, 17:59 - Ben: b\n"

@@ -21,7 +21,7 @@ from sentixrl.errors import InputError
 from sentixrl.formats.characters import is_blank
 from sentixrl.formats.chats.format import Options
 from sentixrl.formats.ledger import Ledger
-from sentixrl.formats.messages import Line, Message, Source
+from sentixrl.formats.messages import Message, Source, check_length
 from sentixrl.formats.speakers import split_speaker
 
 NAME = "timed-transcript"
@@ -81,14 +81,14 @@ def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Messa
         )
     if begin is _name_alone:
         begin = _one_of(_names(line.text for line in source.lines()))
-    yield from _turns(source.lines(), begin, ledger)
+    yield from _turns(source, begin, ledger)
 
 
-def _turns(lines: Iterable[Line], begin: Beginning, ledger: Ledger) -> Iterator[Message]:
+def _turns(source: Source, begin: Beginning, ledger: Ledger) -> Iterator[Message]:
     begun: _Begun | None = None
     texts: list[str] = []
     size = number = 0
-    for line in lines:
+    for line in source.lines():
         found = begin(line.text)
         if found:
             yield from _finished(begun, texts, size, number, ledger)
@@ -98,6 +98,7 @@ def _turns(lines: Iterable[Line], begin: Beginning, ledger: Ledger) -> Iterator[
         elif begun:
             texts.append(line.text)
             size += line.size
+            check_length(size, number, source.name)
         else:
             ledger.skip("before the first turn", line.size, line.number)
     yield from _finished(begun, texts, size, number, ledger)

@@ -196,7 +196,7 @@ class _Dates:
         told = " and ".join(f"{shape} in line {line}" for line, shape in places)
         return InputError(
             f"{self._name}: the dates have more than one order ({told}).",
-            hint="Split the file where the order changes, and read the parts one by one.",
+            hint="Split the file where the order changes, and read each part with its --dates.",
         )
 
 
