@@ -325,6 +325,13 @@ def test_an_unknown_word_at_the_time_does_not_turn_messages_into_lines_of_others
         read(whatsapp.messages, content)
 
 
+def test_exports_of_two_phones_in_one_file_are_refused() -> None:
+    android = "".join(f"31/05/24, 10:0{n} - Ann: a\n" for n in range(5))
+    iphone = "".join(f"[31/05/24, 11:0{n}:00] Ben: b\n" for n in range(5))
+    with pytest.raises(InputError, match=r"^chat, line 6: here begin messages of another phone's"):
+        read(whatsapp.messages, android + iphone)
+
+
 @pytest.mark.parametrize("date", ["1403/02/24", "24/11/1445"])
 def test_dates_of_other_calendars_are_refused(date: str) -> None:
     with pytest.raises(InputError, match=rf"^chat, line 1: {date} is a date of another calendar"):
