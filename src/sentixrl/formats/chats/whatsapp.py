@@ -26,7 +26,7 @@ MAX_NAME = 100
 _AROUND = " \t\n\u00a0\u202f\ufeff" + BIDI_CONTROLS
 _OWN = "\u200e"  # stands before everything that an iPhone's WhatsApp says itself
 _CUT_LINES = 20  # within so many lines another message begins, where an export is cut in one
-_LONGEST_OWN = 200  # the length up to which a text may be WhatsApp's own
+_LONGEST_OWN = 400  # the length up to which a text may be WhatsApp's own
 _BARE_COLON = re.compile(r"(?<![\d:]):(?![/\d:])")
 _QUOTES = {"“": "”", "«": "»", "「": "」", "『": "』"}
 _QUOTE = re.compile('["“«「『]')
@@ -180,6 +180,8 @@ def _said(spoken: str, brackets: bool) -> _Said:
 
 
 def _unedited(said: _Said, brackets: bool) -> _Said:
+    if not said.text.endswith(">"):
+        return said
     found = _EDITED.search(said.text, max(0, len(said.text) - 60))
     if found is None:
         return said
@@ -196,14 +198,14 @@ def _is_file(inside: str) -> bool:
 def _reason(text: str) -> str | None:
     """Why a short text is none of the speaker's, if it is WhatsApp's."""
     folded = words.fold(text)
-    bare = words.fold(folded.removeprefix("<").removesuffix(">"))
+    bare = words.fold(folded[1:-1]) if folded[:1] == "<" and folded[-1:] == ">" else folded
     if bare in words.ALL_OMITTED:
         return words.OMITTED
     if bare in words.ALL_DELETED:
         return words.DELETED
-    if folded in words.ALL_CALLS or _is_notice(text):
+    if folded in words.ALL_CALLS or folded.startswith(words.NOTICES):
         return words.SYSTEM
-    return words.LOCATION if _PLACE.fullmatch(text) else None
+    return words.LOCATION if "maps.google" in text and _PLACE.fullmatch(text) else None
 
 
 def _is_notice(text: str) -> bool:
@@ -213,13 +215,13 @@ def _is_notice(text: str) -> bool:
 def _without_file(said: _Said, own: bool) -> _Said:
     """A caption without the mark of the file it belongs to."""
     text, media, reason = said.text, "", words.ATTACHED
-    if found := _FILE_BELOW_STAMP.match(text):
+    if " (" in text and (found := _FILE_BELOW_STAMP.match(text)):
         known = words.fold(found["words"]) in words.ALL_ATTACHED
         if known or own or _FILE_NAME.match(found["file"]):
             media, text, own = found["file"], text[found.end() :], False
-    elif found := _FILE_IN_BRACKETS.search(text, max(0, len(text) - 320)):
+    elif text[-1:] == ">" and (found := _FILE_IN_BRACKETS.search(text, max(0, len(text) - 320))):
         media, text = found["last"] or found["first"] or found["old"], text[: found.start()]
-    elif below := _below_omitted(text):
+    elif "\n" in text and (below := _below_omitted(text)):
         media, text, reason = "left out", below, words.OMITTED
         own = _FILE_ALONE.fullmatch(below) is not None
     elif head := _before_omitted(text):
@@ -247,7 +249,7 @@ def _before_omitted(text: str) -> str | None:
         head, _, tail = text.rpartition(_OWN)
         if len(tail) <= _LONGEST_OWN and words.fold(tail) in words.ALL_OMITTED:
             return head
-    if not _AFTER_DOCUMENT.search(text, max(0, len(text) - _LONGEST_OWN)):
+    if "." not in text or not _AFTER_DOCUMENT.search(text, max(0, len(text) - _LONGEST_OWN)):
         return None
     pieces = text[-_LONGEST_OWN:].split(" ")
     for count in range(1, min(6, len(pieces))):
