@@ -20,10 +20,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-WORDS = (
+TEXT = (
     "where is it now I said the same before and nobody came back with the letter from the other "
     "house so we left early because of the rain but she was glad to see us again after all"
-).split()
+)
+WORDS = TEXT.split()
 NAMES = ("Mira Okoye", "Jon", "Ana", "小明", "Zoë")
 
 READ = """

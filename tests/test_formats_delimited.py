@@ -21,9 +21,9 @@ def texts(text: str, format: str = "csv", quoting: Quoting = "auto") -> list[str
     return [turn.text for dialogue in found for turn in dialogue]
 
 
-def refusal(text: str, format: str = "csv") -> str:
+def refusal(text: str, format: str = "csv", quoting: Quoting = "auto") -> str:
     with pytest.raises(InputError) as caught:
-        texts(text, format)
+        texts(text, format, quoting)
     return f"{caught.value.message} {caught.value.hint}"
 
 
@@ -135,10 +135,10 @@ def test_every_row_that_a_writer_wrote_is_read_or_refused(
     writer = csv.writer(out, delimiter=mark, quoting=style, lineterminator="\n")  # type: ignore[arg-type]
     writer.writerows([("text", "note"), *rows])
     wanted = [said.strip() for said, note in rows if (said + note).strip()]
-    try:
+    if wanted and all(wanted):
         assert texts(out.getvalue(), quoting="quoted") == wanted
-    except InputError as error:
-        assert not wanted or not all(wanted), error
+    else:
+        assert "line" in refusal(out.getvalue(), quoting="quoted")
 
 
 def test_what_a_name_of_a_column_says_is_not_acted_on(tmp_path: Path) -> None:

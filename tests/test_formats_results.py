@@ -21,8 +21,8 @@ from sentixrl.formats import (
     output_schema,
     read_dialogue_json,
 )
-from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.characters import unix_lines
+from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.results import DialogueResult
 from sentixrl.prediction import (
     DialoguePrediction,

@@ -118,9 +118,17 @@ def test_a_part_of_a_sentence_speaks_only_if_it_does_so_again(line: str) -> None
 
 @pytest.mark.parametrize(
     "line",
-    ["Anna:" + "…(" * 100_000, "**" * 100_000 + ": x", "[" * 100_000 + ": x", "- " * 100_000 + "a: b",
-     "a " * 100_000 + ":)", "<b " * 100_000 + ">A</b>: x", "Anna:" + "D" * 100_000],
-)  # fmt: skip
+    [
+        "Anna:" + "…(" * 100_000,
+        "**" * 100_000 + ": x",
+        "[" * 100_000 + ": x",
+        "- " * 100_000 + "a: b",
+        "a " * 100_000 + ":)",
+        "<b " * 100_000 + ">A</b>: x",
+        "Anna:" + "D" * 100_000,
+    ],
+    ids=range(7),
+)
 def test_no_line_takes_long(line: str) -> None:
     split_speaker(line)
 

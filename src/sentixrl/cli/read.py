@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
 from sentixrl.cli.console import Part, answers, styled
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.inputs import InputOptions, say_reading_notes

@@ -211,8 +211,8 @@ def _table(source: InputSource, start: Sequence[str], columns: Columns | None) -
     if tabs and len(lines) > 1 and all(line.count("\t") == tabs for line in lines):
         listed = ", ".join(shown(cell.strip()) for cell in lines[0].split("\t")[:20])
         raise InputError(
-            f"{source.name} looks like a table separated by tabs, but none of its columns ({listed}) is "
-            "known to hold the text.",
+            f"{source.name} looks like a table separated by tabs, but none of its columns "
+            f"({listed}) is known to hold the text.",
             hint="Say which it is: --columns text=NAME. If it is no table, say --format text.",
         )
     return None
