@@ -33,14 +33,14 @@ def said(seconds: int, user: str, text: str, **more: object) -> dict[str, Any]:
     }
 
 
-def export(days: dict[str, list[dict[str, Any]]]) -> bytes:
+def export(days: dict[str, list[dict[str, Any]]], root: str = "") -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("users.json", json.dumps(USERS, indent=4))
-        archive.writestr("channels.json", json.dumps(CHANNELS, indent=4))
+        archive.writestr(f"{root}users.json", json.dumps(USERS, indent=4))
+        archive.writestr(f"{root}channels.json", json.dumps(CHANNELS, indent=4))
         archive.writestr("canvases.json", "not even JSON")
         for name, messages in days.items():
-            archive.writestr(name, json.dumps(messages, indent=4, ensure_ascii=False))
+            archive.writestr(root + name, json.dumps(messages, indent=4, ensure_ascii=False))
     return stream.getvalue()
 
 
@@ -109,6 +109,15 @@ def test_channels_and_threads_are_dialogues_of_their_own() -> None:
     ]
     assert ledger.splits == 2
     assert found[1].utterances[1].metadata["thread"] == thread["thread_ts"]
+
+
+def test_an_export_packed_again_with_its_folder_is_read() -> None:
+    raw = export({"lift/2024-05-31.json": [said(0, "U1", "stuck in <#C2>")]}, root="Our Slack/")
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        assert detect(Medium.ZIP, archive.namelist()) is not None
+    found = read(slack.messages, raw)
+    assert found.turns == [("Ann", "stuck in #lift")]
+    assert found.messages[0].chat == "lift"
 
 
 def test_what_is_wrong_inside_names_the_member() -> None:

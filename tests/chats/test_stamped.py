@@ -85,6 +85,16 @@ def test_lines_go_on_and_times_without_names_are_kept() -> None:
     assert found.ledger.skipped == {"before the first turn": 1, "no text": 1}
 
 
+def test_a_known_speaker_without_a_time_is_not_put_into_anothers_mouth() -> None:
+    content = "[0:01] Anna: hi\nBen: hello\n[0:03] Ben: well\nPS: no\n[0:04] Anna: bye\n"
+    assert read(stamped.messages, content).turns == [
+        ("Anna", "hi"),
+        ("Ben", "hello"),
+        ("Ben", "well\nPS: no"),
+        ("Anna", "bye"),
+    ]
+
+
 @pytest.mark.parametrize(
     "content",
     [

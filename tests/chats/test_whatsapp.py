@@ -325,6 +325,13 @@ def test_an_unknown_word_at_the_time_does_not_turn_messages_into_lines_of_others
         read(whatsapp.messages, content)
 
 
+def test_exports_of_two_phones_in_one_file_are_refused() -> None:
+    android = "".join(f"31/05/24, 10:0{n} - Ann: a\n" for n in range(5))
+    iphone = "".join(f"[31/05/24, 11:0{n}:00] Ben: b\n" for n in range(5))
+    with pytest.raises(InputError, match=r"^chat, line 6: here begin messages of another phone's"):
+        read(whatsapp.messages, android + iphone)
+
+
 @pytest.mark.parametrize("date", ["1403/02/24", "24/11/1445"])
 def test_dates_of_other_calendars_are_refused(date: str) -> None:
     with pytest.raises(InputError, match=rf"^chat, line 1: {date} is a date of another calendar"):
@@ -384,6 +391,20 @@ def test_lines_before_the_first_message_are_told_of() -> None:
     found = read(whatsapp.messages, "Our chat\n\n31/05/2024, 10:00 - Ann: hi\n")
     assert found.turns == [("Ann", "hi")]
     assert found.ledger.skipped == {"before the first message": 1}
+
+
+def test_an_export_that_begins_within_a_message_is_known() -> None:
+    content = "and then\nit stopped\n31/05/2024, 10:00 - Ann: hi\n31/05/2024, 10:01 - Ben: hi\n"
+    assert detect(Medium.LINES, content.split("\n")).name == "whatsapp"  # type: ignore[union-attr]
+    found = read(whatsapp.messages, content)
+    assert found.turns == [("Ann", "hi"), ("Ben", "hi")]
+    assert found.ledger.skipped == {"before the first message": 2}
+
+
+def test_a_message_that_never_ends_is_not_read_to_its_end() -> None:
+    content = "31/05/2024, 10:00 - Ann: hi\n" + 20 * (1_000_000 * "x" + "\n")
+    with pytest.raises(InputError, match=r"^chat, line 1: the message that begins here is longer"):
+        read(whatsapp.messages, content)
 
 
 def test_a_long_pause_begins_a_new_dialogue() -> None:

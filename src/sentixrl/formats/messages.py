@@ -20,6 +20,10 @@ from sentixrl.formats.ledger import Ledger
 
 DEFAULT_GAP = timedelta(hours=8)
 """The pause after which a dialogue is over, unless another is asked for."""
+MAX_MESSAGE = 16 * 1024 * 1024
+"""The longest single message that is read, in bytes."""
+MAX_TURNS = 1_000_000
+"""The most turns of one dialogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +133,44 @@ def _runs(
             yield from ((chat, run.turns) for run in going.values())
             chat = message.chat
             going, begun = {}, set()
-        over = [key for key, run in going.items() if _over(run.last, message.time, gap)]
+        over = [key for key, run in going.items() if gap and _over(run.last, message.time, gap)]
         yield from ((chat, going.pop(key).turns) for key in over)
         if message.thread in begun and message.thread not in going:
             ledger.splits += 1
         begun.add(message.thread)
         run = going.setdefault(message.thread, _Open(message.time, []))
         run.last = message.time or run.last
+        if len(run.turns) >= MAX_TURNS:
+            raise InputError(
+                f"{_place(message, name)}: the dialogue has more than {MAX_TURNS:,} turns.",
+                hint="Cut it at shorter pauses: --gap 1h, for example.",
+            )
         run.turns.append(utterance_of(message, _place(message, name)))
     yield from ((chat, run.turns) for run in going.values())
 
 
-def _over(last: datetime | None, now: datetime | None, gap: timedelta | None) -> bool:
+def check_length(size: int, line: int, name: str) -> None:
+    """Refuse a message that no one wrote, before all of it is in memory.
+
+    Args:
+        size: Its bytes so far.
+        line: Where it begins.
+        name: What errors call the input.
+
+    Raises:
+        InputError: It is longer than :data:`MAX_MESSAGE`.
+    """
+    if size > MAX_MESSAGE:
+        raise InputError(
+            f"{name}, line {line}: the message that begins here is longer than {MAX_MESSAGE:,} "
+            "bytes.",
+            hint="If the input was taken for the wrong format, name the right one with --format.",
+        )
+
+
+def _over(last: datetime | None, now: datetime | None, gap: timedelta) -> bool:
     """Whether a dialogue whose last message was at ``last`` is over at ``now``."""
-    if last is None or now is None or gap is None:
+    if last is None or now is None:
         return False
     if (now.tzinfo is None) != (last.tzinfo is None):
         now, last = now.replace(tzinfo=None), last.replace(tzinfo=None)

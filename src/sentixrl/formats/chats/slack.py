@@ -22,7 +22,7 @@ from sentixrl.formats.messages import Message, Source
 
 NAME = "slack"
 
-_DAY = re.compile(r"(?P<channel>[^/]{1,255})/\d{4}-\d{2}-\d{2}\.json")
+_DAY = re.compile(r"(?:.*/)?(?P<channel>[^/]{1,255})/\d{4}-\d{2}-\d{2}\.json")
 _MARKED = re.compile(r"<([@#!]?)([^<>|\n]{1,2000})(?:\|([^<>\n]{0,2000}))?>")
 _SPEECH = {"", "me_message", "bot_message", "thread_broadcast", "reply_broadcast", "file_share"}
 _USERS = "users.json"
@@ -31,7 +31,7 @@ _CHANNELS = ("channels.json", "groups.json", "dms.json", "mpims.json")
 
 def sniff(start: Sequence[str]) -> bool:
     """Whether the archive has the workspace's users and days of channels."""
-    return _USERS in start and any(_DAY.fullmatch(name) for name in start)
+    return bool(_called(start, _USERS)) and any(_DAY.fullmatch(name) for name in start)
 
 
 def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Message]:
@@ -40,10 +40,10 @@ def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Messa
     Raises:
         InputError: The archive or one of its files cannot be read.
     """
-    members = dict.fromkeys(member_names(source))
-    users = _names(source, ledger, [name for name in (_USERS,) if name in members])
-    channels = _names(source, ledger, [name for name in _CHANNELS if name in members])
-    for name in sorted(members):
+    members = sorted(set(member_names(source)))
+    users = _names(source, ledger, _called(members, _USERS))
+    channels = _names(source, ledger, _called(members, *_CHANNELS))
+    for name in members:
         day = _DAY.fullmatch(name)
         if day is None:
             continue
@@ -60,6 +60,11 @@ def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Messa
                     ledger.turn(item.size)
                     yield _message(found, text, users, item.line, channel)
             document.finish()
+
+
+def _called(members: Sequence[str], *names: str) -> list[str]:
+    """The members of these names, in whatever folder the workspace lies."""
+    return [member for member in members if member.rpartition("/")[2] in names]
 
 
 def _names(source: Source, ledger: Ledger, members: Sequence[str]) -> dict[str, str]:

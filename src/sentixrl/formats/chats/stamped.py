@@ -21,7 +21,7 @@ from sentixrl.errors import InputError
 from sentixrl.formats.characters import is_blank
 from sentixrl.formats.chats.format import Options
 from sentixrl.formats.ledger import Ledger
-from sentixrl.formats.messages import Line, Message, Source
+from sentixrl.formats.messages import Message, Source, check_length
 from sentixrl.formats.speakers import split_speaker
 
 NAME = "timed-transcript"
@@ -81,14 +81,16 @@ def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Messa
         )
     if begin is _name_alone:
         begin = _one_of(_names(line.text for line in source.lines()))
-    yield from _turns(source.lines(), begin, ledger)
+    elif begin in _INLINE:
+        begin = _with_names(begin, _speakers(source, begin))
+    yield from _turns(source, begin, ledger)
 
 
-def _turns(lines: Iterable[Line], begin: Beginning, ledger: Ledger) -> Iterator[Message]:
+def _turns(source: Source, begin: Beginning, ledger: Ledger) -> Iterator[Message]:
     begun: _Begun | None = None
     texts: list[str] = []
     size = number = 0
-    for line in lines:
+    for line in source.lines():
         found = begin(line.text)
         if found:
             yield from _finished(begun, texts, size, number, ledger)
@@ -98,6 +100,7 @@ def _turns(lines: Iterable[Line], begin: Beginning, ledger: Ledger) -> Iterator[
         elif begun:
             texts.append(line.text)
             size += line.size
+            check_length(size, number, source.name)
         else:
             ledger.skip("before the first turn", line.size, line.number)
     yield from _finished(begun, texts, size, number, ledger)
@@ -120,10 +123,10 @@ def _finished(
 def _layout(start: Sequence[str]) -> Beginning | None:
     """What begins a turn in a transcript that starts so, if it is one of these."""
     lines = [line for line in start[:_LOOKED_AT] if not is_blank(line)]
-    for begin in (_name_and_clock, _name_and_colon):
-        if _heads(lines, begin):
-            return begin
-    for begin in (_clock_behind, _clock_in_front, _clock_plain):
+    for head in _HEADS:
+        if _heads(lines, head):
+            return head
+    for begin in _INLINE:
         hits = sum(begin(line) is not None for line in lines)
         if hits and hits * 2 >= len(lines):
             return begin
@@ -181,6 +184,28 @@ def _one_of(names: frozenset[str]) -> Beginning:
     return begin
 
 
+def _speakers(source: Source, begin: Beginning) -> frozenset[str]:
+    """Who speaks at a time anywhere in a transcript."""
+    names: set[str] = set()
+    for line in source.lines():
+        found = begin(line.text)
+        if found and found.speaker and len(names) < _MOST_NAMES:
+            names.add(found.speaker)
+    return frozenset(names)
+
+
+def _with_names(begin: Beginning, names: frozenset[str]) -> Beginning:
+    """Turns of known speakers begin without a time, too."""
+
+    def begin_either(text: str) -> _Begun | None:
+        found = begin(text)
+        if found is None and (split := split_speaker(text)).speaker in names:
+            return _Begun(split.speaker, None, split.text)
+        return found
+
+    return begin_either
+
+
 def _is_name(text: str) -> bool:
     name = split_speaker(f"{text}: x").speaker
     words = len(text.split())
@@ -232,3 +257,7 @@ def _name_and_colon(text: str) -> _Begun | None:
 def _name_alone(text: str) -> _Begun | None:
     name = text.strip()
     return _Begun(name, None, "") if name and _is_name(name) else None
+
+
+_HEADS: tuple[Beginning, ...] = (_name_and_clock, _name_and_colon)
+_INLINE: tuple[Beginning, ...] = (_clock_behind, _clock_in_front, _clock_plain)

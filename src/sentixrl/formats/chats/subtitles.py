@@ -18,7 +18,7 @@ from sentixrl.formats.characters import is_blank
 from sentixrl.formats.chats.format import Options
 from sentixrl.formats.chats.spoken import Piece, joined
 from sentixrl.formats.ledger import Ledger
-from sentixrl.formats.messages import Line, Message, Source
+from sentixrl.formats.messages import Line, Message, Source, check_length
 from sentixrl.formats.speakers import split_speaker
 
 VTT = "webvtt"
@@ -36,6 +36,7 @@ _BRACKETED_NAME = re.compile(r"\[([^\[\]\n]{1,40})\][:：][ \t]{0,10}")
 _SOUND = re.compile(r"[\[(（【][^\])）】]{0,200}[\])）】]|[♪♫♬\s]{1,200}")
 _BLOCKS = ("NOTE", "STYLE", "REGION")
 _MOST_NAMES = 10_000
+_CUT_LINES = 6  # within so many lines another cue begins, where a file is cut in one
 _BEHIND, _FLASH = 0.05, 0.1  # seconds: between captions that roll, and one that only rolls on
 
 
@@ -55,11 +56,9 @@ def sniff_vtt(start: Sequence[str]) -> bool:
 
 
 def sniff_srt(start: Sequence[str]) -> bool:
-    """Whether the times of a cue stand in the first line, or behind its number."""
-    lines = [line for line in start if not is_blank(line)][:2]
-    return any(_TIMES.match(line) for line in lines[:1]) or (
-        len(lines) == 2 and lines[0].strip("\ufeff ").isdigit() and bool(_TIMES.match(lines[1]))
-    )
+    """Whether the times of a cue stand in one of the first lines."""
+    lines = [line for line in start if not is_blank(line)][:_CUT_LINES]
+    return any(_TIMES.match(line) for line in lines)
 
 
 def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Message]:
@@ -68,8 +67,8 @@ def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Messa
     Raises:
         InputError: None of its cues has speech.
     """
-    names = _names(_cues(source.lines(), Ledger(ledger.format)))
-    yield from joined(_pieces(_cues(source.lines(), ledger), names), ledger)
+    names = _names(_cues(source, Ledger(ledger.format)))
+    yield from joined(_pieces(_cues(source, ledger), names), ledger)
     if not ledger.turns:
         raise InputError(
             f"{source.name} holds no speech: {ledger.messages:,} cues, none with words.",
@@ -77,17 +76,18 @@ def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Messa
         )
 
 
-def _cues(lines: Iterable[Line], ledger: Ledger) -> Iterator[_Cue]:
+def _cues(source: Source, ledger: Ledger) -> Iterator[_Cue]:
     """The cues of a file; the ledger is told of all that is between them."""
     cue: _Cue | None = None
     loose: list[Line] = []
-    for line in lines:
+    held = 0
+    for line in source.lines():
         if times := _TIMES.match(line.text):
             if cue:
                 loose = [cue.payload.pop()] if _ends_in_number(cue) else []
                 yield cue
             _outside(loose, ledger, before_cue=True)
-            loose = []
+            loose, held = [], 0
             cue = _Cue(_seconds(times.groups()[:4]), _seconds(times.groups()[4:]), line.number)
             ledger.markup(line.size)
         elif is_blank(line.text):
@@ -97,11 +97,11 @@ def _cues(lines: Iterable[Line], ledger: Ledger) -> Iterator[_Cue]:
             if cue:
                 yield cue
             _outside(loose, ledger)
-            cue, loose = None, []
-        elif cue:
-            cue.payload.append(line)
+            cue, loose, held = None, [], 0
         else:
-            loose.append(line)
+            (cue.payload if cue else loose).append(line)
+            held += line.size
+            check_length(held, cue.line if cue else loose[0].number, source.name)
     if cue:
         yield cue
     _outside(loose, ledger)

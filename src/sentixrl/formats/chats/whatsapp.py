@@ -17,7 +17,7 @@ from sentixrl.formats.chats import whatsapp_words as words
 from sentixrl.formats.chats.format import Options
 from sentixrl.formats.chats.whatsapp_stamps import Stamps, layout, survey
 from sentixrl.formats.ledger import Ledger
-from sentixrl.formats.messages import Message, Source
+from sentixrl.formats.messages import Message, Source, check_length
 
 NAME = "whatsapp"
 MAX_NAME = 100
@@ -25,7 +25,8 @@ MAX_NAME = 100
 
 _AROUND = " \t\n\u00a0\u202f\ufeff" + BIDI_CONTROLS
 _OWN = "\u200e"  # stands before everything that an iPhone's WhatsApp says itself
-_LONGEST_OWN = 200  # the length up to which a text may be WhatsApp's own
+_CUT_LINES = 20  # within so many lines another message begins, where an export is cut in one
+_LONGEST_OWN = 400  # the length up to which a text may be WhatsApp's own
 _BARE_COLON = re.compile(r"(?<![\d:]):(?![/\d:])")
 _QUOTES = {"“": "”", "«": "»", "「": "」", "『": "』"}
 _QUOTE = re.compile('["“«「『]')
@@ -47,12 +48,21 @@ _AFTER_DOCUMENT = re.compile(r"\.\w{1,8} ")
 
 @dataclass(slots=True)
 class _Started:
-    """A message of which more lines may come."""
+    """A message of which more lines may come.
+
+    Attributes:
+        number: The line it begins at.
+        time: When it was sent.
+        lines: What stands on its lines, without the stamp.
+        size: Its bytes.
+        last: The bytes of its last line.
+    """
 
     number: int
     time: datetime
     lines: list[str]
-    sizes: list[int]
+    size: int
+    last: int
 
 
 @dataclass(slots=True)
@@ -65,12 +75,16 @@ class _Said:
 
 
 def sniff(start: Sequence[str]) -> bool:
-    """Whether the first line that is not blank begins like a message, and someone says one."""
-    pattern = layout(next((line for line in start if not is_blank(line)), ""))
+    """Whether messages begin at the start, or soon after the end of one that is cut."""
+    lines = [line for line in start if not is_blank(line)]
+    layouts = (layout(line) for line in lines[:_CUT_LINES])
+    pattern = next((found for found in layouts if found), None)
     if pattern is None:
         return False
-    rests = [line[found.end() :] for line in start if (found := pattern.match(line))]
-    return any(split_name(rest)[0] or _is_notice(rest) for rest in rests)
+    rests = [line[found.end() :] for line in lines if (found := pattern.match(line))]
+    if pattern.match(lines[0]):
+        return any(split_name(rest)[0] or _is_notice(rest) for rest in rests)
+    return sum(split_name(rest)[0] is not None for rest in rests) > 1
 
 
 def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Message]:
@@ -87,10 +101,12 @@ def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Messa
             if started:
                 yield from _finished(started, ledger, stamps)
             time, end = read
-            started = _Started(line.number, time, [line.text[end:]], [line.size])
+            started = _Started(line.number, time, [line.text[end:]], line.size, line.size)
         elif started:
             started.lines.append(line.text)
-            started.sizes.append(line.size)
+            started.size += line.size
+            started.last = line.size
+            check_length(started.size, started.number, source.name)
         elif is_blank(line.text):
             ledger.markup(line.size)
         else:
@@ -130,11 +146,12 @@ def _leave_out_cut(started: _Started, ledger: Ledger, stamps: Stamps) -> None:
     if len(started.lines) > 1 and stamps.begins(started.lines[-1]):
         number = started.number + len(started.lines) - 1
         started.lines.pop()
-        ledger.skip("cut off", started.sizes.pop(), number)
+        started.size -= started.last
+        ledger.skip("cut off", started.last, number)
 
 
 def _finished(started: _Started, ledger: Ledger, stamps: Stamps) -> Iterator[Message]:
-    size = sum(started.sizes)
+    size = started.size
     name, first = split_name(started.lines[0])
     if name is None:
         ledger.skip(words.SYSTEM, size, started.number)
@@ -163,6 +180,8 @@ def _said(spoken: str, brackets: bool) -> _Said:
 
 
 def _unedited(said: _Said, brackets: bool) -> _Said:
+    if not said.text.endswith(">"):
+        return said
     found = _EDITED.search(said.text, max(0, len(said.text) - 60))
     if found is None:
         return said
@@ -179,14 +198,14 @@ def _is_file(inside: str) -> bool:
 def _reason(text: str) -> str | None:
     """Why a short text is none of the speaker's, if it is WhatsApp's."""
     folded = words.fold(text)
-    bare = words.fold(folded.removeprefix("<").removesuffix(">"))
+    bare = words.fold(folded[1:-1]) if folded[:1] == "<" and folded[-1:] == ">" else folded
     if bare in words.ALL_OMITTED:
         return words.OMITTED
     if bare in words.ALL_DELETED:
         return words.DELETED
-    if folded in words.ALL_CALLS or _is_notice(text):
+    if folded in words.ALL_CALLS or folded.startswith(words.NOTICES):
         return words.SYSTEM
-    return words.LOCATION if _PLACE.fullmatch(text) else None
+    return words.LOCATION if "maps.google" in text and _PLACE.fullmatch(text) else None
 
 
 def _is_notice(text: str) -> bool:
@@ -196,13 +215,13 @@ def _is_notice(text: str) -> bool:
 def _without_file(said: _Said, own: bool) -> _Said:
     """A caption without the mark of the file it belongs to."""
     text, media, reason = said.text, "", words.ATTACHED
-    if found := _FILE_BELOW_STAMP.match(text):
+    if " (" in text and (found := _FILE_BELOW_STAMP.match(text)):
         known = words.fold(found["words"]) in words.ALL_ATTACHED
         if known or own or _FILE_NAME.match(found["file"]):
             media, text, own = found["file"], text[found.end() :], False
-    elif found := _FILE_IN_BRACKETS.search(text, max(0, len(text) - 320)):
+    elif text[-1:] == ">" and (found := _FILE_IN_BRACKETS.search(text, max(0, len(text) - 320))):
         media, text = found["last"] or found["first"] or found["old"], text[: found.start()]
-    elif below := _below_omitted(text):
+    elif "\n" in text and (below := _below_omitted(text)):
         media, text, reason = "left out", below, words.OMITTED
         own = _FILE_ALONE.fullmatch(below) is not None
     elif head := _before_omitted(text):
@@ -230,7 +249,7 @@ def _before_omitted(text: str) -> str | None:
         head, _, tail = text.rpartition(_OWN)
         if len(tail) <= _LONGEST_OWN and words.fold(tail) in words.ALL_OMITTED:
             return head
-    if not _AFTER_DOCUMENT.search(text, max(0, len(text) - _LONGEST_OWN)):
+    if "." not in text or not _AFTER_DOCUMENT.search(text, max(0, len(text) - _LONGEST_OWN)):
         return None
     pieces = text[-_LONGEST_OWN:].split(" ")
     for count in range(1, min(6, len(pieces))):

@@ -43,6 +43,7 @@ _LAYOUTS = (*_BRACKETS, _DASH, _COLON)
 _CLOCK = rf"(?:{_SPACE}[\d:.]{{0,8}}(?:{_SPACE}[^\]]{{0,14}})?)?"
 _CUT_IN_BRACKETS = re.compile(rf"{_MARKS}\[(?:\d[\d./\-]{{0,9}}[,،]?{_CLOCK})?")
 _CUT = re.compile(rf"{_MARKS}\d{{1,4}}[./\-]\d{{1,2}}[./\-]\d{{1,4}}[,،]{_CLOCK}[-–—]?")
+_LIKE_A_STAMP = re.compile(rf"{_MARKS}[\[\d]")
 _IN_HALVES = re.compile(rf"[\s.{BIDI_CONTROLS}\u200c]")
 _HALVES = {
     **dict.fromkeys(["am", "a", "ص", "öö", "上午", "午前", "오전", "पूर्वाह्न", "πμ", "de", "قظ"], 0),
@@ -109,30 +110,36 @@ def survey(lines: Iterable[Line], name: str, order: DateOrder | None) -> Stamps:
         order: The order of its dates, if someone says it.
 
     Raises:
-        InputError: There is no stamp, the dates have two orders or could have two or are of
-            another calendar, or words stand at the times that are not known.
+        InputError: There is no stamp, or stamps of two kinds; the dates have two orders, could
+            have two, or are of another calendar; words at the times are not known.
     """
     dates = _Dates(name, order)
     pattern: re.Pattern[str] | None = None
-    unknown: list[tuple[int, str]] = []
-    stamps = others = 0
+    unknown, foreign = _Odd(), _Odd()
+    stamps = 0
     for line in lines:
         likely = pattern or layout(line.text)
         found = likely and likely.match(line.text)
         if not found or not _possible(found):
-            continue
-        if _time(found):
+            if pattern and _LIKE_A_STAMP.match(line.text) and layout(line.text):
+                foreign.see(line.number, "")
+        elif _time(found):
             pattern = likely
             stamps += 1
             dates.see(line.number, found)
         elif word := _half(found):
-            others += 1
-            unknown = unknown or [(line.number, word)]
-    if unknown and (others > max(1, stamps // 100) or not stamps):
+            unknown.see(line.number, word)
+    if unknown.count > max(1, stamps // 100) or (unknown.count and not stamps):
         raise InputError(
-            f"{name}, line {unknown[0][0]}: the word '{shown(unknown[0][1])}' at the time is not "
-            f"known, so {others:,} messages could not be told from the lines of others.",
+            f"{name}, line {unknown.line}: the word '{shown(unknown.word)}' at the time is not "
+            f"known, so {unknown.count:,} messages could not be told from the lines of others.",
             hint="Export the chat again with a 24-hour clock, or in English.",
+        )
+    if foreign.count > max(2, stamps // 100):
+        raise InputError(
+            f"{name}, line {foreign.line}: here begin messages of another phone's kind, "
+            f"{foreign.count:,} in all, which would become parts of others.",
+            hint="Split the file there, and read the parts one by one.",
         )
     if pattern is None:
         raise InputError(
@@ -140,6 +147,21 @@ def survey(lines: Iterable[Line], name: str, order: DateOrder | None) -> Stamps:
             hint="Name its format with --format.",
         )
     return Stamps(pattern, dates.decided())
+
+
+@dataclass(slots=True)
+class _Odd:
+    """How often something odd stands at the beginning of a line, and where first."""
+
+    count: int = 0
+    line: int = 0
+    word: str = ""
+
+    def see(self, line: int, word: str) -> None:
+        """Count it."""
+        if not self.count:
+            self.line, self.word = line, word
+        self.count += 1
 
 
 class _Dates:
@@ -196,7 +218,7 @@ class _Dates:
         told = " and ".join(f"{shape} in line {line}" for line, shape in places)
         return InputError(
             f"{self._name}: the dates have more than one order ({told}).",
-            hint="Split the file where the order changes, and read the parts one by one.",
+            hint="Split the file where the order changes, and read each part with its --dates.",
         )
 
 

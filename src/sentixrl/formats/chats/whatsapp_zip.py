@@ -45,6 +45,7 @@ def messages(source: Source, ledger: Ledger, options: Options) -> Iterator[Messa
 
 def _texts(names: Sequence[str]) -> list[str]:
     """The members that can be the chat: the one an iPhone names so, else texts not sent in it."""
+    names = [name for name in names if not name.startswith("__MACOSX/")]
     own = [name for name in names if name.rpartition("/")[2] == _IPHONE]
     if own:
         return own

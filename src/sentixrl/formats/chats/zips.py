@@ -47,11 +47,15 @@ class _Member(io.RawIOBase):
     def __init__(self, source: Source, name: str) -> None:
         self._name = f"{source.name}, {shown(name, 100)}"
         self._below = source.open()
-        with _sentences(self._name):
-            self._archive = _archive(self._below, source.name)
-            info = self._archive.getinfo(name)
-            _check(info, self._name)
-            self._stream = self._archive.open(info)
+        try:
+            with _sentences(self._name):
+                self._archive = _archive(self._below, source.name)
+                info = self._archive.getinfo(name)
+                _check(info, self._name)
+                self._stream = self._archive.open(info)
+        except InputError:
+            self._below.close()
+            raise
 
     def readable(self) -> bool:
         return True
@@ -63,7 +67,7 @@ class _Member(io.RawIOBase):
         return len(part)
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and not self._below.closed:
             self._archive.close()
             self._below.close()
         super().close()
