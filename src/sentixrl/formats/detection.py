@@ -93,6 +93,26 @@ def detect(source: InputSource, columns: Columns | None) -> Detected:
     )
 
 
+def detect_rows(source: InputSource) -> str:
+    """Whether an input of rows is ``json``, ``jsonl`` or else a table, ``csv``.
+
+    Raises:
+        InputError: It is empty, no text, or begins like a format that is neither.
+    """
+    found = _binary(source)
+    start = [] if found else beginning(source)
+    if found is None:
+        refuse_markup(start[0].lstrip(), source.name)
+        chat = chats.detect(chats.Medium.LINES, start)
+        found = chat.name if chat else None
+    if found is not None:
+        raise InputError(
+            f"{source.name} is read as {found}, which is neither a table in CSV nor JSON.",
+            hint="Save it as CSV.",
+        )
+    return _json_or_lines(source) if _is_json(start) else "csv"
+
+
 def check_medium(source: InputSource, format: str) -> None:
     """Refuse an input that cannot be in the format that was named for it.
 

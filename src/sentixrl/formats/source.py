@@ -24,7 +24,8 @@ from sentixrl.formats.decoding import TextEncoding, decoded_chunks, decoded_line
 from sentixrl.formats.messages import Line
 
 MAX_BYTES = 256 * 1024 * 1024
-"""The largest input that is read where all of it has to be in memory at once, in bytes."""
+"""The most that is read where all of it has to be in memory at once: an element of a JSON list, a
+workbook, a file of a data set."""
 HEAD_BYTES = 64 * 1024
 """How much of the beginning tells the format."""
 
@@ -103,21 +104,6 @@ class InputSource:
             if not self.packed:
                 return stream.seek(0, io.SEEK_END)
             return sum(map(len, iter(lambda: stream.read(1 << 20), b"")))
-
-    def whole(self, limit: int = MAX_BYTES) -> bytes:
-        """All its bytes.
-
-        Raises:
-            InputError: There are more than ``limit``.
-        """
-        with self.open() as stream:
-            raw = stream.read(limit + 1)
-        if len(raw) > limit:
-            raise InputError(
-                f"{self.name} is larger than the {limit:,} bytes that are read at once.",
-                hint="Split it into several files.",
-            )
-        return raw
 
     def _guarded(
         self, stream: BinaryIO, below: BinaryIO | None = None, stored: int | None = None
