@@ -182,7 +182,10 @@ def rows(*written: str) -> bytes:
         (rows("conv,index,label", "2,0,joy"), "there is no column 'dialogue_id'"),
         (rows("dialogue_id,label,label,index", "2,joy,joy,0"), "'label' stands there twice"),
         (b'{"utterances": ["a"]}', "this is no result of classify --json"),
-        (b"WEBVTT\n\n00:01.000 --> 00:02.000\n<v A>x</v>\n", "read as webvtt, which is neither a table in CSV nor JSON"),
+        (
+            b"WEBVTT\n\n00:01.000 --> 00:02.000\n<v A>x</v>\n",
+            "read as webvtt, which is neither a table in CSV nor JSON",
+        ),
     ],
 )
 def test_predictions_that_are_none(raw: bytes, says: str) -> None:

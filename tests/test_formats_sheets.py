@@ -182,6 +182,18 @@ def test_workbooks_that_say_not_which_rows(sheets_of_it: Any, says: str) -> None
         read(workbook(**sheets_of_it))
 
 
+def test_a_workbook_whose_cells_lie_far_apart() -> None:
+    """The library would take memory for every cell between them, and end the process."""
+    raw = workbook(One=[("text",), ("a",)])
+    far = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"</sheetData>", far))
+    with pytest.raises(InputError, match=r"a sheet of 17,179,869,184 cells"):
+        read(out.getvalue())
+
+
 def test_a_workbook_that_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("python_calamine")
     monkeypatch.setattr(sheets, "MAX_BYTES", 1000)

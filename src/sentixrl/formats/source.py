@@ -15,6 +15,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -30,9 +31,11 @@ HEAD_BYTES = 64 * 1024
 """How much of the beginning tells the format."""
 
 GZIP = b"\x1f\x8b"
+_START_LINES = 1000
 _IN_MEMORY = 8 * 1024 * 1024
 # A text packs to a tenth; only what is made to do harm packs to a two-hundredth.
-_MOST_UNPACKED, _FREE_BYTES = 200, 64 * 1024 * 1024
+MOST_UNPACKED, FREE_BYTES = 200, 64 * 1024 * 1024
+"""How many times its size a file may unpack to, and what it may unpack to in any case."""
 
 
 class InputSource:
@@ -89,6 +92,13 @@ class InputSource:
         with self.open() as stream:
             yield from decoded_lines(stream, self.name, self.encoding)
 
+    def start(self) -> list[str]:
+        """The lines of its first bytes; raises as :meth:`lines` does."""
+        lines = self.encoding.start(self.head, whole=len(self.head) < HEAD_BYTES)
+        if lines is None:  # what is wrong with them is told where they are read
+            return [line.text for line in islice(self.lines(), _START_LINES)]
+        return lines
+
     def chunks(self) -> Iterator[str]:
         """Its text in pieces, from the start; raises as :meth:`lines` does."""
         with self.open() as stream:
@@ -118,7 +128,7 @@ class _Guarded(io.RawIOBase):
         self, stream: BinaryIO, name: str, below: BinaryIO | None, stored: int | None
     ) -> None:
         self._stream, self._name, self._below = stream, name, below
-        self._bound = None if stored is None else _FREE_BYTES + _MOST_UNPACKED * stored
+        self._bound = None if stored is None else FREE_BYTES + MOST_UNPACKED * stored
         self._given = 0
 
     def readable(self) -> bool:
@@ -140,7 +150,7 @@ class _Guarded(io.RawIOBase):
         self._given += len(part)
         if self._bound is not None and self._given > self._bound:
             raise InputError(
-                f"{self._name} unpacks to more than {_MOST_UNPACKED} times its size, as no text "
+                f"{self._name} unpacks to more than {MOST_UNPACKED} times its size, as no text "
                 "does.",
                 hint="Unpack it yourself if you trust it.",
             )
