@@ -170,15 +170,18 @@ class _Dates:
     def __init__(self, name: str, said: DateOrder | None) -> None:
         self._name, self._said = name, said
         self._left = set(DateOrder) if said is None else {said}
-        self._seen: dict[tuple[str, ...], str] = {}
+        self._first = ""
+        self._last: tuple[str, ...] = ()
         self._ruled_out: dict[DateOrder, tuple[int, str]] = {}
 
     def see(self, line: int, found: re.Match[str]) -> None:
         """Rule out the orders that a date cannot have."""
         parts = (found["a"], found["b"], found["c"], found["space"])
-        if parts in self._seen:
+        if parts == self._last:
             return
-        shape = self._seen[parts] = "/".join(parts[:3])
+        self._last = parts
+        shape = "/".join(parts[:3])
+        self._first = self._first or shape
         possible = _possible(found)
         if any(year in _FOREIGN for year, _, _ in possible.values()):
             raise InputError(
@@ -200,10 +203,9 @@ class _Dates:
         if len(self._left) == 1:
             return next(iter(self._left))
         readings = " or ".join(_NAMES[order] for order in DateOrder if order in self._left)
-        first = next(iter(self._seen.values()))
         raise InputError(
             f"{self._name}: nothing tells whether its dates have {readings} (the first is "
-            f"{first}).",
+            f"{self._first}).",
             hint=f"Say it with --dates {' or --dates '.join(sorted(self._left))}.",
         )
 
@@ -242,7 +244,7 @@ def _possible(found: re.Match[str]) -> dict[DateOrder, tuple[int, int, int]]:
     return _dates(found["a"], found["b"], found["c"])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)  # dates come in order
 def _dates(a: str, b: str, c: str) -> dict[DateOrder, tuple[int, int, int]]:
     """Order → year, month and day that three numbers mean in it, for the orders they can have."""
     orders = {DateOrder.DMY: (c, b, a), DateOrder.MDY: (c, a, b), DateOrder.YMD: (a, b, c)}
