@@ -19,7 +19,7 @@ class _Temporary:
     def __init__(self, *tables: str) -> None:
         with _full_disk():
             self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-4096"):
+            for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-2000"):
                 self._rows.execute(f"PRAGMA {setting}")
             for table in tables:
                 self._rows.execute(f"CREATE TABLE {table} WITHOUT ROWID")

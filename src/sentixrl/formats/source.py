@@ -46,7 +46,6 @@ class InputSource:
         open_raw: Opens the bytes as they are stored; called once a reading.
         encoding: The text encoding of its lines.
         suffix: The ending of its name in lower case, without ``.gz``; empty if there is none.
-        path: Where it lies, if it is a file.
     """
 
     def __init__(
@@ -56,13 +55,11 @@ class InputSource:
         encoding: str = "utf-8",
         *,
         suffix: str = "",
-        path: Path | None = None,
     ) -> None:
         self._name = name
         self._open_raw = open_raw
         self._asked = encoding
         self.suffix = suffix
-        self.path = path
         with self._guarded(open_raw()) as raw:
             self.packed = raw.read(2) == GZIP
         with self.open() as stream:
@@ -194,7 +191,7 @@ def source_of_file(path: Path, name: str, encoding: str) -> InputSource:
     endings = [ending.lower() for ending in path.suffixes]
     if endings[-1:] == [".gz"]:
         endings.pop()
-    return InputSource(name, open_raw, encoding, suffix="".join(endings[-1:]), path=path)
+    return InputSource(name, open_raw, encoding, suffix="".join(endings[-1:]))
 
 
 def source_of_stream(stream: BinaryIO, name: str, encoding: str) -> InputSource:
