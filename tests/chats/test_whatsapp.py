@@ -186,7 +186,7 @@ OWN_WORDS = {
 @pytest.mark.parametrize("mark", ["", LRM])
 @pytest.mark.parametrize("language", OWN_WORDS)
 def test_whatsapps_own_words_are_nobodys(language: str, mark: str) -> None:
-    omitted, deleted, edited = OWN_languages()[language]
+    omitted, deleted, edited = OWN_WORDS[language]
     notice = languages()[language]["notices"][0]
     content = (
         f"[31/05/2024, 10:00:00] Ann: {mark}{notice}. …\n"

@@ -46,8 +46,12 @@ def languages() -> dict[str, dict[str, list[str]]]:
 def known() -> Known:
     """The words of all languages."""
     return Known(
-        *(_all(kind) for kind in ("omitted", "deleted", "edited", "attached", "calls")),
-        tuple(_all("notices")),
+        omitted=_all("omitted"),
+        deleted=_all("deleted"),
+        edited=_all("edited"),
+        attached=_all("attached"),
+        calls=_all("calls"),
+        notices=tuple(_all("notices")),
     )
 
 
