@@ -11,6 +11,7 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError, SentixError
 from sentixrl.evaluation.foreign import read_predictions
 from sentixrl.formats import Columns, DialogueReader, open_dialogues
+from sentixrl.formats.chats.convokit_writing import write_corpus
 from sentixrl.labels import resolve_labels
 
 FOLDERS = [folder / "shared" / "cases" for folder in Path(__file__).resolve().parents]
@@ -151,3 +152,10 @@ def test_data_without_labels_names_the_column_that_looks_like_it() -> None:
     data = load_custom(CASES / "odd_headers.csv", labels, columns=columns, tell=notes.append)
     assert data.labelled == 2
     assert "--columns text=msg,dialogue=ticket,label=sentiment,speaker=who" in notes[0]
+
+
+def test_a_corpus_of_convokit_s_is_data(tmp_path: Path) -> None:
+    labels = resolve_labels("annoyed, calm")
+    data = load_custom(CASES / "gold.csv", labels)
+    write_corpus(tmp_path / "corpus", data.dialogues)
+    assert load_custom(tmp_path / "corpus", labels).dialogues == data.dialogues

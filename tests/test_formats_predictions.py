@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import tempfile
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,12 +76,11 @@ def as_csv(found: Sequence[tuple[Dialogue, DialoguePrediction]]) -> str:
     return csv_header() + "".join(dialogue_csv(*pair) for pair in found)
 
 
-def resaved(text: str, mark: str, form: str, mark_order: bool) -> bytes:
+def resaved(text: str, mark: str, *, order_mark: bool) -> bytes:
     """A table as a spreadsheet saves it again."""
     out = io.StringIO()
     csv.writer(out, delimiter=mark, lineterminator="\r\n").writerows(csv.reader(io.StringIO(text)))
-    raw = unicodedata.normalize(form, out.getvalue()) if form else out.getvalue()
-    return b"\xef\xbb\xbf" * mark_order + raw.encode()
+    return b"\xef\xbb\xbf" * order_mark + out.getvalue().encode()
 
 
 def opened(raw: bytes, name: str, data: Dataset, **options: object) -> ForeignPredictions:
@@ -114,7 +112,7 @@ def test_a_table_of_results_is_predictions(
     data = dataset([dialogue for dialogue, _ in found])
     if data is None:
         return
-    again = opened(resaved(as_csv(found), mark, "", order), "own.csv", data)
+    again = opened(resaved(as_csv(found), mark, order_mark=order), "own.csv", data)
     back = list(again.predict_many(data.dialogues))
     assert [[said(item) for item in one.items] for one in back] == [
         [said(item) for item in prediction.items] for _, prediction in found
@@ -184,7 +182,10 @@ def rows(*written: str) -> bytes:
         (rows("conv,index,label", "2,0,joy"), "there is no column 'dialogue_id'"),
         (rows("dialogue_id,label,label,index", "2,joy,joy,0"), "'label' stands there twice"),
         (b'{"utterances": ["a"]}', "this is no result of classify --json"),
-        (b"WEBVTT\n\n00:01.000 --> 00:02.000\n<v A>x</v>\n", "predictions are a table in CSV"),
+        (
+            b"WEBVTT\n\n00:01.000 --> 00:02.000\n<v A>x</v>\n",
+            "read as webvtt, which is neither a table in CSV nor JSON",
+        ),
     ],
 )
 def test_predictions_that_are_none(raw: bytes, says: str) -> None:

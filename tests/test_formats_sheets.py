@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import zipfile
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
@@ -105,6 +108,58 @@ def test_a_parquet_file() -> None:
     assert (reader.format, reader.ledger.size) == ("parquet", len(raw))
 
 
+names = st.sampled_from(["1", "x", "né", "小明", "a, b", "<&>"])
+some_rows = st.lists(
+    st.tuples(
+        names,
+        st.none() | names,
+        st.text("ab é\n\"'<&;,\t0", min_size=1, max_size=12).filter(
+            lambda text: bool(text.strip())
+        ),
+        st.none() | names,
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def grouped(rows: list[tuple[str, str | None, str, str | None]]) -> list[Dialogue]:
+    found: dict[str, list[Utterance]] = {}
+    for dialogue, speaker, text, label in rows:
+        found.setdefault(dialogue, []).append(Utterance(text.strip(), speaker, label))
+    return [Dialogue(key, tuple(turns)) for key, turns in found.items()]
+
+
+@given(some_rows)
+def test_any_rows_of_a_workbook_read_back(rows: list[Any]) -> None:
+    pytest.importorskip("python_calamine")
+    assert read(workbook(Sheet=[HEADER[:4], *rows])) == grouped(rows)
+
+
+@given(some_rows)
+def test_any_rows_of_a_parquet_file_read_back(rows: list[Any]) -> None:
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(HEADER[:4])}
+    assert read(parquet(columns)) == grouped(rows)
+
+
+@given(some_rows, st.booleans())
+def test_any_records_read_back(rows: list[Any], listed: bool) -> None:
+    records = [dict(zip(HEADER, row, strict=False)) for row in rows]
+    text = json.dumps(records) if listed else "\n".join(map(json.dumps, records))
+    assert read(text.encode()) == grouped(rows)
+
+
+@given(some_rows)
+def test_any_rows_between_tabs_read_back(rows: list[Any]) -> None:
+    """Without quotation marks a cell is on one line and holds no tab."""
+    flat = [tuple(" ".join((cell or "").split()) for cell in row) for row in rows]
+    kept = [row for row in flat if row[2]]
+    text = "\n".join("\t".join(row) for row in [HEADER[:4], *kept])
+    if kept:
+        found = read(text.encode(), format="tsv", quoting="plain")
+        assert found == grouped([(d, s or None, t, e or None) for d, s, t, e in kept])
+
+
 def test_labels_that_are_lists() -> None:
     one = read(parquet({"text": ["a", "b"], "label": [["joy"], []]}))
     assert [dialogue.utterances[0].gold for dialogue in one] == ["joy", None]
@@ -125,6 +180,18 @@ def test_workbooks_that_say_not_which_rows(sheets_of_it: Any, says: str) -> None
     pytest.importorskip("python_calamine")
     with pytest.raises(InputError, match=says):
         read(workbook(**sheets_of_it))
+
+
+def test_a_workbook_whose_cells_lie_far_apart() -> None:
+    """The library would take memory for every cell between them, and end the process."""
+    raw = workbook(One=[("text",), ("a",)])
+    far = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"</sheetData>", far))
+    with pytest.raises(InputError, match=r"a sheet of 17,179,869,184 cells"):
+        read(out.getvalue())
 
 
 def test_a_workbook_that_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:

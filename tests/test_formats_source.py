@@ -206,7 +206,7 @@ def test_gzip_is_read_as_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_gzip_trap_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(source, "FREE_BYTES", 1 << 20)
     packed = gzip.compress(b"Anna: hi\n" * 2_000_000)
     assert "unpacks to more than 200 times" in refusal(packed).message
 
@@ -248,7 +248,7 @@ def test_exactly_one_source() -> None:
 
 
 def test_unknown_format() -> None:
-    error = refusal(b"hi", "yaml")  # type: ignore[arg-type]
+    error = refusal(b"hi", "yaml")
     assert "no input format called 'yaml'" in error.message
     assert "jsonl" in (error.hint or "")
 

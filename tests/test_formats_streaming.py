@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
 from sentixrl.formats import (
+    Columns,
     decoding,
     iter_dialogues,
     json_elements,
@@ -27,13 +28,14 @@ from sentixrl.formats import (
 )
 from sentixrl.formats.decoding import TextEncoding, decoded_lines
 from sentixrl.formats.json_elements import json_elements as elements
+from sentixrl.formats.messages import Line
 from sentixrl.formats.source import source_of_stream
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "gb18030", "shift_jis",
              "iso2022_jp", "utf-7", "windows-1252", "hz"]  # fmt: skip
 
 
-def lines_of(raw: bytes, encoding: str) -> list[decoding.Line]:
+def lines_of(raw: bytes, encoding: str) -> list[Line]:
     found = TextEncoding.named(encoding, raw)
     return list(decoded_lines(io.BytesIO(raw), "x", found))
 
@@ -185,7 +187,7 @@ def test_a_pasted_chat_is_read_as_such() -> None:
     assert [turn.speaker for turn in next(iter(reader))] == ["Anna", "Ben", "Anna"]
     assert reader.format != "text"
     with pytest.raises(InputError, match="no columns to name"):
-        open_text("hi", columns=tables.Columns(text="a"))
+        open_text("hi", columns=Columns(text="a"))
 
 
 groups = st.lists(

@@ -10,15 +10,16 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.files import MISSING, find
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
-from sentixrl.formats import Columns, DialogueReader, open_dialogues
+from sentixrl.formats import DialogueReader, ReadingOptions, open_dialogues
 from sentixrl.formats.characters import as_text, shown
+from sentixrl.formats.chats.convokit import is_corpus
 from sentixrl.formats.columns import as_option
-from sentixrl.formats.delimited import Quoting
 from sentixrl.labels import LabelSet
 
 NAME = "custom"
@@ -32,24 +33,18 @@ def load_custom(
     label_set: LabelSet,
     split: str = "all",
     *,
-    columns: Columns | None = None,
-    encoding: str = "utf-8",
-    quoting: Quoting = "auto",
-    language: str | None = None,
     tell: Callable[[str], None] = lambda note: None,
+    **options: Unpack[ReadingOptions],
 ) -> Dataset:
     """Read labelled dialogues of one's own.
 
     Args:
-        path: A file in any format that is read, or a folder that holds ``<split>.csv``, ``.tsv``,
-            ``.jsonl``, ``.json``, ``.parquet`` or ``.xlsx``.
+        path: A file in any format that is read, a ConvoKit corpus, or a folder that holds
+            ``<split>.csv``, ``.tsv``, ``.jsonl``, ``.json``, ``.parquet`` or ``.xlsx``.
         label_set: What the gold labels are read as.
         split: What results call this part.
-        columns: Which column of a table holds what.
-        encoding: The file's text encoding.
-        quoting: Whether quotation marks surround the cells of a table.
-        language: Language code of dialogues that do not name their own.
         tell: Called with each sentence that a person should know of how the file is read.
+        **options: How the file is read, as :class:`~sentixrl.formats.ReadingOptions` says.
 
     Raises:
         InputError: The file cannot be read, holds no gold label, or one that is not in the set.
@@ -61,13 +56,11 @@ def load_custom(
             hint="Paths are relative to where the command runs.",
             code=MISSING,
         )
-    if not source.is_file():
+    if source.is_dir() and not is_corpus(source):
         names = [split + ending for ending in ENDINGS]
         hint = "Give a file, or a folder with a file a split."
         source = find(source, names, f"split '{split}'", hint)
-    reader = open_dialogues(
-        source, columns=columns, encoding=encoding, quoting=quoting, language=language
-    )
+    reader = open_dialogues(source, **options)
     for note in reader.notes:
         tell(note)
     named = tuple(_read_labels(dialogue, label_set, source) for dialogue in reader)

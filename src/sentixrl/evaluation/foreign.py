@@ -27,7 +27,7 @@ from sentixrl.evaluation.prediction_rows import (
 from sentixrl.formats import Columns, Ledger, read_dialogue_json
 from sentixrl.formats.characters import as_text, shown
 from sentixrl.formats.delimited import DelimitedTable, Quoting
-from sentixrl.formats.detection import detect
+from sentixrl.formats.detection import detect_rows
 from sentixrl.formats.json_text import JsonDialogues
 from sentixrl.formats.result_rows import (
     CONFIDENCE,
@@ -119,18 +119,11 @@ def _rows(
     source: InputSource, columns: Columns | None, quoting: Quoting
 ) -> tuple[Sequence[str], Iterator[Row]]:
     """The columns of a file of predictions by our names, and its rows."""
-    format = detect(source, columns or Columns()).format
-    if format in {"json", "jsonl"}:
+    format = detect_rows(source)
+    if format != "csv":
         rows = list(_result_rows(source, lines=format == "jsonl"))
         return list({column: None for row in rows for column in row.cells}), iter(rows)
-    if format not in {"csv", "tsv"}:
-        raise InputError(
-            f"{source.name} is read as {format}; predictions are a table in CSV, or what "
-            "classify --json prints.",
-            hint="Save it as CSV.",
-        )
-    delimiter = "\t" if format == "tsv" else None
-    table = DelimitedTable(source, delimiter=delimiter, quoting=quoting, columns=columns)
+    table = DelimitedTable(source, quoting=quoting, columns=columns)
     names = our_names(table.header, columns, source.name)
     return names, (
         row_of(names, row.cells, Place(source.name, f"line {row.line}"))

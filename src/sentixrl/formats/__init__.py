@@ -3,9 +3,9 @@
 from sentixrl.formats.columns import Columns
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.objects import dialogue_object
+from sentixrl.formats.plans import ReadingOptions
 from sentixrl.formats.reading import (
     DialogueReader,
-    ReadingOptions,
     iter_dialogues,
     open_dialogues,
     open_text,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from sentixrl.errors import InputError
-from sentixrl.formats.characters import check_readable, shown
+from sentixrl.formats.characters import check_readable, shown, unix_lines, unreadable
 from sentixrl.formats.messages import Line
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -23,6 +23,13 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 
 _CHUNK = 1024 * 1024
 _BOM = "\ufeff"
+BYTE_ORDER_MARKS = (
+    codecs.BOM_UTF8,
+    codecs.BOM_UTF16_LE,
+    codecs.BOM_UTF16_BE,
+    codecs.BOM_UTF32_LE,
+    codecs.BOM_UTF32_BE,
+)
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _WIDE = re.compile(r"utf-(16|32)(-[lb]e)?")
@@ -73,6 +80,22 @@ class TextEncoding:
         return not (_WIDE.fullmatch(self.codec) or _NOT_BY_LINE.match(self.codec)) and (
             _same_line_ends(self.codec)
         )
+
+    def start(self, head: bytes, *, whole: bool) -> list[str] | None:
+        """The lines of an input's first bytes; ``None`` if they are not text.
+
+        Args:
+            head: The bytes.
+            whole: Whether they are all there is; else the last line is left out if it is not
+                the only one, as it may be cut.
+        """
+        decoder = codecs.getincrementaldecoder(self.codec)()
+        try:
+            text = decoder.decode(head, final=whole)
+        except UnicodeError:
+            return None
+        lines = unix_lines(text.removeprefix(_BOM)).split("\n")
+        return None if unreadable(text) else lines[: None if whole or len(lines) == 1 else -1]
 
     def size(self, text: str) -> int:
         """How many bytes ``text`` takes in this encoding."""

@@ -72,7 +72,8 @@ class DelimitedTable:
     def rows(self, ledger: Ledger) -> Iterator[Row]:
         """The rows that hold something, each as wide as the header."""
         rows = self._cut(self._source.lines(), ledger, self._quoted)
-        ledger.header(next(rows).size)
+        for header in islice(rows, 1):
+            ledger.header(header.size)
         width = len(self.header)
         for row in rows:
             if is_empty(row.cells):

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile, islice
 
 from sentixrl.errors import InputError
 from sentixrl.formats import chats
 from sentixrl.formats.characters import is_blank, shown
 from sentixrl.formats.chats import convokit
 from sentixrl.formats.columns import Columns, has_text
-from sentixrl.formats.decoding import MAX_LINE_BYTES
+from sentixrl.formats.decoding import BYTE_ORDER_MARKS, MAX_LINE_BYTES
 from sentixrl.formats.delimited import delimiter_of, sample_rows
+from sentixrl.formats.messages import Line
 from sentixrl.formats.signatures import PARQUET, ZIP, office_kind, refuse_binary, refuse_markup
-from sentixrl.formats.source import HEAD_BYTES, InputSource
+from sentixrl.formats.source import InputSource
 from sentixrl.formats.speakers import split_speaker
 
 SUFFIXES = {
@@ -40,6 +42,7 @@ OWN = ("text", "json", "jsonl", "csv", "tsv", "parquet", "xlsx")
 
 _PLAIN = {".txt", ".text"}
 _TABLE_LINES = 50
+_START_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,26 @@ def detect(source: InputSource, columns: Columns | None) -> Detected:
     )
 
 
+def detect_rows(source: InputSource) -> str:
+    """Whether an input of rows is ``json``, ``jsonl`` or else a table, ``csv``.
+
+    Raises:
+        InputError: It is empty, no text, or begins like a format that is neither.
+    """
+    found = _binary(source)
+    start = [] if found else beginning(source)
+    if found is None:
+        refuse_markup(start[0].lstrip(), source.name)
+        chat = chats.detect(chats.Medium.LINES, start)
+        found = chat.name if chat else None
+    if found is not None:
+        raise InputError(
+            f"{source.name} is read as {found}, which is neither a table in CSV nor JSON.",
+            hint="Save it as CSV.",
+        )
+    return _json_or_lines(source) if _is_json(start) else "csv"
+
+
 def check_medium(source: InputSource, format: str) -> None:
     """Refuse an input that cannot be in the format that was named for it.
 
@@ -119,25 +142,22 @@ def beginning(source: InputSource) -> Sequence[str]:
     Raises:
         InputError: There is none, or bytes among them that are not text.
     """
-    if len(source.head) >= HEAD_BYTES and b"\n" not in source.head and b"\r" not in source.head:
-        first = next(source.chunks(), "")[:HEAD_BYTES]
-        if not is_blank(first):
-            return [first]
-    lines: list[str] = []
-    size = 0
-    blank = True
-    for line in source.lines():
-        blank = False
-        if lines or not is_blank(line.text):
-            lines.append(line.text)
-            size += line.size
-        if size >= HEAD_BYTES:
-            break
+    lines = _visible(source.start())
+    if not lines:  # nothing to see in the head
+        lines = [line.text for line in islice(_from_visible(source.lines()), _START_LINES)]
     if not lines:
-        only_mark = len(source.head) <= len("\ufeff".encode()) and source.head[:1] == b"\xef"
-        what = "is empty" if blank or only_mark else "holds nothing but blank space"
+        only_mark = source.head in {b"", *BYTE_ORDER_MARKS}
+        what = "is empty" if only_mark else "holds nothing but blank space"
         raise InputError(f"{source.name} {what}.", hint="Give at least one line of text.")
     return lines
+
+
+def _visible(lines: Sequence[str]) -> Sequence[str]:
+    return list(dropwhile(is_blank, lines))
+
+
+def _from_visible(lines: Iterable[Line]) -> Iterator[Line]:
+    return dropwhile(lambda line: is_blank(line.text), lines)
 
 
 def archive_members(source: InputSource) -> list[str]:

@@ -7,21 +7,38 @@ batch at a time; a workbook is in memory as a whole.
 
 from __future__ import annotations
 
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 from sentixrl.errors import InputError, MissingDependencyError
 from sentixrl.formats.characters import shown
 from sentixrl.formats.columns import Columns
 from sentixrl.formats.ledger import Ledger
-from sentixrl.formats.source import MAX_BYTES, InputSource
+from sentixrl.formats.source import FREE_BYTES, MAX_BYTES, MOST_UNPACKED, InputSource
 from sentixrl.formats.values_table import Values, ValueTable, cell_text
 
 EXTRA = "tables"
-_BATCH = 4096
-_FAULTS = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError)
+MAX_CELLS = 20_000_000
+"""The largest area of a workbook's sheets, in cells: the library holds all of it, empty or not."""
+
+_BATCH = 512
+_CHUNK = 1 << 20
+_SHEET = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
+_PLACE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})(\d{1,10})["']""")
+_LONGEST_PLACE = 64
+_FAULTS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def parquet_table(source: InputSource, columns: Columns | None = None) -> ValueTable:
@@ -44,6 +61,7 @@ def parquet_table(source: InputSource, columns: Columns | None = None) -> ValueT
         ledger.header(size)  # what no row has taken
 
     with _parquet(source) as file:
+        _check_row_groups(file, source)
         header = [str(name) for name in file.schema_arrow.names]
     return ValueTable(source.name, "row", header, rows, columns)
 
@@ -103,7 +121,7 @@ def _sheets(source: InputSource) -> Iterator[tuple[str, list[tuple[int, Sequence
         raise MissingDependencyError.of("python-calamine", EXTRA) from None
     try:
         with source.open() as stream:
-            _check_unpacked(stream, source.name)
+            _check_size(stream, source.name)
             stream.seek(0)
             book = CalamineWorkbook.from_filelike(stream)
             for title in book.sheet_names:
@@ -121,14 +139,57 @@ def _sheets(source: InputSource) -> Iterator[tuple[str, list[tuple[int, Sequence
         ) from None
 
 
-def _check_unpacked(stream: Any, name: str) -> None:  # noqa: ANN401  (any binary stream)
+def _check_row_groups(file: Any, source: InputSource) -> None:  # noqa: ANN401  (pyarrow's)
+    """Refuse a file that unpacks to more than any table does."""
+    groups = range(file.metadata.num_row_groups)
+    size = sum(file.metadata.row_group(at).total_byte_size for at in groups)
+    if not 0 <= size <= FREE_BYTES + MOST_UNPACKED * source.size():
+        raise InputError(
+            f"{source.name} unpacks to more than {MOST_UNPACKED} times its size, as no table does.",
+            hint="Unpack it yourself if you trust it.",
+        )
+
+
+def _check_size(stream: BinaryIO, name: str) -> None:
+    """Refuse a workbook that unpacks to too much, or whose cells lie too far apart."""
     with zipfile.ZipFile(stream) as archive:
         size = sum(member.file_size for member in archive.infolist())
-    if size > MAX_BYTES:
-        raise InputError(
-            f"{name} unpacks to {size:,} bytes, more than the {MAX_BYTES:,} that are read at once.",
-            hint="Save the sheet as CSV.",
-        )
+        if size > MAX_BYTES:
+            raise InputError(
+                f"{name} unpacks to {size:,} bytes, more than the {MAX_BYTES:,} that are read at "
+                "once.",
+                hint="Save the sheet as CSV.",
+            )
+        for member in archive.namelist():
+            if _SHEET.fullmatch(member):
+                with archive.open(member) as sheet:
+                    area = _area(sheet)
+                if area > MAX_CELLS:
+                    raise InputError(
+                        f"{name} has a sheet of {area:,} cells, most of them empty; at most "
+                        f"{MAX_CELLS:,} are read.",
+                        hint="Save the rows with the conversation as CSV.",
+                    )
+
+
+def _area(sheet: IO[bytes]) -> int:
+    """The cells between the first one of a sheet and its last row and column."""
+    rows = columns = 1
+    text = b""
+    while chunk := sheet.read(_CHUNK):
+        text = text[-_LONGEST_PLACE:] + chunk
+        for letters, number in _PLACE.findall(text):
+            rows = max(rows, int(number))
+            columns = max(columns, _column(letters))
+    return rows * columns
+
+
+def _column(letters: bytes) -> int:
+    """The number of the column that is called so: 1 for ``A``, 28 for ``AB``."""
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + letter - ord("A") + 1
+    return number
 
 
 def _reason(error: BaseException) -> str:

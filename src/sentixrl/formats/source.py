@@ -15,6 +15,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -24,14 +25,17 @@ from sentixrl.formats.decoding import TextEncoding, decoded_chunks, decoded_line
 from sentixrl.formats.messages import Line
 
 MAX_BYTES = 256 * 1024 * 1024
-"""The largest input that is read where all of it has to be in memory at once, in bytes."""
+"""The most that is read where all of it has to be in memory at once: an element of a JSON list, a
+workbook, a file of a data set."""
 HEAD_BYTES = 64 * 1024
 """How much of the beginning tells the format."""
 
 GZIP = b"\x1f\x8b"
+_START_LINES = 1000
 _IN_MEMORY = 8 * 1024 * 1024
 # A text packs to a tenth; only what is made to do harm packs to a two-hundredth.
-_MOST_UNPACKED, _FREE_BYTES = 200, 64 * 1024 * 1024
+MOST_UNPACKED, FREE_BYTES = 200, 64 * 1024 * 1024
+"""How many times its size a file may unpack to, and what it may unpack to in any case."""
 
 
 class InputSource:
@@ -88,6 +92,13 @@ class InputSource:
         with self.open() as stream:
             yield from decoded_lines(stream, self.name, self.encoding)
 
+    def start(self) -> list[str]:
+        """The lines of its first bytes; raises as :meth:`lines` does."""
+        lines = self.encoding.start(self.head, whole=len(self.head) < HEAD_BYTES)
+        if lines is None:  # what is wrong with them is told where they are read
+            return [line.text for line in islice(self.lines(), _START_LINES)]
+        return lines
+
     def chunks(self) -> Iterator[str]:
         """Its text in pieces, from the start; raises as :meth:`lines` does."""
         with self.open() as stream:
@@ -104,21 +115,6 @@ class InputSource:
                 return stream.seek(0, io.SEEK_END)
             return sum(map(len, iter(lambda: stream.read(1 << 20), b"")))
 
-    def whole(self, limit: int = MAX_BYTES) -> bytes:
-        """All its bytes.
-
-        Raises:
-            InputError: There are more than ``limit``.
-        """
-        with self.open() as stream:
-            raw = stream.read(limit + 1)
-        if len(raw) > limit:
-            raise InputError(
-                f"{self.name} is larger than the {limit:,} bytes that are read at once.",
-                hint="Split it into several files.",
-            )
-        return raw
-
     def _guarded(
         self, stream: BinaryIO, below: BinaryIO | None = None, stored: int | None = None
     ) -> BinaryIO:
@@ -132,7 +128,7 @@ class _Guarded(io.RawIOBase):
         self, stream: BinaryIO, name: str, below: BinaryIO | None, stored: int | None
     ) -> None:
         self._stream, self._name, self._below = stream, name, below
-        self._bound = None if stored is None else _FREE_BYTES + _MOST_UNPACKED * stored
+        self._bound = None if stored is None else FREE_BYTES + MOST_UNPACKED * stored
         self._given = 0
 
     def readable(self) -> bool:
@@ -154,7 +150,7 @@ class _Guarded(io.RawIOBase):
         self._given += len(part)
         if self._bound is not None and self._given > self._bound:
             raise InputError(
-                f"{self._name} unpacks to more than {_MOST_UNPACKED} times its size, as no text "
+                f"{self._name} unpacks to more than {MOST_UNPACKED} times its size, as no text "
                 "does.",
                 hint="Unpack it yourself if you trust it.",
             )
