@@ -120,6 +120,12 @@ def test_an_export_packed_again_with_its_folder_is_read() -> None:
     assert found.messages[0].chat == "lift"
 
 
+def test_many_members_that_each_unpack_to_much_are_refused_together() -> None:
+    days = {f"general/2024-05-{day:02}.json": [said(0, "U1", "x" * 9_000_000)] for day in range(14)}
+    with pytest.raises(InputError, match=r"^chat unpacks to 126,"):
+        read(slack.messages, export(days))
+
+
 def test_what_is_wrong_inside_names_the_member() -> None:
     raw = export({"general/2024-05-31.json": [said(0, "U1", "x")]})
     stream = io.BytesIO(raw)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sentixrl.errors import InputError
 from sentixrl.formats.chats import Medium, detect, whatsapp, whatsapp_zip
 from sentixrl.formats.chats.whatsapp_stamps import layout
-from sentixrl.formats.chats.whatsapp_words import WORDS
+from sentixrl.formats.chats.whatsapp_words import languages
 from tests.chats.sources import Memory, dialogues, read
 
 LRM, RLM, NNBSP = "\u200e", "\u200f", "\u202f"
@@ -187,7 +187,7 @@ OWN_WORDS = {
 @pytest.mark.parametrize("language", OWN_WORDS)
 def test_whatsapps_own_words_are_nobodys(language: str, mark: str) -> None:
     omitted, deleted, edited = OWN_WORDS[language]
-    notice = WORDS[language]["notices"][0]
+    notice = languages()[language]["notices"][0]
     content = (
         f"[31/05/2024, 10:00:00] Ann: {mark}{notice}. …\n"
         f"[31/05/2024, 10:00:01] Ann: {mark}{omitted}\n"

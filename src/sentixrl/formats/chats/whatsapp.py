@@ -186,7 +186,7 @@ def _unedited(said: _Said, brackets: bool) -> _Said:
     if found is None:
         return said
     marked = brackets and _OWN in found[0]
-    if words.fold(found[1]) in words.ALL_EDITED or (marked and not _is_file(found[1])):
+    if words.fold(found[1]) in words.known().edited or (marked and not _is_file(found[1])):
         return _Said(said.text[: found.start()].strip(_AROUND), extra={"edited": "yes"})
     return said
 
@@ -199,24 +199,24 @@ def _reason(text: str) -> str | None:
     """Why a short text is none of the speaker's, if it is WhatsApp's."""
     folded = words.fold(text)
     bare = words.fold(folded[1:-1]) if folded[:1] == "<" and folded[-1:] == ">" else folded
-    if bare in words.ALL_OMITTED:
+    if bare in words.known().omitted:
         return words.OMITTED
-    if bare in words.ALL_DELETED:
+    if bare in words.known().deleted:
         return words.DELETED
-    if folded in words.ALL_CALLS or folded.startswith(words.NOTICES):
+    if folded in words.known().calls or folded.startswith(words.known().notices):
         return words.SYSTEM
     return words.LOCATION if "maps.google" in text and _PLACE.fullmatch(text) else None
 
 
 def _is_notice(text: str) -> bool:
-    return words.fold(text[:_LONGEST_OWN].strip(_AROUND)).startswith(words.NOTICES)
+    return words.fold(text[:_LONGEST_OWN].strip(_AROUND)).startswith(words.known().notices)
 
 
 def _without_file(said: _Said, own: bool) -> _Said:
     """A caption without the mark of the file it belongs to."""
     text, media, reason = said.text, "", words.ATTACHED
     if " (" in text and (found := _FILE_BELOW_STAMP.match(text)):
-        known = words.fold(found["words"]) in words.ALL_ATTACHED
+        known = words.fold(found["words"]) in words.known().attached
         if known or own or _FILE_NAME.match(found["file"]):
             media, text, own = found["file"], text[found.end() :], False
     elif text[-1:] == ">" and (found := _FILE_IN_BRACKETS.search(text, max(0, len(text) - 320))):
@@ -247,7 +247,7 @@ def _before_omitted(text: str) -> str | None:
     """What stands before the words for a file that was left out, if these end the text."""
     if _OWN in text:
         head, _, tail = text.rpartition(_OWN)
-        if len(tail) <= _LONGEST_OWN and words.fold(tail) in words.ALL_OMITTED:
+        if len(tail) <= _LONGEST_OWN and words.fold(tail) in words.known().omitted:
             return head
     if "." not in text or not _AFTER_DOCUMENT.search(text, max(0, len(text) - _LONGEST_OWN)):
         return None
@@ -255,6 +255,6 @@ def _before_omitted(text: str) -> str | None:
     for count in range(1, min(6, len(pieces))):
         tail = " ".join(pieces[-count:])
         head = text[: len(text) - len(tail)].rstrip()
-        if words.fold(tail) in words.ALL_OMITTED and _DOCUMENT.search(head):
+        if words.fold(tail) in words.known().omitted and _DOCUMENT.search(head):
             return head
     return None

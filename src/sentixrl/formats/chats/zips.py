@@ -80,7 +80,15 @@ def _opened(stream: BinaryIO, name: str) -> Iterator[zipfile.ZipFile]:
 
 
 def _archive(stream: BinaryIO, name: str) -> zipfile.ZipFile:
+    size = stream.seek(0, io.SEEK_END)
     archive = zipfile.ZipFile(stream)
+    # By the archive's own size: members that share their bytes each claim them all.
+    unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > _FREE_BYTES + _MOST_UNPACKED * size:
+        raise InputError(
+            f"{name} unpacks to {unpacked:,} bytes, as no chat does.",
+            hint="Unpack it yourself if you trust it.",
+        )
     if len(archive.infolist()) > MAX_MEMBERS:
         raise InputError(
             f"{name} holds more than {MAX_MEMBERS:,} files.", hint="Unpack it, and name one file."
