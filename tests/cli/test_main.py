@@ -231,7 +231,7 @@ def test_what_a_command_raises(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("sentixrl.cli.classify.read_text", fail)
+    monkeypatch.setattr("sentixrl.cli.classify.open_text", fail)
     answer = shell("classify", "--text", "hi")
     assert answer.code == code
     assert said in answer.err
@@ -242,7 +242,7 @@ def test_our_own_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("sentixrl.cli.classify.read_text", fail)
+    monkeypatch.setattr("sentixrl.cli.classify.open_text", fail)
     with pytest.raises(ZeroDivisionError):
         run(["classify", "--text", "hi"])
 

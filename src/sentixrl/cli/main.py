@@ -26,6 +26,7 @@ from sentixrl.cli.evaluate import evaluate
 from sentixrl.cli.hints import command_of, fitting, options_of
 from sentixrl.cli.labels import labels
 from sentixrl.cli.models import app as models_app
+from sentixrl.cli.read import read
 from sentixrl.cli.schema import schema
 from sentixrl.cli.train import train
 from sentixrl.errors import SentixError
@@ -43,6 +44,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(classify)
+app.command()(read)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(train)
