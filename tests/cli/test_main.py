@@ -15,7 +15,7 @@ import pytest
 from sentixrl import __version__
 from sentixrl.cli import progress
 from sentixrl.cli.main import main, run
-from sentixrl.cli.progress import follow
+from sentixrl.cli.progress import follow_all
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError, install_command
 from sentixrl.prediction import DialoguePrediction
@@ -260,7 +260,7 @@ def slow():
         yield turn
 with progress.waiting("loading the model"):
     time.sleep(0.5)
-for _ in progress.follow(turns, slow()):
+for _ in progress.follow_all(turns, slow()):
     typer.echo("RESULT")
 """
 
@@ -304,8 +304,8 @@ def test_progress_is_silent_where_nobody_watches(
             time.sleep(0.01)
             yield DialoguePrediction(turn.id, "en", "m", "t")
 
-    pairs = [(turn.id, result.dialogue_id) for turn, result in follow(turns, slow())]
+    pairs = [(turn.id, result.dialogue_id) for turn, result in follow_all(turns, slow())]
     assert pairs == [("a", "a"), ("b", "b")]
     assert capsys.readouterr() == ("", "")
     with pytest.raises(ValueError, match="shorter"):
-        list(follow(turns, list(slow())[:1]))
+        list(follow_all(turns, list(slow())[:1]))
