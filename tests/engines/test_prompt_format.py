@@ -153,9 +153,10 @@ def test_a_marker_that_the_vocabulary_holds_as_a_word_stays_text() -> None:
 
 
 def test_text_without_markers_is_what_the_tokenizer_makes_of_it(tiny_model: Path) -> None:
-    from tokenizers import AddedToken
+    from tokenizers import AddedToken, Tokenizer
 
     tokenizer = read_tokenizer(tiny_model)
+    assert isinstance(tokenizer, Tokenizer)
     tokenizer.add_tokens([AddedToken("ü", special=False), AddedToken("<turn>", special=False)])
     text = Text(tokenizer, frozenset({1}))
     for said in ("I cannot believe you kept it!", "über <t u r n>", " 你好 🎈", ""):

@@ -18,6 +18,8 @@ import numpy as np
 
 from sentixrl.context.prompt import Message, Prompt, begins_line, lead
 from sentixrl.engines.local.chat_template import HINT, UNUSABLE, render
+from sentixrl.engines.local.piece_tokenizer import PieceTokenizer
+from sentixrl.engines.local.tokenizer_table import read_table
 from sentixrl.engines.options import PromptFormatName
 from sentixrl.errors import ModelError
 from sentixrl.trie.trie import Tokens
@@ -25,6 +27,8 @@ from sentixrl.untrusted import boundary, read_bounded
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+    AnyTokenizer = Tokenizer | PieceTokenizer
 
 _FAILS = "The model's tokenizer fails"
 _MARK = "\ue000{}\ue001"  # private-use characters: no chat template writes them
@@ -48,7 +52,7 @@ class Text:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: AnyTokenizer,
         end_ids: frozenset[int],
         begin_ids: tuple[int, ...] = (),
         context_tokens: int | None = None,
@@ -123,13 +127,15 @@ class Text:
         return ""
 
 
-def _without_markers(tokenizer: Tokenizer) -> tuple[Tokenizer, frozenset[int]]:
+def _without_markers(tokenizer: AnyTokenizer) -> tuple[AnyTokenizer, frozenset[int]]:
     """A copy that reads markers as the text they are, and the markers' ids.
 
     Every added token is a marker, special or not: who adds chat markers often leaves that out.
     Not so single characters, which vocabularies add that lack a letter, nor the token that
     stands for what is unknown. A copy, because reading markup needs the original as it is.
     """
+    if isinstance(tokenizer, PieceTokenizer):
+        return tokenizer.unmarked()
     from tokenizers import Tokenizer
 
     content = json.loads(tokenizer.to_str())
@@ -270,12 +276,15 @@ def _tail(messages: Sequence[Message]) -> str:
     return ""
 
 
-def read_tokenizer(folder: Path) -> Tokenizer:
-    """A model folder's ``tokenizer.json``.
+def read_tokenizer(folder: Path) -> AnyTokenizer:
+    """A model folder's ``tokenizer.json``, or the table made from it.
 
     Raises:
         ModelError: There is none, or it cannot be read.
     """
+    table = read_table(folder)
+    if table is not None:
+        return PieceTokenizer(table)
     from tokenizers import Tokenizer
 
     path = folder / "tokenizer.json"
