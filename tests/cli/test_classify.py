@@ -130,7 +130,7 @@ def test_json_is_exactly_what_is_published(classify: Classify, shell: Shell, tal
     assert (answer.code, answer.err) == (0, "")
     first, second = answer.objects
     for result in (first, second):
-        assert list(result) == KEYS
+        assert list(result) == KEYS + ["ledger"] * (result is second)
         assert conforms(result, schema, schema)
         assert (result["schema"], result["language"]) == (1, "en")
         assert result["template"].startswith("en-v")
@@ -147,6 +147,8 @@ def test_json_is_exactly_what_is_published(classify: Classify, shell: Shell, tal
                 assert exchange["round"] == number
                 assert list(exchange["generator"]) == ["label", "analysis"]
                 assert list(exchange["discriminator"]) == ["verdict", "counter_label", "assessment"]
+    assert (second["ledger"]["format"], second["ledger"]["turns"]) == ("text", 3)
+    assert sum(second["ledger"]["bytes"].values()) == len(TALK)
     assert [entry["speaker"] for entry in first["utterances"]] == ["Ann", "Bob"]
     assert [entry["text"] for entry in second["utterances"]] == ["We walked home."]
     broken = {**first, "utterances": [{**first["utterances"][0], "status": "sure"}]}
@@ -337,7 +339,7 @@ def test_language_is_followed_or_set(classify: Classify) -> None:
     for text, options, language, template in (
         ("你还留着那封信？", (), "zh", "zh"),
         ("¿Todavía guardas la carta de tu abuela?", (), "es", "es"),
-        ("Well.", ("--language", "hi"), "en", "hi"),  # of the prompts, not of the text
+        ("Well.", ("--language", "hi"), "unknown", "hi"),  # of the prompts, not of the text
     ):
         result = classify("--text", text, "--no-negotiate", "--json", *options).objects[0]
         assert result["language"] == language

@@ -22,6 +22,7 @@ from sentixrl.runs import (
     Entry,
     RunFolder,
     check_ledger,
+    check_writable,
     enter_ledger,
     read_entries,
     read_metrics,
@@ -169,7 +170,6 @@ def put(path: str, value: object) -> Change:
         ("labels", "abc"),
         ("labels", ["one"]),
         ("utterances.0.cost", {"tokens": "1", "seconds": 1.0}),
-        ("utterances.0.cost", {"tokens": 1.5, "seconds": 1.0}),
         ("utterances.0.cost", {"tokens": 1, "seconds": -3.0}),
         ("utterances.0.cost", {"tokens": -1, "seconds": 1.0}),
         ("utterances.0.cost", {}),
@@ -269,6 +269,18 @@ def test_a_log_that_is_replaced_while_it_grows_is_noticed(folder: Path) -> None:
                 run.append(DATA.dialogues[-1], answers[-1])
             log.write_bytes(b"")
         assert (folder / "other").read_bytes().count(b"\n") == len(made) - 1
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_writable(tmp_path / "new" / "run")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # root may all
+    for folder in (tmp_path, tmp_path / "new" / "run"):
+        with pytest.raises(SentixError, match="Permission denied") as caught:
+            check_writable(folder)
+        assert caught.value.hint
+    assert not (tmp_path / "new").exists()
 
 
 def test_runs_of_the_earlier_version_are_read_but_not_gone_on_with(folder: Path) -> None:

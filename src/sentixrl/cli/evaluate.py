@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +14,9 @@ from sentixrl.cli.console import Screen, answers, errors, note
 from sentixrl.cli.data import CUSTOM, TEST, DataOptions
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import headline_table
+from sentixrl.cli.inputs import InputOptions
 from sentixrl.cli.options import MODEL_OPTIONS, ModelOptions, given, say_notes
-from sentixrl.cli.progress import follow
+from sentixrl.cli.progress import follow_all
 from sentixrl.cli.subjects import (
     BaselineChoice,
     Subject,
@@ -25,6 +26,7 @@ from sentixrl.cli.subjects import (
     trained_baseline,
 )
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
+from sentixrl.formats import ReadingOptions
 from sentixrl.formats.characters import as_text
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
 """Baselines without a model."""
 NOT_FOR_VOTES = ("negotiate", "confidence_threshold", "agreements")
 PASSES = 3
+READING = tuple(part.name for part in fields(InputOptions))
+"""Options that say how a file is read: that of predictions, else that of the data."""
 
 
 @with_groups
@@ -56,21 +60,30 @@ def evaluate(
         Path | None,
         typer.Option(help="Where evaluations on test are logged; default: results/ledger.jsonl."),
     ] = None,
+    inputs: InputOptions,
     options: ModelOptions,
 ) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
     from sentixrl.evaluation import running
     from sentixrl.evaluation.intervals import check_libraries
-    from sentixrl.runs import find_ledger
+    from sentixrl.runs import check_ledger, check_writable, find_ledger
 
     check_libraries()
     _check_choice(context, data, options, predictions, baseline)
-    whole, neutral = data.load()
+    reading = ReadingOptions() if predictions is not None else inputs.reading()
+    whole, neutral = data.load(lambda found: errors().print(note(found)), reading)
     part = running.draw(whole, data.limit, data.seed)
     book = find_ledger(ledger) if whole.split == TEST else None
     notices, command = errors(), _command(context.obj or [])
+    check_writable(out)  # now, not when the model is loaded
+    if book is not None:
+        check_ledger(book)
     _announce(whole, part, data.seed, book, notices)
-    subject = _subject(context, data, whole, options, predictions, baseline)
+    subject = (
+        _subject(context, data, whole, options, baseline)
+        if predictions is None
+        else foreign(predictions, whole, inputs)
+    )
     runs: list[RunFolder] = []
 
     def opened(run: RunFolder) -> None:
@@ -86,7 +99,7 @@ def evaluate(
             neutral=neutral,
             ledger=book,
             command=command,
-            watch=follow,
+            watch=follow_all,
             opened=opened,
         )
     except KeyboardInterrupt:
@@ -103,12 +116,9 @@ def _subject(
     data: DataOptions,
     whole: Dataset,
     options: ModelOptions,
-    predictions: Path | None,
     baseline: BaselineChoice | None,
 ) -> Subject:
-    """What is to be measured, loaded."""
-    if predictions is not None:
-        return foreign(predictions, whole)
+    """The baseline or model that is to be measured, loaded."""
     if baseline is not None and baseline in TRAINED:
         return trained_baseline(baseline, data.part)
     from sentixrl.cli.table import header
@@ -158,6 +168,8 @@ def _check_choice(
         _refuse(context, MODEL_OPTIONS, "is for a model, and none answers here")
     if orders:
         _refuse(context, NOT_FOR_VOTES, "is for negotiating, and a vote does not")
+    if data.dataset != CUSTOM and predictions is None:
+        _refuse(context, READING, f"is for a '{CUSTOM}' file or for predictions")
     if data.dataset == CUSTOM:
         _refuse(context, ("task", "switch"), f"is for a known data set, not a '{CUSTOM}' file")
     if predictions is not None and not predictions.is_file():

@@ -12,6 +12,7 @@ from sentixrl.cli.console import errors
 
 if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
+    from sentixrl.cli.inputs import InputOptions
     from sentixrl.datasets import Dataset
     from sentixrl.evaluation.baselines.system import System
 
@@ -37,12 +38,18 @@ class Subject:
     identity: Mapping[str, Any]
 
 
-def foreign(path: Path, whole: Dataset) -> Subject:
-    """Predictions of anybody's, read from a CSV."""
+def foreign(path: Path, whole: Dataset, inputs: InputOptions) -> Subject:
+    """Predictions of anybody's, read from a table or from what ``classify`` printed."""
     from sentixrl.engines.fingerprint import fingerprint
     from sentixrl.evaluation.foreign import read_predictions
 
-    system = read_predictions(path, whole)
+    system = read_predictions(
+        path,
+        whole,
+        columns=inputs.chosen_columns(),
+        encoding=inputs.encoding,
+        quoting=inputs.quoting.value,
+    )
     return Subject(
         system,
         {"kind": "predictions", "model": {"name": system.name, "weights": fingerprint(path)}},
