@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,6 +34,8 @@ from sentixrl.prediction import DialoguePrediction, Status
 if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
 
+Found = tuple[Dialogue, Ledger | None]
+"""A dialogue, and the ledger of its input where it is the input's last."""
 Answered = tuple[Dialogue, DialoguePrediction, Ledger | None]
 """A dialogue, its answers, and the ledger of its input where it is the input's last."""
 
@@ -79,11 +82,11 @@ def classify(
     """Tell the emotion of every turn."""
     if json_output and csv_output:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
-    readers = _open(files or [], text, inputs)
+    dialogues = _begun(_all_dialogues(_open(files or [], text, inputs)))
     with waiting("loading the model"):
         classifier = options.load(labels)
     say_notes(classifier, context)
-    answered = _answered(classifier, readers)
+    answered = _answered(classifier, dialogues)
     if json_output or csv_output:
         return _print_data(answered, csv=csv_output)
     return _print_tables(classifier, answered, show)
@@ -104,14 +107,18 @@ def _open(
     return [(f"{file}/" if len(files) > 1 else "", inputs.open(file)) for file in files]
 
 
-def _answered(
-    classifier: Classifier, readers: Sequence[tuple[str, DialogueReader]]
-) -> Iterator[Answered]:
+def _begun(dialogues: Iterator[Found]) -> Iterator[Found]:
+    """The same, of which the first is read now: what cannot be read is said before anything."""
+    first = list(islice(dialogues, 1))
+    return chain(first, dialogues)
+
+
+def _answered(classifier: Classifier, dialogues: Iterable[Found]) -> Iterator[Answered]:
     """Each dialogue with its answers, read and answered as they are printed."""
-    asked: deque[tuple[Dialogue, Ledger | None]] = deque()
+    asked: deque[Found] = deque()
 
     def taken() -> Iterator[Dialogue]:
-        for dialogue, ledger in _all_dialogues(readers):
+        for dialogue, ledger in dialogues:
             asked.append((dialogue, ledger))
             yield dialogue
 
@@ -120,9 +127,7 @@ def _answered(
         yield dialogue, result, asked.popleft()[1]
 
 
-def _all_dialogues(
-    readers: Sequence[tuple[str, DialogueReader]],
-) -> Iterator[tuple[Dialogue, Ledger | None]]:
+def _all_dialogues(readers: Sequence[tuple[str, DialogueReader]]) -> Iterator[Found]:
     """All dialogues; the last one of each input with the input's ledger."""
     for prefix, reader in readers:
         say_reading_notes(reader)
