@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,10 @@ BREAKS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown mode": ({"negotiation": {"mode": "sung"}}, "negotiation.mode"),
     "unknown window": ({"context": {"window": {"turns": 3}}}, "context.window.turns"),
     "other bound": ({"context": {"window": {"max_tokens": "all"}}}, "context.window.max_tokens"),
+    "scale beyond all": ({"calibrations": {"abc": {"scale": 1e300}}}, "scale"),
+    "scale of 400 digits": ({"calibrations": {"abc": {"scale": int("9" * 400)}}}, "scale"),
+    "bias beyond all": ({"calibrations": {"abc": {"bias": [-1e300]}}}, "bias"),
+    "scale that is none": ({"calibrations": {"abc": {"scale": float("nan")}}}, "scale"),
     "scale of zero": ({"calibrations": {"abc": {"scale": 0}}}, "scale"),
     "unknown prompt_format": ({"prompt_format": "verse"}, "prompt_format"),
 }
@@ -214,6 +219,8 @@ def test_a_bundle_file_that_does_not_fit_names_the_place(tmp_path: Path, case: s
             "1 agreement.s. are needed in at most 0 round",
         ),
         ({"context": {"window": {"history_max": 2, "history_min": 3}}}, "minimum of 3"),
+        ({"context": {"window": {"history_max": int("9" * 400)}}}, "a bound above"),
+        ({"negotiation": {"rules": {"max_rounds": int("9" * 400)}}}, "at most 1,000 rounds"),
     ],
 )
 def test_options_that_cannot_be_are_refused_by_name_of_the_file(
@@ -310,3 +317,38 @@ def test_what_is_no_bundle_at_all(tmp_path: Path, content: bytes) -> None:
         ModelBundle.load(tmp_path)
     with pytest.raises(ModelError, match="cannot be read"):
         ModelBundle.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("labels", ["/etc/labels.yaml", "../labels.yaml", "other.YML"])
+def test_a_bundle_names_no_label_file_but_its_own(tmp_path: Path, labels: str) -> None:
+    ModelBundle("mood", base="x/y").save(tmp_path)
+    content = json.loads((tmp_path / BUNDLE_FILE).read_text("utf-8"))
+    (tmp_path / BUNDLE_FILE).write_text(json.dumps(content | {"labels": labels}))
+    with pytest.raises(ModelError, match="names the label file"):
+        ModelBundle.load(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["adapter", "adapter/deep/weights", "adapter/new", "labels.yaml"])
+def test_links_that_lead_out_of_a_bundle_are_refused(
+    adapter: Path, tmp_path: Path, part: str
+) -> None:
+    folder, outside = tmp_path / "bundle", tmp_path / "outside"
+    replace(whole(adapter), labels=OWN).save(folder)
+    if (folder / part).exists():
+        (folder / part).rename(outside)
+    (folder / part).symlink_to(outside)
+    with pytest.raises(ModelError, match=f"'{part}' is a link that leads out of it"):
+        ModelBundle.load(folder)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "too large", "deep"])
+def test_a_bundle_file_is_read_with_a_bound(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / BUNDLE_FILE
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text(" " * (2 << 20) if kind == "too large" else "[" * 100_000)
+    with pytest.raises(ModelError, match=r"bundle\.json (cannot be read|is not a model bundle)"):
+        ModelBundle.load(tmp_path)

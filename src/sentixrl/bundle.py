@@ -26,8 +26,10 @@ from sentixrl.context.window import HistoryWindow
 from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.engines.options import PromptFormatName
 from sentixrl.errors import ConfigError, ModelError, fault_words
+from sentixrl.formats.characters import shown
 from sentixrl.labels import LabelSet, read_label_file
 from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.untrusted import read_bounded
 
 BUNDLE_FILE = "bundle.json"
 ADAPTER_FOLDER = "adapter"
@@ -35,6 +37,8 @@ LABELS_FILE = "labels.yaml"
 SCHEMA = 2
 MAX_FILE_BYTES = 1 << 20
 """The largest ``bundle.json`` that is read."""
+_MOST_SCALE, _MOST_BIAS = 1e4, 1e4
+"""Bounds on a calibration's numbers: what is fitted stays far within, and nothing overflows."""
 RELEASE = "sentixrl-135m"
 """The trained model that comes along."""
 RELEASE_NAMES = ("default", RELEASE)
@@ -57,8 +61,8 @@ def canonical_base(base: str) -> str:
 class _CalibrationFile(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    scale: Annotated[float, Field(gt=0)] = 1.0
-    bias: tuple[float, ...] = ()
+    scale: Annotated[float, Field(gt=0, le=_MOST_SCALE)] = 1.0
+    bias: tuple[Annotated[float, Field(ge=-_MOST_BIAS, le=_MOST_BIAS)], ...] = ()
 
 
 class _File(BaseModel):
@@ -217,6 +221,13 @@ class ModelBundle:
                 hint="Copy the bundle's folder whole.",
             )
         own = parsed.labels == LABELS_FILE
+        if not own and parsed.labels.lower().endswith((".yaml", ".yml")):
+            raise ModelError(
+                f"The model bundle {folder} names the label file '{shown(parsed.labels, 120)}'; "
+                f"one of its own is called '{LABELS_FILE}'.",
+                hint="Copy the bundle's folder whole.",
+            )
+        _check_inside(folder, adapter, *([folder / LABELS_FILE] if own else []))
         bundle = cls(
             name=parsed.name,
             base=parsed.base,
@@ -245,14 +256,27 @@ class ModelBundle:
                 )
 
 
+def _check_inside(folder: Path, *parts: Path | None) -> None:
+    """Refuse a bundle whose parts are links to somewhere else.
+
+    Raises:
+        ModelError: One is.
+    """
+    home = folder.resolve()
+    for part in filter(None, parts):
+        for file in (part, *(part.rglob("*") if part.is_dir() else ())):
+            if not file.resolve().is_relative_to(home):
+                name = shown(str(file.relative_to(folder)), 120)
+                raise ModelError(
+                    f"The model bundle {folder}: '{name}' is a link that leads out of it.",
+                    hint="Copy the bundle with what the link leads to (cp -L).",
+                )
+
+
 def _read_file(path: Path) -> _BundleFile:
     """What a ``bundle.json`` says, in today's words."""
     try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            raise ModelError(f"{path} is not a model bundle: it is too large.")
-        return _parse_file(raw)
+        return _parse_file(read_bounded(path, MAX_FILE_BYTES))
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror}.",

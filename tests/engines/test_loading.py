@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +220,14 @@ def test_a_bias_of_another_size_is_refused(make_model: MakeModel) -> None:
         ({"r": 0}, "says no rank"),
         ({"r": "4"}, "says no rank"),
         ({"lora_alpha": None}, "says no rank"),
+        ({"lora_alpha": int("9" * 400)}, "says no rank"),
+        ({"lora_alpha": 0}, "says no rank"),
+        ({"lora_alpha": float("nan")}, "says no rank"),
+        ({"lora_alpha": True}, "says no rank"),
+        ({"r": 3}, "do not fit"),
+        ({"peft_type": "PROMPT_TUNING"}, "of the kind PROMPT_TUNING, which changes no weights"),
+        ({"peft_type": "OF_TOMORROW"}, "cannot be used as an adapter"),
+        ({"peft_type": 7}, "cannot be used as an adapter"),
     ],
 )
 def test_a_malformed_configuration_of_an_adapter_is_refused(
@@ -249,6 +259,63 @@ def test_an_adapter_whose_matrices_do_not_fit_each_other_is_refused(
     save_file(tensors, path)
     with pytest.raises(ModelError, match="that do not fit"):
         open_engine(tiny_model, EngineOptions(adapter=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda tensors: {}, "holds no weights"),
+        (lambda tensors: {name: t[:0] for name, t in tensors.items()}, "holds no weights"),
+        (lambda tensors: {name: t.int() for name, t in tensors.items()}, "holds int32 numbers"),
+        (lambda tensors: {name: t / 0 for name, t in tensors.items()}, "is not finite"),
+    ],
+    ids=["no tensors", "rank 0", "integers", "no numbers"],
+)
+def test_an_adapter_that_was_never_trained_is_refused(
+    tiny_model: Path, tmp_path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], says: str
+) -> None:
+    adapted(tiny_model, tmp_path, target_modules="all-linear")
+    path = tmp_path / "adapter_model.safetensors"
+    save_file(change(load_file(path)), path)
+    with pytest.raises(ModelError, match=says):
+        open_engine(tiny_model, EngineOptions(adapter=tmp_path))
+
+
+def test_weights_of_an_adapter_are_never_unpickled(tiny_model: Path, tmp_path: Path) -> None:
+    adapted(tiny_model, tmp_path, target_modules=["q_proj"], use_dora=True)
+    (tmp_path / "adapter_model.safetensors").rename(tmp_path / "adapter_model.bin")
+    with pytest.raises(ModelError, match=r"has no adapter_model\.safetensors"):
+        open_engine(tiny_model, EngineOptions(adapter=tmp_path))
+
+
+@pytest.mark.parametrize("ends", ["x", -1, 1.5, True, {"id": 1}, [1, [2]], [None], int("9" * 400)])
+def test_an_odd_end_of_text_is_refused(make_model: MakeModel, ends: Any) -> None:  # noqa: ANN401
+    folder = make_model()
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": ends}), "utf-8")
+    if ends == int("9" * 400):  # a whole number, of no token that there is
+        assert open_engine(folder).name == folder.name
+        return
+    with pytest.raises(ModelError, match=r"config\.json says 'eos_token_id: "):
+        open_engine(folder)
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"]
+)
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_what_is_no_file_is_not_read(make_model: MakeModel, file: str, kind: str) -> None:
+    folder = make_model()
+    (folder / file).unlink(missing_ok=True)
+    if kind == "device":
+        (folder / file).symlink_to("/dev/zero")
+    else:
+        os.mkfifo(folder / file)
+    if file == "chat_template.jinja":  # taken for none, as it is no file
+        assert open_engine(folder).name == folder.name
+        return
+    with pytest.raises(ModelError):
+        open_engine(folder)
 
 
 def test_an_adapter_for_another_model_is_refused(

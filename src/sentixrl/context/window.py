@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 
 from sentixrl.errors import ConfigError
 
+LARGEST = 1_000_000
+"""The largest bound on turns or tokens."""
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryWindow:
@@ -42,6 +45,8 @@ class HistoryWindow:
             )
         if self.max_tokens < 1:
             raise ConfigError(f"The history window allows {self.max_tokens} tokens; it needs ≥ 1.")
+        if max(self.history_max, self.max_tokens) > LARGEST:
+            raise ConfigError(f"The history window has a bound above {LARGEST:,}.")
 
     def of_turns(self, history_max: int) -> HistoryWindow:
         """The same window of another length: what a jump keeps keeps its share of it.

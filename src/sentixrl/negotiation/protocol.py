@@ -15,6 +15,8 @@ from sentixrl.calibration.confidence import pooled
 from sentixrl.errors import ConfigError
 from sentixrl.prediction import Round, Status, Verdict
 
+MOST_ROUNDS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -25,7 +27,7 @@ class Rules:
         agreements_needed: Agreements in a row on one label that make a consensus.
 
     Raises:
-        ConfigError: Not ``max_rounds >= agreements_needed >= 1``.
+        ConfigError: Not ``MOST_ROUNDS >= max_rounds >= agreements_needed >= 1``.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
@@ -40,6 +42,8 @@ class Rules:
                 "round(s), which cannot be met.",
                 hint="Ask for at least 1 agreement and at least as many rounds as agreements.",
             )
+        if self.max_rounds > MOST_ROUNDS:
+            raise ConfigError(f"A negotiation has at most {MOST_ROUNDS:,} rounds.")
 
 
 @dataclass(frozen=True, slots=True)

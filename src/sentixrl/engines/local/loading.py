@@ -15,10 +15,15 @@ import torch
 
 from sentixrl.engines.fingerprint import fingerprint
 from sentixrl.engines.local import bundled
-from sentixrl.engines.local.adapters import merge_lora
+from sentixrl.engines.local.adapters import check_adapter, merge_lora
 from sentixrl.engines.local.architecture import Architecture
 from sentixrl.engines.local.attention import uses_flex
-from sentixrl.engines.local.checkpoint import read_config, read_object, read_weights
+from sentixrl.engines.local.checkpoint import (
+    MAX_SETTINGS,
+    read_config,
+    read_object,
+    read_weights,
+)
 from sentixrl.engines.local.decoder import BlockDecoder
 from sentixrl.engines.local.engine import Decoder, LocalEngine
 from sentixrl.engines.local.hardware import choose_device, choose_dtype
@@ -35,6 +40,7 @@ from sentixrl.engines.protocol import Facts
 from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
 from sentixrl.formats.characters import shown
 from sentixrl.trie import PackBudget
+from sentixrl.untrusted import boundary, read_bounded
 
 DEFAULT_CONTEXT = 2048
 """Tokens that a model takes which does not say how many."""
@@ -56,7 +62,7 @@ def open_engine(
     name, folder = locate(model)
     config = read_config(folder)
     if options.adapter is not None:
-        _check_adapter(options.adapter)
+        check_adapter(options.adapter)
     device = choose_device(options.device)
     dtype = _dtype(options.dtype) if options.dtype else choose_dtype(device)
     threading = choose_threading(device, dtype, options.threads)
@@ -227,9 +233,9 @@ def _decoder(
 def _text(folder: Path, config: dict[str, Any], settings: dict[str, Any]) -> Text:
     tokenizer = read_tokenizer(folder)
     ends: set[int] = set()
-    declared = (read_object(folder / "generation_config.json") or {}).get("eos_token_id")
-    for value in (declared, config.get("eos_token_id")):
-        ends.update(value if isinstance(value, list) else [value] if value is not None else [])
+    generation = read_object(folder / "generation_config.json") or {}
+    for source, file in ((generation, "generation_config.json"), (config, "config.json")):
+        ends.update(_ends(source.get("eos_token_id"), tokenizer.get_vocab_size(), file))
     token = tokenizer.token_to_id(_content(settings.get("eos_token")))
     if token is not None:
         ends.add(token)
@@ -237,6 +243,23 @@ def _text(folder: Path, config: dict[str, Any], settings: dict[str, Any]) -> Tex
         raise ModelError(f"{folder} does not say which token ends a text (eos_token_id).")
     begin = _begin(tokenizer, settings)
     return Text(tokenizer, frozenset(ends), begin, context_tokens(config))
+
+
+def _ends(declared: object, size: int, file: str) -> list[int]:
+    """The tokens that a configuration says end a text.
+
+    Raises:
+        ModelError: Something is no number of a token.
+    """
+    if declared is None:
+        return []
+    ends = declared if isinstance(declared, list) else [declared]
+    for end in ends:
+        if type(end) is not int or end < 0:
+            raise ModelError(
+                f"The model's {file} says 'eos_token_id: {shown(str(declared))}', no token."
+            )
+    return [end for end in ends if end < size]  # some models' files name ids they do not have
 
 
 def _begin(tokenizer: Any, settings: dict[str, Any]) -> tuple[int, ...]:  # noqa: ANN401
@@ -257,7 +280,8 @@ def _prompt_format(
     template = settings.get("chat_template")
     file = folder / "chat_template.jinja"
     if file.is_file():
-        template = file.read_text("utf-8")
+        with boundary(f"{file} cannot be read", kind=ModelError):
+            template = read_bounded(file, MAX_SETTINGS).decode("utf-8")
     if wanted == "plain" or (wanted is None and not isinstance(template, str)):
         return PlainFormat(text)
     if not isinstance(template, str):
@@ -283,14 +307,6 @@ def _budget(device: torch.device) -> PackBudget:
         return PackBudget()
     # One row a pack: FlexAttention skips what a row cannot see by itself.
     return PackBudget(pack=16_384, row=16_384, waste=16_384)
-
-
-def _check_adapter(folder: Path) -> None:
-    if not (folder / "adapter_config.json").is_file():
-        raise ModelError(
-            f"{folder} is not an adapter: it has no adapter_config.json.",
-            hint="Give a folder saved by PEFT.",
-        )
 
 
 def _content(token: object) -> str:
