@@ -130,10 +130,9 @@ def test_card_and_training_facts_are_written(trained: Trained, base: Path) -> No
     assert len(facts["history"]) == len(json.loads((folder / "history.json").read_text()))
     assert facts["best"]["score"] == max(look["score"] for look in facts["history"])
     bundle = ModelBundle.load(found.folder)
-    assert bundle.window is not None
-    assert (bundle.window.history_max, bundle.language) == (0, "en")
+    assert (bundle.context.window.history_max, bundle.context.language) == (0, "en")
     assert bundle.trained
-    assert not bundle.negotiate
+    assert not bundle.negotiation.enabled
 
 
 def test_a_card_names_data_of_ones_own(trained: Trained, tmp_path: Path) -> None:
@@ -605,12 +604,12 @@ def test_the_bundle_is_judged_where_and_as_it_was_trained(
         return sentixrl.load(folder, **options)
 
     monkeypatch.setattr("sentixrl.training.finishing.load", noting)
-    monkeypatch.setattr("sentixrl.classifier._deduces", lambda engine: True)
+    monkeypatch.setattr("sentixrl.classifier.DEDUCTION_PARAMETERS", 0)
     folder = shutil.copytree(trained[0], tmp_path / "out")
     shutil.rmtree(folder / "bundle")
     assert train_bundle(recipe(base), meld, folder, Noted().watch, lambda cost: True, "cpu")
     (options,) = asked
-    assert options["local"].device == "cpu"
+    assert options["engine"].device == "cpu"
     assert options["context"].deduction == "off"
 
 
@@ -805,19 +804,21 @@ def test_qlora_needs_another_machine(base: Path, meld: Path) -> None:
         prepare(recipe(base, method="qlora"), meld, lambda text: None, "cpu")
 
 
-@pytest.mark.parametrize("checks", [1, 30])
+@pytest.mark.parametrize(
+    ("checks", "kept"), [(1, "There is no checkpoint yet"), (30, "The last good checkpoint is")]
+)
 def test_a_rate_that_is_far_too_high_stops_with_a_sentence(
-    base: Path, meld: Path, tmp_path: Path, checks: int
+    base: Path, meld: Path, tmp_path: Path, checks: int, kept: str
 ) -> None:
-    """Whether the loss meets the ruin first, or a look at dev does."""
-    one = recipe(base, optimiser={"rate": 1e25, "pack_tokens": 256, "warmup": 0.0},
+    """Whether the loss meets the ruin first, or an evaluation of dev does."""
+    one = recipe(base, optimiser={"rate": 1e9, "pack_tokens": 256, "warmup": 0.0},
                  checks_per_epoch=checks)  # fmt: skip
     with pytest.raises(SentixError) as caught:
         train(one, meld, tmp_path / "out")
     assert caught.value.code == "nan_loss"
     assert " at step " in caught.value.message
     assert caught.value.hint
-    assert "There is no checkpoint yet" in caught.value.hint
+    assert kept in caught.value.hint
     assert "--out" in caught.value.hint
 
 

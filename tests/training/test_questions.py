@@ -13,8 +13,10 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.engines.protocol import ScoreRequest
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.labels import Label, LabelSet, scheme, scheme_names
-from sentixrl.negotiation.negotiator import NegotiationOptions, Negotiator
+from sentixrl.negotiation.negotiator import Negotiator
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.protocol import Rules
+from sentixrl.negotiation.scheduling import Scheduler
 from sentixrl.training.questions import ROLES, Mined, Question
 
 from .small import LABELS, MINED, TALK, ask, dialogue
@@ -188,7 +190,8 @@ def requests_at_inference(gold: str, found: Mined, label_set: LabelSet) -> list[
     builder = ContextBuilder(label_set, ContextOptions(language="en"), engine.count_tokens)
     options = NegotiationOptions(rules=Rules(2, 1))
     of = dialogue(("We walked home.", gold))
-    list(Negotiator(engine, label_set, builder, options).run([of]))
+    negotiator = Negotiator(engine, label_set, builder, options)
+    list(Scheduler(engine).run([negotiator.task(of)]))
     return [call for call in engine.calls if isinstance(call, ScoreRequest)]
 
 
