@@ -20,14 +20,14 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.registry import load as load_data
 from sentixrl.errors import ConfigError, SentixError
 from sentixrl.labels import scheme
-from sentixrl.training.ancestry import check_start, earlier, kept_apart
 from sentixrl.training.card import write_card
 from sentixrl.training.checkpoints import last_checkpoint
 from sentixrl.training.estimate import Estimate, check_memory, estimate
 from sentixrl.training.examples import Packer
 from sentixrl.training.finishing import Finished
-from sentixrl.training.material import load_apart, load_part
-from sentixrl.training.mining import fold_recipe
+from sentixrl.training.lineage import check_start, earlier, holdout_record
+from sentixrl.training.material import load_holdout, load_part
+from sentixrl.training.out_of_fold import fold_recipe
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.running import train_bundle
 from sentixrl.training.setting import draw_of, objective_of, prepare
@@ -42,7 +42,7 @@ LEARNED = 0.8
 
 
 def train(one: Recipe, meld: Path, folder: Path, noted: Noted | None = None) -> Finished | None:
-    return train_bundle(one, meld, folder, (noted or Noted()).watch, lambda cost: True)
+    return train_bundle(one, meld, folder, (noted or Noted()).reporter, lambda cost: True)
 
 
 def shipped_f1(found: Finished) -> float:
@@ -233,7 +233,7 @@ def test_a_folder_with_something_else_is_refused(base: Path, meld: Path, tmp_pat
 
 def test_a_lora_learns_too(base: Path, meld: Path, tmp_path: Path) -> None:
     one = recipe(base, method="lora", alpha=32.0, dropout=0.05,
-                 optimiser={"rate": 6e-3, "pack_tokens": 128},
+                 optimiser={"learning_rate": 6e-3, "pack_tokens": 128},
                  loss={"gamma": 1.0, "balance": "effective", "adjust": 0.3})  # fmt: skip
     found = train(one, meld, tmp_path / "out")
     assert found is not None
@@ -246,7 +246,9 @@ def test_a_training_may_start_from_a_bundle(
     trained: Trained, base: Path, meld: Path, tmp_path: Path, method: str
 ) -> None:
     _, first, _ = trained
-    one = recipe(base, start=str(first.folder), method=method, epochs=0.2, optimiser={"rate": 1e-6})
+    one = recipe(
+        base, start=str(first.folder), method=method, epochs=0.2, optimiser={"learning_rate": 1e-6}
+    )
     found = train(one, meld, tmp_path / "out")
     assert found is not None
     assert shipped_f1(found) == pytest.approx(shipped_f1(first), abs=0.1)
@@ -255,10 +257,10 @@ def test_a_training_may_start_from_a_bundle(
     kept: list[dict[str, Any]] = [
         {"dataset": "meld", "split": part.split, "switches": {}, "limit": None, "file": None,
          "data_hash": data.data_hash}
-        for part, data in load_apart(one, meld)
+        for part, data in load_holdout(one, meld)
     ]  # fmt: skip
     assert [part["split"] for part in kept] == ["test", "dev"]
-    assert facts["earlier"] == [{"name": "tiny", "sources": begun["sources"], "apart": kept}]
+    assert facts["earlier"] == [{"name": "tiny", "sources": begun["sources"], "holdout": kept}]
     card = (found.folder / "README.md").read_text("utf-8")
     assert card.count("| meld | train |") == 2
     assert "Before that, as `tiny`:" in card
@@ -274,7 +276,7 @@ def test_a_start_without_a_record_is_said_to_have_none(
     if record is not None:
         (begun / "training.json").write_text(record, "utf-8")
     assert earlier(recipe(base, start=str(begun))) == [
-        {"name": "tiny", "sources": [], "apart": None}
+        {"name": "tiny", "sources": [], "holdout": None}
     ]
     facts = json.loads((first.folder / "training.json").read_text("utf-8"))
     write_card({**facts, "earlier": [{"name": "tiny", "sources": []}]}, tmp_path)
@@ -323,7 +325,7 @@ def test_folds_start_from_the_base_where_the_start_knows_what_is_held_out(
         discriminator={},
         train=[{"dataset": "meld", "split": split}],
         dev=[{"dataset": "meld", "split": "test"}],
-        apart=[],
+        holdout=[],
     )
     sources = sources_of(one, meld)
     assert fold_recipe(one, sources).start == (one.start if kept else None)
@@ -363,18 +365,18 @@ def test_a_file_of_ones_own_that_has_grown_is_known_by_its_path(
         assert fold_recipe(one, sources_of(one, meld)).start is None
     same = recipe(base, start=str(begun), dev=[{**part, "split": "dev"}])
     with pytest.raises(ConfigError, match="shares dialogues with"):
-        check_start(same, load_apart(same, meld), meld)
+        check_start(same, load_holdout(same, meld), meld)
     # Under another name its texts tell.
     other = recipe(base, start=str(begun), dev=[{**part, "split": "dev", "file": str(copy)}])
     with pytest.raises(ConfigError, match=r"where 2 of the 2 dialogues of .*copy\.csv:dev stand"):
-        check_start(other, load_apart(other, meld), meld)
+        check_start(other, load_holdout(other, meld), meld)
 
 
 def test_a_fold_is_looked_at_by_its_own_epochs(base: Path, meld: Path) -> None:
     part = {"dataset": "meld", "epochs": 6}
     one = recipe(base, train=[part], discriminator={"epochs": 1})
-    assert one.epochs_of_looks == 6
-    assert fold_recipe(one, sources_of(one, meld)).epochs_of_looks == 1
+    assert one.epochs_of_checks == 6
+    assert fold_recipe(one, sources_of(one, meld)).epochs_of_checks == 1
 
 
 @pytest.mark.parametrize(
@@ -384,9 +386,9 @@ def test_a_fold_is_looked_at_by_its_own_epochs(base: Path, meld: Path) -> None:
         (("meld", "test"), {}, "meld:test"),
         (("meld", "train"), {}, None),
         (("emorynlp", "dev"), {}, None),
-        (("cped", "lowres-train"), {"apart": [{"dataset": "cped", "split": "dev"}]}, "cped:dev"),
-        (("cped", "dev"), {"apart": [{"dataset": "cped", "split": "lowres-dev"}]}, "cped:lowres"),
-        (("cped", "lowres-train"), {"apart": [{"dataset": "cped", "split": "lowres-dev"}]}, None),
+        (("cped", "lowres-train"), {"holdout": [{"dataset": "cped", "split": "dev"}]}, "cped:dev"),
+        (("cped", "dev"), {"holdout": [{"dataset": "cped", "split": "lowres-dev"}]}, "cped:lowres"),
+        (("cped", "lowres-train"), {"holdout": [{"dataset": "cped", "split": "lowres-dev"}]}, None),
     ],
 )
 def test_a_start_that_knows_what_is_kept_apart_is_refused(
@@ -400,12 +402,12 @@ def test_a_start_that_knows_what_is_kept_apart_is_refused(
     (begun / "training.json").write_text(json.dumps({**facts, "sources": rows}), "utf-8")
     one = recipe(base, start=str(begun), **changes)
     nothing = make_nothing()
-    apart = [(part, nothing) for part in [*one.apart, *one.dev]]
+    holdout = [(part, nothing) for part in [*one.holdout, *one.dev]]
     if met is None:
-        check_start(one, apart, tmp_path)
+        check_start(one, holdout, tmp_path)
         return
     with pytest.raises(ConfigError, match=f"shares dialogues with {met}") as caught:
-        check_start(one, apart, tmp_path)
+        check_start(one, holdout, tmp_path)
     assert "'tiny' was trained on" in caught.value.message
 
 
@@ -429,21 +431,21 @@ def test_a_start_that_has_read_what_is_kept_apart_in_another_data_set_is_refused
     folder, _, _ = trained
     own = write_own(tmp_path / "mine.csv", meld)
     part = {"dataset": "custom", "split": "test", "file": str(own), "labels": "meld-7"}
-    one = recipe(base, start=str(folder / "bundle"), apart=[part])
+    one = recipe(base, start=str(folder / "bundle"), holdout=[part])
     with pytest.raises(ConfigError) as caught:
-        check_start(one, load_apart(one, meld), meld)
+        check_start(one, load_holdout(one, meld), meld)
     assert "'tiny' was trained on meld:train" in caught.value.message
     assert f"where 2 of the 2 dialogues of {own}:test stand" in caught.value.message
-    assert "train 'tiny' anew with these under 'apart'" in (caught.value.hint or "")
-    check_start(one, load_apart(one, meld), tmp_path)  # its data are not at hand
+    assert "train 'tiny' anew with these under 'holdout'" in (caught.value.hint or "")
+    check_start(one, load_holdout(one, meld), tmp_path)  # its data are not at hand
     known = recipe(base, start=str(folder / "bundle"))
-    check_start(known, load_apart(known, meld), meld)  # what the start kept apart as well
-    kept = recipe(base, start=str(folder / "bundle"), apart=[part], keep_overlap="So published.")
-    check_start(kept, load_apart(kept, meld), meld)
-    other = recipe(base, start=kept.start, apart=[part], keep_overlap="So published.",
+    check_start(known, load_holdout(known, meld), meld)  # what the start kept apart as well
+    kept = recipe(base, start=str(folder / "bundle"), holdout=[part], keep_overlap="So published.")
+    check_start(kept, load_holdout(kept, meld), meld)
+    other = recipe(base, start=kept.start, holdout=[part], keep_overlap="So published.",
                    train=[{**part, "split": "train"}])  # fmt: skip
     with pytest.raises(ConfigError, match="was trained on meld:train"):
-        check_start(other, load_apart(other, meld), meld)
+        check_start(other, load_holdout(other, meld), meld)
 
     # Of files of one's own, one is not another.
     begun = shutil.copytree(folder / "bundle", tmp_path / "begun")
@@ -453,9 +455,9 @@ def test_a_start_that_has_read_what_is_kept_apart_in_another_data_set_is_refused
     new = shutil.copy(own, tmp_path / "copy.csv")
     mine = recipe(base, start=str(begun), keep_overlap="So published.",
                   train=[{**part, "split": "train", "file": str(tmp_path / "other.csv")}],
-                  apart=[{**part, "file": str(new)}])  # fmt: skip
+                  holdout=[{**part, "file": str(new)}])  # fmt: skip
     with pytest.raises(ConfigError, match="was trained on custom:train"):
-        check_start(mine, load_apart(mine, meld), meld)
+        check_start(mine, load_holdout(mine, meld), meld)
 
 
 def test_a_part_read_otherwise_was_not_kept_apart(
@@ -468,13 +470,13 @@ def test_a_part_read_otherwise_was_not_kept_apart(
     lines = (root / "meld" / "train_sent_emo.csv").read_text("utf-8").splitlines()[:31]
     (root / "meld" / "test_sent_emo.csv").write_text("\n".join([*lines, ""]), "utf-8")
     one = recipe(base, start=str(begun))
-    check_start(one, load_apart(one, root), root)
+    check_start(one, load_holdout(one, root), root)
     facts = json.loads((begun / "training.json").read_text("utf-8"))
-    for part in facts["kept_apart"]:
+    for part in facts["holdout"]:
         part |= {"switches": {"version": "v2"}, "data_hash": "0" * 16}  # which is not at hand
     (begun / "training.json").write_text(json.dumps(facts), "utf-8")
     with pytest.raises(ConfigError, match="10 of the 10 dialogues of meld:test stand"):
-        check_start(one, load_apart(one, root), root)
+        check_start(one, load_holdout(one, root), root)
 
 
 def test_a_file_of_ones_own_was_kept_apart_as_what_it_held(
@@ -484,21 +486,21 @@ def test_a_file_of_ones_own_was_kept_apart_as_what_it_held(
     begun = shutil.copytree(first.folder, tmp_path / "begun")
     own = write_own(tmp_path / "mine.csv", meld)
     part = {"dataset": "custom", "split": "test", "file": str(own), "labels": "meld-7"}
-    one = recipe(base, start=str(begun), apart=[part])
-    apart = load_apart(one, meld)
+    one = recipe(base, start=str(begun), holdout=[part])
+    holdout = load_holdout(one, meld)
     facts = json.loads((begun / "training.json").read_text("utf-8"))
 
     def record(**changed: str | None) -> None:
-        rows = [{**row, **changed} for row in kept_apart(apart)]
-        (begun / "training.json").write_text(json.dumps({**facts, "kept_apart": rows}), "utf-8")
+        rows = [{**row, **changed} for row in holdout_record(holdout)]
+        (begun / "training.json").write_text(json.dumps({**facts, "holdout": rows}), "utf-8")
 
     record()
-    check_start(one, apart, meld)
+    check_start(one, holdout, meld)
     record(data_hash=None)  # as in a record of an earlier version
-    check_start(one, apart, meld)
+    check_start(one, holdout, meld)
     record(data_hash="0" * 16)
     with pytest.raises(ConfigError, match=f"dialogues of {own}:test stand"):
-        check_start(one, apart, meld)
+        check_start(one, holdout, meld)
 
 
 def test_a_start_that_kept_what_shares_text_has_kept_nothing_apart(
@@ -507,13 +509,13 @@ def test_a_start_that_kept_what_shares_text_has_kept_nothing_apart(
     _, first, _ = trained
     begun = shutil.copytree(first.folder, tmp_path / "begun")
     facts = json.loads((begun / "training.json").read_text("utf-8"))
-    assert [part["split"] for part in earlier(recipe(base, start=str(begun)))[0]["apart"]] == [
+    assert [part["split"] for part in earlier(recipe(base, start=str(begun)))[0]["holdout"]] == [
         "test",
         "dev",
     ]
     facts["recipe"]["keep_overlap"] = "All sessions act the same plays."
     (begun / "training.json").write_text(json.dumps(facts), "utf-8")
-    assert earlier(recipe(base, start=str(begun)))[0]["apart"] == []
+    assert earlier(recipe(base, start=str(begun)))[0]["holdout"] == []
 
 
 def test_a_start_that_knows_a_dev_file_of_ones_own_is_refused(
@@ -570,12 +572,12 @@ def test_turns_longer_than_the_model_reads_are_left_out_and_counted(
     dev = {**part, "split": "dev", "file": str(tmp_path / "dev.csv")}
     (tmp_path / "dev.csv").write_text("text,label\nYes,joy\n", "utf-8")
     said: list[str] = []
-    one = recipe(base, train=[part], dev=[dev], apart=[])
+    one = recipe(base, train=[part], dev=[dev], holdout=[])
     setting = prepare(one, tmp_path, said.append)
     assert [text for text in said if "1 labelled turns are too long for the base" in text]
     asked = [q for plan in setting.packs for q in setting.packer().questions(plan)]
     assert sorted({question.label for question in asked}) == ["anger", "joy"]
-    lengths = [len(setting.trainee.engine.prompt_format.encode(q.prompt)) for q in asked]
+    lengths = [len(setting.trainable.prompt_format.encode(q.prompt)) for q in asked]
     assert max(lengths) <= 1024
     own.write_text(f"text,label\n{long},joy\n", "utf-8")
     with pytest.raises(ConfigError, match="No labelled utterance of"):
@@ -586,7 +588,7 @@ def test_who_mines_with_such_a_start_is_told(
     trained: Trained, base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, first, _ = trained
-    monkeypatch.setattr("sentixrl.training.running.mine", lambda *arguments: None)
+    monkeypatch.setattr("sentixrl.training.running.answer_out_of_fold", lambda *arguments: None)
     noted = Noted()
     one = recipe(base, start=str(first.folder), discriminator={})
     assert train(one, meld, tmp_path / "out", noted) is None
@@ -607,7 +609,7 @@ def test_the_bundle_is_judged_where_and_as_it_was_trained(
     monkeypatch.setattr("sentixrl.classifier.DEDUCTION_PARAMETERS", 0)
     folder = shutil.copytree(trained[0], tmp_path / "out")
     shutil.rmtree(folder / "bundle")
-    assert train_bundle(recipe(base), meld, folder, Noted().watch, lambda cost: True, "cpu")
+    assert train_bundle(recipe(base), meld, folder, Noted().reporter, lambda cost: True, "cpu")
     (options,) = asked
     assert options["engine"].device == "cpu"
     assert options["context"].deduction == "off"
@@ -680,7 +682,8 @@ def test_a_turn_that_is_too_long_to_answer_is_left_out(
 
     setting = prepare(one, root, lambda text: None)
     (data,) = setting.dev.values()
-    answers = posteriors(setting.trainee, setting.context, data)
+    with setting.trainable.evaluating() as engine:
+        answers = posteriors(engine, setting.context, data)
     assert len(answers) == len(answers.gold) == len(answers.log_probs) == 17
     assert len(set(answers.turns)) == 17
 
@@ -737,14 +740,14 @@ def test_an_estimate_starts_nothing(base: Path, meld: Path, tmp_path: Path) -> N
         told.append(cost)
         return False
 
-    assert train_bundle(recipe(base), meld, tmp_path / "out", Noted().watch, announce) is None
+    assert train_bundle(recipe(base), meld, tmp_path / "out", Noted().reporter, announce) is None
     assert not (tmp_path / "out").exists()
     (cost,) = told
     setting = prepare(recipe(base), meld, lambda text: None)
     assert cost.steps == len(setting.packs)
     packer = Packer(setting.sources, setting.context, draw_of(setting.recipe),
-                            setting.trainee.engine.prompt_format,
-                            setting.trainee.engine.count_tokens)  # fmt: skip
+                            setting.trainable.prompt_format,
+                            setting.trainable.engine.count_tokens)  # fmt: skip
     exact = sum(len(packer(plan).pack) for plan in setting.packs)
     assert cost.tokens == pytest.approx(exact, rel=0.5)
     assert cost.minutes is not None
@@ -774,10 +777,10 @@ def test_an_estimate_counts_the_largest_pack_and_a_model_that_waits(
     path.write_text(path.read_text("utf-8").replace("walked", "walked " * 900, 1), "utf-8")
     setting = prepare(recipe(base), root, lambda text: None)
     long = estimate(setting)
-    config, number = setting.trainee.model.config, 4
+    config, number = setting.trainable.model.config, 4
     each = 60 * config.num_hidden_layers * config.hidden_size * number
     assert (long.gibibytes - short.gibibytes) * 2**30 > 700 * each
-    weights = sum(p.numel() for p in setting.trainee.model.parameters()) * number
+    weights = sum(p.numel() for p in setting.trainable.model.parameters()) * number
     two = estimate(prepare(recipe(base, discriminator={}), root, lambda text: None))
     assert (two.gibibytes - long.gibibytes) * 2**30 >= weights
 
@@ -811,7 +814,7 @@ def test_a_rate_that_is_far_too_high_stops_with_a_sentence(
     base: Path, meld: Path, tmp_path: Path, checks: int, kept: str
 ) -> None:
     """Whether the loss meets the ruin first, or an evaluation of dev does."""
-    one = recipe(base, optimiser={"rate": 1e9, "pack_tokens": 256, "warmup": 0.0},
+    one = recipe(base, optimiser={"learning_rate": 1e9, "pack_tokens": 256, "warmup": 0.0},
                  checks_per_epoch=checks)  # fmt: skip
     with pytest.raises(SentixError) as caught:
         train(one, meld, tmp_path / "out")
@@ -836,7 +839,7 @@ def test_a_loss_that_is_no_number_names_the_last_checkpoint(
     def spoiled(self: TrieTrainer, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:  # noqa: ANN401
         if self.state.global_step == 3:
             with torch.no_grad():
-                next(iter(self.trainee.trained.values())).fill_(float("nan"))
+                next(iter(self.trainable.trained.values())).fill_(float("nan"))
         return compute(self, model, inputs, *rest, **more)
 
     monkeypatch.setattr(TrieTrainer, "compute_loss", spoiled)
@@ -892,8 +895,8 @@ def test_gradients_that_are_no_numbers_never_reach_the_weights(
         loss = compute(self, model, inputs, *rest, **more)
         if self.state.global_step < 2:
             return loss
-        seen.append({name: p.detach() for name, p in self.trainee.trained.items()})
-        first = next(iter(self.trainee.trained.values()))
+        seen.append({name: p.detach() for name, p in self.trainable.trained.items()})
+        first = next(iter(self.trainable.trained.values()))
         return loss + (first.sum() * 0).sqrt()  # worth nothing, with an infinite slope
 
     monkeypatch.setattr(TrieTrainer, "compute_loss", steep)

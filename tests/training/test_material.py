@@ -36,8 +36,8 @@ from sentixrl.training.material import (
     plan_packs,
     without_long_turns,
 )
-from sentixrl.training.questions import Mined
-from sentixrl.training.recipe import DataPart
+from sentixrl.training.questions import OutOfFold
+from sentixrl.training.sections import DataPart
 from sentixrl.training.setting import prepare
 
 from .small import FILLERS, LABELS, dialogue, recipe, sources_of, write_meld
@@ -184,12 +184,12 @@ def _prompt_format(base: Path) -> PromptFormat:
 def test_the_same_plan_is_the_same_pack(base: Path, shuffle: bool) -> None:
     prompt_format = _prompt_format(base)
     source = make([4] * 6)
-    mined = {(d.id, n): Mined("joy", "calm") for d in source.data for n in range(4)}
+    out_of_fold = {(d.id, n): OutOfFold("joy", "calm") for d in source.data for n in range(4)}
     draws = LabelDraw(shuffle=shuffle, subset=0.5, wording=0.5)
 
     def packer() -> Packer:
         return Packer([source], ContextOptions(language="en"), draws, prompt_format, words,
-                      [mined], challenge=0.5)  # fmt: skip
+                      [out_of_fold], challenge=0.5)  # fmt: skip
 
     plan = PackPlan(0, (0, 3, 5), (), seed=11)
     first, second = packer()(plan), packer()(plan)
@@ -363,7 +363,7 @@ def test_dev_is_kept_apart_without_being_named(tmp_path: Path, base: Path) -> No
     with pytest.raises(
         ConfigError, match=r"share text \(two runs of eight words, or all of it\) with meld:dev"
     ):
-        sources_of(recipe(base, apart=[]), tmp_path)
+        sources_of(recipe(base, holdout=[]), tmp_path)
 
 
 def test_data_that_are_apart_are_taken_whole(meld: Path, base: Path) -> None:

@@ -42,16 +42,16 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
 ) -> None:
     """Train a model after a recipe; the result is a bundle that --model takes."""
-    from sentixrl.training.recipe import read_recipe
+    from sentixrl.training.recipe_file import read_recipe
 
     found = read_recipe(recipe)  # in a moment; what trains takes seconds to be imported
     try:
-        from sentixrl.training.processes import leave
-        from sentixrl.training.running import Watch, average_bundle, check_averaging
+        from sentixrl.training.processes import shutdown
+        from sentixrl.training.running import Reporter, average_bundle, check_averaging
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "train") from None
     notices = errors()
-    watch = Watch(
+    reporter = Reporter(
         say=notices.print,
         progress=lambda progress: _progress(progress, notices),
         check=lambda check, better: _check(check, better, notices),
@@ -67,27 +67,27 @@ def train(
     try:
         for number, folder in (folders or {found.seed: out}).items():
             one = found.model_copy(update={"seed": number})
-            _train(one, data, folder, watch, estimate, device)
+            _train(one, data, folder, reporter, estimate, device)
         if average and not estimate:
-            _say_result(average_bundle(found, data, folders, out / "average", watch.say, device))
+            _say_result(average_bundle(found, data, folders, out / "average", reporter.say, device))
     finally:  # a process that ends while it still belongs to others may be aborted
-        leave()
+        shutdown()
 
 
 def _train(
-    recipe: Recipe, data: Path, folder: Path, watch: object, estimate: bool, device: str | None
+    recipe: Recipe, data: Path, folder: Path, reporter: object, estimate: bool, device: str | None
 ) -> None:
     from sentixrl.training.processes import is_main
-    from sentixrl.training.running import Watch, train_bundle
+    from sentixrl.training.running import Reporter, train_bundle
 
-    assert isinstance(watch, Watch)
+    assert isinstance(reporter, Reporter)
     notices = errors()
 
     def announce(cost: Estimate) -> bool:
         notices.print(_cost(cost))
         return not estimate
 
-    finished = train_bundle(recipe, data, folder, watch, announce, device)
+    finished = train_bundle(recipe, data, folder, reporter, announce, device)
     if finished is None and not estimate:
         if is_main():
             notices.print(f"To go on, run the same command again; all of it is in {folder}.")
@@ -97,7 +97,7 @@ def _train(
 
 
 def _seeds(text: str) -> list[int]:
-    from sentixrl.training.recipe import SEEDS
+    from sentixrl.training.sections import SEEDS
 
     try:
         seeds = [int(part) for part in text.split(",")]

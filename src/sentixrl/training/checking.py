@@ -1,8 +1,8 @@
-"""Looking at dev: weighted-F1 of the model as it stands, the best weights kept.
+"""Checks: dev is evaluated with the model as it is now, and the best weights are kept.
 
-Contract: dev decides which weights are kept and when to stop; test is never looked at. What was
-found stands in ``history.json``, and a resumed training goes on with it. Of several processes the
-main one looks, and all go by what it found.
+Contract: dev decides which weights are kept and when to stop; test is never evaluated. Results are
+kept in ``history.json``, and a resumed training goes on with them. Of several processes the main
+one evaluates, and all act on its results.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.engines.protocol import Engine
 from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs.storage import write_json
 from sentixrl.training.checkpoints import damaged, not_a_number, read_json
-from sentixrl.training.model import Trainee
+from sentixrl.training.model import TrainableModel
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.processes import on_main
 
@@ -38,13 +39,13 @@ BEST = "best"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One look at dev.
+    """One evaluation of dev.
 
     Attributes:
         step: After how many steps.
         score: Mean weighted-F1.
         parts: Name of a dev part → its accuracy, weighted-F1 and macro-F1.
-        seconds: What the look cost.
+        seconds: How long it took.
     """
 
     step: int
@@ -71,17 +72,19 @@ class Answers:
         return len(self.turns)
 
 
-def posteriors(trainee: Trainee, context: ContextOptions, data: Dataset) -> Answers:
-    """The model's answers about every labelled turn."""
+def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answers:
+    """An engine's uncalibrated first answers about every labelled turn.
+
+    Args:
+        engine: Who answers.
+        context: What prompts show.
+        data: Dialogues with gold labels.
+    """
     names = data.label_set.names
     options = NegotiationOptions(enabled=False, calibration=Calibration())
     bundle = ModelBundle("training", None, trained=True)
-    classifier = Classifier(trainee.engine, data.label_set, context, options, bundle)
-    trainee.model.eval()
-    try:
-        predictions = list(classifier.predict_many(data))
-    finally:
-        trainee.model.train()
+    classifier = Classifier(engine, data.label_set, context, options, bundle)
+    predictions = classifier.predict_many(data)
     floor = np.finfo(np.float64).tiny
     rows, gold, turns = [], [], []
     for dialogue, prediction in zip(data, predictions, strict=True):
@@ -104,19 +107,19 @@ class DevCheck(TrainerCallback):
     """Looks at dev every so many steps and keeps the best weights.
 
     Args:
-        trainee: The model.
+        trainable: The model.
         context: What prompts show.
         dev: Name → data.
-        every: Steps between looks; the last step is always looked at.
+        every: Steps between checks; the last step always has one.
         patience: Looks without a better one after which training stops.
         folder: Where history and best weights go.
         keep: Writes the weights as they stand into a folder.
-        report: Told of every look.
+        report: Called with every check, and whether it is the best so far.
     """
 
     def __init__(
         self,
-        trainee: Trainee,
+        trainable: TrainableModel,
         context: ContextOptions,
         dev: Mapping[str, Dataset],
         every: int,
@@ -125,7 +128,7 @@ class DevCheck(TrainerCallback):
         keep: Callable[[Path], None],
         report: Callable[[Check, bool], None],
     ) -> None:
-        self._trainee, self._context, self._dev = trainee, context, dev
+        self._trainable, self._context, self._dev = trainable, context, dev
         self._every, self._patience = every, patience
         self._folder, self._keep, self._report = folder, keep, report
         self.history: list[Check] = read_history(folder)
@@ -133,22 +136,22 @@ class DevCheck(TrainerCallback):
 
     @property
     def best(self) -> Check | None:
-        """The best look so far; of equal ones, the one that the best weights are known to be of."""
+        """The best check so far; of equal ones, the one whose weights were kept."""
         return max(
             self.history, key=lambda check: (check.score, check is self._retained), default=None
         )
 
     @property
     def exhausted(self) -> bool:
-        """Whether so many looks since the best one were no better that training stops."""
+        """Whether ``patience`` checks since the best one were no better."""
         best = self.best
         since = [past for past in self.history if best and past.step > best.step]
         return len(since) >= self._patience
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Forget looks at steps that a resumed training will repeat.
+        """Forget checks at steps that a resumed training will repeat.
 
-        But for the one that the best weights come from, which are on the disk.
+        The check of the best weights stays: those are on the disk.
         """
         best = self._retained = self.best
         self.history = [
@@ -160,8 +163,8 @@ class DevCheck(TrainerCallback):
         if state.global_step % self._every and state.global_step != state.max_steps:
             return
         before = self.best
-        with _averaged(kwargs.get("optimizer")):
-            check = on_main(lambda: self._look(state.global_step))
+        with _ema_weights(kwargs.get("optimizer")):
+            check = on_main(lambda: self._evaluate(state.global_step))
             better = before is None or check.score > before.score
             if better:
                 on_main(lambda: self._keep(self._folder / BEST))
@@ -169,22 +172,26 @@ class DevCheck(TrainerCallback):
         if better or len(others) == len(self.history):
             self.history = sorted([*others, check], key=lambda past: past.step)
         if better:
-            # So that a resumed training never forgets the look the best weights come from.
+            # So that a resumed training never forgets the check of the best weights.
             control.should_save = True
         on_main(self._write_history)
         self._report(check, better)
         if self.exhausted:
             control.should_training_stop = True
 
-    def _look(self, step: int) -> Check:
-        return look(self._trainee, self._context, self._dev, step, self._folder)
+    def _evaluate(self, step: int) -> Check:
+        return evaluate_dev(self._trainable, self._context, self._dev, step, self._folder)
 
     def _write_history(self) -> None:
         write_json(self._folder / HISTORY_FILE, [asdict(check) for check in self.history])
 
 
-def look(
-    trainee: Trainee, context: ContextOptions, dev: Mapping[str, Dataset], step: int, folder: Path
+def evaluate_dev(
+    trainable: TrainableModel,
+    context: ContextOptions,
+    dev: Mapping[str, Dataset],
+    step: int,
+    folder: Path,
 ) -> Check:
     """Let the model as it stands answer dev.
 
@@ -194,7 +201,8 @@ def look(
     begun = time.monotonic()
     parts = {}
     for name, data in dev.items():
-        answers = posteriors(trainee, context, data)
+        with trainable.evaluating() as engine:
+            answers = posteriors(engine, context, data)
         if not len(answers):
             raise not_a_number("The model's answers are no numbers", step, folder)
         parts[name] = scores(answers)
@@ -202,14 +210,14 @@ def look(
     return Check(step, mean, parts, round(time.monotonic() - begun, 1))
 
 
-def _averaged(optimizer: Any) -> AbstractContextManager[None]:  # noqa: ANN401
+def _ema_weights(optimizer: Any) -> AbstractContextManager[None]:  # noqa: ANN401
     """The running average of the weights in their place, where one is kept."""
     inner = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
-    return inner.averaged() if isinstance(inner, MasterAdamW) else nullcontext()
+    return inner.ema_weights() if isinstance(inner, MasterAdamW) else nullcontext()
 
 
 def read_history(folder: Path) -> list[Check]:
-    """The looks noted in a training folder, oldest first.
+    """The checks noted in a training folder, oldest first.
 
     Raises:
         InputError: The file is damaged.

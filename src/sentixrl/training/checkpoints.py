@@ -108,7 +108,7 @@ def not_a_number(what: str, step: int, folder: Path) -> SentixError:
     return SentixError(
         f"{what} at step {step}.",
         # Another rate is another recipe, which this folder would refuse.
-        hint=f"{kept}; lower 'optimiser.rate' in the recipe and train with a new --out.",
+        hint=f"{kept}; lower 'optimiser.learning_rate' in the recipe and train with a new --out.",
         code="nan_loss",
     )
 

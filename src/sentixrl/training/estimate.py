@@ -13,7 +13,7 @@ import torch
 from sentixrl.engines.local.hardware import matmul_rate, memory_bytes
 from sentixrl.errors import ConfigError
 from sentixrl.training.material import HEAD_TOKENS, dialogue_tokens
-from sentixrl.training.model import Trainee
+from sentixrl.training.model import TrainableModel
 from sentixrl.training.setting import Setting
 
 USEFUL = 0.62
@@ -56,8 +56,8 @@ class Estimate:
 
 def estimate(setting: Setting) -> Estimate:
     """Work out what a training will cost."""
-    recipe, trainee, packs = setting.recipe, setting.trainee, setting.packs
-    window, count = setting.context.window, trainee.engine.count_tokens
+    recipe, trainable, packs = setting.recipe, setting.trainable, setting.packs
+    window, count = setting.context.window, trainable.engine.count_tokens
     sizes = [[dialogue_tokens(d, window, count) for d in source.data] for source in setting.sources]
     spoken = [sum(sizes[pack.source][index] for index in pack.dialogues) for pack in packs]
     tokens = sum(spoken) + HEAD_TOKENS * len(packs)
@@ -72,27 +72,27 @@ def estimate(setting: Setting) -> Estimate:
         ]
         spoken = [own + SECOND_TOKENS * asked for own, asked in zip(spoken, turns, strict=True)]
         tokens += SECOND_TOKENS * sum(turns)
-    model = trainee.model
+    model = trainable.model
     every = sum(p.numel() for p in model.parameters())
-    trained = sum(p.numel() for p in trainee.trained.values())
+    trained = sum(p.numel() for p in trainable.trained.values())
     config = model.config.get_text_config(decoder=True)
     layers, hidden = config.num_hidden_layers, config.hidden_size
-    width = torch.finfo(trainee.dtype).bits // 8
-    state = STATE_BYTES + (AVERAGE_BYTES if recipe.optimiser.average else 0)
+    width = torch.finfo(trainable.dtype).bits // 8
+    state = STATE_BYTES + (AVERAGE_BYTES if recipe.optimiser.ema else 0)
     training = trained * (state + width)
     training += ACTIVATION_FACTOR * layers * hidden * (HEAD_TOKENS + max(spoken)) * width
     # The model waits while folds are trained and while the bundle is judged; on other devices than
     # the CPU, it is moved away.
-    waiting = every * width if trainee.device.type == "cpu" else 0
+    waiting = every * width if trainable.device.type == "cpu" else 0
     held = LIBRARY_BYTES + every * width
     held += training + waiting if second else max(training, waiting)
-    available = _available(trainee.device)
+    available = _available(trainable.device)
     return Estimate(
         tokens=tokens,
         fold_tokens=fold_tokens,
         folds=second.folds if second else 0,
         steps=setting.steps,
-        minutes=_minutes(trainee, tokens + fold_tokens, every, trained),
+        minutes=_minutes(trainable, tokens + fold_tokens, every, trained),
         gibibytes=held / 2**30,
         available=available / 2**30 if available else None,
     )
@@ -112,14 +112,14 @@ def check_memory(found: Estimate) -> None:
         )
 
 
-def _minutes(trainee: Trainee, tokens: int, every: int, trained: int) -> float | None:
-    if trainee.device.type != "cpu":
+def _minutes(trainable: TrainableModel, tokens: int, every: int, trained: int) -> float | None:
+    if trainable.device.type != "cpu":
         return None
-    embedded: int = trainee.model.get_input_embeddings().weight.numel()
+    embedded: int = trainable.model.get_input_embeddings().weight.numel()
     # Forward and the gradient of activations touch every matrix, the third product the trained.
     whole = trained if trained > 0.5 * (every - embedded) else 0
     operations = 2.0 * tokens * (2 * (every - embedded) + whole)
-    return operations / (USEFUL * matmul_rate(trainee.dtype)) / 60
+    return operations / (USEFUL * matmul_rate(trainable.dtype)) / 60
 
 
 def _available(device: torch.device) -> int | None:

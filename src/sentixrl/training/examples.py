@@ -16,10 +16,10 @@ from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.material import PackPlan, Source
 from sentixrl.training.packs import TrainingPack, pack_questions
-from sentixrl.training.processes import count
-from sentixrl.training.questions import Mined, Question, questions
+from sentixrl.training.processes import world_size
+from sentixrl.training.questions import OutOfFold, Question, questions
 
-MinedTurns = Mapping[tuple[str, int], Mined]
+OutOfFoldTurns = Mapping[tuple[str, int], OutOfFold]
 """(dialogue id, turn) → an out-of-fold proposal."""
 
 
@@ -33,7 +33,7 @@ class Packer:
         draws: How label sets are drawn.
         prompt_format: How prompts become tokens.
         count_tokens: Length of a segment in tokens.
-        mined: Out-of-fold proposals, by source; none, no second role.
+        out_of_fold: Out-of-fold proposals, by source; none, no second role.
         challenge: How often a right proposal is objected to.
     """
 
@@ -42,7 +42,7 @@ class Packer:
     draws: LabelDraw
     prompt_format: PromptFormat
     count_tokens: Callable[[str], int]
-    mined: Sequence[MinedTurns] = field(default_factory=tuple)
+    out_of_fold: Sequence[OutOfFoldTurns] = field(default_factory=tuple)
     challenge: float = 0.0
 
     def __call__(self, plan: PackPlan) -> TrainingPack:
@@ -54,12 +54,12 @@ class Packer:
         rng = random.Random(plan.seed)
         source = self.sources[plan.source]
         dialogues = [source.data.dialogues[index] for index in plan.dialogues]
-        mined = self.mined[plan.source] if self.mined else {}
+        out_of_fold = self.out_of_fold[plan.source] if self.out_of_fold else {}
         needed = set(plan.allowed) or {
             turn.gold for dialogue in dialogues for turn in dialogue if turn.gold is not None
         }
         for dialogue in dialogues:
-            for found in (mined.get((dialogue.id, n)) for n in range(len(dialogue))):
+            for found in (out_of_fold.get((dialogue.id, n)) for n in range(len(dialogue))):
                 needed |= {found.proposal, found.runner_up} if found else set()
         language = ContextBuilder(
             source.data.label_set, self.context, self.count_tokens
@@ -78,7 +78,7 @@ class Packer:
                         template,
                         shown,
                         turn.gold,
-                        mined.get((dialogue.id, context.index)),
+                        out_of_fold.get((dialogue.id, context.index)),
                         challenge=rng.random() < self.challenge,
                     )
         return asked
@@ -92,7 +92,7 @@ class PackDataset(TorchDataset[TrainingPack]):
         self._packer = packer
 
     def __len__(self) -> int:
-        return -(-len(self._plans) // count()) * count()
+        return -(-len(self._plans) // world_size()) * world_size()
 
     def __getitem__(self, index: int) -> TrainingPack:
         last = len(self._plans) - 1

@@ -29,12 +29,12 @@ from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
 from sentixrl.spec import load
-from sentixrl.training.ancestry import TRAINING_FILE, earlier, kept_apart
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Answers, Check, posteriors, scores
 from sentixrl.training.checkpoints import read_json
+from sentixrl.training.lineage import TRAINING_FILE, earlier, holdout_record
 from sentixrl.training.lowrank import difference, write_adapter
-from sentixrl.training.model import CPU, Trainee, adapted_layers
+from sentixrl.training.model import CPU, TrainableModel, adapted_layers
 from sentixrl.training.policy import Trial, choose_policy
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting, template_hashes
@@ -140,7 +140,7 @@ def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> Mod
         base=recipe.base,
         trained=True,
         labels=recipe.labels or next(iter(dev.values())).label_set,
-        prompt_format=recipe.framing,
+        prompt_format=recipe.prompt_format,
         templates=template_hashes(recipe),
         context=ContextOptions(
             language=recipe.language, window=HistoryWindow(**recipe.window.model_dump())
@@ -156,15 +156,14 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     Returns:
         Its dev figures by part, and the ways to negotiate that were tried, best first.
     """
-    trainee = setting.trainee
-    trainee.move(CPU)  # it has done its part
+    trainable = setting.trainable
+    trainable.move(CPU)  # it has done its part
     bits: Literal[4] | None = 4 if setting.recipe.method == "qlora" else None  # as it was trained
-    local = EngineOptions(device=str(trainee.device), bits=bits)
+    local = EngineOptions(device=str(trainable.device), bits=bits)
     shipped = load(folder, context=setting.context, engine=local)
-    # From here on it is the shipped model that answers.
-    trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
     answers = {
-        name: posteriors(trainee, setting.context, data) for name, data in setting.dev.items()
+        name: posteriors(shipped.engine, setting.context, data)
+        for name, data in setting.dev.items()
     }
     bundle = replace(shipped.bundle, calibrations=_calibrations(setting.dev, answers))
     bundle.save(folder)
@@ -187,28 +186,28 @@ def _with_policy(bundle: ModelBundle, best: Trial) -> ModelBundle:
 
 def _write_adapter(setting: Setting, folder: Path) -> int:
     """The difference of the trained model to its base, as an adapter of the recipe's rank."""
-    recipe, trainee = setting.recipe, setting.trainee
+    recipe, trainable = setting.recipe, setting.trainable
     if recipe.method == "qlora":
         # The base is quantised: the adapter is all there is, and is that of its rank already.
-        trainee.model.save_pretrained(folder)
+        trainable.model.save_pretrained(folder)
         return (folder / "adapter_model.safetensors").stat().st_size
-    pairs = difference(read_weights(trainee.folder), trained_matrices(trainee), recipe.rank)
+    pairs = difference(read_weights(trainable.folder), trained_matrices(trainable), recipe.rank)
     return write_adapter(pairs, folder, recipe.base)
 
 
-def trained_matrices(trainee: Trainee) -> Iterator[tuple[str, torch.Tensor]]:
+def trained_matrices(trainable: TrainableModel) -> Iterator[tuple[str, torch.Tensor]]:
     """(Checkpoint name, the matrix as it stands after training), one made after the other.
 
     An adapter's product is added in float32: rounded to the weights' own format, most of it would
     be lost.
     """
-    layers = adapted_layers(trainee.model)
+    layers = adapted_layers(trainable.model)
     for name, layer in layers.items():
         down, up = (getattr(layer, side)["default"].weight for side in ("lora_A", "lora_B"))
         change = up.detach().float() @ down.detach().float()
         yield name, layer.base_layer.weight.detach().float() + layer.scaling["default"] * change
     if not layers:
-        yield from ((name, value.detach()) for name, value in trainee.trained.items())
+        yield from ((name, value.detach()) for name, value in trainable.trained.items())
 
 
 def _calibrations(
@@ -255,7 +254,7 @@ def training_facts(
             }
             for part, source in zip(setting.recipe.train, setting.sources, strict=True)
         ],
-        "kept_apart": kept_apart(setting.apart),
+        "holdout": holdout_record(setting.holdout),
         "earlier": earlier(setting.recipe),
         "packs": len(setting.packs),
         "best": {"step": best.step, "score": best.score, "parts": dict(best.parts)},
@@ -265,5 +264,5 @@ def training_facts(
             {"step": check.step, "score": check.score, "parts": dict(check.parts)}
             for check in history
         ],
-        **session_facts(engine=setting.trainee.engine),
+        **session_facts(engine=setting.trainable.engine),
     }

@@ -1,6 +1,6 @@
 """What a recipe trains on and is checked on: loaded, kept apart, cut into packs.
 
-Contract: a dialogue that shares text with a split named under ``apart`` or ``dev`` is dropped, or
+Contract: a dialogue that shares text with a split named under ``holdout`` or ``dev`` is dropped, or
 the recipe is refused, unless it gives a reason to keep such dialogues. Packs are planned for the
 whole training beforehand, from the seed alone, so that a resumed training goes through the same
 ones.
@@ -27,7 +27,8 @@ from sentixrl.errors import ConfigError
 from sentixrl.evaluation.running import draw
 from sentixrl.labels import LabelSet, resolve_labels
 from sentixrl.training.drawing import LabelDraw
-from sentixrl.training.recipe import DataPart, Recipe
+from sentixrl.training.recipe import Recipe
+from sentixrl.training.sections import DataPart
 
 LINE_TOKENS = 3  # what a turn's speaker takes besides its text
 QUESTION_TOKENS = 5  # what its question and label take
@@ -36,7 +37,7 @@ DEV_SEED = 0  # whatever the recipe's seed: trainings are compared on the same d
 FEWEST = 8  # lines of a drawn subset of labels that are worth a pack
 
 
-Apart = Sequence[tuple[DataPart, Dataset]]
+Holdout = Sequence[tuple[DataPart, Dataset]]
 """What a recipe keeps apart, and what was loaded for it."""
 
 
@@ -103,27 +104,27 @@ def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
     )
 
 
-def load_apart(recipe: Recipe, root: Path) -> Apart:
-    """What the recipe keeps apart from its training data: the parts under ``apart`` and ``dev``."""
-    return [(part, load_part(part, root, DEV_SEED)) for part in [*recipe.apart, *recipe.dev]]
+def load_holdout(recipe: Recipe, root: Path) -> Holdout:
+    """What training data must share no text with: the parts under ``holdout`` and ``dev``."""
+    return [(part, load_part(part, root, DEV_SEED)) for part in [*recipe.holdout, *recipe.dev]]
 
 
 def load_sources(
-    recipe: Recipe, root: Path, apart: Apart, say: Callable[[str], None]
+    recipe: Recipe, root: Path, holdout: Holdout, say: Callable[[str], None]
 ) -> list[Source]:
     """The recipe's training data, kept apart from what it must not share text with.
 
     Args:
         recipe: The recipe.
         root: The folder that has a folder a data set.
-        apart: What :func:`load_apart` gives.
+        holdout: What :func:`load_holdout` gives.
         say: Told what was dropped and what is missing.
 
     Raises:
         ConfigError: They share text and the recipe says neither to drop nor to keep it; a label
             of the data has no example in a single-source recipe is no error, but is said.
     """
-    evaluated = [Part(part.name, data.dialogues) for part, data in apart]
+    evaluated = [Part(part.name, data.dialogues) for part, data in holdout]
     sources = []
     for part in recipe.train:
         data = load_part(part, root, recipe.seed)

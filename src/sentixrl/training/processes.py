@@ -27,7 +27,7 @@ SPLITTING = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpe
 """What accelerate's launcher sets → what would then split the model."""
 
 
-def count() -> int:
+def world_size() -> int:
     """How many processes train together.
 
     Raises:
@@ -42,7 +42,7 @@ def count() -> int:
 
 def is_main() -> bool:
     """Whether this process is the one that writes and talks."""
-    return count() == 1 or whole_number("RANK", 0) == 0
+    return world_size() == 1 or whole_number("RANK", 0) == 0
 
 
 def own_device(device: str | None = None) -> torch.device:
@@ -68,13 +68,13 @@ def own_device(device: str | None = None) -> torch.device:
     chosen = choose_device(device)
     if chosen.type == "cuda":
         chosen = _own_cuda(chosen)
-    if count() > 1 and not dist.is_initialized():
+    if world_size() > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
     return chosen
 
 
 def _own_cuda(asked: torch.device) -> torch.device:
-    place = whole_number("LOCAL_RANK", 0) if count() > 1 else 0
+    place = whole_number("LOCAL_RANK", 0) if world_size() > 1 else 0
     if asked.index not in (None, place):
         raise ConfigError(
             f"This process trains on 'cuda:{place}', not on '{asked}'.",
@@ -92,7 +92,7 @@ def on_main(action: Callable[[], T]) -> T:
     Raises:
         SentixError: What it raised there, in all processes.
     """
-    if count() == 1:
+    if world_size() == 1:
         return action()
     told: list[Any] = [None, None]
     if is_main():
@@ -107,16 +107,16 @@ def on_main(action: Callable[[], T]) -> T:
     return found
 
 
-def everyones(value: T) -> list[T]:
+def all_gather(value: T) -> list[T]:
     """What all processes have for ``value``, in their order."""
-    if count() == 1:
+    if world_size() == 1:
         return [value]
-    found: list[Any] = [None] * count()
+    found: list[Any] = [None] * world_size()
     dist.all_gather_object(found, value)
     return found
 
 
-def leave() -> None:
+def shutdown() -> None:
     """Part from the other processes, however the training ended."""
     if dist.is_initialized():
         dist.destroy_process_group()

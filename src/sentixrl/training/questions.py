@@ -46,7 +46,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Mined:
+class OutOfFold:
     """What a model that never saw a turn's dialogue answered about it.
 
     Attributes:
@@ -60,7 +60,7 @@ class Mined:
     beliefs: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, names: Sequence[str], probabilities: Sequence[float]) -> Mined:
+    def of(cls, names: Sequence[str], probabilities: Sequence[float]) -> OutOfFold:
         """What the probabilities of a label set's names say; ties go to the earlier name."""
         order = sorted(range(len(names)), key=lambda place: -probabilities[place])
         beliefs = dict(zip(names, probabilities, strict=True))
@@ -72,7 +72,7 @@ def questions(
     template: TemplateSet,
     label_set: LabelSet,
     gold: str,
-    mined: Mined | None = None,
+    out_of_fold: OutOfFold | None = None,
     *,
     challenge: bool = False,
 ) -> Iterator[Question]:
@@ -83,19 +83,19 @@ def questions(
         template: The wording.
         label_set: The labels as this pack shows them.
         gold: The turn's label.
-        mined: An out-of-fold proposal for the discriminator to judge; none, no discriminator.
+        out_of_fold: An out-of-fold proposal for the discriminator to judge; none, no discriminator.
         challenge: Also object without justification to a right proposal, and ask the generator
             again: it learns to stand by a right answer.
     """
     words = {label.name: label.word(template.language) for label in label_set}
     state = NegotiationState.of(context, template)
     state.ask("generator", "question")
-    beliefs = _shown(mined.beliefs, words) if mined else ()
+    beliefs = _shown(out_of_fold.beliefs, words) if out_of_fold else ()
     yield _label_question(state, words, gold, "generator", beliefs)
-    if mined is None or not {mined.proposal, mined.runner_up} <= set(words):
+    if out_of_fold is None or not {out_of_fold.proposal, out_of_fold.runner_up} <= set(words):
         return
-    right = mined.proposal == gold
-    state.answer(words[mined.proposal])
+    right = out_of_fold.proposal == gold
+    state.answer(words[out_of_fold.proposal])
     state.ask("discriminator", "question")
     verdicts = (state.say("discriminator", "agree"), state.say("discriminator", "disagree"))
     yield Question(state.prompt, verdicts, (), 0 if right else 1, "verdict", gold)
@@ -104,9 +104,9 @@ def questions(
     state.answer(verdicts[1])
     state.go_on("discriminator", "counter")
     if not right:
-        others = {name: word for name, word in words.items() if name != mined.proposal}
+        others = {name: word for name, word in words.items() if name != out_of_fold.proposal}
         yield _label_question(state, others, gold, "counter")
-    state.answer(words[mined.runner_up if right else gold])
+    state.answer(words[out_of_fold.runner_up if right else gold])
     state.ask("generator", "question_again")
     yield _label_question(state, words, gold, "again")
 
