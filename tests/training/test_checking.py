@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from sentixrl.errors import InputError, SentixError
-from sentixrl.training.checking import Answers, Check, DevCheck, read_history, scores
+from sentixrl.training.answering import Answers
+from sentixrl.training.checking import Check, DevCheck, read_history
 from sentixrl.training.checkpoints import (
     checkpoints,
     last_checkpoint,
@@ -164,7 +165,7 @@ def test_scores_are_those_of_the_likeliest_labels() -> None:
     sklearn = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(0)
     rows, gold = np.log(rng.dirichlet(np.ones(4), 60)), rng.integers(0, 4, 60)
-    found = scores(Answers(rows, gold, [("d", n) for n in range(60)]))
+    found = Answers(rows, gold, [("d", n) for n in range(60)]).scores()
     said = rows.argmax(-1)
     assert found["accuracy"] == pytest.approx(sklearn.accuracy_score(gold, said), abs=1e-5)
     for average in ("weighted", "macro"):

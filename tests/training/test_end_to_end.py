@@ -678,7 +678,7 @@ def test_a_turn_that_is_too_long_to_answer_is_left_out(
     found = train(one, root, tmp_path / "out")
     assert found is not None
 
-    from sentixrl.training.checking import posteriors
+    from sentixrl.training.answering import posteriors
 
     setting = prepare(one, root, lambda text: None)
     (data,) = setting.dev.values()

@@ -29,7 +29,7 @@ from sentixrl.training.material import (
     HEAD_TOKENS,
     PackPlan,
     Source,
-    dialogue_tokens,
+    dialogue_sizes,
     folds,
     label_counts,
     load_part,
@@ -105,9 +105,8 @@ def test_every_dialogue_comes_as_often_as_its_source_says(
             assert len(set(islice(told, size))) == size
         assert next(told, None) is None
         for plan in own:
-            sizes = [
-                dialogue_tokens(source.data.dialogues[i], WINDOW, words) for i in plan.dialogues
-            ]
+            whole = dialogue_sizes(source.data, WINDOW, words)
+            sizes = [whole[i] for i in plan.dialogues]
             assert len(sizes) == 1 or HEAD_TOKENS + sum(sizes) <= room
             if plan.allowed:
                 assert source.lines
@@ -132,7 +131,7 @@ def test_turns_that_a_window_shows_anew_are_counted(base: Path) -> None:
     engine = open_engine(base, EngineOptions(dtype="float32", prompt_format="plain"))
     told, found = [], []
     for window in (HistoryWindow(6, 4), HistoryWindow(39, 8, 4096)):
-        told.append(dialogue_tokens(talk, window, engine.count_tokens))
+        told += dialogue_sizes(source.data, window, engine.count_tokens)
         context = ContextOptions(window=window, language="en")
         packer = Packer([source], context, PLAIN, engine.prompt_format, engine.count_tokens)
         found.append(len(packer(PackPlan(0, (0,), (), 0)).pack))

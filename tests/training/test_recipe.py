@@ -160,8 +160,8 @@ def test_a_key_like_no_other_has_no_hint() -> None:
         ({"seed": -1}, "'seed'"),
         ({"seed": 2**32}, "'seed'"),
         ({"epochs": float("inf")}, "'epochs'"),
-        ({"optimiser": {"learning_rate": float("inf")}}, "'rate' in 'optimiser'"),
-        ({"optimiser": {"decay": float("inf")}}, "'decay' in 'optimiser'"),
+        ({"optimiser": {"learning_rate": float("inf")}}, "'learning_rate' in 'optimiser'"),
+        ({"optimiser": {"weight_decay": float("inf")}}, "'weight_decay' in 'optimiser'"),
         ({"loss": {"gamma": float("nan")}}, "'gamma' in 'loss'"),
         ({"train": [{**OWN, "task": "mood"}]}, "part 1 of 'train'"),
         ({"train": [{**OWN, "switches": {"layout": "full"}}]}, "part 1 of 'train'"),
@@ -296,12 +296,15 @@ def test_a_mapping_may_be_taken_over_and_changed(tmp_path: Path) -> None:
 def test_a_file_is_read_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     train = [
-        {"dataset": "xed", "split": "all", "switches": {"language": "es", "single_label": False}}
-    ]
+        {
+            "dataset": "xed", "split": "all", "kind": "several",
+            "switches": {"language": "es", "single_label": False},
+        }
+    ]  # fmt: skip
     path.write_text(yaml.safe_dump({**LEAST, "train": train, "language": "auto"}), "utf-8")
     recipe = read_recipe(path)
     assert recipe.train[0].switches == {"language": "es", "single_label": False}
-    assert recipe.train[0].name == "xed:all:language=es:single_label=False"
+    assert recipe.train[0].name == "xed:all:several:language=es:single_label=False"
     assert isinstance(recipe, Recipe)
 
 
@@ -340,3 +343,31 @@ def test_the_record_of_the_released_model_is_read() -> None:
     assert {row["dataset"] for row in second["sources"]} >= {"goemotions", "xed"}
     assert ("meld", "test") in {(part["dataset"], part["split"]) for part in second["holdout"]}
     assert first["name"] == "sentixrl-135m-full"
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"dataset": "meld", "kind": "several"}, "'meld' has one label a turn"),
+        ({**OWN, "kind": "several"}, "'custom' has one label a turn"),
+        (
+            {"dataset": "goemotions", "kind": "several", "switches": {"single_label": "on"}},
+            "'single_label' does not go with 'kind: several'",
+        ),
+        (
+            {"dataset": "goemotions", "switches": {"single_label": False}},
+            "'single_label' does not go with 'kind: single'",
+        ),
+    ],
+)
+def test_several_labels_are_for_data_that_have_them(part: dict[str, Any], said: str) -> None:
+    error = refused(train=[part])
+    assert said in error.message
+    assert error.hint
+
+
+def test_a_part_of_several_labels_is_read_with_all_of_them() -> None:
+    parts = [{"dataset": "goemotions"}, {"dataset": "goemotions", "kind": "several"}]
+    one, several = parse_recipe({**LEAST, "train": parts}, "r.yaml").train
+    assert (one.name, several.name) == ("goemotions:train", "goemotions:train:several")
+    assert (one.loader_switches, several.loader_switches) == ({}, {"single_label": False})

@@ -136,9 +136,9 @@ def _progress(progress: Progress, notices: Screen) -> None:
 
 
 def _check(check: Check, better: bool, notices: Screen) -> None:
-    parts = "  ".join(
-        f"{name} {100 * part['weighted_f1']:.1f}" for name, part in check.parts.items()
-    )
+    from sentixrl.training.answering import decisive
+
+    parts = "  ".join(f"{name} {100 * decisive(part):.1f}" for name, part in check.parts.items())
     mark = ("  best so far" if better else "", "green")
     notices.print(styled(("dev", "bold"), f" {100 * check.score:.1f}  {parts}", mark))
 
@@ -150,5 +150,5 @@ def _say_result(finished: Finished) -> None:
         return
     answers().print(
         f"{finished.folder}: adapter of {finished.adapter_bytes / 1e6:.1f} MB, keeps "
-        f"{finished.kept:.1%} of the dev weighted-F1."
+        f"{finished.kept:.1%} of the dev score."
     )

@@ -8,7 +8,7 @@ one evaluates, and all act on its results.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,16 +17,10 @@ from typing import Any
 import numpy as np
 from transformers import TrainerCallback
 
-from sentixrl.bundle import ModelBundle
-from sentixrl.calibration.posterior import Calibration
-from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.engines.protocol import Engine
-from sentixrl.evaluation.confusion import count
-from sentixrl.evaluation.metrics import HEADLINE, headline
-from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs.storage import write_json
+from sentixrl.training.answering import answer, decisive, fit_calibrations, score_parts
 from sentixrl.training.checkpoints import damaged, not_a_number, read_json
 from sentixrl.training.model import TrainableModel
 from sentixrl.training.optimizer import MasterAdamW
@@ -43,8 +37,9 @@ class Check:
 
     Attributes:
         step: After how many steps.
-        score: Mean weighted-F1.
-        parts: Name of a dev part → its accuracy, weighted-F1 and macro-F1.
+        score: Mean of the parts' deciding figures (see
+            :func:`~sentixrl.training.answering.decisive`).
+        parts: Name of a dev part → its figures by name.
         seconds: How long it took.
     """
 
@@ -54,66 +49,17 @@ class Check:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """A model's answers about the labelled turns of a split; turns that failed are left out.
-
-    Attributes:
-        log_probs: ``[n, n_labels]``.
-        gold: The gold labels' indices, ``[n]``.
-        turns: (dialogue id, turn) of each, ``[n]``.
-    """
-
-    log_probs: np.ndarray
-    gold: np.ndarray
-    turns: Sequence[tuple[str, int]]
-
-    def __len__(self) -> int:
-        return len(self.turns)
-
-
-def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answers:
-    """An engine's uncalibrated first answers about every labelled turn.
-
-    Args:
-        engine: Who answers.
-        context: What prompts show.
-        data: Dialogues with gold labels.
-    """
-    names = data.label_set.names
-    options = NegotiationOptions(enabled=False, calibration=Calibration())
-    bundle = ModelBundle("training", None, trained=True)
-    classifier = Classifier(engine, data.label_set, context, options, bundle)
-    predictions = classifier.predict_many(data)
-    floor = np.finfo(np.float64).tiny
-    rows, gold, turns = [], [], []
-    for dialogue, prediction in zip(data, predictions, strict=True):
-        for number, (turn, item) in enumerate(zip(dialogue, prediction.items, strict=True)):
-            if turn.gold is not None and item.probabilities is not None:
-                rows.append([np.log(max(item.probabilities[name], floor)) for name in names])
-                gold.append(names.index(turn.gold))
-                turns.append((dialogue.id, number))
-    return Answers(np.array(rows).reshape(-1, len(names)), np.array(gold, np.int64), turns)
-
-
-def scores(answers: Answers) -> dict[str, float]:
-    """Accuracy, weighted-F1 and macro-F1 of the likeliest labels."""
-    best, n_labels = answers.log_probs.argmax(-1), answers.log_probs.shape[1]
-    (counts,) = count(answers.gold, best, n_labels=n_labels)
-    return dict(zip(HEADLINE, np.round(headline(counts), 6).tolist(), strict=True))
-
-
 class DevCheck(TrainerCallback):
-    """Looks at dev every so many steps and keeps the best weights.
+    """Evaluates dev every so many steps and keeps the best weights.
 
     Args:
         trainable: The model.
         context: What prompts show.
         dev: Name → data.
         every: Steps between checks; the last step always has one.
-        patience: Looks without a better one after which training stops.
+        patience: Checks without a better one after which training stops.
         folder: Where history and best weights go.
-        keep: Writes the weights as they stand into a folder.
+        keep: Writes the present weights into a folder.
         report: Called with every check, and whether it is the best so far.
     """
 
@@ -159,7 +105,7 @@ class DevCheck(TrainerCallback):
         ]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Look, if it is time."""
+        """Evaluate dev, if it is time."""
         if state.global_step % self._every and state.global_step != state.max_steps:
             return
         before = self.best
@@ -193,20 +139,18 @@ def evaluate_dev(
     step: int,
     folder: Path,
 ) -> Check:
-    """Let the model as it stands answer dev.
+    """Let the model as it is now answer dev.
 
     Raises:
         SentixError: Its answers are no numbers.
     """
     begun = time.monotonic()
-    parts = {}
-    for name, data in dev.items():
-        with trainable.evaluating() as engine:
-            answers = posteriors(engine, context, data)
-        if not len(answers):
-            raise not_a_number("The model's answers are no numbers", step, folder)
-        parts[name] = scores(answers)
-    mean = float(np.mean([found["weighted_f1"] for found in parts.values()]))
+    with trainable.evaluating() as engine:
+        answers = {name: answer(engine, context, data) for name, data in dev.items()}
+    if not all(len(found) for found in answers.values()):
+        raise not_a_number("The model's answers are no numbers", step, folder)
+    parts = score_parts(dev, answers, fit_calibrations(dev, answers))
+    mean = float(np.mean([decisive(found) for found in parts.values()]))
     return Check(step, mean, parts, round(time.monotonic() - begun, 1))
 
 

@@ -12,7 +12,7 @@ import torch
 
 from sentixrl.engines.local.hardware import matmul_rate, memory_bytes
 from sentixrl.errors import ConfigError
-from sentixrl.training.material import HEAD_TOKENS, dialogue_tokens
+from sentixrl.training.material import HEAD_TOKENS, dialogue_sizes
 from sentixrl.training.model import TrainableModel
 from sentixrl.training.setting import Setting
 
@@ -58,7 +58,7 @@ def estimate(setting: Setting) -> Estimate:
     """Work out what a training will cost."""
     recipe, trainable, packs = setting.recipe, setting.trainable, setting.packs
     window, count = setting.context.window, trainable.engine.count_tokens
-    sizes = [[dialogue_tokens(d, window, count) for d in source.data] for source in setting.sources]
+    sizes = [dialogue_sizes(source.data, window, count) for source in setting.sources]
     spoken = [sum(sizes[pack.source][index] for index in pack.dialogues) for pack in packs]
     tokens = sum(spoken) + HEAD_TOKENS * len(packs)
     second, fold_tokens = recipe.discriminator, 0

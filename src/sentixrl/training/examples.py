@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from torch.utils.data import Dataset as TorchDataset
 
 from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.dialogue import Dialogue
 from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.material import PackPlan, Source
 from sentixrl.training.packs import TrainingPack, pack_questions
 from sentixrl.training.processes import world_size
-from sentixrl.training.questions import OutOfFold, Question, questions
+from sentixrl.training.questions import OutOfFold, Question, questions, several_questions
 
 OutOfFoldTurns = Mapping[tuple[str, int], OutOfFold]
 """(dialogue id, turn) → an out-of-fold proposal."""
@@ -55,24 +56,26 @@ class Packer:
         source = self.sources[plan.source]
         dialogues = [source.data.dialogues[index] for index in plan.dialogues]
         out_of_fold = self.out_of_fold[plan.source] if self.out_of_fold else {}
-        needed = set(plan.allowed) or {
-            turn.gold for dialogue in dialogues for turn in dialogue if turn.gold is not None
-        }
-        for dialogue in dialogues:
-            for found in (out_of_fold.get((dialogue.id, n)) for n in range(len(dialogue))):
-                needed |= {found.proposal, found.runner_up} if found else set()
-        language = ContextBuilder(
-            source.data.label_set, self.context, self.count_tokens
-        ).template_for(dialogues[0])
-        shown = self.draws(source.data.label_set, needed, language.language, rng)
+        labels, several = source.data.label_set, source.data.several
+        # Where each label is a question of its own, none has to be there.
+        needed = set() if several else _needed(plan, dialogues, out_of_fold)
+        language = (
+            ContextBuilder(labels, self.context, self.count_tokens)
+            .template_for(dialogues[0])
+            .language
+        )
+        shown = self.draws(labels, needed, language, rng)
         if plan.allowed:
             shown = shown.only(plan.allowed)
-        builder = ContextBuilder(shown, self.context, self.count_tokens)
+        builder = ContextBuilder(shown, self.context, self.count_tokens, several=several)
         asked: list[Question] = []
         for dialogue in dialogues:
             template = builder.template_for(dialogue)
             for context, turn in zip(builder.build(dialogue), dialogue, strict=True):
-                if turn.gold is not None:
+                if several:
+                    if turn.golds is not None:
+                        asked += several_questions(context, template, shown, turn.golds)
+                elif turn.gold is not None:
                     asked += questions(
                         context,
                         template,
@@ -82,6 +85,17 @@ class Packer:
                         challenge=rng.random() < self.challenge,
                     )
         return asked
+
+
+def _needed(plan: PackPlan, dialogues: Sequence[Dialogue], out_of_fold: OutOfFoldTurns) -> set[str]:
+    """The labels that a pack's questions cannot do without."""
+    needed = set(plan.allowed) or {
+        turn.gold for dialogue in dialogues for turn in dialogue if turn.gold is not None
+    }
+    for dialogue in dialogues:
+        for found in (out_of_fold.get((dialogue.id, n)) for n in range(len(dialogue))):
+            needed |= {found.proposal, found.runner_up} if found else set()
+    return needed
 
 
 class PackDataset(TorchDataset[TrainingPack]):

@@ -16,8 +16,6 @@ import numpy as np
 import torch
 
 from sentixrl.bundle import BUNDLE_FILE, ModelBundle, put_in_place
-from sentixrl.calibration.fitting import fit_temperature
-from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
@@ -29,8 +27,9 @@ from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
 from sentixrl.spec import load
+from sentixrl.training.answering import answer, decisive, fit_calibrations, score_parts
 from sentixrl.training.card import write_card
-from sentixrl.training.checking import Answers, Check, posteriors, scores
+from sentixrl.training.checking import Check
 from sentixrl.training.checkpoints import read_json
 from sentixrl.training.lineage import TRAINING_FILE, earlier, holdout_record
 from sentixrl.training.lowrank import difference, write_adapter
@@ -50,7 +49,7 @@ class Finished:
     Attributes:
         folder: The bundle.
         adapter_bytes: Size of its weights' file.
-        full: Name of a dev part → weighted-F1 of the weights it was made from.
+        full: Name of a dev part → deciding figure of the weights it was made from.
         shipped: The same of the bundle.
     """
 
@@ -63,14 +62,14 @@ class Finished:
     def of(cls, folder: Path, facts: Mapping[str, Any]) -> Finished:
         """What a bundle's record (:func:`training_facts`) says was made."""
         full, shipped = (
-            {name: part["weighted_f1"] for name, part in parts.items()}
+            {name: decisive(part) for name, part in parts.items()}
             for parts in (facts["best"]["parts"], facts["shipped"])
         )
         return cls(folder, facts["adapter_bytes"], full, shipped)
 
     @property
     def kept(self) -> float:
-        """The share of the mean dev weighted-F1 that the bundle keeps."""
+        """The share of the mean dev score that the bundle keeps."""
         before = float(np.mean(list(self.full.values())))
         return float(np.mean(list(self.shipped.values()))) / before if before else 1.0
 
@@ -162,19 +161,20 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     local = EngineOptions(device=str(trainable.device), bits=bits)
     shipped = load(folder, context=setting.context, engine=local)
     answers = {
-        name: posteriors(shipped.engine, setting.context, data)
-        for name, data in setting.dev.items()
+        name: answer(shipped.engine, setting.context, data) for name, data in setting.dev.items()
     }
-    bundle = replace(shipped.bundle, calibrations=_calibrations(setting.dev, answers))
+    calibrations = fit_calibrations(setting.dev, answers)
+    bundle = replace(shipped.bundle, calibrations=calibrations)
     bundle.save(folder)
     trials: list[Trial] = []
-    if setting.recipe.discriminator:
+    negotiated = {name: data for name, data in setting.dev.items() if not data.several}
+    if setting.recipe.discriminator and negotiated:
         trials = choose_policy(
             Classifier(shipped.engine, shipped.label_set, shipped.context, bundle=bundle),
-            setting.dev,
+            negotiated,
         )
         _with_policy(bundle, trials[0]).save(folder)
-    return {name: scores(answer) for name, answer in answers.items()}, trials
+    return score_parts(setting.dev, answers, calibrations), trials
 
 
 def _with_policy(bundle: ModelBundle, best: Trial) -> ModelBundle:
@@ -210,22 +210,6 @@ def trained_matrices(trainable: TrainableModel) -> Iterator[tuple[str, torch.Ten
         yield from ((name, value.detach()) for name, value in trainable.trained.items())
 
 
-def _calibrations(
-    dev: Mapping[str, Dataset], answers: Mapping[str, Answers]
-) -> dict[str, Calibration]:
-    """Label set digest → temperature, fitted on all dev parts of that label set."""
-    pooled: dict[str, list[Answers]] = {}
-    for name, data in dev.items():
-        pooled.setdefault(data.label_set.digest, []).append(answers[name])
-    return {
-        digest: fit_temperature(
-            np.concatenate([part.log_probs for part in parts]),
-            np.concatenate([part.gold for part in parts]),
-        )
-        for digest, parts in pooled.items()
-    }
-
-
 def training_facts(
     setting: Setting,
     best: Check,
@@ -241,11 +225,12 @@ def training_facts(
                 "dataset": source.data.name,
                 "split": source.data.split,
                 "task": source.data.task,
+                "kind": part.kind,
                 "variant": source.data.variant,
                 "switches": dict(source.data.switches),
                 "data_hash": source.data.data_hash,
                 "dialogues": len(source.data),
-                "utterances": source.data.labelled,
+                "utterances": source.labelled,
                 "epochs": source.epochs,
                 "dropped_for_overlap": source.dropped,
                 "kept_with_overlap": source.kept,

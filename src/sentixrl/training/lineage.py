@@ -31,11 +31,11 @@ from sentixrl.untrusted import boundary
 TRAINING_FILE = "training.json"
 """A bundle's record of its training."""
 SHOWN = (
-    "dataset", "split", "task", "variant", "dialogues", "utterances", "epochs",
+    "dataset", "split", "task", "kind", "variant", "dialogues", "utterances", "epochs",
     "dropped_for_overlap", "kept_with_overlap", "file", "labels",
 )  # fmt: skip
 """What a record says of a source at least; ``None`` where it does not."""
-HOLDOUT_FACTS = ("dataset", "split", "switches", "limit", "file", "data_hash")
+HOLDOUT_FACTS = ("dataset", "split", "kind", "switches", "limit", "file", "data_hash")
 """What a record says of a part of the holdout."""
 
 
@@ -172,7 +172,7 @@ def _keeps(kept: Mapping[str, Any], part: DataPart, data: Dataset, root: Path) -
         return False
     if kept.get("switches") is None:  # a record of an earlier version
         return False
-    if kept["switches"] == part.switches:
+    if kept["switches"] == part.switches and (kept.get("kind") or "single") == part.kind:
         return True
     before = _at_hand({**kept, "task": part.task, "labels": part.labels}, root)
     return before is not None and _talks(data) <= _talks(before)
@@ -186,7 +186,7 @@ def _at_hand(row: Mapping[str, Any], root: Path) -> Dataset | None:
     """A source of an earlier training, if its data set lies under ``root`` or its file is there."""
     if None in (row["dataset"], row["split"]):
         return None
-    told = ("file", "labels") if row["dataset"] == CUSTOM else ("task", "switches")
+    told = ("file", "labels") if row["dataset"] == CUSTOM else ("task", "kind", "switches")
     known = {key: row[key] for key in ("dataset", "split", *told) if row.get(key) is not None}
     try:
         return load_part(DataPart(**known), root, DEV_SEED)

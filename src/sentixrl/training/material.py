@@ -22,7 +22,7 @@ from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.generic import load_custom
 from sentixrl.datasets.overlap import Part, overlap
 from sentixrl.datasets.registry import load_split
-from sentixrl.dialogue import Dialogue
+from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError
 from sentixrl.evaluation.running import draw
 from sentixrl.labels import LabelSet, resolve_labels
@@ -32,6 +32,7 @@ from sentixrl.training.sections import DataPart
 
 LINE_TOKENS = 3  # what a turn's speaker takes besides its text
 QUESTION_TOKENS = 5  # what its question and label take
+STEM_TOKENS = 4  # what the questions about several labels share
 HEAD_TOKENS = 40  # instruction and label statement, once a pack
 DEV_SEED = 0  # whatever the recipe's seed: trainings are compared on the same dialogues
 FEWEST = 8  # lines of a drawn subset of labels that are worth a pack
@@ -58,6 +59,19 @@ class Source:
     kept: int = 0
 
     @property
+    def labelled(self) -> int:
+        """How many turns are asked about."""
+        return labelled_turns(self.data)
+
+    @property
+    def label_counts(self) -> dict[str, int]:
+        """Label → how many turns have it, in the label set's order, zeros included."""
+        if not self.data.several:
+            return dict(self.data.label_counts)
+        found = Counter(name for turn in self.data.utterances for name in turn.golds or ())
+        return {name: found[name] for name in self.data.label_set.names}
+
+    @property
     def lines(self) -> bool:
         """Whether its dialogues are single lines, which go into packs in any company."""
         return all(len(dialogue) == 1 for dialogue in self.data)
@@ -80,6 +94,16 @@ class PackPlan:
     seed: int
 
 
+def is_labelled(data: Dataset, turn: Utterance) -> bool:
+    """Whether anything is asked about a turn of the data."""
+    return (turn.golds if data.several else turn.gold) is not None
+
+
+def labelled_turns(data: Dataset) -> int:
+    """How many turns of the data are asked about."""
+    return sum(is_labelled(data, turn) for turn in data.utterances)
+
+
 def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
     """Load a part of a recipe: from the folder that has a folder a data set, or its own file.
 
@@ -98,7 +122,7 @@ def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
             f"{part.dataset}' says where to get it.",
         )
     return draw(
-        load_split(part.dataset, folder, part.split, part.task, part.switches),
+        load_split(part.dataset, folder, part.split, part.task, part.loader_switches),
         part.limit,
         seed,
     )
@@ -146,15 +170,15 @@ def load_sources(
         counts = {"kept" if stay else "dropped": met}
         source = Source(data, part.epochs or recipe.epochs, **counts)
         times = "once" if source.epochs == 1 else f"{source.epochs:g} times"
-        say(f"{part.name}: {len(data):,} dialogues, {data.labelled:,} labelled turns, {times}.")
-        missing = [name for name, count in data.label_counts.items() if not count]
+        say(f"{part.name}: {len(data):,} dialogues, {source.labelled:,} labelled turns, {times}.")
+        missing = [name for name, count in source.label_counts.items() if not count]
         if missing:
             say(
                 f"{part.name}: no turn is labelled {', '.join(missing)}; the model will be shown "
                 "these labels but never learns to give them."
             )
         sources.append(source)
-    if not any(source.data.labelled for source in sources):
+    if not any(source.labelled for source in sources):
         raise ConfigError("No utterance of the training data has a label.")
     return sources
 
@@ -168,7 +192,7 @@ def label_counts(sources: Sequence[Source]) -> dict[LabelSet, dict[str, float]]:
     for source in sources:
         of = [other.epochs for other in sources if other.data.label_set == source.data.label_set]
         total = counts.setdefault(source.data.label_set, {})
-        for name, count in source.data.label_counts.items():
+        for name, count in source.label_counts.items():
             total[name] = total.get(name, 0) + count * source.epochs / min(of)
     return counts
 
@@ -188,9 +212,11 @@ def without_long_turns(
 
     dialogues = []
     for dialogue in data:
-        long = {n for n, t in enumerate(dialogue) if t.gold is not None and not fits(t.text)}
+        long = {n for n, t in enumerate(dialogue) if is_labelled(data, t) and not fits(t.text)}
         gone += len(long)
-        turns = tuple(replace(t, gold=None) if n in long else t for n, t in enumerate(dialogue))
+        turns = tuple(
+            replace(t, gold=None, golds=None) if n in long else t for n, t in enumerate(dialogue)
+        )
         dialogues.append(replace(dialogue, utterances=turns) if long else dialogue)
     return (replace(data, dialogues=tuple(dialogues)) if gone else data), gone
 
@@ -211,7 +237,7 @@ def plan_packs(
     placed: list[tuple[float, PackPlan]] = []
     for number, source in enumerate(sources):
         rng = random.Random(f"{seed}-{number}")
-        sizes = [dialogue_tokens(dialogue, window, count_tokens) for dialogue in source.data]
+        sizes = dialogue_sizes(source.data, window, count_tokens)
         plans: list[PackPlan] = []
         for epoch in range(math.ceil(source.epochs)):
             share = min(1.0, source.epochs - epoch)
@@ -221,18 +247,26 @@ def plan_packs(
     return [pack for _, pack in placed]
 
 
-def dialogue_tokens(
-    dialogue: Dialogue, window: HistoryWindow, count_tokens: Callable[[str], int]
-) -> int:
-    """About how many tokens a dialogue takes in a pack, the generator's questions included.
+def dialogue_sizes(
+    data: Dataset, window: HistoryWindow, count_tokens: Callable[[str], int]
+) -> list[int]:
+    """About how many tokens each dialogue takes in a pack, the generator's questions included."""
+    asked = QUESTION_TOKENS
+    if data.several:
+        words = (count_tokens(f" {label.name}?") for label in data.label_set)
+        asked = STEM_TOKENS + sum(words)
+    return [_dialogue_tokens(dialogue, window, count_tokens, asked) for dialogue in data]
 
-    A window that jumps shows the turns that it keeps anew.
-    """
+
+def _dialogue_tokens(
+    dialogue: Dialogue, window: HistoryWindow, count_tokens: Callable[[str], int], asked: int
+) -> int:
+    """A window that jumps shows the turns that it keeps anew."""
     lines = [count_tokens(one_line(turn.text)) + LINE_TOKENS for turn in dialogue]
     starts = window.starts(lines)
     jumps = [place for place in range(1, len(starts)) if starts[place] != starts[place - 1]]
     again = sum(sum(lines[starts[place] : place]) for place in jumps)
-    return sum(lines) + again + QUESTION_TOKENS * len(lines)
+    return sum(lines) + again + asked * len(lines)
 
 
 def _epoch(
@@ -245,12 +279,16 @@ def _epoch(
     share: float,
 ) -> list[PackPlan]:
     """One pass over a source, or a share of one, in packs."""
-    order = [place for place, dialogue in enumerate(source.data) if _labelled(dialogue)]
+    order = [
+        place
+        for place, dialogue in enumerate(source.data)
+        if any(is_labelled(source.data, turn) for turn in dialogue)  # else its pack were empty
+    ]
     rng.shuffle(order)
     queue = deque(order[: max(1, round(share * len(order)))])
     golds = [dialogue.utterances[0].gold for dialogue in source.data]
     plans = []
-    by_labels = draws.subset and source.lines
+    by_labels = draws.subset and source.lines and not source.data.several
     while queue:
         allowed = draws.needed(source.data.label_set, rng) if by_labels else ()
         fitting = {index for index in queue if golds[index] in allowed} if allowed else None
@@ -259,11 +297,6 @@ def _epoch(
         chosen = _fill(queue, sizes, pack_tokens, fitting)
         plans.append(PackPlan(number, tuple(chosen), allowed, rng.getrandbits(32)))
     return plans
-
-
-def _labelled(dialogue: Dialogue) -> bool:
-    """Whether there is anything to ask about a dialogue; else it would make an empty pack."""
-    return any(turn.gold is not None for turn in dialogue)
 
 
 def _fill(

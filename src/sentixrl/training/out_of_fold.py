@@ -17,7 +17,7 @@ import numpy as np
 
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.runs.storage import write_json
-from sentixrl.training.checking import posteriors
+from sentixrl.training.answering import posteriors
 from sentixrl.training.checkpoints import read_json
 from sentixrl.training.examples import OutOfFoldTurns
 from sentixrl.training.lineage import has_met
@@ -104,6 +104,8 @@ def fold_recipe(recipe: Recipe, sources: Sequence[Source]) -> Recipe:
 
 def _proposals(setting: Setting, data: Dataset) -> list[tuple[str, int, list[float]]]:
     """(dialogue, turn, probabilities) of every labelled turn that could be answered."""
+    if data.several:  # labels that are judged one by one are not negotiated
+        return []
     with setting.trainable.evaluating() as engine:
         answers = posteriors(engine, setting.context, data)
     shares = np.exp(answers.log_probs).round(6).tolist()

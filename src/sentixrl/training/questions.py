@@ -7,7 +7,7 @@ one that was not spoken by a role.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,10 +15,12 @@ from sentixrl.context.building import TargetContext
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import TemplateSet
 from sentixrl.labels import LabelSet
+from sentixrl.negotiation.several import label_questions
 from sentixrl.negotiation.state import NegotiationState
 
-Role = Literal["generator", "verdict", "counter", "again"]
+Role = Literal["generator", "verdict", "counter", "again", "label"]
 ROLES: tuple[Role, ...] = ("generator", "verdict", "counter", "again")
+"""Who speaks in a negotiation; ``label`` is a yes/no question about one of several labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,11 @@ class Question:
         names: The labels they stand for; empty where they are verdicts.
         target: Index of the right one.
         role: Who is asked.
-        label: The gold label's name, by which class weights go.
+        label: The gold label's name, by which class weights go; for a yes/no question, the label
+            it is about.
         beliefs: Probability of each of ``names`` by a model that never saw the dialogue; empty
             where there is none.
+        share: What it counts for: the yes/no questions about a turn count as one together.
     """
 
     prompt: Prompt
@@ -43,6 +47,7 @@ class Question:
     role: Role
     label: str
     beliefs: tuple[float, ...] = ()
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,23 @@ def questions(
     state.answer(words[out_of_fold.runner_up if right else gold])
     state.ask("generator", "question_again")
     yield _label_question(state, words, gold, "again")
+
+
+def several_questions(
+    context: TargetContext, template: TemplateSet, label_set: LabelSet, golds: Collection[str]
+) -> Iterator[Question]:
+    """A yes/no question per label about a turn that may have several.
+
+    Args:
+        context: The turn and what its prompt shows.
+        template: The wording.
+        label_set: The labels as this pack shows them.
+        golds: The turn's labels; any number of them.
+    """
+    for asked in label_questions(context, template, label_set):
+        target = 0 if asked.label in golds else 1
+        share = 1 / len(label_set)
+        yield Question(asked.prompt, asked.choices, (), target, "label", asked.label, share=share)
 
 
 def _label_question(

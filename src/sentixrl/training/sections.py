@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from sentixrl.datasets.generic import NAME as CUSTOM
-from sentixrl.datasets.registry import info, split_name, switch_value, task_name
+from sentixrl.datasets.registry import REGISTRY, info, split_name, switch_value, task_name
 from sentixrl.errors import SentixError
 from sentixrl.labels import resolve_labels
 
@@ -73,6 +73,9 @@ class DataPart(Section):
         dataset: A name of the registry; ``custom`` for a file of one's own.
         split: One of its splits.
         task: Which annotation; the data set's first if not given.
+        kind: ``single`` where each turn has one label; ``several`` where it may have any number
+            of them: then each label is a question of its own. For data sets whose texts were
+            annotated so (brighter, goemotions, xed).
         switches: The loader's switches.
         limit: Only this many dialogues, drawn with the recipe's seed; under ``dev`` and ``holdout``
             always the same ones.
@@ -85,6 +88,7 @@ class DataPart(Section):
     dataset: str
     split: str = "train"
     task: str | None = None
+    kind: Literal["single", "several"] = "single"
     switches: dict[str, str | bool] = {}
     limit: Count | None = None
     file: str | None = None
@@ -118,6 +122,29 @@ class DataPart(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_several(self) -> DataPart:
+        several = self.kind == "several"
+        if several and (self.dataset == CUSTOM or not info(self.dataset).multi_label):
+            known = ", ".join(entry.name for entry in REGISTRY.values() if entry.multi_label)
+            raise ValueError(
+                f"'{self.dataset}' has one label a turn, but the part says 'kind: several'",
+                f"Leave 'kind' out, or name one of: {known}.",
+            )
+        if self.dataset != CUSTOM and "single_label" in self.switches:
+            alone = switch_value(info(self.dataset), "single_label", self.switches["single_label"])
+            if alone == several:
+                raise ValueError(
+                    f"the switch 'single_label' does not go with 'kind: {self.kind}'",
+                    "Leave the switch out: 'kind' decides it.",
+                )
+        return self
+
+    @property
+    def loader_switches(self) -> dict[str, str | bool]:
+        """The loader's switches, with the one that ``kind`` sets."""
+        return self.switches | ({"single_label": False} if self.kind == "several" else {})
+
+    @model_validator(mode="after")
     def _own(self) -> DataPart:
         given = [key for key in ("file", "labels") if getattr(self, key) is not None]
         if self.dataset == CUSTOM and len(given) < 2:
@@ -137,7 +164,9 @@ class DataPart(Section):
         if self.file is not None:
             return f"{self.file}:{self.split}"
         switches = [f"{key}={value}" for key, value in self.switches.items()]
-        return ":".join([self.dataset, self.split, *([self.task] if self.task else []), *switches])
+        kind = [] if self.kind == "single" else [self.kind]
+        task = [self.task] if self.task else []
+        return ":".join([self.dataset, self.split, *task, *kind, *switches])
 
 
 class TrainPart(DataPart):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentixrl.context.building import ContextBuilder, ContextOptions
-from sentixrl.context.templates import template_languages, templates
+from sentixrl.context.templates import SEVERAL, digest_of, template_languages
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.prompt_format import branches
@@ -23,6 +23,7 @@ from sentixrl.training.material import (
     Source,
     folds,
     label_counts,
+    labelled_turns,
     load_holdout,
     load_sources,
     plan_packs,
@@ -31,7 +32,7 @@ from sentixrl.training.material import (
 from sentixrl.training.model import TrainableModel, load_trainable
 from sentixrl.training.objective import Objective
 from sentixrl.training.processes import own_device, world_size
-from sentixrl.training.questions import OutOfFold, questions
+from sentixrl.training.questions import OutOfFold, questions, several_questions
 from sentixrl.training.recipe import Recipe
 
 
@@ -92,9 +93,12 @@ def packs_a_step(recipe: Recipe) -> int:
 
 
 def template_hashes(recipe: Recipe) -> dict[str, str]:
-    """Language → hash of the prompt templates that a recipe uses."""
+    """Language, or ``<language>/several`` → hash of the prompt templates that a recipe uses."""
     languages = template_languages() if recipe.language == "auto" else (recipe.language,)
-    return {language: templates(language).digest for language in languages}
+    parts = list(languages)
+    if any(part.kind == "several" for part in recipe.train):
+        parts += [f"{language}/{SEVERAL}" for language in languages]
+    return {part: digest_of(part) for part in parts}
 
 
 def draw_of(recipe: Recipe) -> LabelDraw:
@@ -130,7 +134,7 @@ def prepare(
     if recipe.discriminator:
         folds([source.data for source in sources], recipe.discriminator.folds, recipe.seed)
     check_start(recipe, holdout, root)
-    bare = next((name for name, data in dev.items() if not data.labelled), None)
+    bare = next((name for name, data in dev.items() if not labelled_turns(data)), None)
     if bare is not None:
         raise ConfigError(f"No utterance of the dev data {bare} has a label to choose by.")
     trainable = load_trainable(recipe, device)
@@ -153,7 +157,7 @@ def _readable(
     """
     engine = model.engine
     limit = engine.capabilities.context_tokens
-    if limit is None or not data.labelled:
+    if limit is None or not labelled_turns(data):
         return data
     context = context_of(recipe)
     room = limit - _frame_tokens(model, context, data)
@@ -164,7 +168,7 @@ def _readable(
             hint=f"Set it to {max(room, 0):,} at most, or name another base.",
         )
     fitting, gone = without_long_turns(data, room - LINE_TOKENS, engine.count_tokens)
-    if not fitting.labelled:
+    if not labelled_turns(fitting):
         raise ConfigError(
             f"No labelled utterance of {name} fits into the {limit:,} tokens that the base reads "
             "at once.",
@@ -177,16 +181,19 @@ def _readable(
 
 def _frame_tokens(model: TrainableModel, context: ContextOptions, data: Dataset) -> int:
     """Most tokens of any role's prompt and answer about a turn that says nothing."""
-    first, *rest = data.label_set.names
-    out_of_fold = OutOfFold(first, rest[0] if rest else first)
+    labels = data.label_set
+    first, second, *_ = labels.names
     like = data.dialogues[0]
     speaker = max((turn.speaker for turn in data.utterances if turn.speaker), key=len, default=None)
-    turn = replace(like.utterances[0], text=".", speaker=speaker, gold=first)
-    builder = ContextBuilder(data.label_set, context, model.engine.count_tokens)
+    turn = replace(like.utterances[0], text=".", speaker=speaker)
+    builder = ContextBuilder(labels, context, model.engine.count_tokens, several=data.several)
     (about,) = builder.build(replace(like, utterances=(turn,)))
-    asked = questions(
-        about, builder.template_for(like), data.label_set, first, out_of_fold, challenge=True
-    )
+    template = builder.template_for(like)
+    if data.several:
+        asked = several_questions(about, template, labels, ())
+    else:
+        judged = OutOfFold(first, second)
+        asked = questions(about, template, labels, first, judged, challenge=True)
     return max(
         len(model.prompt_format.encode(question.prompt))
         + max(map(len, branches(model.prompt_format, question.prompt, question.choices)))
@@ -218,6 +225,12 @@ def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
     second = discriminator.weight if discriminator else 1.0
     if loss.balance == "none" and not loss.adjust:
         return Objective(focal, second=second, distil=loss.distil)
+    if any(source.data.several for source in sources):
+        raise ConfigError(
+            "'loss.balance' and 'loss.adjust' are for single labels; a part of 'train' says "
+            "'kind: several'.",
+            hint="Leave them out.",
+        )
     counts = label_counts(sources)
     if len(counts) > 1:
         raise ConfigError(

@@ -133,7 +133,7 @@ class TrieTrainer(Trainer):
         model: Any,  # noqa: ANN401
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
+        num_items_in_batch: torch.Tensor | float | None = None,
     ) -> Any:  # noqa: ANN401
         """The pack's share of the step's mean loss."""
         pack: TrainingPack = inputs["pack"].to(self.trainable.device)
@@ -146,7 +146,7 @@ class TrieTrainer(Trainer):
                 logits_to_keep=pack.reads,
             ).logits[0]
         self.tokens += len(pack.pack) * world_size()  # other processes have as many, about
-        whole = len(pack) if num_items_in_batch is None else num_items_in_batch
+        whole = pack.share if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over processes, where a sum is wanted.
         loss = self.objective(pack, logits) * (0 if pack.repeated else world_size()) / whole
         if not torch.isfinite(loss):
@@ -155,9 +155,9 @@ class TrieTrainer(Trainer):
 
     def _get_num_items_in_batch(
         self, batch_samples: list[dict[str, Any]], device: torch.device
-    ) -> int:
+    ) -> float:
         packs = (batch["pack"] for batch in batch_samples)
-        return sum(all_gather(sum(len(pack) for pack in packs if not pack.repeated)))
+        return sum(all_gather(sum(pack.share for pack in packs if not pack.repeated)))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
         """Save, without progress bars, all or nothing.
