@@ -942,6 +942,8 @@ def test_the_command_estimates_and_stops(
     answer = shell("train", path, "--data", meld, "--out", tmp_path / "out", "--estimate")
     assert answer.code == 0, answer.err
     assert "GiB of memory" in answer.err
+    said = " ".join(answer.err.split())
+    assert "neutral or none: en 0%. Fewer than 25% in en: the model will find emotions" in said
     assert not (tmp_path / "out").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,6 +86,7 @@ def _train(
 
     def announce(cost: Estimate) -> bool:
         notices.print(_cost(cost))
+        notices.print(_neutral(cost.neutral))
         return not estimate
 
     finished = train_bundle(recipe, data, folder, reporter, announce, device)
@@ -125,6 +127,20 @@ def _cost(cost: Estimate) -> str:
         f"{before}{cost.steps:,} steps, about {cost.tokens:,} tokens{time}; "
         f"about {cost.gibibytes:.1f}{room} GiB of memory."
     )
+
+
+def _neutral(shares: Mapping[str, float]) -> str:
+    from sentixrl.training.neutral import ENOUGH, too_few
+
+    told = ", ".join(f"{language} {share:.0%}" for language, share in shares.items())
+    few = too_few(shares)
+    warning = (
+        f" Fewer than {ENOUGH:.0%} in {', '.join(few)}: the model will find emotions where there "
+        "are none."
+        if few
+        else ""
+    )
+    return f"Answers that are neutral or none: {told}.{warning}"
 
 
 def _progress(progress: Progress, notices: Screen) -> None:

@@ -6,6 +6,7 @@ this machine, memory from the sizes of what will be held. All three are estimate
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from sentixrl.engines.local.hardware import matmul_rate, memory_bytes
 from sentixrl.errors import ConfigError
 from sentixrl.training.material import HEAD_TOKENS, dialogue_sizes
 from sentixrl.training.model import TrainableModel
+from sentixrl.training.neutral import neutral_shares
 from sentixrl.training.setting import Setting
 
 USEFUL = 0.62
@@ -43,6 +45,7 @@ class Estimate:
             (accelerators).
         gibibytes: Of memory.
         available: Gibibytes of this machine or device; ``None`` if unknown.
+        neutral: Language → share of the training's answers that are neutral or none.
     """
 
     tokens: int
@@ -52,6 +55,7 @@ class Estimate:
     minutes: float | None
     gibibytes: float
     available: float | None
+    neutral: Mapping[str, float]
 
 
 def estimate(setting: Setting) -> Estimate:
@@ -95,6 +99,7 @@ def estimate(setting: Setting) -> Estimate:
         minutes=_minutes(trainable, tokens + fold_tokens, every, trained),
         gibibytes=held / 2**30,
         available=available / 2**30 if available else None,
+        neutral=neutral_shares(setting.sources),
     )
 
 
