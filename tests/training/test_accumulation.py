@@ -11,8 +11,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from sentixrl.training.examples import PackDataset, Packer
 from sentixrl.training.losses import Focal
-from sentixrl.training.material import PackPlan
 from sentixrl.training.objective import Objective
+from sentixrl.training.plans import PackPlan
 from sentixrl.training.setting import Setting, draw_of, prepare
 from sentixrl.training.trainer import TrieTrainer
 

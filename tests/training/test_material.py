@@ -24,18 +24,9 @@ from sentixrl.errors import ConfigError, InputError
 from sentixrl.labels import LabelSet, resolve_labels, scheme
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import Packer
-from sentixrl.training.material import (
-    FEWEST,
-    HEAD_TOKENS,
-    PackPlan,
-    Source,
-    dialogue_sizes,
-    folds,
-    label_counts,
-    load_part,
-    plan_packs,
-    without_long_turns,
-)
+from sentixrl.training.folds import folds
+from sentixrl.training.material import Source, label_counts, load_part, without_long_turns
+from sentixrl.training.plans import FEWEST, HEAD_TOKENS, PackPlan, dialogue_sizes, plan_packs
 from sentixrl.training.questions import OutOfFold
 from sentixrl.training.sections import DataPart
 from sentixrl.training.setting import prepare

@@ -183,7 +183,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_command_goes_on(
     assert answer.code == 130, answer.err
     assert steps == [0, 1, 2, 3, 4]
     said = " ".join(answer.err.split())
-    assert "To go on, run the same command again" in said
+    assert "To resume, run the same command again" in said
     assert said.count("Stopped.") == 1
     assert answer.out == ""
     assert [found.name for found in checkpoints(folder)] == ["checkpoint-5"]

@@ -22,9 +22,10 @@ from sentixrl.training.answering import SeveralAnswers, answer
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import Packer
 from sentixrl.training.losses import Focal
-from sentixrl.training.material import PackPlan, Source, dialogue_sizes, plan_packs
+from sentixrl.training.material import Source
 from sentixrl.training.model import load_trainable
 from sentixrl.training.objective import Objective
+from sentixrl.training.plans import PackPlan, dialogue_sizes, plan_packs
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.running import train_bundle
 from sentixrl.training.setting import objective_of, prepare

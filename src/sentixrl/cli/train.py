@@ -24,25 +24,25 @@ EXIT_INTERRUPTED = 130
 def train(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     out: Annotated[
-        Path, typer.Option(help="Where the training goes; an unfinished one goes on there.")
+        Path, typer.Option(help="The training's folder; an unfinished training there is resumed.")
     ],
-    data: Annotated[Path, typer.Option(help="The folder that has a folder a data set.")] = Path(
+    data: Annotated[Path, typer.Option(help="The folder with one folder per data set.")] = Path(
         "data"
     ),
     seeds: Annotated[
         str | None,
-        typer.Option(help='Several trainings, one a seed, e.g. "0,1,2"; each in OUT/seed-N.'),
+        typer.Option(help='One training per seed, e.g. "0,1,2", each in OUT/seed-N.'),
     ] = None,
     average: Annotated[
         bool,
         typer.Option("--average", help="With --seeds: also average their weights, in OUT/average."),
     ] = False,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what it would cost, and stop.")
+        bool, typer.Option("--estimate", help="Print what the training would cost, and stop.")
     ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
 ) -> None:
-    """Train a model after a recipe; the result is a bundle that --model takes."""
+    """Train a model from a recipe; the result is a bundle that --model takes."""
     from sentixrl.training.recipe_file import read_recipe
 
     found = read_recipe(recipe)  # in a moment; what trains takes seconds to be imported
@@ -92,7 +92,7 @@ def _train(
     finished = train_bundle(recipe, data, folder, reporter, announce, device)
     if finished is None and not estimate:
         if is_main():
-            notices.print(f"To go on, run the same command again; all of it is in {folder}.")
+            notices.print(f"To resume, run the same command again; everything is kept in {folder}.")
         raise typer.Exit(EXIT_INTERRUPTED)
     if finished is not None:
         _say_result(finished)

@@ -13,9 +13,9 @@ import torch
 
 from sentixrl.engines.local.hardware import matmul_rate, memory_bytes
 from sentixrl.errors import ConfigError
-from sentixrl.training.material import HEAD_TOKENS, dialogue_sizes
 from sentixrl.training.model import TrainableModel
 from sentixrl.training.neutral import neutral_shares
+from sentixrl.training.plans import HEAD_TOKENS, dialogue_sizes
 from sentixrl.training.setting import Setting
 
 USEFUL = 0.62
@@ -23,7 +23,7 @@ USEFUL = 0.62
 STATE_BYTES = 16
 """Master, both moments and the step's gradient of a trained parameter in float32."""
 AVERAGE_BYTES = 4
-"""Its running average."""
+"""Its moving average."""
 LIBRARY_BYTES = 1 << 30
 """What Python and its libraries take."""
 SECOND_TOKENS = 4
@@ -41,8 +41,8 @@ class Estimate:
         fold_tokens: Those of the fold models that come before; 0 without a discriminator.
         folds: How many these are.
         steps: Optimiser steps.
-        minutes: All of it on this machine, looks at dev aside; ``None`` where it cannot be told
-            (accelerators).
+        minutes: On this machine, without the checks on dev; ``None`` on accelerators, where it is
+            not known.
         gibibytes: Of memory.
         available: Gibibytes of this machine or device; ``None`` if unknown.
         neutral: Language → share of the training's answers that are neutral or none.

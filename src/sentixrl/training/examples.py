@@ -1,4 +1,4 @@
-"""The packs of a training as a data set: built when they are asked for, from their plan alone.
+"""The packs of a training as a torch data set: each is built on access, from its plan alone.
 
 Contract: the same plan gives the same pack in every process and after every resume.
 """
@@ -15,8 +15,9 @@ from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.training.drawing import LabelDraw
-from sentixrl.training.material import PackPlan, Source
+from sentixrl.training.material import Source
 from sentixrl.training.packs import TrainingPack, pack_questions
+from sentixrl.training.plans import PackPlan
 from sentixrl.training.processes import world_size
 from sentixrl.training.questions import OutOfFold, Question, questions, several_questions
 

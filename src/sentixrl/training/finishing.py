@@ -85,8 +85,8 @@ def finish(
 
     Args:
         setting: The training.
-        best: The look at dev that was best.
-        history: All looks.
+        best: The best check.
+        history: All checks.
         folder: The bundle's folder; made or overwritten.
         averaged: The seeds of the trainings whose mean the weights are; none, one training's.
 
@@ -196,7 +196,7 @@ def _write_adapter(setting: Setting, folder: Path) -> int:
 
 
 def trained_matrices(trainable: TrainableModel) -> Iterator[tuple[str, torch.Tensor]]:
-    """(Checkpoint name, the matrix as it stands after training), one made after the other.
+    """(Checkpoint name, trained matrix) of each trained layer, made one at a time.
 
     An adapter's product is added in float32: rounded to the weights' own format, most of it would
     be lost.

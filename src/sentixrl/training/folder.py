@@ -1,7 +1,7 @@
 """The folder of a training: which recipe and material it was begun with, and who writes to it.
 
-Contract: a folder goes on only with what it was begun with, and has one writer at a time. Folders
-that were begun before material was noted go on, and it is noted then.
+Contract: a training resumes only with the recipe and material it was begun with, and its folder
+has one writer at a time. In a folder from before material was recorded, it is recorded on resuming.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class TrainableModel:
 
 
 def load_trainable(recipe: Recipe, device: str | None = None) -> TrainableModel:
-    """Load the model a recipe starts from and mark what is trained.
+    """Load the model that a recipe starts from and mark the parameters to train.
 
     Raises:
         ModelError: The base or the start cannot be loaded, or not be trained.
@@ -110,14 +110,14 @@ def load_trainable(recipe: Recipe, device: str | None = None) -> TrainableModel:
 
 
 def start_folder(recipe: Recipe) -> Path | None:
-    """The bundle that training goes on from."""
+    """The folder of the bundle that training starts from."""
     if recipe.start is None:
         return None
     return release_folder() if recipe.start in RELEASE_NAMES else Path(recipe.start)
 
 
 def start_adapter(recipe: Recipe) -> Path | None:
-    """The adapter that training goes on from, which must be one of the recipe's base.
+    """The adapter that training starts from, which must fit the recipe's base.
 
     Raises:
         ConfigError: It is one of another base.

@@ -3,7 +3,7 @@
 Contract: what the model computes with is its own number format; what is updated is a float32 copy
 in the optimizer's state. At a learning rate of 6e-5 most updates are smaller than bfloat16's
 spacing and would otherwise be lost. Float32 weights are their own masters. The average is of the
-masters, one term a step; training goes on from the weights themselves.
+masters, updated at each step; training continues from the weights themselves.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class MasterAdamW(torch.optim.Optimizer):
 
     @contextmanager
     def ema_weights(self) -> Iterator[None]:
-        """The average in place of the weights, for a look at it."""
+        """The average in place of the weights, to evaluate it."""
         moved = [(p, state) for p, state in self.state.items() if "ema" in state]
         with torch.no_grad():
             # Masters are rounded into the parameters again; without one, these are kept.

@@ -20,8 +20,9 @@ from sentixrl.runs.storage import write_json
 from sentixrl.training.answering import posteriors
 from sentixrl.training.checkpoints import read_json
 from sentixrl.training.examples import OutOfFoldTurns
+from sentixrl.training.folds import folds
 from sentixrl.training.lineage import has_met
-from sentixrl.training.material import Source, folds
+from sentixrl.training.material import Source
 from sentixrl.training.model import load_trainable
 from sentixrl.training.processes import on_main
 from sentixrl.training.questions import OutOfFold
@@ -41,7 +42,7 @@ def answer_out_of_fold(setting: Setting, folder: Path, fit: Fit) -> list[OutOfFo
         fit: Trains the generator of a fold.
 
     Returns:
-        A mapping a source; ``None`` if it was stopped.
+        One mapping per source; ``None`` if it was stopped.
     """
     recipe = setting.recipe
     assert recipe.discriminator is not None
@@ -72,7 +73,7 @@ def _answer_fold(
     path: Path,
     fit: Fit,
 ) -> bool:
-    """Train without a fold and write down what is proposed for it; whether it was finished."""
+    """Train without a fold and save its answers about the fold; whether training finished."""
     recipe = fold_recipe(setting.recipe, setting.sources)
     one = set_up(
         recipe, kept, setting.holdout, load_trainable(recipe, str(setting.trainable.device))
@@ -86,8 +87,8 @@ def _answer_fold(
 def fold_recipe(recipe: Recipe, sources: Sequence[Source]) -> Recipe:
     """The recipe of a fold's generator: the same, with neither a second role nor teachers.
 
-    A start that was trained on the same data knows what is held out: then the generator starts
-    from the base.
+    Where the start was trained on the same data, it has seen what is held out: the fold's model
+    then starts from the base.
     """
     assert recipe.discriminator is not None
     return recipe.model_copy(

@@ -1,8 +1,8 @@
 """Several processes that train one model, as ``torchrun`` and ``accelerate launch`` start them.
 
-Contract: every process holds the whole model and takes its share of a step's packs. One of them,
-the main one, alone writes, talks and looks at dev; the others wait, and are told what it found.
-In a training of one process nothing here does anything.
+Contract: every process holds the whole model and takes its share of a step's packs. Only the main
+process writes, prints and evaluates dev; the others wait for its results. With a single process
+nothing here has any effect.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sentixrl.untrusted import whole_number
 T = TypeVar("T")
 
 PATIENCE = timedelta(days=1)
-"""How long the others wait for the main process, which may have much to look at."""
+"""How long the others wait for the main process, which may have much to evaluate."""
 SPLITTING = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed"}
 """What accelerate's launcher sets → what would then split the model."""
 
@@ -31,7 +31,7 @@ def world_size() -> int:
     """How many processes train together.
 
     Raises:
-        ConfigError: The environment tells it in something else than numbers.
+        ConfigError: The environment gives it as something other than a number.
     """
     if "LOCAL_RANK" not in os.environ:
         return 1
@@ -87,7 +87,7 @@ def _own_cuda(asked: torch.device) -> torch.device:
 
 
 def on_main(action: Callable[[], T]) -> T:
-    """What ``action`` gives in the main process, told to all; the others wait.
+    """Run ``action`` in the main process and return its result in all of them.
 
     Raises:
         SentixError: What it raised there, in all processes.
@@ -108,7 +108,7 @@ def on_main(action: Callable[[], T]) -> T:
 
 
 def all_gather(value: T) -> list[T]:
-    """What all processes have for ``value``, in their order."""
+    """The ``value`` of every process, in the order of their ranks."""
     if world_size() == 1:
         return [value]
     found: list[Any] = [None] * world_size()
@@ -117,6 +117,6 @@ def all_gather(value: T) -> list[T]:
 
 
 def shutdown() -> None:
-    """Part from the other processes, however the training ended."""
+    """Leave the process group, however the training ended."""
     if dist.is_initialized():
         dist.destroy_process_group()

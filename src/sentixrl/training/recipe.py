@@ -42,31 +42,32 @@ class Recipe(Section):
         about: A sentence for the model card.
         base: A bundled model's name, a folder or a hub id.
         start: A model bundle whose weights training starts from; ``default`` is the one that
-            comes along. It must have the recipe's ``base``. ``full`` merges its adapter, ``lora``
-            and ``qlora`` go on training it.
+            comes with sentixrl. It must have the recipe's ``base``. ``full`` merges its adapter;
+            ``lora`` and ``qlora`` continue to train it.
         method: ``lora``, ``full`` (shipped as a low-rank difference) or ``qlora`` (CUDA).
-        rank: Of the adapter.
+        rank: Rank of the adapter.
         alpha: LoRA's scale is ``alpha / rank``.
         dropout: LoRA's dropout.
         prompt_format: How prompts become text.
         language: Language of templates and labels; ``auto`` follows each dialogue.
         window: How far prompts look back.
-        labels: The label set the model uses unless told otherwise.
-        train: What it is trained on.
-        dev: What choices are made on: the mean weighted-F1.
+        labels: The label set that the model uses by default.
+        train: The parts it is trained on.
+        dev: The parts by which weights, stopping and thresholds are chosen: the mean of their
+            weighted-F1 (macro-F1 for ``kind: several``).
         holdout: Splits that no training dialogue may share text with.
         drop_overlap: Drop such dialogues instead of refusing.
-        keep_overlap: Train on such dialogues all the same, for this reason, which the model card
-            gives: for data sets whose published splits share text, as IEMOCAP's do.
+        keep_overlap: Train on such dialogues all the same, for this reason, which goes into the
+            model card. For data sets whose published splits share text, as IEMOCAP's do.
         loss: The loss.
         draw: How label sets are drawn.
         optimiser: AdamW and its schedule.
-        discriminator: How the second role is trained; none, a generator alone.
-        epochs: How often the training data are gone through.
-        checks_per_epoch: How often dev is looked at in an epoch: the recipe's, or where every part
-            has its own, that of the part that has most.
-        patience: Checks without a better one after which training stops.
-        seed: Of everything that is drawn.
+        discriminator: How the second role is trained; without it only the generator is.
+        epochs: How many times training passes over the data. Fractions are allowed.
+        checks_per_epoch: How often dev is evaluated per epoch. Where every part has its own
+            ``epochs``, the largest of them counts.
+        patience: Training stops after this many checks without an improvement.
+        seed: Of everything drawn at random.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -128,7 +129,7 @@ class Recipe(Section):
 
     @property
     def epochs_of_checks(self) -> float:
-        """The epochs that looks at dev are counted by."""
+        """The number of epochs by which checks on dev are counted."""
         own = [part.epochs for part in self.train if part.epochs is not None]
         return max(own) if len(own) == len(self.train) else self.epochs
 

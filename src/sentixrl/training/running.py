@@ -1,8 +1,7 @@
 """A training from beginning to end: a recipe and data in, a model bundle out.
 
-Contract: the folder of a training holds its recipe, checkpoints, the history of dev and the best
-weights; the same command goes on where it stopped, and another recipe or other data are refused
-there.
+Contract: a training's folder holds its recipe, checkpoints, the history of dev and the best
+weights. The same command resumes it; another recipe or other data are refused.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ DONE_FILE = "trained.json"
 
 @dataclass(frozen=True)
 class Reporter:
-    """Who is told what.
+    """Callbacks that report on a training.
 
     Attributes:
-        say: A sentence.
-        progress: Where the training stands.
-        check: A look at dev, and whether it is the best so far.
+        say: Takes a sentence.
+        progress: Takes the progress every few steps.
+        check: Takes a check and whether it is the best so far.
     """
 
     say: Callable[[str], None]
@@ -48,7 +47,7 @@ class Reporter:
 
 
 SILENT = Reporter(lambda text: None, lambda progress: None, lambda check, better: None)
-"""Nobody is told: of several processes, the main one speaks."""
+"""Reports nothing: of several processes only the main one reports."""
 
 
 def fit(
@@ -59,7 +58,7 @@ def fit(
     A training that came to its end before is not repeated: its best weights are loaded.
 
     Returns:
-        The looks at dev; ``None`` if Ctrl-C ended it.
+        The checks on dev; ``None`` if Ctrl-C ended it.
     """
     recipe, trainable = setting.recipe, setting.trainable
     checks = max(1, round(recipe.epochs_of_checks * recipe.checks_per_epoch))
@@ -78,7 +77,7 @@ def fit(
         on_main(lambda: remove_checkpoints(folder))  # those that a crash left
         load_weights(trainable, folder / BEST)
         return dev
-    # Ctrl-C may have ended it at the very look that would have.
+    # Ctrl-C may have come at the very check that ends it.
     progress = None if dev.exhausted else _train(setting, folder, reporter, dev, out_of_fold)
     gc.collect()  # the trainer refers to itself, and holds the optimiser's state
     if progress is not None and progress.stopped:
@@ -99,7 +98,7 @@ def _train(
     dev: DevCheck,
     out_of_fold: Sequence[OutOfFoldTurns],
 ) -> ProgressCallback:
-    """Train from the last checkpoint on; whether Ctrl-C ended it is told by what is returned."""
+    """Train from the last checkpoint on; the callback says whether Ctrl-C ended it."""
     progress = ProgressCallback(reporter.progress, folder)
     trainer = TrieTrainer(
         setting.trainable,
@@ -122,7 +121,7 @@ def _train(
 
 
 def _close(folder: Path, steps: int) -> None:
-    """Note that a training is done; what is left to do starts from the best weights alone."""
+    """Mark a training as done; finishing needs only the best weights."""
     write_json(folder / DONE_FILE, {"steps": steps})
     remove_checkpoints(folder)
 
@@ -139,10 +138,10 @@ def train_bundle(
 
     Args:
         recipe: What to train.
-        root: The folder that has a folder a data set.
-        folder: Where the training goes; an unfinished one goes on there.
-        reporter: Who is told what.
-        announce: Told what it will cost; whether to go on.
+        root: The folder with one folder per data set.
+        folder: The training's folder; an unfinished training there is resumed.
+        reporter: Receives its reports.
+        announce: Receives the estimated cost; returns whether to go on.
         device: Where it runs.
 
     Returns:
@@ -163,10 +162,10 @@ def train_bundle(
             reporter.say(f"{folder} is trained already, and its bundle is made.")
             return made
         out_of_fold = _out_of_fold(setting, folder, reporter) if recipe.discriminator else ()
-        looks = None if out_of_fold is None else fit(setting, folder, reporter, out_of_fold)
-        if looks is None or looks.best is None:
+        checks = None if out_of_fold is None else fit(setting, folder, reporter, out_of_fold)
+        if checks is None or checks.best is None:
             return None
-        best, history = looks.best, looks.history
+        best, history = checks.best, checks.history
         return on_main(lambda: finish(setting, best, history, folder / BUNDLE))
 
 
@@ -202,10 +201,10 @@ def average_bundle(
 
     Args:
         recipe: Theirs, whatever its seed.
-        root: The folder that has a folder a data set.
+        root: The folder with one folder per data set.
         seeds: Seed → a training's folder.
         folder: Where ``bundle`` goes.
-        say: Told what was read.
+        say: Receives a sentence about what was read.
         device: Where it is judged.
 
     Raises:

@@ -47,7 +47,7 @@ SEEDS = 2**32
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """What is wrong with a value, as pydantic wants to be told: message and hint."""
+    """Turn our errors into pydantic's, with message and hint."""
     try:
         yield
     except SentixError as error:
@@ -55,7 +55,7 @@ def refusing() -> Iterator[None]:
 
 
 def check_labels(spec: str) -> None:
-    """Refuse labels that cannot be read, as pydantic wants to be told."""
+    """Refuse labels that cannot be read, with an error that pydantic understands."""
     with refusing():
         resolve_labels(spec)
 
@@ -67,10 +67,10 @@ class Section(BaseModel):
 
 
 class DataPart(Section):
-    """A split of a data set, or a file of one's own.
+    """A split of a data set, or a file of the user's own.
 
     Attributes:
-        dataset: A name of the registry; ``custom`` for a file of one's own.
+        dataset: A data set's name; ``custom`` for a file of your own.
         split: One of its splits.
         task: Which annotation; the data set's first if not given.
         kind: ``single`` where each turn has one label; ``several`` where it may have any number
@@ -79,10 +79,10 @@ class DataPart(Section):
         switches: The loader's switches.
         limit: Only this many dialogues, drawn with the recipe's seed; under ``dev`` and ``holdout``
             always the same ones.
-        file: One's own labelled dialogues, in any format that ``sentixrl`` reads, relative to
-            where the command runs.
-        labels: What the labels of ``file`` are read as: a scheme, names with commas, a YAML file;
-            the recipe's if not given.
+        file: Your own labelled dialogues, in any format that ``sentixrl`` reads; the path is
+            relative to where the command runs.
+        labels: The label set of ``file``: a scheme, names with commas, a YAML file; the recipe's
+            ``labels`` if not given.
     """
 
     dataset: str
@@ -173,7 +173,7 @@ class TrainPart(DataPart):
     """A split to train on.
 
     Attributes:
-        epochs: How often it is gone through; the recipe's if not given. Fractions are allowed.
+        epochs: How many times training passes over it; the recipe's ``epochs`` if not given.
     """
 
     epochs: Positive | None = None
@@ -205,10 +205,11 @@ class Loss(Section):
     Attributes:
         gamma: γ of the focal loss; 0 is cross-entropy.
         variant: ``closed`` over the labels, or ``vocabulary`` over all tokens.
-        balance: α by label: ``inverse`` frequency or ``effective`` number; one label set alone.
-        adjust: τ of logit adjustment while it trains (closed variant); one label set alone.
-        distil: Share of the generator's loss that follows what the discriminator's fold models
-            believe of a turn instead of its label alone (closed variant).
+        balance: α by label: ``inverse`` frequency or ``effective`` number; needs a single label
+            set.
+        adjust: τ of logit adjustment in training (closed variant); needs a single label set.
+        distil: Share of the generator's loss that is the cross-entropy to the fold models'
+            probabilities for a turn instead of to its label (closed variant).
     """
 
     gamma: NotNegative = 0.0
@@ -266,10 +267,12 @@ class Discriminator(Section):
     """How the second role is trained.
 
     Attributes:
-        folds: Proposals come from this many models, each trained without a fold of the dialogues.
-        epochs: How long each of them is trained.
-        challenge: How often a right proposal is objected to all the same.
-        weight: What a question of the second role and after counts against a first one.
+        folds: The proposals to judge come from this many models, each trained without one fold of
+            the dialogues.
+        epochs: Epochs of each of these models.
+        challenge: How often a right proposal is objected to, so that the generator learns to stand
+            by it.
+        weight: Weight of all questions after the generator's first, whose weight is 1.
     """
 
     folds: Annotated[Whole, Field(ge=2, le=LARGEST)] = 2

@@ -14,23 +14,21 @@ from sentixrl.engines.local.prompt_format import branches
 from sentixrl.errors import ConfigError
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import OutOfFoldTurns, Packer
+from sentixrl.training.folds import folds
 from sentixrl.training.lineage import check_start
 from sentixrl.training.losses import Focal, class_weights, log_prior
 from sentixrl.training.material import (
-    LINE_TOKENS,
     Holdout,
-    PackPlan,
     Source,
-    folds,
     label_counts,
     labelled_turns,
     load_holdout,
     load_sources,
-    plan_packs,
     without_long_turns,
 )
 from sentixrl.training.model import TrainableModel, load_trainable
 from sentixrl.training.objective import Objective
+from sentixrl.training.plans import LINE_TOKENS, PackPlan, plan_packs
 from sentixrl.training.processes import own_device, world_size
 from sentixrl.training.questions import OutOfFold, questions, several_questions
 from sentixrl.training.recipe import Recipe
@@ -118,8 +116,8 @@ def prepare(
 
     Args:
         recipe: The recipe.
-        root: The folder that has a folder a data set.
-        say: Told what was dropped or is missing.
+        root: The folder with one folder per data set.
+        say: Receives a sentence about what was dropped or is missing.
         device: Where the model runs.
 
     Raises:
@@ -207,7 +205,7 @@ def set_up(
     holdout: Holdout,
     trainable: TrainableModel,
 ) -> Setting:
-    """Plan the packs for what is loaded already."""
+    """Plan the packs of material that is loaded already."""
     tokens = trainable.engine.count_tokens
     context, room = context_of(recipe), recipe.optimiser.pack_tokens
     packs = plan_packs(sources, draw_of(recipe), room, context.window, tokens, recipe.seed)

@@ -1,4 +1,4 @@
-"""The trained parameters alone, as safetensors: kept at the best look at dev, loaded at the end.
+"""The trained parameters alone, as safetensors: kept at the best check, loaded at the end.
 
 Weights of several trainings that began at the same place may be averaged: a *model soup* (Wortsman
 et al. 2022, arXiv 2203.05482).
