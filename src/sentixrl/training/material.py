@@ -1,9 +1,7 @@
 """A recipe's material: training data, dev and holdout.
 
 Contract: a training dialogue that shares text with a part of ``holdout`` or ``dev`` is dropped, or
-the recipe is refused, unless it gives a reason to keep such dialogues. Packs are planned for the
-whole training beforehand, from the seed alone, so that a resumed training goes through the same
-ones.
+the recipe is refused, unless it gives a reason to keep such dialogues.
 """
 
 from __future__ import annotations
