@@ -67,8 +67,8 @@ def recipes_page() -> str:
 
     parts = [
         "# Keys of a recipe",
-        f"{MADE} How recipes are written and what they are for is told in [Training](training.md).",
-        "What has no default must be given.",
+        f"{MADE} [Training](training.md) explains how to write one.",
+        "Keys without a default are required.",
         keys(recipe.Recipe),
         "## A part of `dev` and `holdout`",
         keys(DataPart),
