@@ -121,8 +121,8 @@ class Prediction:
     dropped_turns: int = 0
     rounds: tuple[Round, ...] = ()
     error: ItemError | None = None
-    tokens: int = 0
-    seconds: float = 0.0
+    tokens: int = field(default=0, compare=False)
+    seconds: float = field(default=0.0, compare=False)
     exact: bool = True
     label_mass: float | None = None
 

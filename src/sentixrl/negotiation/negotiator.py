@@ -137,6 +137,8 @@ class DialogueTask:
         self.alone = negotiator.options.reproducible
         self.finished = Event()
         self.cancelled = False
+        if not self._left:
+            self.finished.set()
 
     def __len__(self) -> int:
         return len(self._dialogue)
