@@ -95,7 +95,10 @@ def answer(engine: Engine, context: ContextOptions, data: Dataset) -> Answers | 
 def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answers:
     """An engine's distribution over the labels for every turn that has one label."""
     names = data.label_set.names
-    options = NegotiationOptions(enabled=False, calibration=Calibration())
+    # Which dialogues share a batch is chance where several workers take them: then each is computed
+    # alone, so that a resumed training finds the same numbers.
+    alone = engine.capabilities.workers > 1
+    options = NegotiationOptions(enabled=False, reproducible=alone)
     bundle = ModelBundle("training", None, trained=True)
     classifier = Classifier(engine, data.label_set, context, options, bundle)
     floor = np.finfo(np.float64).tiny
