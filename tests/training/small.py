@@ -18,12 +18,13 @@ from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.labels import LabelSet
 from sentixrl.training.attention import TrainingPlan
 from sentixrl.training.checking import Check
+from sentixrl.training.finishing import Finished
 from sentixrl.training.material import Source, load_holdout, load_sources
 from sentixrl.training.packs import TrainingPack
 from sentixrl.training.questions import OutOfFold, Question, questions
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.recipe_file import parse_recipe
-from sentixrl.training.running import Reporter
+from sentixrl.training.running import Reporter, train_bundle
 from sentixrl.training.trainer import Progress
 
 SIGNS = {"joy": "rain", "anger": "letter", "sadness": "river"}
@@ -98,6 +99,19 @@ class Noted:
             self.progress.append,
             lambda check, better: self.checks.append((check, better)),
         )
+
+
+Trained = tuple[Path, Finished, Noted]
+"""A training's folder, what it made, and what it reported."""
+
+
+def train(one: Recipe, meld: Path, folder: Path, noted: Noted | None = None) -> Finished | None:
+    return train_bundle(one, meld, folder, (noted or Noted()).reporter, lambda cost: True)
+
+
+def shipped_f1(found: Finished) -> float:
+    (score,) = found.shipped.values()
+    return score
 
 
 def dialogue(*turns: tuple[str, str | None], id: str = "1") -> Dialogue:
