@@ -190,7 +190,12 @@ def test_what_the_command_refuses(shell: Shell, base: Path, meld: Path, tmp_path
 def test_a_library_that_the_end_needs_is_missed_at_the_start(
     shell: Shell, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("calibration.fitting", "training.finishing", "training.running"):
+    for module in (
+        "calibration.fitting",
+        "training.answering",
+        "training.finishing",
+        "training.running",
+    ):
         monkeypatch.delitem(sys.modules, f"sentixrl.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     path = tmp_path / "recipe.yaml"
