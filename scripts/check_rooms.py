@@ -19,7 +19,7 @@ ORDER = (
     {"engines"},
     {"calibration"},
     {"negotiation"},
-    {"bundle", "classifier"},
+    {"bundle", "classifier", "spec"},
     {"datasets"},
     {"runs"},
     {"evaluation"},
