@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "src" / "sentixrl"
 ORDER = (
-    {"errors", "untrusted", "dialogue", "labels", "prediction"},
+    {"errors", "untrusted", "plain_yaml", "dialogue", "labels", "prediction"},
     {"formats"},
     {"context"},
     {"trie"},

@@ -52,9 +52,7 @@ def picture() -> str:
         if step is not None:
             stops.append((y + 17, step))
     x = LEFT + ROOM + 28
-    parts.append(
-        f'<path d="M{x},{stops[0][0]} V{stops[-1][0]}" stroke="{WAY}" stroke-width="2"/>'
-    )
+    parts.append(f'<path d="M{x},{stops[0][0]} V{stops[-1][0]}" stroke="{WAY}" stroke-width="2"/>')
     for y, step in stops:
         parts.append(
             f'<circle cx="{x}" cy="{y}" r="5" fill="{WAY}"/>'

@@ -130,10 +130,9 @@ def _passes(
 
 
 def _negotiating(classifier: Classifier, **changes: Any) -> Classifier:  # noqa: ANN401
-    """The same classifier, negotiating otherwise."""
-    options = replace(
-        classifier.negotiation, **{"enabled": True, "confidence_threshold": None, **changes}
-    )
+    """The same classifier, negotiating otherwise; dialogues are computed together."""
+    usual = {"enabled": True, "confidence_threshold": None, "reproducible": False}
+    options = replace(classifier.negotiation, **{**usual, **changes})
     return classifier.replace(negotiation=options)
 
 

@@ -23,8 +23,8 @@ from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
-from sentixrl.errors import ConfigError, InputError
-from sentixrl.formats.characters import is_blank
+from sentixrl.errors import ConfigError
+from sentixrl.formats.values import dialogue_of, dialogues_of
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
 from sentixrl.negotiation.negotiator import Negotiator
 from sentixrl.negotiation.options import NegotiationOptions
@@ -33,8 +33,6 @@ from sentixrl.prediction import DialoguePrediction
 
 # Below this, models describe a situation too poorly for their deductions to help.
 DEDUCTION_PARAMETERS = 1_000_000_000
-
-DialogueLike = Dialogue | str | Sequence[str | tuple[str, str]]
 
 
 class Classifier:
@@ -78,28 +76,36 @@ class Classifier:
         """How many dialogues are computed side by side."""
         return self._scheduler.workers
 
-    def predict(self, dialogue: DialogueLike) -> DialoguePrediction:
+    def predict(self, dialogue: object) -> DialoguePrediction:
         """The emotion of every turn of one dialogue.
 
         Args:
-            dialogue: A :class:`Dialogue`, one text, or a list of texts or (speaker, text) pairs.
+            dialogue: A :class:`~sentixrl.Dialogue`; one text; a list of texts, of (speaker, text)
+                pairs or of dicts with ``text`` and ``speaker``; the dict of our JSON; or a pandas
+                or polars frame with a row per turn.
 
         Raises:
             InputError: There is no turn, or one that is no turn or has no text.
         """
-        return next(self.predict_many([dialogue]))
+        return next(self._answers(iter([dialogue_of(dialogue)])))
 
-    def predict_many(self, dialogues: Iterable[DialogueLike]) -> Iterator[DialoguePrediction]:
+    def predict_many(self, dialogues: object) -> Iterator[DialoguePrediction]:
         """Predictions for many dialogues, in order, as they are finished.
 
-        Dialogues are taken as they are needed, some thousand utterances ahead of the answers.
+        Args:
+            dialogues: An iterable of what :meth:`predict` takes, taken from as it is needed, some
+                thousand utterances ahead of the answers; or a frame of several dialogues.
 
         Raises:
-            InputError: As :meth:`predict`, once the dialogues before are answered.
+            InputError: As :meth:`predict`, once the dialogues before are answered; or it is one
+                value, not several.
         """
-        return self._scheduler.run(self._negotiator.task(_dialogue(item)) for item in dialogues)
+        return self._answers(dialogues_of(dialogues))
 
-    def predict_proba(self, dialogue: DialogueLike) -> NDArray[np.float64]:
+    def _answers(self, dialogues: Iterator[Dialogue]) -> Iterator[DialoguePrediction]:
+        return self._scheduler.run(self._negotiator.task(dialogue) for dialogue in dialogues)
+
+    def predict_proba(self, dialogue: object) -> NDArray[np.float64]:
         """The calibrated first-round posterior of every turn.
 
         Returns:
@@ -222,34 +228,3 @@ def _calibrated(
 
 def _same(one: LabelSet, other: LabelSet) -> bool:
     return (one.labels, one.multi_label) == (other.labels, other.multi_label)
-
-
-def _dialogue(item: DialogueLike) -> Dialogue:
-    dialogue = item if isinstance(item, Dialogue) else _from_texts(item)
-    if not dialogue.utterances:
-        raise InputError(f"Dialogue '{dialogue.id}' has no utterance.")
-    for number, turn in enumerate(dialogue, 1):
-        where = f"Utterance {number} of dialogue '{dialogue.id}'"
-        for part, value in (("speaker", turn.speaker or ""), ("text", turn.text)):
-            if not isinstance(value, str):
-                kind = type(value).__name__
-                raise InputError(f"{where} has a {part} that is of type '{kind}', not a text.")
-        if is_blank(turn.text):
-            raise InputError(f"{where} has no text.")
-    return dialogue
-
-
-def _from_texts(item: str | Sequence[str | tuple[str, str]]) -> Dialogue:
-    if isinstance(item, str):
-        item = [item]
-    if not isinstance(item, Iterable):
-        raise InputError(f"A dialogue is a text or a list of turns, not '{type(item).__name__}'.")
-    turns = list(item)
-    for number, turn in enumerate(turns, 1):
-        pair = isinstance(turn, tuple | list) and len(turn) == 2
-        if not pair and not isinstance(turn, str):
-            raise InputError(
-                f"Utterance {number} is neither a text nor a (speaker, text) pair.",
-                hint="For example: [('Ann', 'You came back!'), 'I did.']",
-            )
-    return Dialogue.from_texts(turns)

@@ -93,7 +93,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one utterance.
+    """The answer for one utterance. Predictions are equal whatever they cost.
 
     Attributes:
         index: Position of the utterance in its dialogue, from 0.

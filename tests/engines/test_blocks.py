@@ -55,10 +55,12 @@ def test_gates_are_activation_times_product(dtype: torch.dtype, activation: str)
 def test_norms_are_root_mean_square_norms() -> None:
     states, weight = drawn(5, 3, 16), drawn(16)
     expected = F.rms_norm(states, (16,), weight, 1e-6)
-    torch.testing.assert_close(Norm(weight, 1e-6)(states, torch.empty_like(states)), expected)
+    torch.testing.assert_close(
+        Norm(weight, 1e-6)(states, Workspace(), torch.empty_like(states)), expected
+    )
     centred = CentredNorm(weight - 1, 1e-6)
-    torch.testing.assert_close(centred(states, torch.empty_like(states)), expected)
-    torch.testing.assert_close(centred(states, states), expected)  # in place
+    torch.testing.assert_close(centred(states, Workspace(), torch.empty_like(states)), expected)
+    torch.testing.assert_close(centred(states, Workspace(), states), expected)  # in place
 
 
 def test_a_centred_norm_rounds_once() -> None:
@@ -66,6 +68,6 @@ def test_a_centred_norm_rounds_once() -> None:
     states = torch.full((1, 4), 1.0, dtype=torch.bfloat16)
     weight = torch.full((4,), 2.0**-8 * 1.02, dtype=torch.bfloat16)
     exact = (1 + weight.double()).to(torch.bfloat16)
-    found = CentredNorm(weight, 0.0)(states, torch.empty_like(states))[0]
+    found = CentredNorm(weight, 0.0)(states, Workspace(), torch.empty_like(states))[0]
     assert torch.equal(found, exact)
     assert found[0] > 1

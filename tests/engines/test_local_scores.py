@@ -291,6 +291,18 @@ def test_normalisers_are_those_of_the_whole_vocabulary(count: int) -> None:
     assert torch.equal(head.likeliest(hidden[:40]), (hidden[:40] @ weight.t() + bias).argmax(-1))
 
 
+def test_normalisers_of_wide_vocabularies_are_as_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits near 22, which bfloat16 alone would round by a sixteenth."""
+    weight = torch.randn(9001, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
+    head = Head(weight, scale=2.0, softcap=60.0)
+    hidden = weight[:50] * (11 / 64)
+    exact = head.normalisers(hidden)
+    monkeypatch.setattr("sentixrl.engines.local.head.WIDE", 9000)
+    found = head.normalisers(hidden)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, exact, rtol=0, atol=3e-4)
+
+
 words = st.sampled_from(
     ["joy", "calm", "anger", "rain", "the river", "Ann: home", "no, but", "é中"]
 )
@@ -335,10 +347,10 @@ def test_a_session_computes_shared_tokens_once(tiny_model: Path) -> None:
     prompts = dialogue_prompts([f"Ann: the rain stopped {n}" for n in range(8)])
     with engine.session() as session:
         session.score([ScoreRequest(prompt, ("yes", "no")) for prompt in prompts])
-        first = engine.counters.tokens
+        first = engine.usage.tokens
         longer = [p.answer("yes").line("user", "Right?") for p in prompts]
         session.score([ScoreRequest(prompt, ("yes", "no")) for prompt in longer])
-        second = engine.counters.tokens - first
+        second = engine.usage.tokens - first
     unique = len({tuple(e[:n]) for p in prompts for e in [engine.prompt_format.encode(p).tolist()]
                   for n in range(1, len(e) + 1)})  # fmt: skip
     assert first == unique

@@ -5,49 +5,40 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sentixrl.cli.console import answers, errors, note, printable
+from sentixrl.cli.console import answers, errors, note, printable, styled
 from sentixrl.cli.groups import with_groups
+from sentixrl.cli.inputs import InputOptions, say_reading_notes
 from sentixrl.cli.options import ModelOptions, say_notes
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
-from sentixrl.errors import ConfigError, InputError
+from sentixrl.errors import ConfigError
 from sentixrl.formats import (
-    Columns,
+    DialogueReader,
+    Ledger,
     csv_header,
     dialogue_csv,
     dialogue_json,
-    read_dialogues,
-    read_text,
+    open_text,
 )
 from sentixrl.prediction import DialoguePrediction, Status
 
 if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
 
-Pair = tuple[Dialogue, DialoguePrediction]
+Answered = tuple[Dialogue, DialoguePrediction, Ledger | None]
+"""A dialogue, its answers, and the ledger of its input where it is the input's last."""
 
 EXIT_ITEM_ERRORS = 2
 MESSAGES_A_TABLE = 40
 _STEERING = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # json.dumps leaves these raw
-
-
-class FormatName(StrEnum):
-    """Input formats."""
-
-    AUTO = "auto"
-    TEXT = "text"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
 
 
 class Show(StrEnum):
@@ -62,7 +53,9 @@ def classify(
     *,
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Transcripts, JSON, JSONL or CSV; '-' reads standard input."),
+        typer.Argument(
+            help="Conversations: chats, transcripts, tables, JSON; '-' reads standard input."
+        ),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", "-t", help="Classify this text instead of a file.")
@@ -80,73 +73,77 @@ def classify(
     show: Annotated[
         Show | None, typer.Option(help="Add the record of the negotiation to the table.")
     ] = None,
-    format: Annotated[FormatName, typer.Option(help="Format of the input.")] = FormatName.AUTO,
-    encoding: Annotated[str, typer.Option(help="Text encoding of the input.")] = "utf-8",
-    columns: Annotated[
-        str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
-    ] = None,
+    inputs: InputOptions,
     options: ModelOptions,
 ) -> int:
     """Tell the emotion of every turn."""
     if json_output and csv_output:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
-    dialogues = _read(files or [], text, format, encoding, columns)
+    readers = _open(files or [], text, inputs)
     with waiting("loading the model"):
         classifier = options.load(labels)
     say_notes(classifier, context)
+    answered = _answered(classifier, readers)
     if json_output or csv_output:
-        return _print_data(classifier, dialogues, csv=csv_output)
-    return _print_tables(classifier, dialogues, show)
+        return _print_data(answered, csv=csv_output)
+    return _print_tables(classifier, answered, show)
 
 
-def _read(
-    files: Sequence[str],
-    text: str | None,
-    format: FormatName,
-    encoding: str,
-    columns: str | None,
-) -> list[Dialogue]:
+def _open(
+    files: Sequence[str], text: str | None, inputs: InputOptions
+) -> list[tuple[str, DialogueReader]]:
+    """What is to be read, each input with what its dialogues' ids begin with."""
     if bool(files) == (text is not None):
         raise ConfigError(
             "Name either files or a text to classify.",
             hint="For example: sentixrl classify talk.txt, or --text 'You came back!'",
         )
     if text is not None:
-        return read_text(text)
-    chosen = Columns.parse(columns) if columns else None
-    dialogues = []
-    for file in files:
-        piped = file == "-"
-        found = read_dialogues(
-            None if piped else Path(file),
-            stream=_standard_input() if piped else None,
-            format=format.value,
-            encoding=encoding,
-            columns=chosen,
-        )
-        # Ids are unique within a file only; of several files each dialogue says which it is from.
-        dialogues += found if len(files) == 1 else [replace(d, id=f"{file}/{d.id}") for d in found]
-    return dialogues
+        return [("", open_text(text, **inputs.reading()))]
+    # Ids are unique within a file only; of several files each dialogue says which it is from.
+    return [(f"{file}/" if len(files) > 1 else "", inputs.open(file)) for file in files]
 
 
-def _standard_input() -> BinaryIO:
-    if sys.stdin is None:
-        raise InputError(
-            "Standard input is closed, so '-' has nothing to read.",
-            hint="Pipe something into the command, or name a file.",
-        )
-    return sys.stdin.buffer
+def _answered(
+    classifier: Classifier, readers: Sequence[tuple[str, DialogueReader]]
+) -> Iterator[Answered]:
+    """Each dialogue with its answers, read and answered as they are printed."""
+    asked: deque[tuple[Dialogue, Ledger | None]] = deque()
+
+    def taken() -> Iterator[Dialogue]:
+        for dialogue, ledger in _all_dialogues(readers):
+            asked.append((dialogue, ledger))
+            yield dialogue
+
+    pairs = ((asked[0][0], result) for result in classifier.predict_many(taken()))
+    for dialogue, result in follow(pairs):
+        yield dialogue, result, asked.popleft()[1]
 
 
-def _print_data(classifier: Classifier, dialogues: Sequence[Dialogue], *, csv: bool) -> int:
+def _all_dialogues(
+    readers: Sequence[tuple[str, DialogueReader]],
+) -> Iterator[tuple[Dialogue, Ledger | None]]:
+    """All dialogues; the last one of each input with the input's ledger."""
+    for prefix, reader in readers:
+        say_reading_notes(reader)
+        held: Dialogue | None = None
+        for dialogue in reader:
+            if held is not None:
+                yield held, None
+            held = replace(dialogue, id=prefix + dialogue.id) if prefix else dialogue
+        if held is not None:
+            yield held, reader.ledger
+
+
+def _print_data(answered: Iterable[Answered], *, csv: bool) -> int:
     failed = False
     if csv:
         _echo_csv(csv_header())
-    for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
+    for dialogue, result, ledger in answered:
         if csv:
             _echo_csv(dialogue_csv(dialogue, result))
         else:
-            typer.echo(_json_line(dialogue_json(dialogue, result)))
+            typer.echo(_json_line(dialogue_json(dialogue, result, ledger)))
         failed = failed or any(item.status is Status.ERROR for item in result.items)
     return EXIT_ITEM_ERRORS if failed else 0
 
@@ -165,7 +162,7 @@ def _echo_csv(rows: str) -> None:
     typer.echo(rows.encode(), nl=False)
 
 
-def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: Show | None) -> int:
+def _print_tables(classifier: Classifier, answered: Iterable[Answered], show: Show | None) -> int:
     from sentixrl.cli.table import (
         dialogue_table,
         header,
@@ -184,24 +181,31 @@ def _print_tables(classifier: Classifier, dialogues: Sequence[Dialogue], show: S
             )
         )
     view = dialogue_table if show is None else negotiation_view
-    messages = show is None and len(dialogues) > 1 and max(map(len, dialogues)) == 1
     failures = 0
-    done = follow(dialogues, classifier.predict_many(dialogues))
-    for batch in _batches(done, MESSAGES_A_TABLE if messages else 1):
-        console.print(messages_table(batch, labels) if messages else view(*batch[0], labels))
-        for line in (line for _, result in batch for line in item_errors(result)):
+    for batch in _batches(answered, MESSAGES_A_TABLE if show is None else 1):
+        pairs = [(dialogue, result) for dialogue, result, _ in batch]
+        console.print(messages_table(pairs, labels) if len(pairs) > 1 else view(*pairs[0], labels))
+        for line in (line for _, result in pairs for line in item_errors(result)):
             errors().print(line)
             failures += 1
+        for ledger in (ledger for _, _, ledger in batch if ledger is not None):
+            console.print(styled((ledger.summary(), "dim")), soft_wrap=True)
     return EXIT_ITEM_ERRORS if failures else 0
 
 
-def _batches(pairs: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
-    """``size`` pairs at a time; whatever stops the work, what is done comes out before."""
-    batch: list[Pair] = []
+def _batches(answered: Iterable[Answered], size: int) -> Iterator[list[Answered]]:
+    """Single messages of one input, ``size`` at a time; longer dialogues each alone.
+
+    Whatever stops the work, what is done comes out before.
+    """
+    batch: list[Answered] = []
     try:
-        for pair in pairs:
-            batch.append(pair)
-            if len(batch) == size:
+        for one in answered:
+            if batch and len(one[0]) > 1:
+                yield batch
+                batch = []
+            batch.append(one)
+            if len(batch) == size or len(one[0]) > 1 or one[2] is not None:
                 yield batch
                 batch = []
     except (Exception, KeyboardInterrupt):

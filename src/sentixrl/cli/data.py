@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from sentixrl.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from sentixrl.datasets import Dataset
+    from sentixrl.formats import ReadingOptions
 
 DEV, TEST = "dev", "test"
 CUSTOM = "custom"
@@ -45,8 +47,14 @@ class DataOptions(OptionGroup):
     ] = None
     seed: Annotated[int, typer.Option(min=0, help="Draws --limit and the intervals.")] = 0
 
-    def load(self) -> tuple[Dataset, str | None]:
+    def load(
+        self, tell: Callable[[str], None], reading: ReadingOptions
+    ) -> tuple[Dataset, str | None]:
         """The split, and the label that a further micro-F1 leaves out.
+
+        Args:
+            tell: Called with what a person should know of how a file of one's own is read.
+            reading: How that is read.
 
         Raises:
             ConfigError: Labels are missing, or were named for data that has its own.
@@ -62,7 +70,8 @@ class DataOptions(OptionGroup):
                     f"The labels of a '{CUSTOM}' data set are not known.",
                     hint='Name them, for example: --labels "calm, annoyed"',
                 )
-            return load_custom(self.data, resolve_labels(self.labels), split), None
+            label_set = resolve_labels(self.labels)
+            return load_custom(self.data, label_set, split, tell=tell, **reading), None
         if self.labels is not None:
             raise ConfigError(
                 f"The data set '{self.dataset}' has its own labels.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,16 +14,19 @@ from sentixrl.cli.console import Screen, answers, errors, note
 from sentixrl.cli.data import CUSTOM, TEST, DataOptions
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import headline_table
+from sentixrl.cli.inputs import InputOptions
 from sentixrl.cli.options import MODEL_OPTIONS, ModelOptions, given, say_notes
-from sentixrl.cli.progress import follow
+from sentixrl.cli.progress import follow_all
 from sentixrl.cli.subjects import (
     BaselineChoice,
     Subject,
     foreign,
     from_model,
+    over_label_orders,
     trained_baseline,
 )
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
+from sentixrl.formats import ReadingOptions
 from sentixrl.formats.characters import as_text
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
 """Baselines without a model."""
 NOT_FOR_VOTES = ("negotiate", "confidence_threshold", "agreements")
 PASSES = 3
+READING = tuple(part.name for part in fields(InputOptions))
+"""Options that say how a file is read: that of predictions, else that of the data."""
 
 
 @with_groups
@@ -54,21 +60,30 @@ def evaluate(
         Path | None,
         typer.Option(help="Where evaluations on test are logged; default: results/ledger.jsonl."),
     ] = None,
+    inputs: InputOptions,
     options: ModelOptions,
 ) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
     from sentixrl.evaluation import running
     from sentixrl.evaluation.intervals import check_libraries
-    from sentixrl.runs import find_ledger
+    from sentixrl.runs import check_ledger, check_writable, find_ledger
 
     check_libraries()
     _check_choice(context, data, options, predictions, baseline)
-    whole, neutral = data.load()
+    reading = ReadingOptions() if predictions is not None else inputs.reading()
+    whole, neutral = data.load(lambda found: errors().print(note(found)), reading)
     part = running.draw(whole, data.limit, data.seed)
     book = find_ledger(ledger) if whole.split == TEST else None
     notices, command = errors(), _command(context.obj or [])
+    check_writable(out)  # now, not when the model is loaded
+    if book is not None:
+        check_ledger(book)
     _announce(whole, part, data.seed, book, notices)
-    subject = _subject(context, data, whole, options, predictions, baseline)
+    subject = (
+        _subject(context, data, whole, options, baseline)
+        if predictions is None
+        else foreign(predictions, whole, inputs)
+    )
     runs: list[RunFolder] = []
 
     def opened(run: RunFolder) -> None:
@@ -84,7 +99,7 @@ def evaluate(
             neutral=neutral,
             ledger=book,
             command=command,
-            watch=follow,
+            watch=follow_all,
             opened=opened,
         )
     except KeyboardInterrupt:
@@ -101,12 +116,9 @@ def _subject(
     data: DataOptions,
     whole: Dataset,
     options: ModelOptions,
-    predictions: Path | None,
     baseline: BaselineChoice | None,
 ) -> Subject:
-    """What is to be measured, loaded."""
-    if predictions is not None:
-        return foreign(predictions, whole)
+    """The baseline or model that is to be measured, loaded."""
     if baseline is not None and baseline in TRAINED:
         return trained_baseline(baseline, data.part)
     from sentixrl.cli.table import header
@@ -114,10 +126,12 @@ def _subject(
     classifier = options.load().replace(labels=whole.label_set)
     if baseline is None:
         say_notes(classifier, context)
-    errors().print(header(classifier))
-    orders = baseline is BaselineChoice.LABEL_ORDERS
+        errors().print(header(classifier))
+        return from_model(classifier, whole)
+    once = classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
+    errors().print(header(once))
     passes = PASSES if options.rounds is None else options.rounds
-    return from_model(classifier, passes if orders else None, data.seed, whole)
+    return over_label_orders(once, passes, data.seed, whole)
 
 
 def _command(words: Sequence[str]) -> str:
@@ -154,6 +168,8 @@ def _check_choice(
         _refuse(context, MODEL_OPTIONS, "is for a model, and none answers here")
     if orders:
         _refuse(context, NOT_FOR_VOTES, "is for negotiating, and a vote does not")
+    if data.dataset != CUSTOM and predictions is None:
+        _refuse(context, READING, f"is for a '{CUSTOM}' file or for predictions")
     if data.dataset == CUSTOM:
         _refuse(context, ("task", "switch"), f"is for a known data set, not a '{CUSTOM}' file")
     if predictions is not None and not predictions.is_file():

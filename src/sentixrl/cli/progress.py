@@ -26,23 +26,35 @@ _PAUSE = 0.2  # results that come faster than this leave no time to look at a ba
 
 
 def follow(
-    dialogues: Sequence[Dialogue], results: Iterable[DialoguePrediction]
+    pairs: Iterable[tuple[Dialogue, DialoguePrediction]], total: int | None = None
 ) -> Iterator[tuple[Dialogue, DialoguePrediction]]:
-    """Pair dialogues with their results as they come, with a bar once two seconds have passed.
+    """Hand on dialogues with their results as they come, with a bar once two seconds have passed.
 
     The bar is gone whenever a pair is handed over, so that both can be printed.
+
+    Args:
+        pairs: What is worked on.
+        total: How many turns it has in all, if that is known.
     """
     bar = _progress(SpinnerColumn(), TextColumn("turns"), BarColumn(), MofNCompleteColumn())
-    task = bar.add_task("turns", total=sum(len(dialogue) for dialogue in dialogues))
-    pairs = zip(dialogues, results, strict=True)
+    task = bar.add_task("turns", total=total)
+    source = iter(pairs)
     start = time.monotonic()
     while True:
         with _later(bar, start + QUIET_SECONDS):
-            pair = next(pairs, None)
+            pair = next(source, None)
         if pair is None:
             return
         bar.update(task, advance=len(pair[0]))
         yield pair
+
+
+def follow_all(
+    dialogues: Sequence[Dialogue], results: Iterable[DialoguePrediction]
+) -> Iterator[tuple[Dialogue, DialoguePrediction]]:
+    """Pair all dialogues with their results as they come, as :func:`follow` does."""
+    total = sum(len(dialogue) for dialogue in dialogues)
+    return follow(zip(dialogues, results, strict=True), total)
 
 
 @contextmanager

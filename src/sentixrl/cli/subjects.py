@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from sentixrl.cli.console import errors
 
 if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
+    from sentixrl.cli.inputs import InputOptions
     from sentixrl.datasets import Dataset
     from sentixrl.evaluation.baselines.system import System
 
@@ -37,12 +38,18 @@ class Subject:
     identity: Mapping[str, Any]
 
 
-def foreign(path: Path, whole: Dataset) -> Subject:
-    """Predictions of anybody's, read from a CSV."""
+def foreign(path: Path, whole: Dataset, inputs: InputOptions) -> Subject:
+    """Predictions of anybody's, read from a table or from what ``classify`` printed."""
     from sentixrl.engines.fingerprint import fingerprint
     from sentixrl.evaluation.foreign import read_predictions
 
-    system = read_predictions(path, whole)
+    system = read_predictions(
+        path,
+        whole,
+        columns=inputs.chosen_columns(),
+        encoding=inputs.encoding,
+        quoting=inputs.quoting.value,
+    )
     return Subject(
         system,
         {"kind": "predictions", "model": {"name": system.name, "weights": fingerprint(path)}},
@@ -64,13 +71,17 @@ def trained_baseline(choice: BaselineChoice, load_part: Callable[[str], Dataset]
     return Subject(system, {"kind": "baseline", "model": model})
 
 
-def from_model(classifier: Classifier, passes: int | None, seed: int, whole: Dataset) -> Subject:
-    """A model; with ``passes``, the mean over as many orders of its labels."""
+def from_model(classifier: Classifier, whole: Dataset) -> Subject:
+    """A model."""
+    from sentixrl.evaluation.running import identity_of
+
+    return Subject(classifier, identity_of(classifier, whole))
+
+
+def over_label_orders(classifier: Classifier, passes: int, seed: int, whole: Dataset) -> Subject:
+    """The mean over so many orders of a model's labels; it does not negotiate."""
     from sentixrl.evaluation.baselines import label_orders
     from sentixrl.evaluation.running import identity_of
 
-    if passes is None:
-        return Subject(classifier, identity_of(classifier, whole))
-    once = classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
-    identity = {**identity_of(once, whole), "kind": "baseline", "label_orders": passes}
-    return Subject(label_orders(once, passes, seed=seed), identity)
+    identity = {**identity_of(classifier, whole), "kind": "baseline", "label_orders": passes}
+    return Subject(label_orders(classifier, passes, seed=seed), identity)

@@ -217,7 +217,7 @@ INFO = DatasetInfo(
     },
     notes=(
         "Rows without any label are not annotated as neutral; the single-label subset leaves "
-        "them out. With the switch neutral=true they are taken for neutral, and neutral is offered.",
+        "them out. The switch neutral=true takes them for neutral and offers neutral as a label.",
         "English has no disgust and Afrikaans no surprise: five labels each.",
         "The labels of English test are blank in the original file and were released apart.",
     ),

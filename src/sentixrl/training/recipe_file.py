@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from sentixrl.errors import ConfigError, fault_words
 from sentixrl.formats.characters import nearest
-from sentixrl.labels import MAX_FILE_BYTES, PlainYaml
+from sentixrl.plain_yaml import MAX_FILE_BYTES, PlainYaml
 from sentixrl.training.former_keys import current_recipe
 from sentixrl.training.recipe import SECTIONS, Recipe
 from sentixrl.untrusted import read_bounded

@@ -163,7 +163,9 @@ def _dense(
     """
     keys, values = plan.store.layer(layer)
     shared, width = keys.shape[0], out.shape[-1] * out.shape[1] // keys.shape[0]
-    by_head = queries.reshape(len(queries), shared, -1).transpose(0, 1)
+    # Laid out once: gathering from any other layout copies all of it, batch after batch.
+    heads_first = queries.reshape(len(queries), shared, -1).transpose(0, 1)
+    by_head = plan.space.take("by_head", queries, *heads_first.shape).copy_(heads_first)
     padded = sum(len(batch.gather) for batch in plan.batches)
     mixed = plan.space.take("mixed", values, shared * padded, width)
     at = 0

@@ -74,10 +74,16 @@ class RowBatch:
 
     def mask(self, window: int | None) -> Any:  # noqa: ANN401 - a tensor or a block mask
         """The rows' mask, for layers that look back ``window`` tokens or all the way."""
+        if window is not None and self._reach() < window:
+            window = None  # the same mask, and made already
         if window not in self._masks:
             build = self._block_mask if self.sparse else self._additive
             self._masks[window] = build(window)
         return self._masks[window]
+
+    def _reach(self) -> int:
+        """How many tokens back any of the rows has a key, seen or not."""
+        return max(int(row.query_depth.max() - row.key_depth.min()) for row in self.rows)
 
     def _additive(self, window: int | None) -> torch.Tensor:
         """0 where a key is seen, -inf where not, ``[batch, queries, keys]``."""

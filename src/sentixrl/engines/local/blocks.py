@@ -94,7 +94,7 @@ class Norm:
         self._weight = weight
         self._epsilon = epsilon
 
-    def __call__(self, states: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    def __call__(self, states: torch.Tensor, space: Workspace, out: torch.Tensor) -> torch.Tensor:
         """The norm of ``states``, into ``out``, which may be ``states``."""
         scale = self._scale(states).to(states.dtype)
         return torch.mul(states, scale, out=out).mul_(self._weight)
@@ -109,15 +109,17 @@ class Norm:
 class CentredNorm(Norm):
     """A norm whose weight is stored as its difference from one, rounded once.
 
-    One plus a weight has fewer digits left for the weight, so it is kept in float32.
+    One plus a weight has fewer digits left for the weight, so it is kept in float32. What is
+    normed is widened into a buffer first: operations on mixed formats take twice as long.
     """
 
     def __init__(self, weight: torch.Tensor, epsilon: float) -> None:
         super().__init__(1 + weight.float(), epsilon)
 
-    def __call__(self, states: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    def __call__(self, states: torch.Tensor, space: Workspace, out: torch.Tensor) -> torch.Tensor:
         """The norm of ``states``, into ``out``, which may be ``states``."""
-        return torch.mul(states * self._scale(states), self._weight, out=out)
+        wide = space.take("wide", self._weight, *states.shape).copy_(states)
+        return out.copy_(wide.mul_(self._scale(wide)).mul_(self._weight))
 
 
 def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, out: torch.Tensor) -> None:

@@ -92,11 +92,13 @@ class BlockDecoder:
                 state = state.index_select(0, plan.reads)
                 mixed = mixed.index_select(0, plan.reads)
             state = _branch(state, mixed, layer.out, layer.norm_out, plan)
-            normed = layer.norm_mlp(state, plan.space.take("normed", state, *state.shape))
+            normed = layer.norm_mlp(
+                state, plan.space, plan.space.take("normed", state, *state.shape)
+            )
             state = _branch(
                 state, layer.gate(normed, plan.space), layer.down, layer.norm_down, plan
             )
-        return self.norm(state, torch.empty_like(state))
+        return self.norm(state, plan.space, torch.empty_like(state))
 
     def _attention(
         self,
@@ -109,11 +111,11 @@ class BlockDecoder:
     ) -> torch.Tensor:
         """What every token takes from the tokens it sees, ``[length, heads * head_dim]``."""
         model, space = self.architecture, plan.space
-        normed = layer.norm_in(state, space.take("normed", state, *state.shape))
+        normed = layer.norm_in(state, space, space.take("normed", state, *state.shape))
         qkv = layer.qkv(normed, space, "qkv").view(len(state), -1, model.head_dim)
         turning, values = qkv[:, : model.rotated], qkv[:, model.rotated :]
         if layer.head_norm is not None:
-            turning = layer.head_norm(turning, space.take("heads", state, *turning.shape))
+            turning = layer.head_norm(turning, space, space.take("heads", state, *turning.shape))
         rotated = space.take("rotated", state, *turning.shape)
         rotate(turning, cos, sin, rotated)
         plan.store.write(index, plan.slots, rotated[:, model.heads :], values)
@@ -135,7 +137,7 @@ def _branch(
     if norm is None:
         return matrix.added(state, inner)
     made = matrix(inner, plan.space, "branch")
-    return state.add_(norm(made, made))
+    return state.add_(norm(made, plan.space, made))
 
 
 class _Reader:

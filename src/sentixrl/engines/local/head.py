@@ -1,8 +1,8 @@
 """From hidden states to logits: the vocabulary matrix, and what a model does to its product.
 
 Contract: logits and normalisers are float32 whatever the weights are in, so that a choice's
-log-probability is never above 0 by more than float32 rounds. The whole vocabulary's logits are
-never held at once.
+log-probability is never above 0 by more than float32 rounds, or than a wide vocabulary's two-part
+sums do (2⁻¹⁸ of a logit). The whole vocabulary's logits are never held at once.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from sentixrl.engines.local.blocks import packs_weights
+
 # Rows of the vocabulary matrix that stand in float32 at a time, and logits made from them.
 ROWS = 8192
 LOGITS = 1 << 22
+# From so many rows on, normalisers are most of a choice's cost and are made of two parts each.
+WIDE = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,15 @@ class Head:
             ``[n, n_tokens]``, float32.
         """
         bias = None if self.bias is None else self.bias[tokens].float()
-        logits = self.scale * F.linear(hidden.float(), self.weight[tokens].float(), bias)
-        return logits if self.softcap is None else self.softcap * (logits / self.softcap).tanh()
+        return self._bent(F.linear(hidden.float(), self.weight[tokens].float(), bias))
 
     def normalisers(self, hidden: torch.Tensor) -> torch.Tensor:
         """Log Σ exp of the whole vocabulary's logits, ``[n]``, from hidden states ``[n, hidden]``.
 
         A product kept in bfloat16 would round logits near 20 by a sixteenth.
         """
-        parts = [self.logits(hidden, block).logsumexp(-1) for block in self._blocks(len(hidden))]
+        make = self._sums_of_two if self._wide(hidden) else self.logits
+        parts = [make(hidden, block).logsumexp(-1) for block in self._blocks(len(hidden))]
         return torch.stack(parts).logsumexp(0)
 
     def likeliest(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -64,6 +68,27 @@ class Head:
         step = max(1, LOGITS // len(self.weight))
         rows = (hidden[start : start + step] for start in range(0, len(hidden), step))
         return torch.cat([F.linear(part, self.weight, self.bias).argmax(-1) for part in rows])
+
+    def _wide(self, hidden: torch.Tensor) -> bool:
+        """Whether the vocabulary is wide, and bfloat16 products are the fast ones here."""
+        like = packs_weights(hidden.device, hidden.dtype) and hidden.dtype == self.weight.dtype
+        return like and self.bias is None and len(self.weight) >= WIDE
+
+    def _sums_of_two(self, hidden: torch.Tensor, block: slice) -> torch.Tensor:
+        """Logits as products in bfloat16 and what their rounding left over.
+
+        A product is summed up in float32 within oneDNN, which subtracts the rounded one before it
+        rounds again. Two such products cost half of one in float32.
+        """
+        weight = self.weight[block].t()
+        rounded = hidden @ weight
+        left = torch.addmm(rounded, hidden, weight, beta=-1)
+        return self._bent(rounded.float().add_(left))
+
+    def _bent(self, products: torch.Tensor) -> torch.Tensor:
+        """Logits of products: scaled, then capped."""
+        logits = self.scale * products
+        return logits if self.softcap is None else self.softcap * (logits / self.softcap).tanh()
 
     def _blocks(self, count: int) -> Iterator[slice]:
         """The vocabulary in parts whose logits for ``count`` states stay small."""

@@ -258,12 +258,13 @@ def _check(model: BundledModel, gguf: Path) -> None:
 
 
 def _convert(gguf: Path, target: Path) -> None:
-    """Dequantise the weights and write the tokenizer, as transformers reads them."""
+    """Dequantise the weights and write the tokenizer, as transformers reads them and as we do."""
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from sentixrl.engines.local._hf import quiet
+    from sentixrl.engines.local.tokenizer_table import write_table
 
     try:
         # The reader's own progress bar goes to standard error whatever transformers is told.
@@ -280,6 +281,7 @@ def _convert(gguf: Path, target: Path) -> None:
             model.to(torch.bfloat16).save_pretrained(target)
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
             tokenizer.save_pretrained(target)
+            write_table(target)
     except SafetensorError as error:  # how it says that the disk is full
         raise ModelError(f"The converted model cannot be written: {error}.") from None
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
@@ -287,7 +289,7 @@ def _convert(gguf: Path, target: Path) -> None:
             raise  # the disk's, not the reader's
         raise ModelError(
             f"The GGUF file cannot be converted by the installed transformers: {error}.",
-            hint="Upgrade what reads it: pip install --upgrade 'sentixrl[local]'",
+            hint="Upgrade what reads it: pip install --upgrade transformers gguf",
         ) from None
 
 
