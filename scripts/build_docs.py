@@ -100,7 +100,7 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _takes(field: FieldInfo) -> str:
-    from sentixrl.training.recipe import LARGEST
+    from sentixrl.training.sections import LARGEST
 
     kind: Any = field.annotation
     rules = list(field.metadata)

@@ -1,8 +1,8 @@
 """The training loop: transformers' ``Trainer`` over trie packs.
 
 Contract: a step's loss is the mean over the questions of all packs of the step, by their shares,
-whatever the packs' sizes and whichever process has them. A loss that is not a number stops the training and names the
-last good checkpoint. Ctrl-C ends it at the next step with a checkpoint.
+whatever the packs' sizes and whichever process has them. A loss that is not a number stops the
+training and names the last good checkpoint. Ctrl-C ends it at the next step with a checkpoint.
 """
 
 from __future__ import annotations
