@@ -146,7 +146,7 @@ def facts(classifier: Classifier) -> dict[str, Any]:
     return {
         "package": str(Path(sentixrl.__file__).parent),
         "workers": threading.workers if threading else 1,
-        "threads": threading and threading.threads or torch.get_num_threads(),
+        "threads": (threading and threading.threads) or torch.get_num_threads(),
     }
 
 

@@ -83,8 +83,14 @@ def _ask(address: str, questions: Questions, limit: float) -> Answers:
 def _serving(gguf: Path, threads: int) -> Iterator[str]:
     """A server, and where it listens."""
     command = [sys.executable, "-P", str(HERE / "llama_server.py"), str(gguf), str(threads)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with ended_with(subprocess.Popen(command, text=True, **pipes)) as process:
+    server = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with ended_with(server) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
 

@@ -113,9 +113,11 @@ class Bench:
 
 
 def quiet(bench: Bench, engine: EngineProcess, reference: EngineProcess | None) -> None:
-    """The default way and, in turn with it, the reference."""
+    """The default way and, in turn with it, dialogues computed together and the reference."""
     for _ in bench.repeated(bench.repeats):
         bench.tell(bench.results.add(engine.run(names.SINGLE, bench.dialogues)))
+        together = engine.run(names.TOGETHER, bench.dialogues, reproducible=False)
+        bench.tell(bench.results.add(together))
         if reference is not None:
             bench.tell(bench.results.add(reference.run(names.REFERENCE, bench.dialogues)))
 

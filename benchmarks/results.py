@@ -16,6 +16,7 @@ from benchmarks.children import Run
 from benchmarks.timing import QUIET, Timing
 
 SINGLE = "trie, single pass"
+TOGETHER = "trie, dialogues together"
 FORCED = "trie, three rounds"
 NATURAL = "trie, negotiation"
 ONE_THREAD = "trie, one thread"
@@ -93,6 +94,7 @@ def headline(results: Results, useful: float | None, overhead: float | None) -> 
         "useful_fraction": useful,
         "tokens_overhead": overhead,
         "utterances_per_second": single,
+        "together_per_second": results.rate(TOGETHER),
         "one_thread_per_second": results.rate(ONE_THREAD),
         "threads_gain": _ratio(single, results.rate(REFERENCE)),
         "contended_fraction": _ratio(beside.get(19), single),
@@ -151,7 +153,7 @@ def as_table(results: Results) -> Table:
     """All contenders, the slowest first."""
     table = Table(title="Utterances per second", title_justify="left")
     for name in ("", "per second", "tokens each", "CPU", "others", "MiB"):
-        table.add_column(name, justify="right" if name else "left")
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
     beside = [
         (f"{SINGLE}, beside nice {nice}", timing) for nice, timing in results.contended.items()
     ]

@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Set
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -91,7 +91,7 @@ def main(
     print(json.dumps(report["headline"]))
 
 
-def measure(bench: Bench, classifier: Classifier, chosen: Collection[Part]) -> None:
+def measure(bench: Bench, classifier: Classifier, chosen: Set[Part]) -> None:
     """Measure the chosen parts."""
     with ExitStack() as stack:
         engine = stack.enter_context(bench.engine())
@@ -105,7 +105,7 @@ def measure(bench: Bench, classifier: Classifier, chosen: Collection[Part]) -> N
                 parts.negotiation(bench, engine)
         if Part.CONTENTION in chosen:
             with _part(bench, Part.CONTENTION):
-                parts.contention(bench, engine, older if Part.REFERENCE in chosen else None)
+                parts.contention(bench, engine, older)
         if Part.AGREEMENT in chosen and older is not None:
             with _part(bench, Part.AGREEMENT):
                 parts.agreement(bench, engine, older)
