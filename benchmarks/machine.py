@@ -7,8 +7,8 @@ import time
 import torch
 
 from benchmarks.material import Material
+from sentixrl.engines.local.decoder import BlockDecoder
 from sentixrl.engines.local.engine import LocalEngine
-from sentixrl.engines.local.llama import LlamaDecoder
 from sentixrl.trie import PromptTrie
 
 
@@ -38,8 +38,8 @@ def unique_tokens(engine: LocalEngine, material: Material) -> int:
 def useful_flops(engine: LocalEngine, tokens: int, pairs: int) -> float:
     """2·N for every unique token, N without embeddings, and 4·d for every visible pair."""
     decoder = engine.decoder
-    assert isinstance(decoder, LlamaDecoder)
-    shape = decoder.shape
-    weights = decoder.parameters - decoder.embedding.numel() * (1 if shape.tied else 2)
-    attention = 4 * shape.heads * shape.head_dim * shape.layers
+    assert isinstance(decoder, BlockDecoder)
+    model = decoder.architecture
+    weights = decoder.parameters - decoder.embedding.numel() * (1 if model.tied else 2)
+    attention = 4 * model.heads * model.head_dim * len(model.layers)
     return 2.0 * weights * tokens + float(attention) * pairs

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sentixrl.engines.local import bundled
+from sentixrl.engines.local import bundled, installing
 
 from .shell import Shell, make_shell
 
@@ -59,7 +59,7 @@ def test_what_is_installed_is_not_installed_again(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend_to_install()
-    monkeypatch.setattr(bundled, "_fetch", None)
+    monkeypatch.setattr(installing, "_fetch", None)
     answer = shell("models", "install")
     assert (answer.code, answer.out) == (0, "")
     assert "is installed in" in answer.err
@@ -74,7 +74,8 @@ def test_a_larger_model_can_be_had_as_well(shell: Shell) -> None:
 def test_a_file_that_is_another_is_refused(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "model.gguf"
     file.write_bytes(b"not it")
-    assert "SHA-256" in shell.refuses("models", "install", "--source", file)
+    said = shell.refuses("models", "install", "--source", file)
+    assert "ends after 6 of 98,362,432 bytes" in said
     missing = tmp_path / "none.gguf"
     said = shell.refuses("models", "install", "--source", missing)
     assert f"{missing} cannot be read" in said
@@ -88,3 +89,11 @@ def test_a_cache_that_cannot_be_written_is_a_sentence(
     monkeypatch.setenv("SENTIXRL_HOME", str(tmp_path / "file"))
     said = shell.refuses("models", "install", "--source", tmp_path / "none.gguf")
     assert str(tmp_path / "file") in said
+
+
+def test_the_terms_of_gemma_are_said(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Gemma Terms of Use" in shell("models", "list").flat
+    monkeypatch.setattr(installing, "install", lambda *_, **__: None)
+    said = shell("models", "install", "gemma-3-270m").err
+    assert said.count("Gemma Terms of Use (https://ai.google.dev/gemma/terms)") == 1
+    assert "kept beside it." in " ".join(said.split())

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local._hf import TransformersDecoder, load_model
 from sentixrl.engines.local.attention import PackPlan
+from sentixrl.engines.local.decoder import BlockDecoder
 from sentixrl.engines.local.engine import LocalEngine, LocalSession
 from sentixrl.engines.local.head import Head
-from sentixrl.engines.local.llama import LlamaDecoder
 from sentixrl.engines.local.loading import open_engine
 from sentixrl.engines.local.prompt_format import branches
 from sentixrl.engines.options import EngineOptions
@@ -53,6 +53,27 @@ HEADS: dict[str, dict[str, Any]] = {
     "Gemma3Text": {"head_dim": 8, "final_logit_softcapping": 3.0},
 }
 
+SLIDING, FULL = "sliding_attention", "full_attention"
+GEMMA: dict[str, Any] = {
+    "head_dim": 16,
+    "query_pre_attn_scalar": 24,
+    "sliding_window": 6,
+    "num_hidden_layers": 3,
+    "layer_types": [SLIDING, FULL, SLIDING],
+}
+GEMMAS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "multi-query": {"num_key_value_heads": 1},
+    "untied": {"tie_word_embeddings": False},
+    "full layers alone": {"layer_types": [FULL] * 3},
+    "other rotations": {
+        "rope_parameters": {
+            FULL: {"rope_type": "linear", "factor": 8.0, "rope_theta": 5e5},
+            SLIDING: {"rope_type": "default", "rope_theta": 500.0},
+        }
+    },
+}
+
 
 def write_foreign(make_model: MakeModel, architecture: str, **settings: Any) -> Path:  # noqa: ANN401
     """A tiny random model of another architecture than Llama's."""
@@ -71,6 +92,8 @@ def write_foreign(make_model: MakeModel, architecture: str, **settings: Any) -> 
         for name, parameter in model.named_parameters():
             if parameter.dim() > 1 or name.endswith("bias"):
                 parameter.normal_(0, 0.3)
+            else:
+                parameter.add_(torch.randn(parameter.shape), alpha=0.2)  # norms
     model.save_pretrained(folder)
     return folder
 
@@ -176,7 +199,26 @@ def test_scaled_biased_and_capped_logits_are_the_models_own(
 @pytest.mark.parametrize("tied", [True, False])
 def test_our_own_decoder_adds_the_biases_of_qwen(make_model: MakeModel, tied: bool) -> None:
     folder = write_foreign(make_model, "Qwen2", tie_word_embeddings=tied)
-    assert isinstance(open_tiny(folder).decoder, LlamaDecoder)
+    assert isinstance(open_tiny(folder).decoder, BlockDecoder)
+    assert_equals_transformers(folder)
+
+
+@pytest.mark.parametrize("layout", GEMMAS)
+def test_our_own_decoder_computes_gemma(make_model: MakeModel, layout: str) -> None:
+    """Prompts are longer than the windows, and the layers' rotations differ."""
+    folder = write_foreign(make_model, "Gemma3Text", **{**GEMMA, **GEMMAS[layout]})
+    assert isinstance(open_tiny(folder).decoder, BlockDecoder)
+    assert_equals_transformers(folder)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"attention_bias": True}, {"hidden_activation": "silu"}], ids=str
+)
+def test_other_gemmas_are_left_to_transformers(
+    make_model: MakeModel, settings: dict[str, Any]
+) -> None:
+    folder = write_foreign(make_model, "Gemma3Text", **{**GEMMA, **settings})
+    assert isinstance(open_tiny(folder).decoder, TransformersDecoder)
     assert_equals_transformers(folder)
 
 

@@ -104,7 +104,7 @@ def test_the_bundle_classifies_and_says_so(trained: Trained, meld: Path) -> None
 
 def test_the_trained_matrices_alone_are_changed(trained: Trained, base: Path) -> None:
     from sentixrl.engines.local.adapters import merge_lora
-    from sentixrl.engines.local.llama import read_weights
+    from sentixrl.engines.local.checkpoint import read_weights
 
     _, found, _ = trained
     before, after = read_weights(base), read_weights(base)

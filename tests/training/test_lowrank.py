@@ -12,7 +12,7 @@ import torch
 
 from sentixrl.engines.local._hf import load_model
 from sentixrl.engines.local.adapters import merge_lora
-from sentixrl.engines.local.llama import read_weights
+from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.training.finishing import trained_matrices
 from sentixrl.training.lowrank import difference, write_adapter
 from sentixrl.training.model import Trainee, open_trainee

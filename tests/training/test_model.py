@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from sentixrl.bundle import ModelBundle
 from sentixrl.engines.local._hf import load_model
-from sentixrl.engines.local.llama import read_weights
+from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.errors import ConfigError, ModelError
 from sentixrl.training.finishing import trained_matrices
 from sentixrl.training.lowrank import difference, write_adapter

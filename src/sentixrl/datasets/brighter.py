@@ -9,7 +9,7 @@ from sentixrl.datasets.binary import marked
 from sentixrl.datasets.files import find, read_csv
 from sentixrl.datasets.gather import Gathering
 from sentixrl.datasets.info import Count, DatasetInfo, Reading, Remote, Request, Task
-from sentixrl.labels import LabelSet
+from sentixrl.labels import LabelSet, scheme
 
 SOURCE = (
     "https://github.com/emotion-analysis-project/SemEval2025-Task11 "
@@ -18,9 +18,14 @@ SOURCE = (
 
 LANGUAGES = {
     "eng": "en", "esp": "es", "hin": "hi", "arq": "ar", "ary": "ar", "chn": "zh", "deu": "de",
-    "ptbr": "pt", "rus": "ru",
+    "ptbr": "pt", "rus": "ru", "afr": "af", "amh": "am", "hau": "ha", "ibo": "ig", "kin": "rw",
+    "pcm": "pcm", "ptmz": "pt", "ron": "ro", "som": "so", "sun": "su", "swa": "sw", "yor": "yo",
 }  # fmt: skip
-"""File stem → language; ``arq`` is Algerian and ``ary`` Moroccan Arabic."""
+"""File stem → language; ``arq`` is Algerian and ``ary`` Moroccan Arabic, ``ptbr`` Brazilian and
+``ptmz`` Mozambican Portuguese, ``pcm`` Nigerian Pidgin."""
+NOT_ANNOTATED = {"eng": "disgust", "afr": "surprise"}
+"""File stem → the label its texts were not annotated with."""
+NEUTRAL = "neutral"
 
 _ROWS = {
     "arq": (901, 100, 902),
@@ -32,6 +37,18 @@ _ROWS = {
     "hin": (2556, 100, 1010),
     "ptbr": (2226, 200, 2226),
     "rus": (2679, 199, 1000),
+    "afr": (1222, 98, 1065),
+    "amh": (3549, 592, 1774),
+    "hau": (2145, 356, 1080),
+    "ibo": (2880, 479, 1444),
+    "kin": (2451, 407, 1231),
+    "pcm": (3728, 620, 1870),
+    "ptmz": (1546, 257, 776),
+    "ron": (1241, 123, 1119),
+    "som": (3392, 566, 1696),
+    "sun": (924, 199, 926),
+    "swa": (3307, 551, 1656),
+    "yor": (2992, 497, 1500),
 }
 _SPLITS = ("train", "dev", "test")
 _RAW = (
@@ -48,20 +65,30 @@ def read(request: Request) -> Reading:
     hint = f"See {SOURCE}; the switch 'language' chooses the file."
     path = find(request.path, (name, f"track_a/{name}"), what, hint)
     labels = _labels_of(stem, request.label_set)
+    offered = labels
+    if with_neutral := bool(request.switches["neutral"]):
+        offered = _with_neutral(labels)
     gathering = Gathering(request, LANGUAGES[stem])
     for row in read_csv(path, request.path, ("id", "text", *labels.names)):
         names = marked(row, labels.names)
+        if with_neutral and not names:
+            names = [NEUTRAL]
         gathering.single(row.place, row.required("id"), row["text"], names)
-    return gathering.finish(variant=stem, label_set=labels)
+    return gathering.finish(variant=stem, label_set=offered)
 
 
 def _labels_of(stem: str, scheme: LabelSet) -> LabelSet:
-    if stem != "eng":
+    missing = NOT_ANNOTATED.get(stem)
+    if missing is None:
         return scheme
-    # English was annotated without disgust: as a sixth class it would halve nobody's macro-F1 but
-    # ours, for nothing in it can ever be right.
-    kept = [label for label in scheme if label.name != "disgust"]
-    return LabelSet(f"{scheme.name}-without-disgust", kept, multi_label=scheme.multi_label)
+    # A class that nothing in the data can ever be would halve nobody's macro-F1 but ours.
+    kept = [label for label in scheme if label.name != missing]
+    return LabelSet(f"{scheme.name}-without-{missing}", kept, multi_label=scheme.multi_label)
+
+
+def _with_neutral(labels: LabelSet) -> LabelSet:
+    added = [*labels, scheme("ekman-7")[NEUTRAL]]
+    return LabelSet(f"{labels.name}-and-neutral", added, multi_label=labels.multi_label)
 
 
 _FILES = {
@@ -165,7 +192,7 @@ _FILES = {
 
 INFO = DatasetInfo(
     name="brighter",
-    title="BRIGHTER, SemEval-2025 task 11 track A (nine of its languages)",
+    title="BRIGHTER, SemEval-2025 task 11 track A (21 of its languages)",
     languages=tuple(dict.fromkeys(LANGUAGES.values())),
     licence="CC BY 4.0, for research",
     citation="Muhammad et al. 2025, BRIGHTER: BRIdging the Gap in Human-Annotated Textual Emotion "
@@ -176,7 +203,11 @@ INFO = DatasetInfo(
     group_kind="text",
     layouts=("{train,dev,test}/<language>.csv (id, text, a 0/1 column an emotion)",),
     read=read,
-    switches={"language": tuple(LANGUAGES), "single_label": (True, False)},
+    switches={
+        "language": tuple(LANGUAGES),
+        "single_label": (True, False),
+        "neutral": (False, True),
+    },
     sweep="language",
     multi_label=True,
     expected={
@@ -186,8 +217,8 @@ INFO = DatasetInfo(
     },
     notes=(
         "Rows without any label are not annotated as neutral; the single-label subset leaves "
-        "them out.",
-        "English has no disgust, and five labels here.",
+        "them out. With the switch neutral=true they are taken for neutral, and neutral is offered.",
+        "English has no disgust and Afrikaans no surprise: five labels each.",
         "The labels of English test are blank in the original file and were released apart.",
     ),
     remotes=tuple(

@@ -22,7 +22,7 @@ from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.engines.local.llama import read_weights
+from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ModelError, SentixError
 from sentixrl.negotiation.options import NegotiationOptions

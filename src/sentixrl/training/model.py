@@ -17,9 +17,9 @@ import torch
 from sentixrl.bundle import RELEASE_NAMES, ModelBundle, canonical_base, release_folder
 from sentixrl.engines.local._hf import TransformersDecoder, load_model, quiet, steer
 from sentixrl.engines.local.adapters import read_lora
+from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.hardware import choose_dtype, keep_memory
-from sentixrl.engines.local.llama import read_weights
 from sentixrl.engines.local.loading import engine_around, locate
 from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
 from sentixrl.training.processes import on_main, own_device

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from sentixrl.engines.local.llama import read_object
+from sentixrl.engines.local.checkpoint import read_object
 from sentixrl.errors import ModelError
 
 # What an adapter's configuration may set and still be pairs of matrices added to weights. What

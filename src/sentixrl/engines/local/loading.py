@@ -1,6 +1,6 @@
 """From a model's name or folder to a local engine.
 
-Contract: a folder, a bundled model's name, or a hub id. Plain Llama-shaped models take our own
+Contract: a folder, a bundled model's name, or a hub id. Llama, Qwen2 and Gemma 3 take our own
 decoder; everything else, and whatever needs quantising, takes transformers.
 """
 
@@ -16,16 +16,12 @@ import torch
 from sentixrl.engines.fingerprint import fingerprint
 from sentixrl.engines.local import bundled
 from sentixrl.engines.local.adapters import merge_lora
+from sentixrl.engines.local.architecture import Architecture
 from sentixrl.engines.local.attention import uses_flex
+from sentixrl.engines.local.checkpoint import read_config, read_object, read_weights
+from sentixrl.engines.local.decoder import BlockDecoder
 from sentixrl.engines.local.engine import Decoder, LocalEngine
 from sentixrl.engines.local.hardware import choose_device, choose_dtype
-from sentixrl.engines.local.llama import (
-    LlamaDecoder,
-    LlamaShape,
-    read_config,
-    read_object,
-    read_weights,
-)
 from sentixrl.engines.local.prompt_format import (
     ChatFormat,
     PlainFormat,
@@ -214,16 +210,14 @@ def _decoder(
     device: torch.device,
     options: EngineOptions,
 ) -> Decoder:
-    shape = LlamaShape.of(config)
-    own = options.decoder != "transformers" and options.bits is None and shape is not None
+    architecture = Architecture.of(config)
+    own = options.decoder != "transformers" and options.bits is None and architecture is not None
     if options.decoder == "own" and not own:
         raise ConfigError("This model does not fit our own decoder; use transformers'.")
-    if own and shape is not None:
+    if own and architecture is not None:
         weights = read_weights(folder)
-        if options.adapter is None:
-            return LlamaDecoder(shape, weights, dtype, device)
-        if merge_lora(weights, options.adapter, dtype):
-            return LlamaDecoder(shape, weights, dtype, device)
+        if options.adapter is None or merge_lora(weights, options.adapter, dtype):
+            return BlockDecoder(architecture, weights, dtype, device)
     from sentixrl.engines.local._hf import TransformersDecoder, load_model
 
     model = load_model(folder, dtype, device, adapter=options.adapter, bits=options.bits)
