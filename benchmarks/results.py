@@ -43,6 +43,7 @@ class Results:
         agreements: What was compared → today's answers against the reference's.
         same_labels: Contender → the share of its labels that are ours.
         left_out: What was not measured → why.
+        peak_others: The share that others had while the machine's best rate was measured.
     """
 
     timings: dict[str, Timing] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Results:
     agreements: dict[str, Agreement] = field(default_factory=dict)
     same_labels: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    peak_others: float = 0.0
 
     def add(self, found: Timing | Run) -> Timing:
         """Keep a run on a quiet machine if it is the fastest of its name."""
@@ -70,13 +72,13 @@ class Results:
 
     def disturbances(self) -> list[str]:
         """The figures that others disturbed, each a sentence."""
-        quiet = list(self.timings.values())
-        beside = [(f"beside nice {nice}", timing) for nice, timing in self.contended.items()]
-        named = [*((timing.name, timing) for timing in quiet), *beside]
+        shares = {name: timing.others for name, timing in self.timings.items()}
+        shares |= {f"beside nice {nice}": timing.others for nice, timing in self.contended.items()}
+        shares["matrix products"] = self.peak_others
         return [
-            f"{name}: other processes took {timing.others:.0%} of the processors"
-            for name, timing in named
-            if timing.others > QUIET
+            f"{name}: other processes took {share:.0%} of the processors"
+            for name, share in shares.items()
+            if share > QUIET
         ]
 
 
@@ -151,13 +153,12 @@ def _plain(timing: Timing) -> dict[str, Any]:
 
 def as_table(results: Results) -> Table:
     """All contenders, the slowest first."""
-    table = Table(title="Utterances per second", title_justify="left")
-    for name in ("", "per second", "tokens each", "CPU", "others", "MiB"):
+    title = "Utterances per second, tokens per utterance, shares of the processors, memory"
+    table = Table(title=title, title_justify="left")
+    for name in ("", "rate", "tokens", "own", "others", "MiB"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
-    beside = [
-        (f"{SINGLE}, beside nice {nice}", timing) for nice, timing in results.contended.items()
-    ]
-    rows = [*((timing.name, timing) for timing in results.timings.values()), *beside]
+    rows = [(timing.name, timing) for timing in results.timings.values()]
+    rows += [(f"trie, beside nice {nice}", timing) for nice, timing in results.contended.items()]
     for name, timing in sorted(rows, key=lambda row: row[1].rate):
         table.add_row(
             name,

@@ -31,6 +31,7 @@ from benchmarks.machine import matmul_peak, unique_tokens, useful_flops
 from benchmarks.material import LABELS, ROOT, gather
 from benchmarks.parts import Bench, Part
 from benchmarks.reference import COMMIT, source_of
+from benchmarks.timing import Watch
 from sentixrl import Classifier
 from sentixrl.engines.local._hf import load_model
 from sentixrl.engines.local.engine import LocalEngine
@@ -70,17 +71,19 @@ def main(
         f"utterances; prompts {material.digest[:16]}; {engine.decoder.dtype} on "
         f"{processor_name(engine.decoder.device)}, {threads} threads"
     )
-    peak = matmul_peak(engine.decoder.dtype, engine.decoder.device)
+    with Watch() as watch:
+        peak = matmul_peak(engine.decoder.dtype, engine.decoder.device)
     dtype = str(engine.decoder.dtype).removeprefix("torch.")
     loading = {"model": model, "labels": LABELS, "dtype": dtype}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sentixrl-bench-")))
         source = stack.enter_context(source_of(reference))
         bench = Bench(console, material, folder, loading, threads, source, repeats, limit)
+        bench.results.peak_others = watch.others
         if source is None:
             bench.results.left_out[found.REFERENCE] = f"there is no commit {reference} here"
         measure(bench, classifier, chosen)
-    report = _report(classifier, bench, peak)
+    report = {**_report(classifier, bench, peak), "reference": reference}
     console.print(found.as_table(bench.results))
     for sentence in report["disturbed"]:
         console.print(f"Not valid: {sentence}.", style="bold red")
