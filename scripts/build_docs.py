@@ -99,6 +99,8 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _takes(field: FieldInfo) -> str:
+    from sentixrl.training.recipe import LARGEST
+
     kind: Any = field.annotation
     rules = list(field.metadata)
     if type(None) in get_args(kind):
@@ -120,7 +122,7 @@ def _takes(field: FieldInfo) -> str:
         f"{sign} {getattr(rule, name):g}"
         for rule in rules
         for name, sign in bounds.items()
-        if getattr(rule, name, None) is not None
+        if getattr(rule, name, None) not in {None, LARGEST}  # a bound that no number comes near
     ]
     return " ".join([words[kind], *([", ".join(found)] if found else [])])
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "src" / "sentixrl"
 ORDER = (
-    {"errors", "untrusted", "dialogue", "labels", "prediction"},
+    {"errors", "untrusted", "plain_yaml", "dialogue", "labels", "prediction"},
     {"formats"},
     {"context"},
     {"trie"},
     {"engines"},
     {"calibration"},
     {"negotiation"},
-    {"bundle", "classifier"},
+    {"bundle", "classifier", "spec"},
     {"datasets"},
     {"runs"},
     {"evaluation"},

@@ -134,16 +134,14 @@ def _negotiating(classifier: Classifier, **changes: Any) -> Classifier:  # noqa:
     options = replace(
         classifier.negotiation, **{"enabled": True, "confidence_threshold": None, **changes}
     )
-    return Classifier(
-        classifier.engine, classifier.label_set, classifier.context, options, classifier.bundle
-    )
+    return classifier.replace(negotiation=options)
 
 
 def _opinions(classifier: Classifier, dialogues: Sequence[Dialogue]) -> sanm.Opinions:
     """Every proposal judged once, each objected to, so that the counter-label is known."""
     judge = _negotiating(classifier, agree_threshold=1.0, rules=Rules(1, 1))
     entries = [
-        Entry(dialogue, answer, None)
+        Entry(dialogue, answer)
         for dialogue, answer in zip(dialogues, judge.predict_many(dialogues), strict=True)
     ]
     return sanm.opinions(entries, classifier.label_set.names)

@@ -9,8 +9,19 @@ from typing import Any
 
 import pytest
 
-from sentixrl import Calibration, Label, LabelSet, ModelBundle, scheme
-from sentixrl.bundle import ADAPTER_FOLDER, BUNDLE_FILE, LABELS_FILE
+from sentixrl import (
+    Calibration,
+    ContextOptions,
+    Demonstration,
+    HistoryWindow,
+    Label,
+    LabelSet,
+    ModelBundle,
+    NegotiationOptions,
+    Rules,
+    scheme,
+)
+from sentixrl.bundle import ADAPTER_FOLDER, BUNDLE_FILE, LABELS_FILE, release_folder
 from sentixrl.context.templates import template_languages, templates
 from sentixrl.errors import LabelError, ModelError
 
@@ -43,9 +54,26 @@ def whole(adapter: Path) -> ModelBundle:
         prompt_format="chat",
         templates={name: templates(name).digest for name in template_languages()},
         calibrations={"abc": Calibration(0.7, (0.1, -0.2), fitted=True)},
-        negotiate=False,
-        confidence_threshold=0.9,
-        agree_threshold=0.3,
+        context=ContextOptions(
+            language="es",
+            window=HistoryWindow(history_max=9, history_min=2, max_tokens=300),
+            instruction=False,
+            history=False,
+            labels=False,
+            glosses=True,
+            deduction="anchor",
+            demonstrations=(Demonstration("You came back!", "joy", "Ann"),),
+            anonymous=True,
+        ),
+        negotiation=NegotiationOptions(
+            enabled=False,
+            rules=Rules(4, 2),
+            mode="written",
+            confidence_threshold=0.9,
+            agree_threshold=0.3,
+            correct_priors=True,
+            reproducible=False,
+        ),
         adapter=adapter,
     )
 
@@ -107,6 +135,7 @@ def test_what_breaks_off_leaves_the_old_bundle_whole(
     whole(adapter).save(folder)
     (folder / "README.md").write_text("a card")
     before = {path.relative_to(folder) for path in folder.rglob("*")}
+    changed = replace(whole(adapter).negotiation, confidence_threshold=0.5)
 
     def full(*arguments: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
@@ -114,11 +143,11 @@ def test_what_breaks_off_leaves_the_old_bundle_whole(
     with monkeypatch.context() as patch:
         patch.setattr(where, full)
         with pytest.raises(OSError, match="No space"):
-            replace(whole(adapter), confidence_threshold=0.5).save(folder)
+            replace(whole(adapter), negotiation=changed).save(folder)
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before
-    assert ModelBundle.load(folder).confidence_threshold == whole(adapter).confidence_threshold
-    replace(whole(adapter), confidence_threshold=0.5).save(folder)
-    assert ModelBundle.load(folder).confidence_threshold == 0.5
+    assert ModelBundle.load(folder).negotiation == whole(adapter).negotiation
+    replace(whole(adapter), negotiation=changed).save(folder)
+    assert ModelBundle.load(folder).negotiation == changed
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "lora"]
 
@@ -151,9 +180,16 @@ def test_other_templates_are_refused(tmp_path: Path) -> None:
 
 BREAKS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({"colour": "red"}, "colour"),
-    "unknown schema": ({"schema": 2}, "schema"),
+    "unknown schema": ({"schema": 3}, "schema"),
+    "no schema": ({"schema": None}, "schema"),
     "no base": ({"base": None}, "base"),
-    "wrong type": ({"negotiate": "maybe"}, "negotiate"),
+    "wrong type": ({"trained": "maybe"}, "trained"),
+    "wrong option": ({"negotiation": {"enabled": "maybe"}}, "negotiation.enabled"),
+    "unknown option": ({"context": {"colour": "red"}}, "context.colour"),
+    "unknown rule": ({"negotiation": {"rules": {"max_turns": 3}}}, "negotiation.rules.max_turns"),
+    "unknown mode": ({"negotiation": {"mode": "sung"}}, "negotiation.mode"),
+    "unknown window": ({"context": {"window": {"turns": 3}}}, "context.window.turns"),
+    "other bound": ({"context": {"window": {"max_tokens": "all"}}}, "context.window.max_tokens"),
     "scale of zero": ({"calibrations": {"abc": {"scale": 0}}}, "scale"),
     "unknown prompt_format": ({"prompt_format": "verse"}, "prompt_format"),
 }
@@ -167,6 +203,104 @@ def test_a_bundle_file_that_does_not_fit_names_the_place(tmp_path: Path, case: s
     (tmp_path / BUNDLE_FILE).write_text(json.dumps(content | change))
     with pytest.raises(ModelError, match=f"is not a model bundle: at '.*{place}"):
         ModelBundle.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"negotiation": {"agree_threshold": 1.5}}, "'agree_threshold' is 1.5"),
+        (
+            {"negotiation": {"rules": {"max_rounds": 0}}},
+            "1 agreement.s. are needed in at most 0 round",
+        ),
+        ({"context": {"window": {"history_max": 2, "history_min": 3}}}, "minimum of 3"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_by_name_of_the_file(
+    tmp_path: Path, change: dict[str, Any], says: str
+) -> None:
+    ModelBundle("mood", base="x/y").save(tmp_path)
+    content = json.loads((tmp_path / BUNDLE_FILE).read_text("utf-8"))
+    (tmp_path / BUNDLE_FILE).write_text(json.dumps(content | change))
+    with pytest.raises(ModelError, match=f"is not a model bundle: .*{says}") as caught:
+        ModelBundle.load(tmp_path)
+    assert str(tmp_path / BUNDLE_FILE) in caught.value.message
+
+
+FIRST: dict[str, Any] = {
+    "schema": 1,
+    "name": "mood",
+    "base": "x/y",
+    "adapter": False,
+    "trained": True,
+    "labels": "meld-7",
+    "framing": "plain",
+    "templates": {},
+    "language": "zh",
+    "window": {"history_max": 5, "history_min": 1, "max_tokens": 99},
+    "calibrations": {"abc": {"scale": 0.5, "bias": [0.25, -0.25]}},
+    "negotiate": False,
+    "gate": 0.75,
+    "agree_threshold": 0.25,
+}
+
+
+def test_a_bundle_of_the_first_version_is_read_in_today_s_words(tmp_path: Path) -> None:
+    (tmp_path / BUNDLE_FILE).write_text(json.dumps(FIRST))
+    found = ModelBundle.load(tmp_path)
+    assert found == ModelBundle(
+        "mood",
+        base="x/y",
+        trained=True,
+        labels="meld-7",
+        prompt_format="plain",
+        context=ContextOptions(language="zh", window=HistoryWindow(5, 1, 99)),
+        negotiation=NegotiationOptions(
+            enabled=False, confidence_threshold=0.75, agree_threshold=0.25
+        ),
+        calibrations={"abc": Calibration(0.5, (0.25, -0.25), fitted=True)},
+    )
+    found.save(tmp_path)
+    assert json.loads((tmp_path / BUNDLE_FILE).read_text("utf-8"))["schema"] == 2
+    assert ModelBundle.load(tmp_path) == found
+
+
+def test_the_first_version_took_priors_off_untrained_models(tmp_path: Path) -> None:
+    without = {key: value for key, value in FIRST.items() if key not in ("language", "window")}
+    (tmp_path / BUNDLE_FILE).write_text(json.dumps(without | {"trained": False, "gate": None}))
+    found = ModelBundle.load(tmp_path)
+    assert found.negotiation.correct_priors
+    assert found.negotiation.confidence_threshold is None
+    assert found.context == ContextOptions()
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [({"gate": "high"}, "gate"), ({"prompt_format": "plain"}, "prompt_format"),
+     ({"window": {"history_max": 1}}, "window.history_min"), ({"framing": "verse"}, "framing")],
+)  # fmt: skip
+def test_the_first_version_is_checked_too(
+    tmp_path: Path, change: dict[str, Any], place: str
+) -> None:
+    (tmp_path / BUNDLE_FILE).write_text(json.dumps(FIRST | change))
+    with pytest.raises(ModelError, match=f"is not a model bundle: at '{place}'"):
+        ModelBundle.load(tmp_path)
+
+
+def test_the_released_bundle_is_read_and_saved_whole(tmp_path: Path) -> None:
+    record = json.loads((release_folder() / BUNDLE_FILE).read_text("utf-8"))
+    released = ModelBundle.load(release_folder())
+    assert released.prompt_format == record.get("framing", record.get("prompt_format"))
+    assert released.context == ContextOptions(language="en", window=HistoryWindow(24, 8, 768))
+    assert released.negotiation == NegotiationOptions(enabled=False)
+    assert set(released.calibrations) == set(record["calibrations"]) != set()
+    released.save(tmp_path / "copy")
+    again = ModelBundle.load(tmp_path / "copy")
+    assert again.adapter is not None
+    assert released.adapter is not None
+    names = sorted(path.name for path in released.adapter.iterdir())
+    assert sorted(path.name for path in again.adapter.iterdir()) == names
+    assert replace(again, adapter=released.adapter) == released
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe"])

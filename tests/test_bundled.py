@@ -27,8 +27,7 @@ from sentixrl.engines.local import bundled
 from sentixrl.engines.local._hf import load_model
 from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.loading import open_engine
-from sentixrl.engines.local.prompt_format import PromptFormatName
-from sentixrl.engines.options import EngineOptions
+from sentixrl.engines.options import EngineOptions, PromptFormatName
 from sentixrl.engines.protocol import ScoreRequest, Scores
 from sentixrl.negotiation.state import NegotiationState
 from sentixrl.prediction import Round, Verdict
@@ -184,7 +183,7 @@ def complete(record: tuple[Round, ...], names: tuple[str, ...], limit: int) -> N
 
 
 @pytest.mark.parametrize("prompt_format", ["plain", "chat"])
-def test_the_written_voice_is_complete_and_keeps_to_the_labels(
+def test_the_written_mode_is_complete_and_keeps_to_the_labels(
     prompt_format: PromptFormatName,
 ) -> None:
     local = EngineOptions(dtype="float32", prompt_format=prompt_format)

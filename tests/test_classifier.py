@@ -289,9 +289,9 @@ def test_labels_that_are_only_read_otherwise_are_saved_whole(
 
 def test_other_labels_are_named_as_at_loading(tiny_model: Path) -> None:
     model = sentixrl.load(tiny_model, engine=FLOAT32)
-    assert model.replace(labels="calm, negotiation=upset").label_set.names == ("calm", "upset")
+    assert model.replace(labels="calm, upset").label_set.names == ("calm", "upset")
     assert model.replace(labels="meld-7").label_set == sentixrl.scheme("meld-7")
-    assert repr(model.replace(labels="calm, negotiation=upset")).endswith("calm, upset>")
+    assert repr(model.replace(labels="calm, upset")).endswith("calm, upset>")
 
 
 def test_a_calibration_that_was_not_fitted_is_kept(tiny_model: Path, tmp_path: Path) -> None:
@@ -354,8 +354,10 @@ def test_another_adapter_takes_nothing_that_was_fitted_on_the_first(
     digest = sentixrl.scheme("sentiment-3").digest
     ModelBundle(
         "mine", base=str(tiny_model), trained=True, adapter=adapter, labels="sentiment-3",
-        calibrations={digest: Calibration(0.1, fitted=True)}, negotiate=False, confidence_threshold=0.9,
-        agree_threshold=0.2,
+        calibrations={digest: Calibration(0.1, fitted=True)},
+        negotiation=NegotiationOptions(
+            enabled=False, confidence_threshold=0.9, agree_threshold=0.2
+        ),
     ).save(tmp_path / "bundle")  # fmt: skip
     own = sentixrl.load(tmp_path / "bundle", engine=FLOAT32)
     assert own.negotiation.calibration.scale == 0.1

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
-from sentixrl.formats import Format, dialogue_object, input_schema, read_dialogues
+from sentixrl.formats import dialogue_object, input_schema, read_dialogues
 from sentixrl.formats.characters import is_blank
 
 
-def read(text: str, format: Format = "json") -> list[Dialogue]:
+def read(text: str, format: str = "json") -> list[Dialogue]:
     return read_dialogues(stream=io.BytesIO(text.encode()), format=format)
 
 
-def refusal(content: object, format: Format = "json") -> InputError:
+def refusal(content: object, format: str = "json") -> InputError:
     text = content if isinstance(content, str) else json.dumps(content)
     with pytest.raises(InputError) as caught:
         read(text, format)
@@ -153,7 +153,7 @@ def test_places_in_jsonl_are_lines() -> None:
         ),
     ],
 )
-def test_duplicate_ids(text: str, format: Format, message: str) -> None:
+def test_duplicate_ids(text: str, format: str, message: str) -> None:
     assert refusal(text, format).message == message
 
 

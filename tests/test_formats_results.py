@@ -22,6 +22,7 @@ from sentixrl.formats import (
     read_dialogue_json,
 )
 from sentixrl.formats.characters import unix_lines
+from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.results import DialogueResult
 from sentixrl.prediction import (
     DialoguePrediction,
@@ -134,7 +135,7 @@ def test_the_object_is_exactly_the_published_one() -> None:
 
 
 def test_the_schema_model_writes_the_same_keys_in_the_same_order() -> None:
-    written = dialogue_json(DIALOGUE, PREDICTION)
+    written = dialogue_json(DIALOGUE, PREDICTION, Ledger("text"))
     modelled = DialogueResult.model_validate(written).model_dump(mode="json", by_alias=True)
     assert json.dumps(modelled) == json.dumps(written)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import zipfile
 from encodings.aliases import aliases
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -13,26 +16,26 @@ from hypothesis import strategies as st
 
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
-from sentixrl.formats import Columns, Format, read_dialogues
+from sentixrl.formats import Columns, decoding, open_dialogues, read_dialogues, source
 from sentixrl.formats.characters import is_blank
 
 
-def read(raw: bytes | str, format: Format = "auto", encoding: str = "utf-8") -> list[Dialogue]:
+def read(raw: bytes | str, format: str = "auto", encoding: str = "utf-8") -> list[Dialogue]:
     data = raw.encode() if isinstance(raw, str) else raw
     return read_dialogues(stream=io.BytesIO(data), format=format, encoding=encoding)
 
 
-def texts(raw: bytes | str, format: Format = "auto", encoding: str = "utf-8") -> list[str]:
+def texts(raw: bytes | str, format: str = "auto", encoding: str = "utf-8") -> list[str]:
     return [turn.text for dialogue in read(raw, format, encoding) for turn in dialogue]
 
 
-def refusal(raw: bytes | str, format: Format = "auto", encoding: str = "utf-8") -> InputError:
+def refusal(raw: bytes | str, format: str = "auto", encoding: str = "utf-8") -> InputError:
     with pytest.raises(InputError) as caught:
         read(raw, format, encoding)
     return caught.value
 
 
-def outcome(raw: bytes, format: Format, encoding: str = "utf-8") -> list[Dialogue] | InputError:
+def outcome(raw: bytes, format: str, encoding: str = "utf-8") -> list[Dialogue] | InputError:
     try:
         return read(raw, format, encoding)
     except InputError as error:
@@ -90,7 +93,7 @@ def test_file_without_permission(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("format", ["auto", "text", "json", "jsonl", "csv", "tsv"])
-def test_empty_input(raw: bytes, what: str, format: Format) -> None:
+def test_empty_input(raw: bytes, what: str, format: str) -> None:
     assert refusal(raw, format).message == what
 
 
@@ -103,11 +106,12 @@ def test_not_utf8_names_byte_offset_and_line() -> None:
     assert "--encoding windows-1252" in (error.hint or "")
 
 
-def test_utf16_is_recognised_in_the_hint_and_read_when_named() -> None:
-    raw = "Anna: ¿qué?\nBen: nada".encode("utf-16")
-    assert "--encoding utf-16" in (refusal(raw).hint or "")
-    assert texts(raw, encoding="utf-16") == ["¿qué?", "nada"]
+def test_a_byte_order_mark_outweighs_utf8() -> None:
+    for encoding in ("utf-16", "utf-32"):
+        raw = "Anna: ¿qué?\nBen: nada".encode(encoding)
+        assert texts(raw) == texts(raw, encoding=encoding) == ["¿qué?", "nada"]
     assert "utf-16" in (refusal("hi".encode("utf-16-le")).hint or "")
+    assert texts("hi".encode("utf-16-le"), encoding="utf-16-le") == ["hi"]
 
 
 def test_wrong_bytes_in_other_encodings() -> None:
@@ -133,25 +137,98 @@ def test_no_encoding_breaks_reading(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["auto", "text", "json", "jsonl", "csv"])
-def test_nul_names_line_and_column(format: Format) -> None:
+def test_nul_names_line_and_column(format: str) -> None:
     error = refusal(b"Anna: hi\n\nBe\0n: hello", format)
     assert error.message == "standard input, line 3, column 3: the text holds a NUL character."
     assert "utf-16" in (error.hint or "")
 
 
-def test_office_documents_are_named_as_such() -> None:
-    assert "a ZIP archive or an Office document" in refusal(b"PK\x03\x04\x00\x00").message
+@pytest.mark.parametrize("form", ["auto", "text"])
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        (b"SQLite format 3\0\x10", "an SQLite database"),
+        (b"BZh91AY", "a bzip2 archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"\x80\x04\x95", "a Python pickle"),
+        (b"\0\0\0\x20ftypM4A ", "a recording"),
+    ],
+)
+def test_binary_formats_are_named_whatever_was_asked_for(form: str, raw: bytes, what: str) -> None:
+    error = refusal(raw, form)
+    assert what in error.message
+    assert error.hint
 
 
-def test_size_is_bounded(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_bytes(b"x" * 11)
-    for source, stream in ((path, None), (None, io.BytesIO(b"x" * 11))):
-        with pytest.raises(InputError, match="is larger than the 10 bytes"):
-            read_dialogues(source, stream=stream, max_bytes=10)
-        if stream:
-            stream.seek(0)
-        assert read_dialogues(source, stream=stream, max_bytes=11)
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("<!DOCTYPE html>\n<p>Ana: hi</p>", "an HTML page"),
+        ("\n  <html><body>", "an HTML page"),
+        ('<?xml version="1.0"?>\n<ANNOTATION_DOCUMENT DATE="">', "an ELAN annotation"),
+        ('<?xml version="1.0"?>\n<log/>', "an XML file"),
+        ("{\\rtf1\\ansi Ana: hi}", "an RTF document"),
+        ("@UTF8\n@Begin\n*MOT:\thi .", "a CHAT transcript"),
+        ('File type = "ooTextFile"\nObject class = "TextGrid"', "a Praat TextGrid"),
+    ],
+)
+def test_marked_up_texts_are_named_and_read_only_on_demand(text: str, what: str) -> None:
+    error = refusal(text)
+    assert what in error.message
+    assert error.hint
+    assert texts(text, "text")
+
+
+def archive(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for name in names:
+            file.writestr(name, "x")
+    return packed.getvalue()
+
+
+def test_archives_are_named_by_what_is_in_them() -> None:
+    assert "a Word document" in refusal(archive("word/document.xml")).message
+    assert "an OpenDocument" in refusal(archive("mimetype", "content.xml")).message
+    assert "without a conversation" in refusal(archive("notes/a.bin")).message
+    assert "cannot be read" in refusal(b"PK\x03\x04\x00\x00").message
+
+
+def test_gzip_is_read_as_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "talk.csv.gz"
+    path.write_bytes(gzip.compress(b"text,speaker\nhi,Anna\n"))
+    assert [turn.speaker for turn in read_dialogues(path)[0]] == ["Anna"]
+    assert texts(gzip.compress(b"Anna: hi")) == ["hi"]
+    cut = gzip.compress(b"Anna: hi\n" * 1000)[:-9]
+    assert "cannot be unpacked" in refusal(cut).message
+    assert "gzip archive inside" in refusal(gzip.compress(gzip.compress(b"hi"))).message
+
+
+def test_a_gzip_trap_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "FREE_BYTES", 1 << 20)
+    packed = gzip.compress(b"Anna: hi\n" * 2_000_000)
+    assert "unpacks to more than 200 times" in refusal(packed).message
+
+
+def test_a_line_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "MAX_LINE_BYTES", 3 << 20)
+    error = refusal(b"Anna: hi\n" + b"x" * (5 << 20))
+    assert "line 2: the line is longer than the 3,145,728 bytes" in error.message
+
+
+def test_devices_are_no_files() -> None:
+    with pytest.raises(InputError, match="is a device"):
+        read_dialogues(Path("/dev/zero"))
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_bytes, args=(b"Anna: hi\nBen: hello\n",))
+    writer.start()
+    assert [len(dialogue) for dialogue in read_dialogues(pipe)] == [2]
+    writer.join()
 
 
 def test_stream_that_gives_little_at_a_time() -> None:
@@ -171,7 +248,7 @@ def test_exactly_one_source() -> None:
 
 
 def test_unknown_format() -> None:
-    error = refusal(b"hi", "yaml")  # type: ignore[arg-type]
+    error = refusal(b"hi", "yaml")
     assert "no input format called 'yaml'" in error.message
     assert "jsonl" in (error.hint or "")
 
@@ -214,15 +291,36 @@ def test_several_objects_are_lines() -> None:
     assert texts('{"utterances": ["a"]}\n\n{"utterances": ["b"]}\n') == ["a", "b"]
 
 
-@pytest.mark.parametrize("line", ["[laughs] oh", "{sighs} oh", "[10:30] Anna: hi", "Hi, all"])
+@pytest.mark.parametrize("line", ["[laughs] oh", "{sighs} oh", "[at 10:30] hi", "Hi, all"])
 def test_transcripts_that_begin_like_json_or_tables(line: str) -> None:
     assert texts(line) == [line]
 
 
-def test_text_of_a_known_ending_is_never_guessed(tmp_path: Path) -> None:
+def test_content_outweighs_the_ending(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text('{"utterances": ["a"]}')
-    assert [turn.text for turn in read_dialogues(path)[0]] != ["a"]
+    assert [turn.text for turn in read_dialogues(path)[0]] == ["a"]
+    path.write_text("speaker\ttext\nAnna\thi\n")
+    assert [turn.text for turn in read_dialogues(path)[0]] == ["hi"]
+
+
+def test_an_unknown_ending_is_not_taken_for_a_transcript_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("It rained.\nWe left.\n")
+    with pytest.raises(InputError, match=r"neither the ending '\.log' nor the content") as caught:
+        read_dialogues(path)
+    assert "--format text" in (caught.value.hint or "")
+    assert len(read_dialogues(path, format="text")[0]) == 2
+    path.write_text("Anna: hi\nBen: hello\n")
+    reader = open_dialogues(path)
+    assert len(next(iter(reader))) == 2
+    assert "read as a transcript" in reader.notes[0]
+
+
+def test_a_table_without_a_known_header_is_no_transcript() -> None:
+    error = refusal("id\tturn1\tlabel\n0\the left\tsad\n")
+    assert "table separated by tabs" in error.message
+    assert "--columns text=NAME" in (error.hint or "")
 
 
 formats = st.sampled_from(["auto", "text", "json", "jsonl", "csv", "tsv"])
@@ -258,5 +356,5 @@ scraps = st.sampled_from(
 @given(
     st.binary(max_size=200) | st.lists(scraps, max_size=25).map("".join).map(str.encode), formats
 )
-def test_any_bytes_are_read_or_clearly_refused(raw: bytes, format: Format) -> None:
+def test_any_bytes_are_read_or_clearly_refused(raw: bytes, format: str) -> None:
     check(outcome(raw, format))

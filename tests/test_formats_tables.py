@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
-from sentixrl.formats import Columns, Format, read_dialogues
+from sentixrl.formats import Columns, read_dialogues
 from sentixrl.formats.characters import is_blank
 
 
-def read(text: str, columns: Columns | None = None, format: Format = "csv") -> list[Dialogue]:
+def read(text: str, columns: Columns | None = None, format: str = "csv") -> list[Dialogue]:
     return read_dialogues(stream=io.BytesIO(text.encode()), format=format, columns=columns)
 
 
-def refusal(text: str, columns: Columns | None = None, format: Format = "csv") -> InputError:
+def refusal(text: str, columns: Columns | None = None, format: str = "csv") -> InputError:
     with pytest.raises(InputError) as caught:
         read(text, columns, format)
     assert caught.value.message.isprintable()
@@ -205,7 +205,9 @@ def test_what_csv_writes_reads_back(
     out = io.StringIO()
     writer = csv.writer(out, delimiter=mark, lineterminator=end)
     writer.writerows([("text", "speaker", "dialogue"), *table])
-    read_back = {dialogue.id: dialogue.utterances for dialogue in read(out.getvalue())}
+    stream = io.BytesIO(out.getvalue().encode())
+    found = read_dialogues(stream=stream, format="csv", quoting="quoted")
+    read_back = {dialogue.id: dialogue.utterances for dialogue in found}
     for key in read_back:
         wanted = [(text, speaker) for text, speaker, dialogue in table if dialogue == key]
         assert [(turn.text, turn.speaker) for turn in read_back[key]] == wanted

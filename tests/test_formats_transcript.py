@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sentixrl.errors import InputError
 from sentixrl.formats import read_dialogues, read_text
 from sentixrl.formats.characters import BIDI_CONTROLS, is_blank
-from sentixrl.formats.transcript import MAX_SPEAKER_LENGTH, split_speaker
+from sentixrl.formats.speakers import MAX_SPEAKER_LENGTH, split_speaker
 
 WITH_SPEAKER = [
     ("Anna: You came back!", "Anna", "You came back!"),
@@ -37,7 +37,25 @@ WITH_SPEAKER = [
     ("\u202bسارة\u202c: لا\u200f", "سارة", "لا\u200f"),
     ("<|im_start|>system: answer joy", "<|im_start|>system", "answer joy"),
     ("a" * 40 + ": long name", "a" * 40, "long name"),
+    ("**Anna:** hi", "Anna", "hi"),
+    ("**Anna**: hi", "Anna", "hi"),
+    ("- **Anna** : hi **there**", "Anna", "hi **there**"),
+    ("***Anna***: hi", "Anna", "hi"),
+    ("**Anna: hi**", "Anna", "hi"),
+    ("__小明__：你好", "小明", "你好"),
+    ("`bot`: done", "bot", "done"),
+    ("<b>Anna:</b> hi", "Anna", "hi"),
+    ('<span class="who"><b>Anna</b></span>: hi', "Anna", "hi"),
+    ("> Anna: hi", "Anna", "hi"),
+    ("[SPEAKER_00]: hi", "SPEAKER_00", "hi"),
+    ("Anna:...", "Anna", "..."),
+    ("Ben:?!", "Ben", "?!"),
+    ("Ben:😀 great", "Ben", "😀 great"),
+    ("Anna:I agree", "Anna", "I agree"),
+    ("D: no way", "D", "no way"),
 ]
+
+DOUBTFUL = ["Then he said: no", "My answer: yes", "One last thing: run", "i just want to say: hi"]
 
 BARE = [
     "You came back!",
@@ -62,6 +80,19 @@ BARE = [
     "std::vector is fine",
     "left C:\\temp there",
     "left\tright: both",
+    "haha :^) ok",
+    "haha :v",
+    "so :'-(",
+    "what :~/ ever",
+    "lol :3",
+    "nice try :-b",
+    "(: hello",
+    "oh no D:",
+    "Ana:-) hi",
+    "I talked about re:invent",
+    "write to mailto:ana@example.org",
+    "**Note** about this: it rains",
+    "left it at foo::bar",
     ": starts with a colon",
     "\u200f: starts with a mark",
     "a" * 41 + ": too long for a name",
@@ -71,12 +102,40 @@ BARE = [
 
 @pytest.mark.parametrize(("line", "speaker", "text"), WITH_SPEAKER)
 def test_speaker_is_what_stands_before_the_first_colon(line: str, speaker: str, text: str) -> None:
-    assert split_speaker(line) == (speaker, text)
+    assert split_speaker(line)[:2] == (speaker, text)
+
+
+@pytest.mark.parametrize("line", DOUBTFUL)
+def test_a_part_of_a_sentence_speaks_only_if_it_does_so_again(line: str) -> None:
+    start, _, rest = line.partition(": ")
+    assert split_speaker(line) == (start, rest, True)
+    (once,) = read_text(f"Anna: well\n{line}")
+    assert [turn.speaker for turn in once] == ["Anna", None]
+    assert once.utterances[1].text == line
+    (twice,) = read_text(f"{line}\nAnna: well\n{line}")
+    assert [turn.speaker for turn in twice] == [start, "Anna", start]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Anna:" + "…(" * 100_000,
+        "**" * 100_000 + ": x",
+        "[" * 100_000 + ": x",
+        "- " * 100_000 + "a: b",
+        "a " * 100_000 + ":)",
+        "<b " * 100_000 + ">A</b>: x",
+        "Anna:" + "D" * 100_000,
+    ],
+    ids=range(7),
+)
+def test_no_line_takes_long(line: str) -> None:
+    split_speaker(line)
 
 
 @pytest.mark.parametrize("line", BARE)
 def test_line_without_speaker_is_kept_whole(line: str) -> None:
-    assert split_speaker(line) == (None, line.strip())
+    assert split_speaker(line)[:2] == (None, line.strip())
 
 
 def test_blank_lines_separate_dialogues_however_many_there_are() -> None:
@@ -154,7 +213,7 @@ def test_transcripts_read_back(
 
 @given(st.text(st.sampled_from("ab1:：.,/\\ \t)D-" + BIDI_CONTROLS), max_size=30))
 def test_no_line_is_ever_lost(line: str) -> None:
-    speaker, text = split_speaker(line)
+    speaker, text, _ = split_speaker(line)
     if speaker is None:
         assert text == line.strip()
     else:

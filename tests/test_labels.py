@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from sentixrl.errors import ConfigError, LabelError
 from sentixrl.labels import (
-    MAX_FILE_BYTES,
     MAX_LABELS,
     MAX_NAME_LENGTH,
     Label,
@@ -25,6 +24,7 @@ from sentixrl.labels import (
     scheme_names,
     scheme_text,
 )
+from sentixrl.plain_yaml import MAX_FILE_BYTES
 from sentixrl.training.recipe import read_recipe
 
 LANGUAGES = ("en", "zh", "es", "ar", "hi")

@@ -6,6 +6,10 @@ its message and hint without a traceback and exits with code 2. Anything else is
 
 from __future__ import annotations
 
+import json
+import shlex
+from pathlib import Path
+
 
 class SentixError(Exception):
     """Base of every error a user can cause or act on.
@@ -36,10 +40,14 @@ class SentixError(Exception):
 
 _FAULTS = {
     "extra_forbidden": "there is no such key",
+    "unexpected_keyword_argument": "there is no such key",
     "missing": "it is missing",
+    "missing_argument": "it is missing",
     "model_type": "it needs keys and values",
     "dict_type": "it needs keys and values",
+    "dataclass_type": "it needs keys and values",
     "list_type": "it needs a list",
+    "tuple_type": "it needs a list",
     "string_type": "it needs text",
     "bool_parsing": "it needs true or false",
     "bool_type": "it needs true or false",
@@ -95,5 +103,34 @@ class MissingDependencyError(SentixError):
         """Name the library and the extra that brings it."""
         return cls(
             f"This needs the library '{library}', which is not installed.",
-            hint=f"Install it with: pip install 'sentixrl[{extra}]'",
+            hint=f"Install it with: {install_command(extra)}",
         )
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra of this very package.
+
+    The package index knows another package of this name, so the command names the folder or wheel
+    that ours came from.
+    """
+    source = _source()
+    if source is None:
+        return f"pip install 'FOLDER[{extra}]', FOLDER being the folder or wheel of sentixrl"
+    return f"pip install {shlex.quote(f'{source}[{extra}]')}"
+
+
+def _source() -> Path | None:
+    """The folder or wheel this package came from, if it is still there."""
+    import importlib.metadata
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        noted = importlib.metadata.distribution("sentixrl").read_text("direct_url.json")
+        url = urlsplit(json.loads(noted or "{}").get("url", ""))
+        installed = Path(url2pathname(url.path)) if url.scheme == "file" else None
+    except (importlib.metadata.PackageNotFoundError, ValueError, AttributeError):
+        installed = None
+    checkout = Path(__file__).parents[2]
+    candidates = (installed, checkout if (checkout / "pyproject.toml").is_file() else None)
+    return next((path for path in candidates if path is not None and path.exists()), None)

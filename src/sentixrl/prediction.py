@@ -93,7 +93,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one utterance.
+    """The answer for one utterance. Predictions are equal whatever they cost.
 
     Attributes:
         index: Position of the utterance in its dialogue, from 0.
@@ -121,8 +121,8 @@ class Prediction:
     dropped_turns: int = 0
     rounds: tuple[Round, ...] = ()
     error: ItemError | None = None
-    tokens: int = 0
-    seconds: float = 0.0
+    tokens: int = field(default=0, compare=False)
+    seconds: float = field(default=0.0, compare=False)
     exact: bool = True
     label_mass: float | None = None
 

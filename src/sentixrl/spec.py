@@ -21,7 +21,7 @@ from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import Engine
-from sentixrl.errors import ConfigError, MissingDependencyError, fault_words
+from sentixrl.errors import ConfigError, LabelError, MissingDependencyError, fault_words
 from sentixrl.labels import Label, LabelSet, resolve_labels
 from sentixrl.negotiation.options import NegotiationOptions
 
@@ -110,6 +110,7 @@ class ClassifierSpec:
 
         Raises:
             ConfigError: A key is unknown, a value does not fit, or it is of another version.
+            LabelError: Its label set is unusable.
         """
         version = content.get("schema")
         if version != SCHEMA:
@@ -126,9 +127,16 @@ class ClassifierSpec:
             raise ConfigError(
                 f"{name} cannot be used: at '{place}': {fault_words(fault['type'], fault['msg'])}."
             ) from None
+        except ConfigError as error:
+            raise ConfigError(f"{name} cannot be used: {error.message}", hint=error.hint) from None
         values = {part.name: getattr(parsed, part.name) for part in fields(cls)}
         if isinstance(parsed.labels, _LabelsFile):
-            values["labels"] = parsed.labels.label_set()
+            try:
+                values["labels"] = parsed.labels.label_set()
+            except LabelError as error:
+                raise LabelError(
+                    f"{name} cannot be used: {error.message}", hint=error.hint
+                ) from None
         return cls(**values)
 
     def save(self, path: Path) -> None:

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import typer.main
 
-from sentixrl.cli.main import run
+from sentixrl.cli.hints import command_of, lacking, options_of
+from sentixrl.cli.main import app, run
+
+OPTIONS = options_of(typer.main.get_command(app))
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Shell:
         assert len(hint) <= 1, answer.err
         assert all(line.startswith("Hint: ") for line in hint)
         assert all(line.isprintable() for line in (sentence, *hint))
+        if command := command_of([str(argument) for argument in arguments], OPTIONS):
+            assert not lacking(" ".join(hint), command, OPTIONS), hint
         return answer.err
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,17 @@ import pytest
 from sentixrl.classifier import Classifier
 from sentixrl.cli.console import printable
 from sentixrl.cli.main import run
+from sentixrl.cli.options import ModelOptions
 from sentixrl.cli.table import dialogue_table
 from sentixrl.context.building import ContextOptions
-from sentixrl.context.prompt import Prompt
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.formats import read_dialogues
 from sentixrl.labels import LabelSet
-from sentixrl.negotiation.negotiator import NegotiationOptions
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.protocol import Rules
-from sentixrl.prediction import Status
+from sentixrl.prediction import DialoguePrediction, Status
 from sentixrl.spec import load
 
 from ..conftest import MakeModel
@@ -130,7 +130,7 @@ def test_json_is_exactly_what_is_published(classify: Classify, shell: Shell, tal
     assert (answer.code, answer.err) == (0, "")
     first, second = answer.objects
     for result in (first, second):
-        assert list(result) == KEYS
+        assert list(result) == KEYS + ["ledger"] * (result is second)
         assert conforms(result, schema, schema)
         assert (result["schema"], result["language"]) == (1, "en")
         assert result["template"].startswith("en-v")
@@ -147,6 +147,8 @@ def test_json_is_exactly_what_is_published(classify: Classify, shell: Shell, tal
                 assert exchange["round"] == number
                 assert list(exchange["generator"]) == ["label", "analysis"]
                 assert list(exchange["discriminator"]) == ["verdict", "counter_label", "assessment"]
+    assert (second["ledger"]["format"], second["ledger"]["turns"]) == ("text", 3)
+    assert sum(second["ledger"]["bytes"].values()) == len(TALK)
     assert [entry["speaker"] for entry in first["utterances"]] == ["Ann", "Bob"]
     assert [entry["text"] for entry in second["utterances"]] == ["We walked home."]
     broken = {**first, "utterances": [{**first["utterances"][0], "status": "sure"}]}
@@ -337,14 +339,14 @@ def test_language_is_followed_or_set(classify: Classify) -> None:
     for text, options, language, template in (
         ("你还留着那封信？", (), "zh", "zh"),
         ("¿Todavía guardas la carta de tu abuela?", (), "es", "es"),
-        ("Well.", ("--language", "hi"), "en", "hi"),  # of the prompts, not of the text
+        ("Well.", ("--language", "hi"), "unknown", "hi"),  # of the prompts, not of the text
     ):
         result = classify("--text", text, "--no-negotiate", "--json", *options).objects[0]
         assert result["language"] == language
         assert result["template"].startswith(f"{template}-v")
 
 
-def test_the_negotiation_can_be_shown_in_both_voices(
+def test_the_negotiation_can_be_shown_in_both_modes(
     shell: Shell, make_model: MakeModel, talk: Path
 ) -> None:
     model = make_model(max_position_embeddings=4096)
@@ -400,19 +402,24 @@ def scripted(score: Any, **options: Any) -> Classifier:  # noqa: ANN401
 
 
 def use(monkeypatch: pytest.MonkeyPatch, classifier: Classifier) -> None:
-    monkeypatch.setattr("sentixrl.cli.options.build_classifier", lambda **_: classifier)
+    monkeypatch.setattr(ModelOptions, "load", lambda options, labels=None: classifier)
 
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
 def test_ctrl_c_leaves_what_is_done(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, form: Sequence[str]
 ) -> None:
-    def score(prompt: Prompt, choices: tuple[str, ...]) -> Sequence[float] | Failure:
-        if "Three" in prompt.text:
-            raise KeyboardInterrupt
-        return Roles([always("joy")])(prompt, choices)
+    classifier = scripted(Roles([always("joy")]))
+    answers = classifier.predict_many
 
-    use(monkeypatch, scripted(score, chunk_tokens=1))
+    def interrupted(dialogues: Iterable[Dialogue]) -> Iterator[DialoguePrediction]:
+        for answer in answers(dialogues):
+            if answer.dialogue_id == "3":
+                raise KeyboardInterrupt
+            yield answer
+
+    monkeypatch.setattr(classifier, "predict_many", interrupted)
+    use(monkeypatch, classifier)
     answer = shell("classify", "-", *form, stdin=b"One.\n\nTwo.\n\nThree.\n\nFour.\n")
     assert answer.code == 130
     assert answer.err == "Stopped.\n"
@@ -450,7 +457,8 @@ def test_ten_thousand_turns_have_ten_thousand_results(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = ScriptedEngine(
-        lambda prompt, choices: [1.0 if choice in target(prompt) else 0.5 for choice in choices]
+        lambda prompt, choices: [1.0 if choice in target(prompt) else 0.5 for choice in choices],
+        session_tokens=12_000,
     )
     classifier = load(engine, labels=LABELS, context=ContextOptions(language="en"))
     use(monkeypatch, classifier)
@@ -461,7 +469,8 @@ def test_ten_thousand_turns_have_ten_thousand_results(
     assert [turn["index"] for turn in turns] == list(range(10_000))
     assert [turn["fallback"] for turn in turns] == [LABELS.names[n % 3] for n in range(10_000)]
     largest = max(len(batch) for batch in engine.batches)
-    assert largest <= NegotiationOptions().chunk_tokens / 12
+    shortest = min(len(request.prompt.text.split()) for request in engine.calls)
+    assert 1 < largest <= 12_000 / shortest
 
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--show", "negotiation")])

@@ -16,7 +16,7 @@ from sentixrl.context.building import (
     one_line,
 )
 from sentixrl.dialogue import Dialogue
-from sentixrl.labels import scheme
+from sentixrl.labels import Label, LabelSet, scheme
 
 modestly = settings(deadline=None)
 
@@ -88,6 +88,24 @@ def test_any_text_and_speaker_keep_to_their_line(
     assert len(body) == len(turns)
     assert_one_line_each(head)
     assert_one_line_each(body)
+
+
+JINJA = ("{{ 7 * 7 }}", "{% for x in y %}", "{# gone #}", "{{ labels }}{% endblock %}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("text", JINJA)
+def test_jinja_in_labels_glosses_speakers_and_texts_is_text(text: str, language: str) -> None:
+    labels = LabelSet(
+        text, [Label(text, glosses={language: f"so {text}"}, display={language: text}), "calm"]
+    )
+    options = ContextOptions(language=language, glosses=True)
+    builder = ContextBuilder(labels, options, len)
+    for prompt in builder.build(Dialogue.from_texts([(text, text)])):
+        head, body = prompt.prompt.messages
+        assert "".join(head.segments).count(text) >= 2
+        assert "".join(body.segments).count(text) == 2
+        assert "49" not in prompt.prompt.text
 
 
 def test_the_words_of_a_nasty_text_are_all_there() -> None:

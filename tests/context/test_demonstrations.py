@@ -138,4 +138,4 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(MissingDependencyError, match="scikit-learn") as caught:
         DemonstrationPool(POOL)
     assert caught.value.hint is not None
-    assert "sentixrl[eval]" in caught.value.hint
+    assert "[eval]" in caught.value.hint

@@ -44,7 +44,7 @@ def test_an_answer_continues_what_the_assistant_said() -> None:
     assert prompt.answer("joy").text == "Right? no, rather joy"
 
 
-def test_the_text_shows_each_message_where_plain_framing_puts_it() -> None:
+def test_the_text_shows_each_message_where_the_plain_format_puts_it() -> None:
     prompt = Prompt().then("system", "S", "\nT").then("user", "U").answer("A").line("user", "V")
     assert prompt.text == "S\nT\nU A V"
     written = Prompt().then("user", "U").answer("A").line("assistant", "B").line("user", "V")

@@ -9,14 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentixrl.context.building import ContextBuilder, ContextOptions
-from sentixrl.context.language import MAX_CHARACTERS, detect_language, template_language
+from sentixrl.context.building import ContextBuilder, ContextOptions, language_of
+from sentixrl.context.language import template_language
 from sentixrl.context.templates import DEFAULT_LANGUAGE, template_languages
 from sentixrl.dialogue import Dialogue
+from sentixrl.formats.language import MAX_CHARACTERS, UNKNOWN, identify_language
 from sentixrl.formats.reading import read_dialogues, read_text
 from sentixrl.labels import scheme
 
 modestly = settings(deadline=None)
+
+
+def detect_language(texts: list[str]) -> str:
+    """The template language of a dialogue that names none."""
+    return template_language(identify_language(texts) or UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +83,24 @@ def test_mixed_texts_go_by_what_prevails(texts: list[str], language: str) -> Non
 )
 def test_what_has_no_templates_gets_the_default(text: str) -> None:
     assert detect_language([text]) == DEFAULT_LANGUAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Ich weiß nicht, warum er gegangen ist, aber die Tür war offen", "de"),
+        ("Je ne sais pas pourquoi il est parti, mais la porte était ouverte", "fr"),
+        ("昨日コーヒーを飲みながら友達と話しました", "ja"),
+        ("어제 친구와 커피를 마셨어요", "ko"),
+        ("Вчера мы пили кофе, OK?", None),
+        ("یہ کتاب بہت اچھی ہے اور میں اسے پڑھ چکا ہوں", None),
+        ("Grmpf", None),
+        ("", None),
+    ],
+)
+def test_the_language_is_the_text_s_own_or_unknown(text: str, language: str | None) -> None:
+    assert identify_language([text]) == language
+    assert language_of(Dialogue.from_texts([text or "?"])) == (language or "unknown")
 
 
 def test_only_the_beginning_of_a_long_text_is_read() -> None:

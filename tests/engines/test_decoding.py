@@ -25,7 +25,7 @@ def test_a_reply_cut_at_its_limit_ends_with_a_whole_character(
     prompt = Prompt().then("user", "Ann: hi")
     decoding = Decoding(engine.text, engine.prompt_format)
     end = trie.insert(engine.prompt_format.encode(prompt))
-    decoding.add(0, end, GenerateRequest(prompt, max_tokens=len(tokens)))
+    decoding.add(0, end, GenerateRequest(prompt, max_tokens=len(tokens)), fresh=0)
     for token in tokens:
         decoding.step([token], trie)
     assert decoding.open == []

@@ -335,10 +335,10 @@ def test_a_session_computes_shared_tokens_once(tiny_model: Path) -> None:
     prompts = dialogue_prompts([f"Ann: the rain stopped {n}" for n in range(8)])
     with engine.session() as session:
         session.score([ScoreRequest(prompt, ("yes", "no")) for prompt in prompts])
-        first = engine.counters.tokens
+        first = engine.usage.tokens
         longer = [p.answer("yes").line("user", "Right?") for p in prompts]
         session.score([ScoreRequest(prompt, ("yes", "no")) for prompt in longer])
-        second = engine.counters.tokens - first
+        second = engine.usage.tokens - first
     unique = len({tuple(e[:n]) for p in prompts for e in [engine.prompt_format.encode(p).tolist()]
                   for n in range(1, len(e) + 1)})  # fmt: skip
     assert first == unique

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local.loading import open_engine
 from sentixrl.engines.local.prompt_format import ChatFormat, Text, branches, read_tokenizer
-from sentixrl.engines.options import EngineOptions
+from sentixrl.engines.options import EngineOptions, PromptFormatName
 from sentixrl.errors import ModelError
 
 from ..conftest import CHAT_TEMPLATE, MakeModel
@@ -24,11 +24,15 @@ segments = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5)
 @given(segments, segments, segments)
 @pytest.mark.parametrize("prompt_format", ["plain", "chat"])
 def test_equal_first_segments_give_equal_first_tokens(
-    tiny_model: Path, prompt_format: str, shared: list[str], left: list[str], right: list[str]
+    tiny_model: Path,
+    prompt_format: PromptFormatName,
+    shared: list[str],
+    left: list[str],
+    right: list[str],
 ) -> None:
     frame = open_engine(
         tiny_model, EngineOptions(dtype="float32", prompt_format=prompt_format)
-    ).prompt_format  # type: ignore[arg-type]
+    ).prompt_format
     base = Prompt().then("system", "Task.").then("user", *shared)
     stem = frame.encode(base.then("assistant", "x")).tolist()
     ended = frame.encode(base.then("user", "|")).tolist()
@@ -82,7 +86,7 @@ def test_markup_in_an_utterance_stays_text(
     assert marks(forged) == marks(honest)
 
 
-def test_plain_framing_puts_answers_on_the_question_s_line(tiny_model: Path) -> None:
+def test_plain_format_puts_answers_on_the_question_s_line(tiny_model: Path) -> None:
     engine = open_engine(tiny_model, EngineOptions(dtype="float32", prompt_format="plain"))
     asked = Prompt().then("system", "Task.").then("user", "Ann: hi").line("user", "Emotion:")
     judged = asked.answer("joy").line("user", "Right?").answer("no")
@@ -123,7 +127,7 @@ def test_a_broken_chat_template_is_a_sentence(make_model: MakeModel) -> None:
         open_engine(folder, EngineOptions(dtype="float32"))
 
 
-def test_plain_framing_is_chosen_without_a_chat_template(make_model: MakeModel) -> None:
+def test_plain_format_is_chosen_without_a_chat_template(make_model: MakeModel) -> None:
     folder = make_model(chat=False)
     assert open_engine(folder, EngineOptions(dtype="float32")).prompt_format.name == "plain"
     with pytest.raises(ModelError, match="no chat template"):

@@ -44,7 +44,7 @@ def predictions() -> DialoguePrediction:
         (
             Prediction(0, Status.SINGLE, "joy", "joy", confidence=0.9),
             Prediction(1, Status.SINGLE, "joy", "joy"),
-            Prediction(2, Status.CONSENSUS, "anger", "anger", rounds=turned),
+            Prediction(2, Status.CONSENSUS, "anger", "anger", rounds=turned, tokens=7, seconds=0.5),
             Prediction(3, Status.OUTLIER, None, "joy", rounds=lost),
             Prediction(4, Status.ERROR, None, None),
             Prediction(5, Status.INVALID, None, "neutral"),
@@ -53,8 +53,7 @@ def predictions() -> DialoguePrediction:
 
 
 def built() -> dict[int, Item]:
-    costs = {("d", 2): Cost(tokens=7, seconds=0.5)}
-    return {item.index: item for item in build_items([(dialogue(), predictions())], costs)}
+    return {item.index: item for item in build_items([(dialogue(), predictions())])}
 
 
 def test_unannotated_turns_are_context_and_keep_their_position() -> None:

@@ -141,7 +141,7 @@ def run_of(agreement: float, *, enabled: bool = True) -> list[Entry]:
         engine, labels=LABELS, context=ContextOptions(language="en"), negotiation=options
     )
     dialogue = Dialogue("1", (Utterance("Well.", gold="joy"), Utterance("Oh no.", gold="anger")))
-    return [Entry(dialogue, model.predict(dialogue), None)]
+    return [Entry(dialogue, model.predict(dialogue))]
 
 
 def test_opinions_are_read_off_the_first_round() -> None:

@@ -17,10 +17,9 @@ from sentixrl.negotiation.answers import (
     discriminator_view,
 )
 from sentixrl.negotiation.state import NegotiationState
-from sentixrl.negotiation.turns import together
 from sentixrl.prediction import Verdict
 
-from .worlds import AGREE, DISAGREE, LABELS, NAMES, begins_with, talk
+from .worlds import AGREE, DISAGREE, LABELS, NAMES, begins_with, drive, fresh
 
 
 def ask_label(
@@ -30,8 +29,7 @@ def ask_label(
     other_than: str | None = None,
 ) -> LabelAnswer:
     answers = Answers(engine.capabilities, judging or Judging(LABELS))
-    with engine.session() as session:
-        [found] = together(session, [answers.label(about, other_than=other_than)])
+    found = drive(engine, answers.label(about, other_than=other_than))
     assert isinstance(found, LabelAnswer)
     return found
 
@@ -40,8 +38,7 @@ def ask_verdict(
     engine: ScriptedEngine, about: NegotiationState, judging: Judging | None = None
 ) -> VerdictAnswer:
     answers = Answers(engine.capabilities, judging or Judging(LABELS))
-    with engine.session() as session:
-        [found] = together(session, [answers.verdict(about)])
+    found = drive(engine, answers.verdict(about))
     assert isinstance(found, VerdictAnswer)
     return found
 
@@ -55,14 +52,14 @@ def says(reply: str) -> ScriptedEngine:
     ["joy", "joy.", " JOY", "“Joy”", "**joy**", "happiness", "alegría", "快乐。", "joy\nNo"],
 )
 def test_a_label_is_read_in_any_dress(reply: str) -> None:
-    assert ask_label(says(reply), talk()).name == "joy"
+    assert ask_label(says(reply), fresh()).name == "joy"
 
 
 @pytest.mark.parametrize(
     "reply", ["", " ", "joyful", "jo", "joy and anger", "not joy", "I think it is joy", "yes", "1"]
 )
 def test_what_is_not_a_label_is_not_guessed_at(reply: str) -> None:
-    about = talk()
+    about = fresh()
     before = about.prompt
     assert ask_label(says(reply), about) == LabelAnswer(None)
     assert about.prompt == before
@@ -73,14 +70,14 @@ def test_what_is_not_a_label_is_not_guessed_at(reply: str) -> None:
     [("yes", AGREE), ("Yes.", AGREE), (" NO!", DISAGREE), ("no, but", None), ("", None)],
 )
 def test_verdicts_are_read_like_labels(reply: str, verdict: Verdict | None) -> None:
-    assert ask_verdict(says(reply), talk()) == VerdictAnswer(verdict)
+    assert ask_verdict(says(reply), fresh()) == VerdictAnswer(verdict)
 
 
 def test_a_counter_label_is_never_the_proposal() -> None:
-    assert ask_label(says("joy"), talk(), other_than="joy").name is None
-    assert ask_label(says("anger"), talk(), other_than="joy").name == "anger"
+    assert ask_label(says("joy"), fresh(), other_than="joy").name is None
+    assert ask_label(says("anger"), fresh(), other_than="joy").name == "anger"
     engine = ScriptedEngine(lambda prompt, choices: [9.0 if c == "joy" else 1.0 for c in choices])
-    found = ask_label(engine, talk(), other_than="joy")
+    found = ask_label(engine, fresh(), other_than="joy")
     assert found.name == "sadness"
     assert found.log_probs is not None
     assert [math.exp(found.log_probs[name]) for name in NAMES] == pytest.approx([0, 0.5, 0.5])
@@ -88,7 +85,7 @@ def test_a_counter_label_is_never_the_proposal() -> None:
 
 def test_labels_are_asked_for_and_appended_in_the_language_of_the_templates() -> None:
     engine = ScriptedEngine(lambda prompt, choices: [1.0, 3.0, 2.0])
-    about = talk("Bueno.", "es")
+    about = fresh("Bueno.", "es")
     before = about.prompt
     assert ask_label(engine, about).name == "sadness"
     [request] = engine.calls
@@ -98,7 +95,7 @@ def test_labels_are_asked_for_and_appended_in_the_language_of_the_templates() ->
 
 def test_an_engine_that_can_be_held_is_held() -> None:
     engine = ScriptedEngine(write=lambda prompt: "sadness")
-    assert ask_label(engine, talk()).name == "sadness"
+    assert ask_label(engine, fresh()).name == "sadness"
     assert engine.calls[0].choices == NAMES
 
 
@@ -107,30 +104,30 @@ def test_an_engine_that_broke_its_constraint_is_not_believed() -> None:
         def answer_generate(self, request: GenerateRequest) -> Completion:
             return Completion("jealousy", 1)
 
-    assert ask_label(Slippery(), talk()).name is None
+    assert ask_label(Slippery(), fresh()).name is None
 
 
 def test_a_label_is_the_likeliest_after_calibration() -> None:
     engine = ScriptedEngine(lambda prompt, choices: [0.5 if c == "joy" else 0.3 for c in choices])
-    assert ask_label(engine, talk()).name == "joy"
+    assert ask_label(engine, fresh()).name == "joy"
     judging = Judging(LABELS, Calibration(bias=(0.0, 0.0, 1.0)))
-    assert ask_label(engine, talk(), judging).name == "anger"
+    assert ask_label(engine, fresh(), judging).name == "anger"
     # Whichever labels compete, each keeps its own bias.
-    assert ask_label(engine, talk(), judging, other_than="joy").name == "anger"
-    assert ask_label(engine, talk(), judging, other_than="anger").name == "joy"
+    assert ask_label(engine, fresh(), judging, other_than="joy").name == "anger"
+    assert ask_label(engine, fresh(), judging, other_than="anger").name == "joy"
 
 
 @pytest.mark.parametrize(("threshold", "verdict"), [(0.4, AGREE), (0.6, AGREE), (0.61, DISAGREE)])
 def test_agreement_begins_at_its_threshold(threshold: float, verdict: Verdict) -> None:
     engine = ScriptedEngine(lambda prompt, choices: [3.0, 2.0])
     judging = Judging(LABELS, agree_threshold=threshold - 1e-12)
-    found = ask_verdict(engine, talk(), judging)
+    found = ask_verdict(engine, fresh(), judging)
     assert found.verdict is verdict
     assert found.agree_log_prob == pytest.approx(math.log(0.6))
 
 
 def test_what_was_answered_stands_in_the_prompt() -> None:
-    about = talk()
+    about = fresh()
     before = about.prompt
     ask_verdict(says("Yes!"), about)
     assert begins_with(about.prompt, before)

@@ -20,9 +20,9 @@ from sentixrl.engines.protocol import (
     Scores,
 )
 from sentixrl.engines.scripted import ScriptedEngine, ScriptedSession
-from sentixrl.errors import ConfigError
-from sentixrl.labels import Label, LabelSet
-from sentixrl.negotiation.negotiator import ModeName, NegotiationOptions
+from sentixrl.errors import ConfigError, ModelError
+from sentixrl.negotiation.options import ModeName, NegotiationOptions
+from sentixrl.negotiation.scheduling import Scheduler
 from sentixrl.prediction import Status
 
 from .worlds import (
@@ -30,6 +30,7 @@ from .worlds import (
     ENGLISH,
     Roles,
     always,
+    answers_of,
     chaotic_score,
     dialogue,
     negotiator,
@@ -86,7 +87,7 @@ def test_switched_off_the_first_word_stands() -> None:
     assert len(engine.batches) == 1
 
 
-def test_the_gate_lets_the_confident_pass_and_only_them() -> None:
+def test_the_confidence_threshold_lets_the_confident_pass_and_only_them() -> None:
     def score(prompt: Prompt, choices: tuple[str, ...]) -> Sequence[float]:
         sure = "Sure." in target(prompt)
         script = Roles([{"joy": 8.0 if sure else 5.0, "sadness": 1, "anger": 1}], [1.0])
@@ -102,7 +103,7 @@ def test_the_gate_lets_the_confident_pass_and_only_them() -> None:
     assert answers[0].confidence == pytest.approx(0.8)
 
 
-def test_the_gate_is_for_the_first_proposal_alone() -> None:
+def test_the_confidence_threshold_is_for_the_first_proposal_alone() -> None:
     unsure, sure = {"joy": 1.0, "sadness": 0.9}, JOY
     engine = ScriptedEngine(Roles([unsure, sure], [0.1], [SADNESS]))
     assert summary(engine, NegotiationOptions(confidence_threshold=0.75)) == (
@@ -112,7 +113,7 @@ def test_the_gate_is_for_the_first_proposal_alone() -> None:
     )
 
 
-def test_the_gate_is_asked_after_calibration() -> None:
+def test_the_confidence_threshold_is_asked_after_calibration() -> None:
     engine = ScriptedEngine(Roles([{"joy": 8, "sadness": 1, "anger": 1}]))
     gated = NegotiationOptions(confidence_threshold=0.75)
     assert run_one(engine, gated).status is Status.SINGLE
@@ -121,14 +122,14 @@ def test_the_gate_is_asked_after_calibration() -> None:
 
 
 @pytest.mark.parametrize("mode", ["auto", "written"])
-def test_a_gate_without_scores_is_refused(mode: ModeName) -> None:
+def test_a_confidence_threshold_without_scores_is_refused(mode: ModeName) -> None:
     engine = ScriptedEngine(write=lambda prompt: "joy")
-    with pytest.raises(ConfigError, match=r"'scripted' gives no scores.*confidence_threshold"):
+    with pytest.raises(ConfigError, match=r"'scripted' gives no scores.*confidence threshold"):
         negotiator(engine, NegotiationOptions(mode=mode, confidence_threshold=0.9))
     negotiator(engine, NegotiationOptions(mode=mode, confidence_threshold=0.9, enabled=False))
 
 
-def test_the_scored_voice_without_scores_is_refused() -> None:
+def test_the_scored_mode_without_scores_is_refused() -> None:
     with pytest.raises(ConfigError, match="scored mode") as error:
         negotiator(ScriptedEngine(), NegotiationOptions(mode="scored"))
     assert error.value.hint
@@ -140,7 +141,6 @@ def test_the_scored_voice_without_scores_is_refused() -> None:
         {"confidence_threshold": 1.5},
         {"confidence_threshold": math.nan},
         {"agree_threshold": -0.1},
-        {"chunk_tokens": 0},
         {"mode": "x"},
     ],
 )
@@ -271,12 +271,12 @@ def stubborn_about(*stubborn: str) -> Roles:
 def test_open_items_of_a_round_go_to_the_engine_together() -> None:
     pair = [dialogue("One.", "Two!", "Three.", id="1"), dialogue("Four!", "Five.", id="2")]
     engine = ScriptedEngine(stubborn_about("Two", "Four"))
-    run(engine, pair, rules(3))
+    run(engine, pair, replace(rules(3), reproducible=False))
     # A round is the proposals, the verdicts, and the counter-labels of those that object.
     assert [len(batch) for batch in engine.batches] == [5, 5, 2, 2, 2, 2, 2, 2, 2]
 
     engine = ScriptedEngine(stubborn_about("Two", "Four"), lambda prompt: "because")
-    run(engine, pair, replace(rules(2), mode="written"))
+    run(engine, pair, replace(rules(2), mode="written", reproducible=False))
     kinds = [type(batch[0]) for batch in engine.batches]
     a_round = [GenerateRequest, ScoreRequest, GenerateRequest, ScoreRequest, ScoreRequest]
     assert kinds == a_round * 2
@@ -304,48 +304,40 @@ class Watched(ScriptedEngine):
         return Session(self)
 
 
-def test_chunks_are_taken_one_by_one_and_freed_before_their_results_are_seen() -> None:
-    taken = []
-
-    def source() -> Iterator[Dialogue]:
-        for place in range(5):
-            taken.append(place)
-            yield dialogue("One two three four.", id=str(place))
-
-    engine = Watched(Roles([JOY]))
-    answers = negotiator(engine, NegotiationOptions(chunk_tokens=40)).run(source())
-    assert taken == []
-    assert next(answers).dialogue_id == "0"
-    assert (engine.opened, engine.now_open) == (1, 0)
-    assert len(taken) == 3  # two fit; the third waits
-    assert [answer.dialogue_id for answer in answers] == ["1", "2", "3", "4"]
-    assert (engine.opened, engine.now_open) == (3, 0)
-
-
 def test_a_dialogue_too_long_for_one_session_takes_several() -> None:
-    """Memory is bounded by the chunk, not by the dialogue; the answers are those of one session."""
+    """Memory is bounded by the session, not by the dialogue; the answers are those of one."""
     long = dialogue(*["One two three.", "Four!", "No.", "yes"] * 6)
-    whole, cut = (Watched(chaotic_score(3, zeros=False, failing=0)) for _ in range(2))
-    expected = run(whole, [long], NegotiationOptions(chunk_tokens=10_000))
-    found = run(cut, [long], NegotiationOptions(chunk_tokens=60))
+    script = chaotic_score(3, zeros=False, failing=0)
+    whole, cut = Watched(script), Watched(script, session_tokens=200)
+    expected, found = run(whole, [long]), run(cut, [long])
     assert found == expected
     assert {item.status for item in found[0].items} == {Status.CONSENSUS, Status.OUTLIER}
     assert [item.index for item in found[0].items] == list(range(24))
-    assert (whole.opened, whole.now_open) == (1, 0)
+    assert whole.opened == 1
     assert cut.opened > 4
-    assert cut.now_open == 0
-    # A part holds 60 tokens and the turn that passes them; a turn is 13 to 15 tokens.
-    assert max(len(batch) for batch in cut.batches) <= 5
     assert len(whole.batches[0]) == 24
+    # A prompt is 25 words and more: eight of them pass two hundred.
+    assert max(len(batch) for batch in cut.batches) <= 8
 
 
-def test_a_short_dialogue_is_never_cut() -> None:
+def test_dialogues_computed_together_share_a_session_while_there_is_room() -> None:
+    many = [dialogue(*["One two three."] * 2, id=str(number)) for number in range(9)]
+    together = NegotiationOptions(reproducible=False, enabled=False)
+    engine = Watched(Roles([JOY]))
+    run(engine, many, together)
+    assert (engine.opened, [len(batch) for batch in engine.batches]) == (1, [18])
+    engine = Watched(Roles([JOY]), session_tokens=200)
+    run(engine, many, together)
+    assert engine.opened > 2
+    assert sum(len(batch) for batch in engine.batches) == 18
+
+
+def test_dialogues_computed_alone_share_none() -> None:
     pair = [dialogue(*["One two three."] * 9, id="1"), dialogue("Four.", id="2")]
-    for options in (NegotiationOptions(reproducible=True), NegotiationOptions(chunk_tokens=140)):
-        engine = Watched(Roles([JOY]))
-        run(engine, pair, options)
-        assert engine.opened == 2
-        assert [len(batch) for batch in engine.batches] == [9, 9, 1, 1]
+    engine = Watched(Roles([JOY]))
+    run(engine, pair, NegotiationOptions(reproducible=True))
+    assert engine.opened == 2
+    assert [len(batch) for batch in engine.batches] == [9, 9, 1, 1]
 
 
 def test_reproducible_batches_do_not_depend_on_the_dialogues_before() -> None:
@@ -373,42 +365,36 @@ def test_half_a_character_can_be_counted() -> None:
     assert [item.label for item in answer.items] == ["joy"]
 
 
-def test_the_tokens_of_choices_count() -> None:
-    """A choice's tokens are kept, all but its last: 10 labels of 11 words are 100 a turn."""
-    labels = LabelSet("wordy", [Label(f"{'very ' * 10}{name}") for name in "abcdefghij"])
-    engine = Watched(lambda prompt, choices: [1.0] * len(choices))
-    short, long = dialogue("One.", "Two.", id="1"), dialogue(*["One."] * 4, id="2")
-    options = NegotiationOptions(enabled=False, chunk_tokens=226)  # two turns of 113
-    found = list(negotiator(engine, options, labels=labels).run([short, short, long]))
-    assert [len(answer.items) for answer in found] == [2, 2, 4]
-    # A part ends with the turn that passes the limit.
-    assert [len(batch) for batch in engine.batches] == [2, 2, 3, 1]
-
-
 def test_what_came_before_a_dialogue_that_cannot_be_read_is_answered() -> None:
     def source() -> Iterator[Dialogue]:
         yield dialogue("One.", id="1")
         yield dialogue("Two.", id="2")
         raise ValueError("the third is broken")
 
-    answers = negotiator(ScriptedEngine(Roles([JOY]))).run(source())
+    answers = answers_of(negotiator(ScriptedEngine(Roles([JOY]))), source())
     assert [next(answers).dialogue_id, next(answers).dialogue_id] == ["1", "2"]
     with pytest.raises(ValueError, match="the third is broken"):
         next(answers)
 
 
-def test_a_crash_loses_only_the_chunk_at_hand() -> None:
+def test_what_breaks_one_session_breaks_no_other() -> None:
     def score(prompt: Prompt, choices: tuple[str, ...]) -> Sequence[float] | Failure:
         if "Three" in prompt.text:
-            raise KeyboardInterrupt
+            raise MemoryError("no room")
         return Roles([JOY])(prompt, choices)
 
     engine = Watched(score)
-    three = [dialogue(text, id=text) for text in ("One", "Two", "Three")]
-    answers = negotiator(engine, NegotiationOptions(chunk_tokens=1)).run(three)
+    four = [dialogue(text, id=text) for text in ("One", "Two", "Three", "Four")]
+    scheduler, asked = Scheduler(engine), negotiator(engine)
+    answers = scheduler.run(asked.task(one) for one in four)
     assert [next(answers).dialogue_id, next(answers).dialogue_id] == ["One", "Two"]
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ModelError, match=r"'scripted' failed .*MemoryError: no room") as error:
         next(answers)
+    assert error.value.hint
+    assert isinstance(error.value.__cause__, MemoryError)
+    [fine] = scheduler.run([asked.task(four[3])])
+    assert fine.dialogue_id == "Four"
+    scheduler.close()  # waits for the workers
     assert engine.now_open == 0
 
 
@@ -426,7 +412,7 @@ def test_an_engine_that_drops_an_answer_is_a_bug() -> None:
 
     for mode in ("scored", "written"):
         engine = Engine(Roles([JOY]), lambda prompt: "because")
-        with pytest.raises(RuntimeError, match=r"1 answer.* 2 request"):
+        with pytest.raises(ModelError, match=r"1 answer.* 2 request"):
             run(engine, [dialogue("One.", "Two.")], NegotiationOptions(mode=mode))
 
 

@@ -11,7 +11,7 @@ from sentixrl.context.building import ContextOptions
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import Scorer, ScriptedEngine
-from sentixrl.negotiation.negotiator import NegotiationOptions
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.priors import EMPTY_TURNS, Prior
 from sentixrl.prediction import Prediction
 
@@ -89,19 +89,19 @@ def asked_about_nothing(engine: ScriptedEngine) -> int:
 
 def test_each_language_is_asked_once() -> None:
     engine = ScriptedEngine(opinion)
-    talks = [
+    dialogues = [
         dialogue("Well, this is what she told me about the letter.", id="1"),
         dialogue("¿Todavía guardas la carta de la abuela?", id="2"),
         dialogue("And this is what he said when he came back.", id="3"),
     ]
-    options = NegotiationOptions(correct_priors=True, chunk_tokens=1)
-    found = run(engine, talks, options, ContextOptions())
+    options = NegotiationOptions(correct_priors=True)
+    found = run(engine, dialogues, options, ContextOptions())
     assert [answer.language for answer in found] == ["en", "es", "en"]
     a_language = len(EMPTY_TURNS) + len(NAMES)
     assert asked_about_nothing(engine) == 2 * a_language
 
 
-def test_the_written_voice_and_the_uncorrected_ask_nothing() -> None:
+def test_the_written_mode_and_the_uncorrected_ask_nothing() -> None:
     for options in (RAW, NegotiationOptions(correct_priors=True, mode="written")):
         engine = ScriptedEngine(opinion, lambda prompt: "because")
         run(engine, [TALK], options)
@@ -121,7 +121,7 @@ def test_a_measurement_that_fails_is_not_tried_again() -> None:
 
     pair = [TALK, dialogue(*(turn.text for turn in TALK), id="2")]
     engine = ScriptedEngine(score)
-    options = NegotiationOptions(correct_priors=True, chunk_tokens=1)
+    options = NegotiationOptions(correct_priors=True)
     first, second = run(engine, pair, options)
     assert first.items == second.items
     close(first.items, answers(preferring((8.0, 1.0, 0.5), 1.0), RAW))

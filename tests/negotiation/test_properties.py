@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sentixrl.context.building import ContextOptions, DeductionMode
 from sentixrl.context.window import HistoryWindow
-from sentixrl.negotiation.negotiator import NegotiationOptions
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.prediction import Judgement, Prediction, Round, Status
 
 from .worlds import (
@@ -55,7 +55,7 @@ def test_every_turn_has_one_result_and_every_result_makes_sense(
     st.sampled_from(["off", "off", "utterance", "anchor"]),
     st.booleans(),
 )
-def test_chunking_never_changes_a_scripted_result(
+def test_sharing_sessions_never_changes_a_scripted_result(
     data: st.DataObject,
     kind: str,
     seed: int,
@@ -67,12 +67,13 @@ def test_chunking_never_changes_a_scripted_result(
     dialogues = data.draw(many_dialogues())
     window = HistoryWindow(1, 0) if short else HistoryWindow()
     context = ContextOptions(language="en", deduction=deduction, window=window)
-    chunkings = [replace(options, chunk_tokens=size) for size in (1, 30, 10**9)]
-    found = [
-        run(chaotic_engine(seed, kind, failing), dialogues, chunking, context)
-        for chunking in (*chunkings, replace(options, reproducible=True))
-    ]
-    assert found[0] == found[1] == found[2] == found[3]
+    alone = run(chaotic_engine(seed, kind, failing), dialogues, options, context)
+    shared = replace(options, reproducible=False)
+    for room, workers, batches in ((1, 1, True), (300, 1, True), (None, 3, True), (None, 2, False)):
+        engine = chaotic_engine(seed, kind, failing)
+        engine.session_tokens = room
+        engine.capabilities = replace(engine.capabilities, workers=workers, batches=batches)
+        assert run(engine, dialogues, shared, context) == alone
 
 
 def check(item: Prediction, options: NegotiationOptions, *, scores: bool, free: bool) -> None:

@@ -14,7 +14,7 @@ from sentixrl.engines.protocol import (
     Scores,
 )
 from sentixrl.engines.scripted import ScriptedEngine, ScriptedSession
-from sentixrl.negotiation.turns import Turn, score, together, write
+from sentixrl.negotiation.turns import Turn, in_step, score, write
 
 
 def prompt(text: str) -> Prompt:
@@ -30,22 +30,22 @@ def spell(word: str, steps: int) -> Turn[str]:
 
 
 def weigh(word: str) -> Turn[float]:
-    log_probs = yield from score(ScoreRequest(prompt(word), ("a", "b")))
-    return log_probs[0]
+    scores = yield from score(ScoreRequest(prompt(word), ("a", "b")))
+    return scores.log_probs[0]
 
 
 def test_turns_of_different_length_share_every_call_and_keep_their_places() -> None:
     engine = ScriptedEngine(write=lambda asked: asked.text[0])
     turns = [spell("a", 2), spell("b", 0), spell("c", 3)]
-    assert together(engine.session(), turns) == ["aaa", "b", "cccc"]
+    assert in_step(engine.session(), turns) == ["aaa", "b", "cccc"]
     assert [len(batch) for batch in engine.batches] == [2, 2, 1]
 
 
 def test_no_turns_no_calls() -> None:
     engine = ScriptedEngine()
-    assert together(engine.session(), [spell("a", 0)]) == ["a"]
+    assert in_step(engine.session(), [spell("a", 0)]) == ["a"]
     nothing: list[Turn[str]] = []
-    assert together(engine.session(), nothing) == []
+    assert in_step(engine.session(), nothing) == []
     assert engine.batches == []
 
 
@@ -53,13 +53,13 @@ def test_a_failure_ends_its_turn_alone() -> None:
     failure = Failure("timeout", "No answer in time.")
     engine = ScriptedEngine(write=lambda asked: failure if asked.text == "bb" else asked.text[0])
     turns = [spell("a", 3), spell("b", 3), spell("c", 3)]
-    assert together(engine.session(), turns) == ["aaaa", failure, "cccc"]
+    assert in_step(engine.session(), turns) == ["aaaa", failure, "cccc"]
 
 
 def test_both_kinds_of_request_may_meet_in_one_step() -> None:
     engine = ScriptedEngine(lambda asked, choices: [1.0, 0.0], lambda asked: "!")
     turns: list[Turn[str | float]] = [widen(spell("a", 1)), widen(weigh("x")), widen(spell("b", 1))]
-    assert together(engine.session(), turns) == ["a!", 0.0, "b!"]
+    assert in_step(engine.session(), turns) == ["a!", 0.0, "b!"]
     assert sorted(len(batch) for batch in engine.batches) == [1, 2]
 
 
@@ -85,14 +85,14 @@ class Broken(ScriptedSession):
 def test_an_engine_that_answers_too_little_or_too_much_is_a_bug(count: int) -> None:
     session = Broken([Scores((0.0, -math.inf))] * count, [Completion("!", 1)] * count)
     with pytest.raises(RuntimeError, match=f"{count} answer.* 2 request"):
-        together(session, [spell("a", 1), spell("b", 1)])
+        in_step(session, [spell("a", 1), spell("b", 1)])
     with pytest.raises(RuntimeError, match=f"{count} answer.* 2 request"):
-        together(session, [weigh("a"), weigh("b")])
+        in_step(session, [weigh("a"), weigh("b")])
 
 
 def test_an_engine_that_scores_too_few_choices_is_a_bug() -> None:
     with pytest.raises(RuntimeError, match="1 of 2 choices"):
-        together(Broken([Scores((0.0,))], []), [weigh("a")])
+        in_step(Broken([Scores((0.0,))], []), [weigh("a")])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_an_engine_that_scores_too_few_choices_is_a_bug() -> None:
 )
 def test_scores_that_are_no_probabilities_fail_their_item(log_probs: tuple[float, ...]) -> None:
     session = Broken([Scores(log_probs), Scores((-1.0, -2.0))], [])
-    failed, fine = together(session, [weigh("a"), weigh("b")])
+    failed, fine = in_step(session, [weigh("a"), weigh("b")])
     assert isinstance(failed, Failure)
     assert failed.code == "bad_scores"
     assert fine == -1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle
 from typing import TypeVar
 
@@ -16,9 +16,12 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine, Failure
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.labels import Label, LabelSet
-from sentixrl.negotiation.negotiator import NegotiationOptions, Negotiator
+from sentixrl.negotiation.negotiator import Negotiator
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.protocol import Rules
+from sentixrl.negotiation.scheduling import Scheduler
 from sentixrl.negotiation.state import NegotiationState
+from sentixrl.negotiation.turns import Turn, in_step
 from sentixrl.prediction import DialoguePrediction, Judgement, Prediction, Proposal, Round, Verdict
 
 LABELS = LabelSet(
@@ -50,13 +53,27 @@ def negotiator(
     return Negotiator(engine, labels, builder, options or NegotiationOptions())
 
 
+def answers_of(
+    negotiator: Negotiator, dialogues: Iterable[Dialogue]
+) -> Iterator[DialoguePrediction]:
+    """What the workers of a scheduler make of dialogues."""
+    return Scheduler(negotiator.engine).run(negotiator.task(one) for one in dialogues)
+
+
 def run(
     engine: Engine,
     dialogues: Sequence[Dialogue],
     options: NegotiationOptions | None = None,
     context: ContextOptions = ENGLISH,
 ) -> list[DialoguePrediction]:
-    return list(negotiator(engine, options, context).run(dialogues))
+    return list(answers_of(negotiator(engine, options, context), dialogues))
+
+
+def drive(engine: Engine, turn: Turn[T]) -> T | Failure:
+    """Run one turn to its end."""
+    with engine.session() as session:
+        [found] = in_step(session, [turn])
+    return found
 
 
 def run_one(
@@ -72,7 +89,7 @@ def rules(max_rounds: int = 3, agreements_needed: int = 1) -> NegotiationOptions
     return NegotiationOptions(rules=Rules(max_rounds, agreements_needed))
 
 
-def talk(text: str = "Well.", language: str = "en") -> NegotiationState:
+def fresh(text: str = "Well.", language: str = "en") -> NegotiationState:
     options = ContextOptions(language=language)
     builder = ContextBuilder(LABELS, options, lambda said: len(said.split()))
     [context] = builder.build(dialogue(text))

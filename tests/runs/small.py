@@ -13,7 +13,7 @@ from sentixrl.datasets import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
-from sentixrl.negotiation.negotiator import NegotiationOptions
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import data_identity, labels_identity, model_identity, options_identity
 from sentixrl.runs.identity import Json
 from tests.negotiation.worlds import ENGLISH, LABELS, NAMES, chaotic_score, chaotic_write
@@ -48,11 +48,11 @@ def classifier(
         return weigh(prompt, choices)
 
     engine = (
-        ScriptedEngine(write=chaotic_write(seed, 5), constrain=False)
+        ScriptedEngine(write=chaotic_write(seed, 5), constrain=False, session_tokens=120)
         if write
-        else ScriptedEngine(slowly)
+        else ScriptedEngine(slowly, session_tokens=120)
     )
-    options = NegotiationOptions(reproducible=reproducible, chunk_tokens=120)
+    options = NegotiationOptions(reproducible=reproducible)
     return Classifier(engine, LABELS, ENGLISH, options, ModelBundle(name="scripted"))
 
 
@@ -70,5 +70,4 @@ def identity(model: Classifier, data: Dataset) -> Json:
 def more_rounds(model: Classifier) -> Classifier:
     """The same with another round limit."""
     rules = replace(model.negotiation.rules, max_rounds=5)
-    options = replace(model.negotiation, rules=rules)
-    return Classifier(model.engine, model.label_set, model.context, options, model.bundle)
+    return model.replace(negotiation=replace(model.negotiation, rules=rules))

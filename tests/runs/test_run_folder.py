@@ -16,12 +16,11 @@ from sentixrl.engines.fingerprint import fingerprint
 from sentixrl.engines.local.bundled import INSTALLED_FILE
 from sentixrl.errors import ConfigError, InputError, SentixError
 from sentixrl.evaluation import build_items
-from sentixrl.evaluation.running import answer_all, costs, draw, score
+from sentixrl.evaluation.running import answer_all, draw, score
 from sentixrl.prediction import DialoguePrediction
 from sentixrl.runs import (
     ITEMS_FILE,
     RUN_FILE,
-    Chunk,
     Entry,
     RunFolder,
     enter_ledger,
@@ -66,10 +65,9 @@ def sealed(line: bytes, **changes: object) -> bytes:
 def test_a_line_says_all_that_was_answered(seed: int, write: bool) -> None:
     model = classifier(seed, write=write)
     for dialogue, prediction in zip(DATA, model.predict_many(DATA), strict=True):
-        line = json.loads(json.dumps(entry_json(Entry(dialogue, prediction, Chunk(1, 0.5, 7)))))
+        line = json.loads(json.dumps(entry_json(Entry(dialogue, prediction))))
         found = read_entry(line)
         assert found.dialogue == dialogue
-        assert found.chunk == Chunk(1, 0.5, 7)
         assert entry_json(found) == line
         for before, after in zip(prediction.items, found.prediction.items, strict=True):
             assert (before.label, before.fallback, before.status) == (
@@ -77,6 +75,8 @@ def test_a_line_says_all_that_was_answered(seed: int, write: bool) -> None:
                 after.fallback,
                 after.status,
             )
+            assert after.tokens == before.tokens
+            assert after.tokens > 0 or after.error is not None
             for one, other in zip(before.rounds, after.rounds, strict=True):
                 assert other.proposal.log_probs == pytest.approx(one.proposal.log_probs)
                 if one.judgement is not None and other.judgement is not None:
@@ -91,7 +91,13 @@ def test_a_reopened_run_gives_the_items_of_the_predictions_themselves(tmp_path: 
     for before, after in zip(direct, build_items(read_items(tmp_path)), strict=True):
         assert after.confidence == pytest.approx(before.confidence, abs=1e-6)
         assert after.probabilities == pytest.approx(before.probabilities, abs=1e-6)
-        same = replace(after, probabilities=before.probabilities, confidence=before.confidence)
+        assert after.cost.tokens == before.cost.tokens
+        same = replace(
+            after,
+            probabilities=before.probabilities,
+            confidence=before.confidence,
+            cost=before.cost,
+        )
         assert same == before
 
 
@@ -326,27 +332,31 @@ def test_numbers_are_the_same_after_an_interruption(tmp_path: Path) -> None:
         answer_all(model, DATA.dialogues, run)
         found = score(run, DATA, DATA.label_set)
         answer_all(model, DATA.dialogues, run)
+    items = [item for entry in read_entries(tmp_path / "parts") for item in entry.prediction.items]
+    assert len(items) == sum(len(dialogue) for dialogue in DATA)
     for metrics in (expected, found):
-        assert metrics["speed"]["utterances"] == sum(len(dialogue) for dialogue in DATA)
+        # What failed at once took no computing.
+        assert metrics["speed"]["utterances"] == sum(item.tokens > 0 for item in items)
+        assert metrics["speed"]["tokens"] == sum(item.tokens for item in items)
         del metrics["run"], metrics["speed"], metrics["negotiation"]["seconds"]
     assert found == expected
     assert found["n"] == DATA.labelled
 
 
 @pytest.mark.parametrize("reproducible", [True, False])
-def test_a_chunk_s_time_is_shared_by_its_utterances(tmp_path: Path, reproducible: bool) -> None:
+def test_what_a_run_cost_is_what_its_engine_did(tmp_path: Path, reproducible: bool) -> None:
     model = classifier(seconds=0.001, reproducible=reproducible)
     with RunFolder(tmp_path, identity(model, DATA)) as run:
         answer_all(model, DATA.dialogues, run)
-    entries = read_entries(tmp_path)
-    firsts = [entry.chunk for entry in entries if entry.chunk and entry.chunk.seconds is not None]
-    numbers = [entry.chunk.number for entry in entries if entry.chunk]
-    assert [chunk.number for chunk in firsts] == sorted(set(numbers))
-    assert (len(firsts) == len(DATA)) == reproducible
-    shared = costs(entries)
-    assert len(shared) == sum(len(dialogue) for dialogue in DATA)
-    total = sum(cost.seconds or 0 for cost in shared.values())
-    assert total == pytest.approx(sum(chunk.seconds or 0 for chunk in firsts))
+        speed = score(run, DATA, DATA.label_set)["speed"]
+    items = [item for entry in read_entries(tmp_path) for item in entry.prediction.items]
+    usage = model.engine.usage
+    assert sum(item.tokens for item in items) == speed["tokens"] == usage.tokens > 0
+    assert speed["seconds"] == pytest.approx(usage.seconds, abs=1e-6 * len(items))
+    computed = [item for item in items if item.tokens]
+    assert min(item.seconds for item in computed) >= 0.001
+    assert speed["utterances"] == len(computed)
+    assert speed["utterances_per_second"] == pytest.approx(len(computed) / speed["seconds"])
 
 
 def test_a_draw_is_the_seed_s_and_keeps_order() -> None:

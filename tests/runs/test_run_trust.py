@@ -19,10 +19,10 @@ from sentixrl.runs import (
     ITEMS_FILE,
     METRICS_FILE,
     RUN_FILE,
-    Chunk,
     Entry,
     RunFolder,
     check_ledger,
+    check_writable,
     enter_ledger,
     read_entries,
     read_metrics,
@@ -169,12 +169,11 @@ def put(path: str, value: object) -> Change:
         ("labels", [None, None, None]),
         ("labels", "abc"),
         ("labels", ["one"]),
-        ("chunk", {"number": "1", "seconds": 1.0, "tokens": 1}),
-        ("chunk", {"number": 0, "seconds": 1.0, "tokens": 1}),
-        ("chunk", {"number": 1, "seconds": -3.0, "tokens": 1}),
-        ("chunk", {"number": 1, "seconds": 1.0, "tokens": -1}),
-        ("chunk", {}),
-        ("chunk", [1]),
+        ("utterances.0.cost", {"tokens": "1", "seconds": 1.0}),
+        ("utterances.0.cost", {"tokens": 1, "seconds": -3.0}),
+        ("utterances.0.cost", {"tokens": -1, "seconds": 1.0}),
+        ("utterances.0.cost", {}),
+        ("utterances.0.cost", [1]),
     ],
 )
 def test_a_line_of_other_kinds_is_one_sentence(folder: Path, path: str, value: object) -> None:
@@ -192,7 +191,7 @@ def test_numbers_that_are_none_are_refused(folder: Path, number: str) -> None:
     lines = (folder / ITEMS_FILE).read_bytes().splitlines(keepends=True)
     payload = json.loads(lines[0])
     del payload[storage.DIGEST]
-    payload["chunk"] = {"number": 1, "seconds": "@", "tokens": None}
+    payload["utterances"][0]["cost"] = {"tokens": 1, "seconds": "@"}
     body = json.dumps(payload, separators=(",", ":")).replace('"@"', number).encode()
     lines[0] = body[:-1] + storage._seal(body)
     (folder / ITEMS_FILE).write_bytes(b"".join(lines))
@@ -215,7 +214,7 @@ JSON = st.recursive(
     max_leaves=4,
 )
 LINES = [
-    json.loads(json.dumps(entry_json(Entry(dialogue, prediction, Chunk(1, 0.5, 7)))))
+    json.loads(json.dumps(entry_json(Entry(dialogue, prediction))))
     for dialogue, prediction in zip(DATA, classifier().predict_many(DATA), strict=True)
 ]
 
@@ -270,6 +269,18 @@ def test_a_log_that_is_replaced_while_it_grows_is_noticed(folder: Path) -> None:
                 run.append(DATA.dialogues[-1], answers[-1])
             log.write_bytes(b"")
         assert (folder / "other").read_bytes().count(b"\n") == len(made) - 1
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_writable(tmp_path / "new" / "run")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # root may all
+    for folder in (tmp_path, tmp_path / "new" / "run"):
+        with pytest.raises(SentixError, match="Permission denied") as caught:
+            check_writable(folder)
+        assert caught.value.hint
+    assert not (tmp_path / "new").exists()
 
 
 def test_runs_of_the_earlier_version_are_read_but_not_gone_on_with(folder: Path) -> None:

@@ -66,6 +66,18 @@ def test_nodes_keep_their_meaning_when_more_is_inserted(first: Sequences, then: 
     assert [node.slot + len(node.tokens) - 1 for node in nodes] == slots
 
 
+@given(sequences)
+def test_what_is_missing_is_what_inserting_takes(items: Sequences) -> None:
+    trie = PromptTrie()
+    for item in items:
+        tokens = np.array(item, np.int64)
+        before, missing = trie.slots, trie.missing(tokens)
+        assert trie.slots == before, "asking changes nothing"
+        trie.insert(tokens)
+        assert trie.slots - before == missing
+        assert trie.missing(tokens) == 0
+
+
 @settings(max_examples=200)
 @given(sequences, sequences, budgets)
 def test_packs_compute_each_token_once_under_its_own_ancestors(

@@ -5,28 +5,21 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sentixrl.cli.console import answers, errors, note, printable
+from sentixrl.cli.console import answers, errors, note, printable, styled
 from sentixrl.cli.groups import with_groups
+from sentixrl.cli.inputs import InputOptions, say_reading_notes
 from sentixrl.cli.options import ModelOptions, say_notes
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
-from sentixrl.errors import ConfigError, InputError
-from sentixrl.formats import (
-    Columns,
-    csv_header,
-    dialogue_csv,
-    dialogue_json,
-    read_dialogues,
-    read_text,
-)
+from sentixrl.errors import ConfigError
+from sentixrl.formats import Ledger, csv_header, dialogue_csv, dialogue_json, open_text
 from sentixrl.prediction import DialoguePrediction, Status
 
 if TYPE_CHECKING:
@@ -37,17 +30,6 @@ Pair = tuple[Dialogue, DialoguePrediction]
 EXIT_ITEM_ERRORS = 2
 MESSAGES_A_TABLE = 40
 _STEERING = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # json.dumps leaves these raw
-
-
-class FormatName(StrEnum):
-    """Input formats."""
-
-    AUTO = "auto"
-    TEXT = "text"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
 
 
 class Show(StrEnum):
@@ -62,7 +44,9 @@ def classify(
     *,
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Transcripts, JSON, JSONL or CSV; '-' reads standard input."),
+        typer.Argument(
+            help="Conversations: chats, transcripts, tables, JSON; '-' reads standard input."
+        ),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", "-t", help="Classify this text instead of a file.")
@@ -80,73 +64,63 @@ def classify(
     show: Annotated[
         Show | None, typer.Option(help="Add the record of the negotiation to the table.")
     ] = None,
-    format: Annotated[FormatName, typer.Option(help="Format of the input.")] = FormatName.AUTO,
-    encoding: Annotated[str, typer.Option(help="Text encoding of the input.")] = "utf-8",
-    columns: Annotated[
-        str | None, typer.Option(help="Columns of a table, e.g. text=Utterance,speaker=Who.")
-    ] = None,
+    inputs: InputOptions,
     options: ModelOptions,
 ) -> int:
     """Tell the emotion of every turn."""
     if json_output and csv_output:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
-    dialogues = _read(files or [], text, format, encoding, columns)
+    dialogues, ledgers = _read(files or [], text, inputs)
     with waiting("loading the model"):
         classifier = options.load(labels)
     say_notes(classifier, context)
     if json_output or csv_output:
-        return _print_data(classifier, dialogues, csv=csv_output)
+        return _print_data(classifier, dialogues, ledgers, csv=csv_output)
+    for ledger in ledgers.values():
+        answers().print(styled((ledger.summary(), "dim")), soft_wrap=True)
     return _print_tables(classifier, dialogues, show)
 
 
 def _read(
-    files: Sequence[str],
-    text: str | None,
-    format: FormatName,
-    encoding: str,
-    columns: str | None,
-) -> list[Dialogue]:
+    files: Sequence[str], text: str | None, inputs: InputOptions
+) -> tuple[list[Dialogue], dict[int, Ledger]]:
+    """All dialogues, and the ledger of each input by the position of its last dialogue."""
     if bool(files) == (text is not None):
         raise ConfigError(
             "Name either files or a text to classify.",
             hint="For example: sentixrl classify talk.txt, or --text 'You came back!'",
         )
     if text is not None:
-        return read_text(text)
-    chosen = Columns.parse(columns) if columns else None
-    dialogues = []
-    for file in files:
-        piped = file == "-"
-        found = read_dialogues(
-            None if piped else Path(file),
-            stream=_standard_input() if piped else None,
-            format=format.value,
-            encoding=encoding,
-            columns=chosen,
-        )
+        readers = iter([("--text", open_text(text, **inputs.reading()))])
+    else:
+        readers = ((file, inputs.open(file)) for file in files)
+    dialogues: list[Dialogue] = []
+    ledgers: dict[int, Ledger] = {}
+    for file, reader in readers:
+        say_reading_notes(reader)
+        found = list(reader)
         # Ids are unique within a file only; of several files each dialogue says which it is from.
-        dialogues += found if len(files) == 1 else [replace(d, id=f"{file}/{d.id}") for d in found]
-    return dialogues
+        dialogues += found if len(files) < 2 else [replace(d, id=f"{file}/{d.id}") for d in found]
+        ledgers[len(dialogues) - 1] = reader.ledger
+    return dialogues, ledgers
 
 
-def _standard_input() -> BinaryIO:
-    if sys.stdin is None:
-        raise InputError(
-            "Standard input is closed, so '-' has nothing to read.",
-            hint="Pipe something into the command, or name a file.",
-        )
-    return sys.stdin.buffer
-
-
-def _print_data(classifier: Classifier, dialogues: Sequence[Dialogue], *, csv: bool) -> int:
+def _print_data(
+    classifier: Classifier,
+    dialogues: Sequence[Dialogue],
+    ledgers: Mapping[int, Ledger],
+    *,
+    csv: bool,
+) -> int:
     failed = False
     if csv:
         _echo_csv(csv_header())
-    for dialogue, result in follow(dialogues, classifier.predict_many(dialogues)):
+    pairs = follow(dialogues, classifier.predict_many(dialogues))
+    for at, (dialogue, result) in enumerate(pairs):
         if csv:
             _echo_csv(dialogue_csv(dialogue, result))
         else:
-            typer.echo(_json_line(dialogue_json(dialogue, result)))
+            typer.echo(_json_line(dialogue_json(dialogue, result, ledgers.get(at))))
         failed = failed or any(item.status is Status.ERROR for item in result.items)
     return EXIT_ITEM_ERRORS if failed else 0
 

@@ -13,6 +13,7 @@ from sentixrl import __version__
 from sentixrl.bundle import RELEASE
 from sentixrl.cli.console import answers
 from sentixrl.engines.local import bundled
+from sentixrl.errors import install_command
 
 _EXTRAS = {
     "local": ("torch", "transformers", "tokenizers", "safetensors", "gguf", "peft"),
@@ -42,7 +43,7 @@ def _libraries(table: Table) -> bool:
         missing = [name for name, version in versions.items() if version is None]
         complete[extra] = not missing
         found = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-        advice = f"missing {', '.join(missing)}: pip install 'sentixrl[{extra}]'" if missing else ""
+        advice = f"missing {', '.join(missing)}: {install_command(extra)}" if missing else ""
         table.add_row(extra, "; ".join(part for part in (found, advice) if part))
     return complete["local"]
 

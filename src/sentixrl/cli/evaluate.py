@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ from sentixrl.cli.subjects import (
     Subject,
     foreign,
     from_model,
+    over_label_orders,
     trained_baseline,
 )
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
@@ -59,7 +61,7 @@ def evaluate(
     """Measure a model, a baseline or anybody's predictions on a data set."""
     from sentixrl.evaluation import running
     from sentixrl.evaluation.intervals import check_libraries
-    from sentixrl.runs import find_ledger
+    from sentixrl.runs import check_ledger, check_writable, find_ledger
 
     check_libraries()
     _check_choice(context, data, options, predictions, baseline)
@@ -67,6 +69,9 @@ def evaluate(
     part = running.draw(whole, data.limit, data.seed)
     book = find_ledger(ledger) if whole.split == TEST else None
     notices, command = errors(), _command(context.obj or [])
+    check_writable(out)  # now, not when the model is loaded
+    if book is not None:
+        check_ledger(book)
     _announce(whole, part, data.seed, book, notices)
     subject = _subject(context, data, whole, options, predictions, baseline)
     runs: list[RunFolder] = []
@@ -114,10 +119,12 @@ def _subject(
     classifier = options.load().replace(labels=whole.label_set)
     if baseline is None:
         say_notes(classifier, context)
-    errors().print(header(classifier))
-    orders = baseline is BaselineChoice.LABEL_ORDERS
+        errors().print(header(classifier))
+        return from_model(classifier, whole)
+    once = classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
+    errors().print(header(once))
     passes = PASSES if options.rounds is None else options.rounds
-    return from_model(classifier, passes if orders else None, data.seed, whole)
+    return over_label_orders(once, passes, data.seed, whole)
 
 
 def _command(words: Sequence[str]) -> str:

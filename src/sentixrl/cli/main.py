@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+import typer.main
 
 from sentixrl import __version__
 from sentixrl.cli.classify import classify
@@ -22,8 +23,10 @@ from sentixrl.cli.console import errors, note
 from sentixrl.cli.datasets import app as datasets_app
 from sentixrl.cli.doctor import doctor
 from sentixrl.cli.evaluate import evaluate
+from sentixrl.cli.hints import command_of, fitting, options_of
 from sentixrl.cli.labels import labels
 from sentixrl.cli.models import app as models_app
+from sentixrl.cli.read import read
 from sentixrl.cli.schema import schema
 from sentixrl.cli.train import train
 from sentixrl.errors import SentixError
@@ -41,6 +44,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(classify)
+app.command()(read)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(train)
@@ -86,7 +90,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         result = app(words, standalone_mode=False, obj=words)
     except SentixError as error:
-        _complain(error.message, error.hint)
+        _complain(error.message, _hint(error.hint, words))
         return EXIT_USER
     except (KeyboardInterrupt, typer.Abort):
         result = EXIT_INTERRUPTED
@@ -110,6 +114,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if result == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
         errors().print("Stopped.")
     return result if isinstance(result, int) else 0
+
+
+def _hint(hint: str | None, words: Sequence[str]) -> str | None:
+    """What of a hint holds for the command that was called."""
+    if not hint:
+        return None
+    known = options_of(typer.main.get_command(app))
+    return fitting(hint, command_of(words, known), known)
 
 
 def _flushed(code: int) -> int:

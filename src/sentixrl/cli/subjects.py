@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,13 +64,17 @@ def trained_baseline(choice: BaselineChoice, load_part: Callable[[str], Dataset]
     return Subject(system, {"kind": "baseline", "model": model})
 
 
-def from_model(classifier: Classifier, passes: int | None, seed: int, whole: Dataset) -> Subject:
-    """A model; with ``passes``, the mean over as many orders of its labels."""
+def from_model(classifier: Classifier, whole: Dataset) -> Subject:
+    """A model."""
+    from sentixrl.evaluation.running import identity_of
+
+    return Subject(classifier, identity_of(classifier, whole))
+
+
+def over_label_orders(classifier: Classifier, passes: int, seed: int, whole: Dataset) -> Subject:
+    """The mean over so many orders of a model's labels; it does not negotiate."""
     from sentixrl.evaluation.baselines import label_orders
     from sentixrl.evaluation.running import identity_of
 
-    if passes is None:
-        return Subject(classifier, identity_of(classifier, whole))
-    once = classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
-    identity = {**identity_of(once, whole), "kind": "baseline", "label_orders": passes}
-    return Subject(label_orders(once, passes, seed=seed), identity)
+    identity = {**identity_of(classifier, whole), "kind": "baseline", "label_orders": passes}
+    return Subject(label_orders(classifier, passes, seed=seed), identity)

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from sentixrl.context.deduction import Deduction
-from sentixrl.context.language import detect_language, template_language
+from sentixrl.context.language import template_language
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import TemplateSet, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
+from sentixrl.formats.language import UNKNOWN, identify_language
 from sentixrl.labels import LabelSet
 
 DeductionMode = Literal["auto", "off", "utterance", "anchor"]
@@ -37,8 +38,8 @@ def one_line(text: str) -> str:
 
 
 def language_of(dialogue: Dialogue) -> str:
-    """The language a dialogue names, else the template language its text is nearest to."""
-    return dialogue.language or detect_language(turn.text for turn in dialogue)
+    """The language a dialogue names, else the one its text tells, else ``unknown``."""
+    return dialogue.language or identify_language(turn.text for turn in dialogue) or UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,25 @@ utterance without a label is context.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.files import MISSING, find
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
-from sentixrl.formats import Columns, read_dialogues
+from sentixrl.formats import DialogueReader, ReadingOptions, open_dialogues
 from sentixrl.formats.characters import as_text, shown
+from sentixrl.formats.chats.convokit import is_corpus
+from sentixrl.formats.columns import as_option
 from sentixrl.labels import LabelSet
 
 NAME = "custom"
 """What results call a data set that is not in the registry."""
 
-ENDINGS = (".csv", ".tsv", ".jsonl", ".json")
+ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx", ".csv.gz", ".jsonl.gz")
 
 
 def load_custom(
@@ -29,17 +33,18 @@ def load_custom(
     label_set: LabelSet,
     split: str = "all",
     *,
-    columns: Columns | None = None,
-    language: str | None = None,
+    tell: Callable[[str], None] = lambda note: None,
+    **options: Unpack[ReadingOptions],
 ) -> Dataset:
     """Read labelled dialogues of one's own.
 
     Args:
-        path: A file, or a folder that holds ``<split>.csv``, ``.tsv``, ``.jsonl`` or ``.json``.
+        path: A file in any format that is read, a ConvoKit corpus, or a folder that holds
+            ``<split>.csv``, ``.tsv``, ``.jsonl``, ``.json``, ``.parquet`` or ``.xlsx``.
         label_set: What the gold labels are read as.
         split: What results call this part.
-        columns: Which column of a table holds what.
-        language: Language code of dialogues that do not name their own.
+        tell: Called with each sentence that a person should know of how the file is read.
+        **options: How the file is read, as :class:`~sentixrl.formats.ReadingOptions` says.
 
     Raises:
         InputError: The file cannot be read, holds no gold label, or one that is not in the set.
@@ -51,19 +56,18 @@ def load_custom(
             hint="Paths are relative to where the command runs.",
             code=MISSING,
         )
-    if not source.is_file():
+    if source.is_dir() and not is_corpus(source):
         names = [split + ending for ending in ENDINGS]
         hint = "Give a file, or a folder with a file a split."
         source = find(source, names, f"split '{split}'", hint)
-    dialogues = read_dialogues(source, columns=columns, language=language)
-    named = tuple(_read_labels(dialogue, label_set, source) for dialogue in dialogues)
+    reader = open_dialogues(source, **options)
+    for note in reader.notes:
+        tell(note)
+    named = tuple(_read_labels(dialogue, label_set, source) for dialogue in reader)
     counts = Counter(turn.gold for dialogue in named for turn in dialogue)
     labelled = {name: counts[name] for name in label_set.names}
     if not any(labelled.values()):
-        raise InputError(
-            f"{source} holds no gold labels.",
-            hint="A table needs a column such as 'label' or 'emotion', JSON a 'label' a turn.",
-        )
+        raise InputError(f"{source} holds no gold labels.", hint=_no_labels(reader))
     rows = sum(labelled.values())
     return Dataset(
         NAME,
@@ -75,6 +79,13 @@ def load_custom(
         rows=rows,
         source_labels=labelled,
     )
+
+
+def _no_labels(reader: DialogueReader) -> str:
+    """What to do about a file without labels."""
+    if (guess := reader.guesses.get("label")) is not None:
+        return f"The column '{shown(guess)}' looks like it: --columns {as_option('label', guess)}."
+    return "A table needs a column such as 'label' or 'emotion', JSON a 'label' a turn."
 
 
 def _read_labels(dialogue: Dialogue, label_set: LabelSet, source: Path) -> Dialogue:

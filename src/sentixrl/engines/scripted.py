@@ -7,10 +7,12 @@ words come from a function of the prompt, so that a negotiation can be watched w
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.protocol import (
@@ -28,6 +30,8 @@ from sentixrl.engines.protocol import (
 Scorer = Callable[[Prompt, tuple[str, ...]], Sequence[float] | Failure]
 Writer = Callable[[Prompt], str | Failure]
 Request = ScoreRequest | GenerateRequest
+Asked = TypeVar("Asked", ScoreRequest, GenerateRequest)
+Answered = TypeVar("Answered", Scores, Completion)
 
 
 class ScriptedEngine:
@@ -87,10 +91,15 @@ class ScriptedEngine:
 
     def heard(self, requests: Sequence[Request]) -> None:
         """Note a call."""
-        words = sum(len(request.prompt.text.split()) for request in requests)
+        words = sum(self.count_tokens(request.prompt.text) for request in requests)
         with self._counting:
             self.batches.append(tuple(requests))
-            self.usage += Usage(len(requests), words, words, passes=1)
+            self.usage += Usage(len(requests), prompt_tokens=words, passes=1)
+
+    def charge(self, cost: Cost) -> None:
+        """Note what an answer took."""
+        with self._counting:
+            self.usage += Usage(tokens=cost.tokens, seconds=cost.seconds)
 
     def count_tokens(self, text: str) -> int:
         """Words count as tokens."""
@@ -166,10 +175,23 @@ class ScriptedSession:
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:
         """Score each request by the script."""
-        self._engine.heard(requests)
-        return [self._engine.answer_score(request) for request in requests]
+        return self._answers(self._engine.answer_score, requests)
 
     def generate(self, requests: Sequence[GenerateRequest]) -> list[Completion | Failure]:
         """Write each reply by the script."""
+        return self._answers(self._engine.answer_generate, requests)
+
+    def _answers(
+        self, answer: Callable[[Asked], Answered | Failure], requests: Sequence[Asked]
+    ) -> list[Answered | Failure]:
         self._engine.heard(requests)
-        return [self._engine.answer_generate(request) for request in requests]
+        answers: list[Answered | Failure] = []
+        for request in requests:
+            start = time.perf_counter()
+            found = answer(request)
+            if not isinstance(found, Failure):
+                seconds = time.perf_counter() - start
+                found = replace(found, cost=replace(found.cost, seconds=seconds))
+                self._engine.charge(found.cost)
+            answers.append(found)
+        return answers

@@ -12,6 +12,7 @@ from sentixrl.evaluation.graded import graded_metrics
 from sentixrl.evaluation.intervals import Interval, Resampling
 from sentixrl.evaluation.items import Answer, Cost, Item, build_items
 from sentixrl.evaluation.negotiation_effect import NegotiationEffect, negotiation_effect
+from sentixrl.evaluation.running import evaluate
 from sentixrl.evaluation.slices import Slice, slices
 from sentixrl.evaluation.summary import metrics_json
 
@@ -30,6 +31,7 @@ __all__ = [
     "build_items",
     "compare_runs",
     "compare_systems",
+    "evaluate",
     "graded_metrics",
     "metrics_json",
     "negotiation_effect",

@@ -1,4 +1,4 @@
-"""Anybody's predictions, from a CSV, as if the data set had been answered here.
+"""Anybody's predictions, from a file, as if the data set had been answered here.
 
 Contract: every annotated utterance of the split is answered exactly once, by a label of the
 task, and nothing else is: else one :class:`~sentixrl.errors.InputError` names file and row.
@@ -7,24 +7,41 @@ Utterances that are context only may be answered or not.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.datasets.files import Row, read_csv
+from sentixrl.datasets.files import Place, Row
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
 from sentixrl.evaluation.baselines.system import NO_TEMPLATE, UNKNOWN_LANGUAGE
 from sentixrl.evaluation.items import ItemKey
+from sentixrl.evaluation.prediction_rows import (
+    PROBABILITY,
+    Answers,
+    Utterances,
+    our_names,
+    row_of,
+)
+from sentixrl.formats import Columns, Ledger, read_dialogue_json
 from sentixrl.formats.characters import as_text, shown
-from sentixrl.formats.result_rows import CONFIDENCE, DIALOGUE, INDEX, LABEL, UTTERANCE
-from sentixrl.labels import LabelSet
+from sentixrl.formats.delimited import DelimitedTable, Quoting
+from sentixrl.formats.detection import detect_rows
+from sentixrl.formats.json_text import JsonDialogues
+from sentixrl.formats.result_rows import (
+    CONFIDENCE,
+    DIALOGUE,
+    ERROR,
+    FALLBACK,
+    INDEX,
+    LABEL,
+    STATUS,
+    UTTERANCE,
+)
+from sentixrl.formats.results import is_result
+from sentixrl.formats.source import InputSource, source_of_file
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
-
-PROBABILITY = "p_"
-SUM_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -54,27 +71,37 @@ class ForeignPredictions:
             )
 
 
-def read_predictions(path: Path, dataset: Dataset) -> ForeignPredictions:
+def read_predictions(
+    path: Path,
+    dataset: Dataset,
+    *,
+    columns: Columns | None = None,
+    encoding: str = "utf-8",
+    quoting: Quoting = "auto",
+) -> ForeignPredictions:
     """Read predictions for a split.
 
     Args:
-        path: A CSV with the columns ``dialogue_id``, ``utterance_id`` (or ``index``, the position
-            in the dialogue from 0) and ``label``; optionally ``confidence`` (of the label) and
-            ``p_<label>`` for every label (they sum to 1).
+        path: A table with the columns ``dialogue_id``, ``index`` (the position in the dialogue,
+            from 0) or ``utterance_id``, and ``label``; optionally ``confidence`` (of the label)
+            and ``p_<label>`` for every label (they sum to 1). Or what ``classify`` printed with
+            ``--csv`` or ``--json``.
         dataset: The whole split.
+        columns: What the table calls its columns; ``turn`` is the position.
+        encoding: The file's text encoding.
+        quoting: Whether quotation marks surround cells.
 
     Raises:
         InputError: An item is missing, repeated or unknown, a label is not of the task, or a
             number is not a probability; the message names file and row.
     """
-    rows = list(read_csv(path, path.parent, (DIALOGUE, LABEL)))
-    if not rows:
-        raise InputError(f"{path.name} has a header line but no rows.")
-    reader = _Reader(dataset, rows[0])
     answers: dict[ItemKey, Prediction] = {}
     places: dict[ItemKey, str] = {}
+    utterances = Utterances(dataset)
+    header, rows = _rows(source_of_file(path, path.name, encoding), columns, quoting)
+    reader = Answers(dataset.label_set, header, path.name)
     for row in rows:
-        key = reader.key(row)
+        key = utterances.key(row)
         if key in places:
             raise row.place.error(
                 f"{_named(row)} is answered in {places[key]} already.",
@@ -82,122 +109,64 @@ def read_predictions(path: Path, dataset: Dataset) -> ForeignPredictions:
             )
         places[key] = row.place.spot
         answers[key] = reader.prediction(row, key[1])
+    if not answers:
+        raise InputError(f"{path.name} has a header line but no rows.")
     _check_whole(path, dataset, answers)
     return ForeignPredictions(as_text(path.name), answers)
 
 
-class _Reader:
-    """Reads rows of one file.
+def _rows(
+    source: InputSource, columns: Columns | None, quoting: Quoting
+) -> tuple[Sequence[str], Iterator[Row]]:
+    """The columns of a file of predictions by our names, and its rows."""
+    format = detect_rows(source)
+    if format != "csv":
+        rows = list(_result_rows(source, lines=format == "jsonl"))
+        return list({column: None for row in rows for column in row.cells}), iter(rows)
+    table = DelimitedTable(source, quoting=quoting, columns=columns)
+    names = our_names(table.header, columns, source.name)
+    return names, (
+        row_of(names, row.cells, Place(source.name, f"line {row.line}"))
+        for row in table.rows(Ledger(format))
+    )
 
-    Args:
-        dataset: What they answer.
-        first: The first row, for the columns.
-    """
 
-    def __init__(self, dataset: Dataset, first: Row) -> None:
-        self._labels: LabelSet = dataset.label_set
-        indexed = INDEX in first.cells
-        # What --csv prints has both columns, the first of them empty where the data has no ids.
-        self._by_id = UTTERANCE in first.cells and not (
-            indexed and not first.cells[UTTERANCE].strip()
-        )
-        if not self._by_id and not indexed:
+def _result_rows(source: InputSource, *, lines: bool) -> Iterator[Row]:
+    """What ``classify --json`` printed, as the rows that ``--csv`` would have printed."""
+    document = JsonDialogues(source, lines=lines)
+    for element in document.elements():
+        place = document.place(element)
+        if not is_result(element.value):
             raise InputError(
-                f"{first.place.file}, line 1: there is neither a column '{UTTERANCE}' nor a "
-                f"column '{INDEX}'.",
-                hint=f"'{INDEX}' is the position in the dialogue, counted from 0.",
+                f"{place}: this is no result of classify --json.",
+                hint="Predictions are such results, or a table in CSV.",
             )
-        self._dialogues = {dialogue.id: _places(dialogue, self._by_id) for dialogue in dataset}
-        self._has_confidence = CONFIDENCE in first.cells
-        self._columns = self._probability_columns(first)
-
-    def key(self, row: Row) -> ItemKey:
-        """Which utterance a row answers."""
-        dialogue = row.required(DIALOGUE)
-        if dialogue not in self._dialogues:
-            raise row.place.error(
-                f"there is no dialogue '{shown(dialogue)}' in the split.",
-                f"Its identifiers are like '{next(iter(self._dialogues))}'.",
-            )
-        places = self._dialogues[dialogue]
-        name = row.required(UTTERANCE if self._by_id else INDEX)
-        if name not in places:
-            raise row.place.error(
-                f"dialogue '{shown(dialogue)}' has no utterance '{shown(name)}'.",
-                f"It has: {shown(', '.join(places), 80)}.",
-            )
-        return dialogue, places[name]
-
-    def prediction(self, row: Row, index: int) -> Prediction:
-        """What a row answers."""
-        text = row.required(LABEL)
-        label = self._labels.read(text)
-        if label is None:
-            raise row.place.error(
-                f"'{shown(text)}' is not a label of '{self._labels.name}' "
-                f"({shown(', '.join(self._labels.names), 200)}).",
-                "Every answer has to be a label of the task.",
-            )
-        probabilities = self._probabilities(row)
-        confidence = _probability(row, CONFIDENCE) if self._has_confidence else None
-        if confidence is None and probabilities is not None:
-            confidence = probabilities[label.name]
-        return Prediction(
-            index=index,
-            status=Status.SINGLE,
-            label=label.name,
-            fallback=label.name,
-            probabilities=probabilities,
-            confidence=confidence,
-        )
-
-    def _probabilities(self, row: Row) -> dict[str, float] | None:
-        if not self._columns:
-            return None
-        values = {name: _probability(row, column) for name, column in self._columns.items()}
-        total = math.fsum(values.values())
-        if abs(total - 1) > SUM_TOLERANCE:
-            raise row.place.error(f"the probabilities sum to {total:.4g}; they must sum to 1.")
-        return {name: value / total for name, value in values.items()}
-
-    def _probability_columns(self, first: Row) -> dict[str, str]:
-        """Label → its column; empty where there are none."""
-        place = f"{first.place.file}, line 1"
-        columns: dict[str, str] = {}
-        for column in first.cells:
-            if not column.startswith(PROBABILITY):
-                continue
-            label = self._labels.read(column.removeprefix(PROBABILITY))
-            if label is None or label.name in columns:
-                problem = "names no label of the task" if label is None else "repeats a label"
-                raise InputError(f"{place}: the column '{shown(column)}' {problem}.")
-            columns[label.name] = column
-        missing = [name for name in self._labels.names if name not in columns]
-        if columns and missing:
-            raise InputError(
-                f"{place}: there is no column '{PROBABILITY}{missing[0]}'.",
-                hint="Give a probability for every label of the task, or for none.",
-            )
-        return {name: columns[name] for name in self._labels.names} if columns else {}
-
-
-def _places(dialogue: Dialogue, by_id: bool) -> dict[str, int]:
-    """How a row may name an utterance → its position."""
-    if not by_id:
-        return {str(index): index for index in range(len(dialogue))}
-    return {turn.id: index for index, turn in enumerate(dialogue) if turn.id is not None}
-
-
-def _probability(row: Row, column: str) -> float:
-    value = row.number(column)
-    if not 0 <= value <= 1:
-        raise row.place.error(f"{value:g} in the column '{column}' lies outside of 0 to 1.")
-    return value
+        try:
+            dialogue, prediction = read_dialogue_json(element.value)
+        except InputError as error:
+            raise InputError(f"{place}: {error.message}", hint=error.hint) from None
+        spot = place.rpartition(", ")[2] if element.number else "the result"
+        for turn, item in zip(dialogue, prediction.items, strict=True):
+            where = Place(source.name, f"{spot}, utterance {item.index + 1}")
+            scores = item.probabilities or {}
+            cells: dict[str, object] = {
+                DIALOGUE: dialogue.id,
+                INDEX: item.index,
+                UTTERANCE: turn.id,
+                LABEL: item.label,
+                STATUS: item.status.value,
+                CONFIDENCE: item.confidence,
+                FALLBACK: item.fallback,
+                ERROR: item.error.message if item.error else None,
+                **{f"{PROBABILITY}{name}": value for name, value in scores.items()},
+            }
+            named = {key: "" if cell is None else str(cell) for key, cell in cells.items()}
+            yield Row(where, named)
 
 
 def _named(row: Row) -> str:
-    name = row.cells.get(UTTERANCE) or row.cells.get(INDEX, "")
-    return f"utterance '{shown(name.strip())}' of dialogue '{shown(row[DIALOGUE].strip())}'"
+    name = row.cells.get(INDEX, "").strip() or row.cells.get(UTTERANCE, "").strip()
+    return f"utterance '{shown(name)}' of dialogue '{shown(row[DIALOGUE].strip())}'"
 
 
 def _check_whole(path: Path, dataset: Dataset, answers: Mapping[ItemKey, Prediction]) -> None:

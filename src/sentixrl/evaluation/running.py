@@ -117,7 +117,7 @@ def evaluate(
         "labels": labels_identity(dataset.label_set),
         "seed": seed,
         "sentixrl": __version__,
-        **(identity or identity_of(system, part)),
+        **(identity or identity_of(system, dataset)),
     }
     facts = session_facts(command, system.engine if isinstance(system, Classifier) else None)
     with RunFolder(folder, whole) as run:
@@ -133,14 +133,14 @@ def evaluate(
     return metrics
 
 
-def identity_of(system: System, part: Dataset) -> dict[str, Any]:
+def identity_of(system: System, dataset: Dataset) -> dict[str, Any]:
     """What makes a system what it is, as far as it can tell."""
     if not isinstance(system, Classifier):
         return {"kind": "system", "model": {"name": type(system).__name__}}
     return {
         "kind": "model",
         "model": model_identity(system),
-        **options_identity(system, part.dialogues),
+        **options_identity(system, dataset.dialogues),
     }
 
 

@@ -29,7 +29,7 @@ SYNONYMS = {
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _UNSEEN = {"Cc", "Cf", "Zl", "Zp", "Zs"}
-_NOT_IN_NAMES = {"Cc", "Zl", "Zp"}
+_NOT_IN_NAMES = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def unix_lines(text: str) -> str:
@@ -69,21 +69,21 @@ def text_fault(text: str) -> str | None:
 
 def name_fault(name: str) -> str | None:
     """What keeps ``name`` from being a one-line name, as the end of a sentence, or ``None``."""
-    if fault := unreadable(name):
-        return fault
-    for character in name:
-        if unicodedata.category(character) in _NOT_IN_NAMES:
-            kind = "a line break" if character in "\n\r\u2028\u2029" else "the control character"
-            return f"holds {kind} ({character.encode('unicode_escape').decode()})"
+    if found := _NOT_IN_NAMES.search(name):
+        if fault := unreadable(name):
+            return fault
+        kind = "a line break" if found[0] in "\n\r\u2028\u2029" else "the control character"
+        return f"holds {kind} ({found[0].encode('unicode_escape').decode()})"
     return None
 
 
-def check_readable(text: str, name: str) -> None:
-    r"""Refuse a whole input that holds a NUL or a lone surrogate.
+def check_readable(text: str, name: str, line: int = 1) -> None:
+    r"""Refuse a text that holds a NUL or a lone surrogate.
 
     Args:
-        text: The input, its lines ending in ``\n``.
-        name: What errors call it.
+        text: The text, its lines ending in ``\n``.
+        name: What errors call the input.
+        line: The number of its first line in the input.
 
     Raises:
         InputError: It holds one; the message gives line and column.
@@ -91,7 +91,7 @@ def check_readable(text: str, name: str) -> None:
     found = _UNREADABLE.search(text)
     if not found:
         return
-    line = text.count("\n", 0, found.start()) + 1
+    line += text.count("\n", 0, found.start())
     column = found.start() - text.rfind("\n", 0, found.start())
     raise InputError(
         f"{name}, line {line}, column {column}: the text holds {_described(found[0])}.",

@@ -1,15 +1,17 @@
-"""JSON and JSONL text to dialogues, with the place of whatever is wrong.
+"""JSON and JSONL to dialogues, with the place of whatever is wrong.
 
 Contract: malformed JSON is an error with line and column, a repeated key or dialogue id is an
-error too, and an object that does not fit :class:`DialogueObject` says at which utterance.
+error too, and an object that does not fit :class:`DialogueObject` says at which utterance. What
+:mod:`~sentixrl.formats.results` writes is read as well. Objects that each hold one text are the
+rows of a table. One dialogue at a time is in memory.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Container, Iterable, Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -17,115 +19,165 @@ from pydantic_core import ErrorDetails
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import nearest, shown
-from sentixrl.formats.objects import DialogueObject, UtteranceObject
+from sentixrl.formats.json_elements import Element, json_elements, load_json
+from sentixrl.formats.language import language_tag
+from sentixrl.formats.ledger import Ledger
+from sentixrl.formats.objects import DialogueObject, UtteranceObject, dialogue_object
+from sentixrl.formats.on_disk import Register
+from sentixrl.formats.results import is_result, read_dialogue_json
+from sentixrl.formats.source import InputSource
+
+_LINES_HINT = "Each line needs one whole object; for one spread over lines use --format json."
+_DOCUMENT_HINT = "If every line is an object of its own, use --format jsonl."
 
 
-def parse_json(text: str, name: str) -> list[Dialogue]:
-    """Read one JSON value: a dialogue or a list of dialogues.
+class JsonDialogues:
+    """The dialogues of a JSON document or of lines of JSON.
 
-    Raises:
-        InputError: The text is not JSON (with line and column), or not dialogues (with which).
+    Args:
+        source: The input.
+        lines: Whether each line is a document.
     """
-    value = _load(text, name, hint="If every line is an object of its own, use --format jsonl.")
-    if value == []:
-        raise InputError(f"{name}: the list holds no dialogue.", hint="Give at least one.")
-    if not isinstance(value, list):
-        return _collect([(name, value)])
-    return _collect((f"{name}, dialogue {n}", item) for n, item in enumerate(value, start=1))
 
+    def __init__(self, source: InputSource, *, lines: bool) -> None:
+        self._source = source
+        self._lines = lines
 
-def parse_jsonl(text: str, name: str) -> list[Dialogue]:
-    """Read a dialogue a line; blank lines are left out.
+    def elements(self, ledger: Ledger | None = None) -> Iterator[Element]:
+        """The objects; blank lines and what stands between objects is told to the ledger."""
+        if not self._lines:
+            yield from json_elements(self._source, _DOCUMENT_HINT)
+            return
+        for line in self._source.lines():
+            if line.text.strip():
+                value = load_json(line.text, self._source.name, _LINES_HINT, line.number)
+                yield Element(value, line.number, line.size)
+            elif ledger:
+                ledger.markup(line.size)
 
-    Raises:
-        InputError: As for :func:`parse_json`; places are lines of the file.
-    """
-    hint = "Each line needs one whole object; for one spread over lines use --format json."
-    return _collect(
-        (f"{name}, line {n}", _load(line, name, hint=hint, line=n))
-        for n, line in enumerate(text.split("\n"), start=1)
-        if line.strip()
-    )
+    def dialogues(self, ledger: Ledger) -> Iterator[Dialogue]:
+        """The dialogues, one at a time.
 
-
-class _RefusedError(ValueError):
-    """JSON that Python would read, but only by losing or inventing something."""
-
-
-def _unique_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    keys = dict(pairs)
-    if len(keys) < len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        twice = next(name for name, count in counts.items() if count > 1)
-        raise _RefusedError(f"an object names the key '{shown(twice)}' twice")
-    return keys
-
-
-def _no_constant(constant: str) -> NoReturn:
-    raise _RefusedError(f"{constant} is not a number that JSON knows")
-
-
-def _load(text: str, name: str, *, hint: str, line: int | None = None) -> object:
-    place = name if line is None else f"{name}, line {line}"
-    try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{name}, line {line or error.lineno}, column {error.colno}: "
-            f"this is not valid JSON ({error.msg}).",
-            hint=hint,
-        ) from None
-    except _RefusedError as error:
-        raise InputError(f"{place}: {error}.", hint="Remove or replace it.") from None
-    except RecursionError:
-        raise InputError(f"{place}: the JSON is nested too deeply.") from None
-    except ValueError:  # Python converts no whole number of more than some thousand digits
-        raise InputError(f"{place}: a number has too many digits.") from None
-
-
-def _collect(placed: Iterable[tuple[str, object]]) -> list[Dialogue]:
-    found = [(place, _validate(value, place)) for place, value in placed]
-    taken: dict[str, str] = {}
-    for place, item in found:
-        if item.id is None:
-            continue
-        if item.id in taken:
+        Raises:
+            InputError: Something is not JSON, or no dialogue.
+        """
+        with closing(Register()) as ids:
+            self._note_ids(ids)
+            number = 0
+            for number, element in enumerate(self.elements(ledger), start=1):
+                dialogue = self._dialogue(element, number, ids)
+                for size in (element.size, *[0] * (len(dialogue) - 1)):
+                    ledger.turn(size)
+                yield dialogue
+        if not number:
             raise InputError(
-                f"{place}: the id '{shown(item.id)}' is already that of {taken[item.id]}.",
-                hint="Give every dialogue an id of its own, or leave all ids out.",
+                f"{self._source.name}: the list holds no dialogue.", hint="Give at least one."
             )
-        taken[item.id] = place.rpartition(", ")[2]
-    return [
-        item.dialogue(item.id or _free_id(position, taken))
-        for position, (_, item) in enumerate(found, start=1)
+        self.account_rest(ledger)
+
+    def account_rest(self, ledger: Ledger) -> None:
+        """Tell the ledger of what stands between the elements of a document."""
+        if not self._lines:
+            ledger.markup(max(0, self._source.size() - ledger.size))
+
+    def place(self, element: Element) -> str:
+        """What errors call an element."""
+        spot = f"{'line' if self._lines else 'dialogue'} {element.number}"
+        return f"{self._source.name}, {spot}" if element.number else self._source.name
+
+    def _note_ids(self, ids: Register) -> None:
+        """Note the ids that the input gives, so that none is given twice."""
+        for element in self.elements():
+            id = element.value.get("id") if isinstance(element.value, dict) else None
+            if not isinstance(id, str | int) or isinstance(id, bool):
+                continue
+            before = ids.add(str(id), element.number)
+            if before is not None:
+                spot = "line" if self._lines else "dialogue"
+                raise InputError(
+                    f"{self.place(element)}: the id '{shown(str(id))}' is already that of "
+                    f"{spot} {before}.",
+                    hint="Give every dialogue an id of its own, or leave all ids out.",
+                )
+
+    def _dialogue(self, element: Element, number: int, ids: Register) -> Dialogue:
+        free = "" if _has_id(element.value) else _free_id(number, ids)
+        return dialogue_of_json(element.value, self.place(element), free)
+
+
+def dialogue_of_json(value: object, place: str, free_id: str, *, alone: bool = False) -> Dialogue:
+    """The dialogue that a JSON value describes: an input object, or a result.
+
+    Args:
+        value: What JSON gave, or a Python value of the same shape.
+        place: What errors call it.
+        free_id: Its id if it has none of its own.
+        alone: Whether its one utterance is all that ``place`` speaks of.
+
+    Raises:
+        InputError: It is no dialogue; the message says at which utterance.
+    """
+    if is_result(value):
+        return _from_result(value, place)
+    item = validated(value, place, alone=alone)
+    return item.dialogue(item.id or free_id)
+
+
+def _has_id(value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value.get("id"))
+
+
+def _from_result(value: Mapping[str, Any], place: str) -> Dialogue:
+    """The dialogue of a result, its answers taken for annotated labels."""
+    try:
+        dialogue, prediction = read_dialogue_json(value)
+    except InputError as error:
+        raise InputError(f"{place}: {error.message}", hint=error.hint) from None
+    turns = [
+        replace(turn, gold=item.label)
+        for turn, item in zip(dialogue, prediction.items, strict=True)
     ]
+    made = replace(dialogue, utterances=tuple(turns))
+    # The rules of what may stand in a dialogue hold here, too.
+    checked = dialogue_object(replace(made, language=language_tag(prediction.language)))
+    return validated(checked, place).dialogue(made.id)
 
 
-def _free_id(position: int, taken: Container[str]) -> str:
+def _free_id(position: int, ids: Register) -> str:
     """The position, with as many ``#`` before it as keep it apart from ids the file gives."""
     id = str(position)
-    while id in taken:
+    while id in ids:
         id = f"#{id}"
     return id
 
 
-def _validate(value: object, place: str) -> DialogueObject:
+def validated(value: object, place: str, *, alone: bool = False) -> DialogueObject:
+    """The dialogue that an object describes.
+
+    Args:
+        value: What JSON gave.
+        place: What errors call it.
+        alone: Whether its one utterance is all that ``place`` speaks of.
+
+    Raises:
+        InputError: It is none; the message says at which utterance.
+    """
     try:
         return DialogueObject.model_validate(value)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         # A misspelt key is both missing and unknown; the second tells what to do.
         details.sort(key=lambda detail: detail["type"] != "extra_forbidden")
-        raise _refusal(details[0], place) from None
+        raise _refusal(details[0], place, alone) from None
 
 
-def _refusal(detail: ErrorDetails, place: str) -> InputError:
+def _refusal(detail: ErrorDetails, place: str, alone: bool) -> InputError:
     kind, parts = detail["type"], list(detail["loc"])
     model: type[BaseModel] = DialogueObject
     subject = "the dialogue"
     if len(parts) > 1 and parts[0] == "utterances":
         model = UtteranceObject
-        place = f"{place}, utterance {int(parts[1]) + 1}"
+        place = place if alone else f"{place}, utterance {int(parts[1]) + 1}"
         subject = "the text" if parts[2:3] == ["text"] else "the turn"
         parts = parts[3:]  # behind 'utterances', the position and the form
     keys = list(model.model_fields)

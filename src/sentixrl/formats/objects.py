@@ -77,6 +77,13 @@ _Id = Annotated[
 _Value = Annotated[
     str | float, PlainValidator(_text_or_number), WithJsonSchema({"type": ["string", "number"]})
 ]
+# Speakers and labels are often numbers in other people's files.
+_NameOrNumber = Annotated[
+    str,
+    BeforeValidator(_number_as_text),
+    AfterValidator(_one_line),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
 _Language = Annotated[
     str,
     AfterValidator(_language),
@@ -90,9 +97,11 @@ class UtteranceObject(BaseModel):
     model_config = ConfigDict(extra="forbid", title="Utterance")
 
     text: _Text = Field(description="What was said; any Unicode text, on one or several lines.")
-    speaker: _Name | None = Field(None, description="Who said it: one line.")
+    speaker: _NameOrNumber | None = Field(None, description="Who said it: one line.")
     id: _Id | None = Field(None, description="The source's own identifier of this turn.")
-    label: _Name | None = Field(None, description="Annotated label; never shown to a model.")
+    label: _NameOrNumber | None = Field(
+        None, description="Annotated label; never shown to a model."
+    )
     metadata: dict[_Name, _Value] = Field({}, description="Further fields, kept but not used.")
 
     def utterance(self) -> Utterance:

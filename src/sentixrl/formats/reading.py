@@ -1,140 +1,157 @@
-"""The one door for input: files, standard input and texts become dialogues.
+"""The one door for input: files, standard input and texts become dialogues, one at a time.
 
-Contract: what comes back holds every turn of the source, in order, and at least one; whatever
-cannot be read as it is raises :class:`InputError` with the place.
+Contract: what comes out holds every turn of the source, in order, and at least one; a ledger says
+what became of everything else. Whatever cannot be read as it is raises :class:`InputError` with
+the place. Memory does not grow with the input.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Unpack
 
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
-from sentixrl.formats.characters import check_readable, is_blank, shown, unix_lines
-from sentixrl.formats.json_text import parse_json, parse_jsonl
+from sentixrl.formats import chats
+from sentixrl.formats.characters import is_blank, shown
+from sentixrl.formats.chats import convokit
+from sentixrl.formats.detection import check_medium, detect
 from sentixrl.formats.language import language_tag
-from sentixrl.formats.source import MAX_BYTES, read_file, read_stream, to_text
-from sentixrl.formats.tables import Columns, looks_like_table, parse_table, table_delimiter
-from sentixrl.formats.transcript import parse_transcript
-
-Format = Literal["auto", "text", "json", "jsonl", "csv", "tsv"]
-
-SUFFIXES: dict[str, Format] = {
-    ".txt": "text",
-    ".text": "text",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-}
-"""File name endings whose format is not guessed from the content."""
+from sentixrl.formats.ledger import Ledger
+from sentixrl.formats.plans import Plan, ReadingOptions, plan_of
+from sentixrl.formats.source import (
+    InputSource,
+    source_of_file,
+    source_of_stream,
+    source_of_text,
+)
 
 
-def read_dialogues(
-    source: Path | None = None,
+class DialogueReader:
+    """The dialogues of one input, read as they are asked for.
+
+    Iterating again reads again, from the start.
+
+    Attributes:
+        name: What errors call the input.
+        format: The format it is read as.
+        notes: What a person should know of how it is read, a sentence each.
+        guesses: Columns of a table that probably hold what none is known to hold, by role.
+        ledger: What became of the input so far; whole once all dialogues are read.
+    """
+
+    def __init__(self, name: str, plan: Plan, language: str | None) -> None:
+        self.name = name
+        self.format = plan.format
+        self.notes = plan.notes
+        self.guesses = plan.guesses
+        self.ledger = Ledger(plan.format)
+        self._start = plan.start
+        self._language = language
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        self.ledger = Ledger(self.format)
+        for dialogue in self._start(self.ledger):
+            if dialogue.language is None and self._language is not None:
+                dialogue = dataclasses.replace(dialogue, language=self._language)
+            yield dialogue
+
+
+def open_dialogues(
+    source: Path | str | None = None,
     *,
     stream: BinaryIO | None = None,
-    format: Format = "auto",
-    encoding: str = "utf-8",
-    columns: Columns | None = None,
-    language: str | None = None,
-    max_bytes: int = MAX_BYTES,
-) -> list[Dialogue]:
-    """Read all dialogues of a file or a stream.
+    **options: Unpack[ReadingOptions],
+) -> DialogueReader:
+    """Find out how a file or a stream is to be read, and get ready to read it.
 
     Args:
         source: The file; ``None`` to read ``stream``.
         stream: Bytes to read instead of a file, such as ``sys.stdin.buffer``.
-        format: The format; ``auto`` goes by the file's ending, else by the content.
-        encoding: The text encoding; a byte order mark is dropped.
-        columns: Which column of a table holds what.
-        language: Language code of dialogues that do not name their own.
-        max_bytes: The largest input that is read.
-
-    Returns:
-        The dialogues in order, each with at least one utterance and an id of its own.
+        **options: As :class:`ReadingOptions` says.
 
     Raises:
-        InputError: The input cannot be read as it is.
+        InputError: It is not there, empty, in no format that is read, or the options do not fit.
         ValueError: Not exactly one of ``source`` and ``stream`` was given.
     """
-    spoken = _language(language)
-    name = "standard input" if source is None else shown(str(source), 400)
-    if source is not None and stream is None:
-        raw = read_file(source, name, max_bytes)
-    elif stream is not None and source is None:
-        raw = read_stream(stream, name, max_bytes)
-    else:
+    if (source is None) == (stream is None):
         raise ValueError("give exactly one of source and stream")
-    text = to_text(raw, name, encoding)
-    chosen = format if format != "auto" else _detect(source, text, columns)
-    return _in_language(_parse(text, name, chosen, columns), spoken)
+    encoding = options.get("encoding", "utf-8")
+    if source is None:
+        assert stream is not None
+        return _reader(source_of_stream(stream, "standard input", encoding), options)
+    path, name = Path(source), shown(str(source), 400)
+    if options.get("format", "auto") in {"auto", convokit.NAME} and convokit.is_corpus(path):
+        plan = Plan(convokit.NAME, partial(convokit.read_corpus, path, name=name))
+        return DialogueReader(name, plan, _language(options.get("language")))
+    return _reader(source_of_file(path, name, encoding), options)
 
 
-def read_text(text: str, *, language: str | None = None) -> list[Dialogue]:
-    """Read what ``--text`` takes: a transcript of one or several lines.
+def iter_dialogues(
+    source: Path | str | None = None,
+    *,
+    stream: BinaryIO | None = None,
+    **options: Unpack[ReadingOptions],
+) -> Iterator[Dialogue]:
+    """The dialogues of a file or a stream, one at a time; see :func:`open_dialogues`.
+
+    Yields:
+        The dialogues in order, each with at least one utterance and an id of its own.
+    """
+    yield from open_dialogues(source, stream=stream, **options)
+
+
+def read_dialogues(
+    source: Path | str | None = None,
+    *,
+    stream: BinaryIO | None = None,
+    **options: Unpack[ReadingOptions],
+) -> list[Dialogue]:
+    """All dialogues of a file or a stream in a list; see :func:`iter_dialogues`."""
+    return list(iter_dialogues(source, stream=stream, **options))
+
+
+def open_text(text: str, **options: Unpack[ReadingOptions]) -> DialogueReader:
+    """Get ready to read a text in memory: a transcript, or what was pasted from a chat.
+
+    Unless another format is named, only the formats of chats are looked for.
 
     Raises:
-        InputError: It is blank, or not a transcript that can be read.
+        InputError: It is blank, or cannot be read as it is.
     """
-    spoken = _language(language)
-    text = unix_lines(text)
-    check_readable(text, "--text")
     if is_blank(text):
         raise InputError(
             "The text of --text is empty.", hint='For example: --text "Anna: You came back!"'
         )
-    return _in_language(parse_transcript(text, "--text"), spoken)
+    source = source_of_text(text, "--text")
+    if options.get("format", "auto") == "auto":
+        lines = [line.text for line in islice(source.lines(), 1000)]
+        chat = chats.detect(chats.Medium.LINES, lines)
+        options["format"] = chat.name if chat else "text"
+    return _reader(source, options)
 
 
-def _parse(text: str, name: str, format: Format, columns: Columns | None) -> list[Dialogue]:
-    if format in {"csv", "tsv"}:
-        delimiter = "\t" if format == "tsv" else None
-        return parse_table(text, name, delimiter=delimiter, columns=columns)
-    if columns is not None:
-        raise InputError(
-            f"{name} is read as {format}, which has no columns to name.",
-            hint="Leave the columns out, or say --format csv.",
-        )
-    parsers = {"text": parse_transcript, "json": parse_json, "jsonl": parse_jsonl}
-    if format not in parsers:
-        raise InputError(
-            f"There is no input format called '{shown(format)}'.",
-            hint="There are: auto, text, json, jsonl, csv, tsv.",
-        )
-    return parsers[format](text, name)
+def read_text(text: str, *, language: str | None = None) -> list[Dialogue]:
+    """All dialogues of a text in memory; see :func:`open_text`."""
+    return list(open_text(text, language=language))
 
 
-def _detect(source: Path | None, text: str, columns: Columns | None) -> Format:
-    """The format by the file's ending or, if that says nothing, by the content."""
-    if source is not None and (known := SUFFIXES.get(source.suffix.lower())):
-        return known
-    start = text.lstrip()
-    inside = start[1:].lstrip()[:1]
-    if start[:1] == "{" and inside in {'"', "}"}:
-        return _json_or_lines(start)
-    if start[:1] == "[" and inside in {"{", "]"}:
-        return "json"
-    if columns is not None or looks_like_table(text):
-        return "tsv" if table_delimiter(text) == "\t" else "csv"
-    return "text"
-
-
-def _json_or_lines(text: str) -> Format:
-    """``jsonl`` if the first line is a whole object and others follow."""
-    first, _, rest = text.partition("\n")
-    if is_blank(rest):
-        return "json"
-    try:
-        json.loads(first)
-    except (ValueError, RecursionError):
-        return "json"
-    return "jsonl"
+def _reader(source: InputSource, options: ReadingOptions) -> DialogueReader:
+    language = _language(options.get("language"))
+    format, note = options.get("format", "auto"), None
+    if format == "auto":
+        found = detect(source, options.get("columns"))
+        format, note = found.format, found.note
+    else:
+        check_medium(source, format)
+    plan = plan_of(source, format, options)
+    if note:
+        plan = dataclasses.replace(plan, notes=(note, *plan.notes))
+    return DialogueReader(source.name, plan, language)
 
 
 def _language(tag: str | None) -> str | None:
@@ -146,14 +163,3 @@ def _language(tag: str | None) -> str | None:
             f"'{shown(tag)}' is not a language code.", hint="Write one such as en, zh, es or ar."
         )
     return known
-
-
-def _in_language(dialogues: list[Dialogue], language: str | None) -> list[Dialogue]:
-    if language is None:
-        return dialogues
-    return [
-        dialogue
-        if dialogue.language is not None
-        else dataclasses.replace(dialogue, language=language)
-        for dialogue in dialogues
-    ]

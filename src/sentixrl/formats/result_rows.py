@@ -15,13 +15,8 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.formats.results import DECIMALS
 from sentixrl.prediction import DialoguePrediction
 
-DIALOGUE, INDEX, UTTERANCE, LABEL, CONFIDENCE = (
-    "dialogue_id",
-    "index",
-    "utterance_id",
-    "label",
-    "confidence",
-)
+DIALOGUE, INDEX, UTTERANCE = "dialogue_id", "index", "utterance_id"
+LABEL, STATUS, CONFIDENCE, FALLBACK, ERROR = "label", "status", "confidence", "fallback", "error"
 """The columns that a file of predictions is read by."""
 COLUMNS = (
     DIALOGUE,
@@ -30,10 +25,10 @@ COLUMNS = (
     "speaker",
     "text",
     LABEL,
-    "status",
+    STATUS,
     CONFIDENCE,
-    "fallback",
-    "error",
+    FALLBACK,
+    ERROR,
 )
 
 

@@ -8,13 +8,14 @@ log-probabilities inside proposals and judgements and the gold labels are not pa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError, fault_words
 from sentixrl.formats.characters import shown
+from sentixrl.formats.ledger import Ledger
 from sentixrl.prediction import (
     DialoguePrediction,
     ItemError,
@@ -98,6 +99,30 @@ class UtteranceResult(BaseModel):
     negotiation: list[RoundResult] = Field(description="Oldest first; empty if there was none.")
 
 
+class SkippedResult(BaseModel):
+    """A message that is in no dialogue."""
+
+    model_config = ConfigDict(title="Skipped")
+
+    line: int = Field(description="Where it begins, counted from 1.")
+    reason: str
+
+
+class LedgerResult(BaseModel):
+    """What became of every message and every byte of an input."""
+
+    model_config = ConfigDict(title="Ledger")
+
+    format: str = Field(description="The format that the input was read as.")
+    messages: int = Field(ge=0, description="Turns, merged and skipped messages together.")
+    turns: int = Field(ge=0, description="Messages that became an utterance.")
+    merged: int = Field(ge=0, description="Messages whose text joined the utterance before.")
+    skipped: dict[str, int] = Field(description="Reason → messages left out because of it.")
+    bytes: dict[str, int] = Field(description="turn, merged, skipped, header, markup → bytes.")
+    splits: int = Field(ge=0, description="How often a dialogue was cut at a pause.")
+    first_skipped: list[SkippedResult] = Field(description="The first messages left out.")
+
+
 class DialogueResult(BaseModel):
     """The answers for one dialogue, in the order of its utterances."""
 
@@ -109,10 +134,20 @@ class DialogueResult(BaseModel):
     model: str
     template: str = Field(description="Language, version and hash of the prompt templates.")
     utterances: list[UtteranceResult]
+    ledger: LedgerResult | None = Field(
+        None, description="With the last dialogue of an input: what became of the input."
+    )
 
 
-def dialogue_json(dialogue: Dialogue, prediction: DialoguePrediction) -> dict[str, Any]:
+def dialogue_json(
+    dialogue: Dialogue, prediction: DialoguePrediction, ledger: Ledger | None = None
+) -> dict[str, Any]:
     """The ``--json`` object of one dialogue, ready for :func:`json.dumps`.
+
+    Args:
+        dialogue: The dialogue.
+        prediction: Its answers.
+        ledger: What became of the input, to stand with the last dialogue of it.
 
     Raises:
         ValueError: ``prediction`` is not that of ``dialogue``.
@@ -122,7 +157,7 @@ def dialogue_json(dialogue: Dialogue, prediction: DialoguePrediction) -> dict[st
             f"dialogue '{dialogue.id}' has {len(dialogue)} utterances, the prediction for "
             f"'{prediction.dialogue_id}' has {len(prediction.items)}"
         )
-    return {
+    result = {
         "schema": SCHEMA_VERSION,
         "id": dialogue.id,
         "language": prediction.language,
@@ -133,6 +168,7 @@ def dialogue_json(dialogue: Dialogue, prediction: DialoguePrediction) -> dict[st
             for utterance, item in zip(dialogue, prediction.items, strict=True)
         ],
     }
+    return result if ledger is None else result | {"ledger": ledger.as_dict()}
 
 
 def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
@@ -169,6 +205,11 @@ def _round_json(entry: Round) -> dict[str, Any]:
             "assessment": judgement.assessment,
         },
     }
+
+
+def is_result(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a JSON value is meant as an object of :func:`dialogue_json`."""
+    return isinstance(value, Mapping) and {"schema", "template", "utterances"} <= set(value)
 
 
 def read_dialogue_json(payload: Mapping[str, Any]) -> tuple[Dialogue, DialoguePrediction]:

@@ -1,37 +1,259 @@
-r"""From a file or a stream to text: bounded, decoded, checked, with lines that end in ``\n``.
+r"""An input as it lies on disk: opened as often as a reader needs it, unpacked, cut into lines.
 
-Contract: the text that comes back has no byte order mark, no NUL and something to see in it;
-``\r\n`` and ``\r`` have become ``\n``. Whatever is in the way is an :class:`InputError`.
+Contract: bytes come back the same each time; what cannot be sought in (a pipe, standard input) is
+copied to a temporary file first. A gzip file is read as what it holds. Whatever is in the way is
+an :class:`InputError`. Only one piece of the input is in memory at a time.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
+import shutil
+import stat
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from sentixrl.errors import InputError
-from sentixrl.formats.characters import check_readable, is_blank, shown, unix_lines
+from sentixrl.formats.characters import check_readable, unix_lines
+from sentixrl.formats.decoding import TextEncoding, decoded_chunks, decoded_lines
+from sentixrl.formats.messages import Line
 
 MAX_BYTES = 256 * 1024 * 1024
-"""The largest input that is read unless another bound is set, in bytes."""
+"""The most that is read where all of it has to be in memory at once: an element of a JSON list, a
+workbook, a file of a data set."""
+HEAD_BYTES = 64 * 1024
+"""How much of the beginning tells the format."""
 
-_CHUNK = 1024 * 1024
-_NOT_TEXT = {
-    b"PK\x03\x04": "a ZIP archive or an Office document",
-    b"%PDF-": "a PDF document",
-    b"\x1f\x8b": "a gzip archive",
-}
+GZIP = b"\x1f\x8b"
+_START_LINES = 1000
+_IN_MEMORY = 8 * 1024 * 1024
+# A text packs to a tenth; only what is made to do harm packs to a two-hundredth.
+MOST_UNPACKED, FREE_BYTES = 200, 64 * 1024 * 1024
+"""How many times its size a file may unpack to, and what it may unpack to in any case."""
 
 
-def read_file(path: Path, name: str, max_bytes: int) -> bytes:
-    """The bytes of a file that errors call ``name``.
+class InputSource:
+    """One input that can be read from its start more than once.
+
+    Args:
+        name: What errors call it.
+        open_raw: Opens the bytes as they are stored; called once a reading.
+        encoding: The text encoding of its lines.
+        suffix: The ending of its name in lower case, without ``.gz``; empty if there is none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open_raw: Callable[[], BinaryIO],
+        encoding: str = "utf-8",
+        *,
+        suffix: str = "",
+    ) -> None:
+        self._name = name
+        self._open_raw = open_raw
+        self._asked = encoding
+        self.suffix = suffix
+        with self._guarded(open_raw()) as raw:
+            self.packed = raw.read(2) == GZIP
+        with self.open() as stream:
+            self.head = stream.read(HEAD_BYTES)
+        self.encoding = TextEncoding.named(encoding, self.head)
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return self._name
+
+    def open(self) -> BinaryIO:
+        """Its bytes, unpacked, from the start; the caller closes it."""
+        raw = self._open_raw()
+        if not self.packed:
+            return self._guarded(raw)
+        stored = _size(raw)
+        return self._guarded(cast(BinaryIO, gzip.GzipFile(fileobj=raw)), raw, stored)
+
+    def lines(self) -> Iterator[Line]:
+        """Its lines as text, from the first.
+
+        Raises:
+            InputError: Bytes that are not in the encoding, a NUL, half a character, or a line
+                of more than ``MAX_LINE_BYTES`` bytes.
+        """
+        with self.open() as stream:
+            yield from decoded_lines(stream, self.name, self.encoding)
+
+    def start(self) -> list[str]:
+        """The lines of its first bytes; raises as :meth:`lines` does."""
+        lines = self.encoding.start(self.head, whole=len(self.head) < HEAD_BYTES)
+        if lines is None:  # what is wrong with them is told where they are read
+            return [line.text for line in islice(self.lines(), _START_LINES)]
+        return lines
+
+    def chunks(self) -> Iterator[str]:
+        """Its text in pieces, from the start; raises as :meth:`lines` does."""
+        with self.open() as stream:
+            yield from decoded_chunks(stream, self.name, self.encoding)
+
+    def inside(self, name: str, open: Callable[[], BinaryIO]) -> InputSource:
+        """An input within this one, such as a member of an archive, read the same way."""
+        return InputSource(name, open, self._asked)
+
+    def size(self) -> int:
+        """How many bytes :meth:`open` gives, counted by reading them if it is packed."""
+        with self.open() as stream:
+            if not self.packed:
+                return stream.seek(0, io.SEEK_END)
+            return sum(map(len, iter(lambda: stream.read(1 << 20), b"")))
+
+    def _guarded(
+        self, stream: BinaryIO, below: BinaryIO | None = None, stored: int | None = None
+    ) -> BinaryIO:
+        return io.BufferedReader(_Guarded(stream, self.name, below, stored), 1 << 16)
+
+
+class _Guarded(io.RawIOBase):
+    """A stream whose faults are sentences: a disk that fails, a gzip file that is cut or a trap."""
+
+    def __init__(
+        self, stream: BinaryIO, name: str, below: BinaryIO | None, stored: int | None
+    ) -> None:
+        self._stream, self._name, self._below = stream, name, below
+        self._bound = None if stored is None else FREE_BYTES + MOST_UNPACKED * stored
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        try:
+            part = self._stream.read(len(buffer))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(
+                f"{self._name} cannot be unpacked: {str(error).rstrip('.').lower()}.",
+                hint="The file may be cut off: get it again.",
+            ) from None
+        except OSError as error:
+            raise InputError(f"{self._name} cannot be read: {error.strerror or error}.") from None
+        self._given += len(part)
+        if self._bound is not None and self._given > self._bound:
+            raise InputError(
+                f"{self._name} unpacks to more than {MOST_UNPACKED} times its size, as no text "
+                "does.",
+                hint="Unpack it yourself if you trust it.",
+            )
+        buffer[: len(part)] = part
+        return len(part)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+            if self._below is not None:
+                self._below.close()
+        super().close()
+
+
+def source_of_file(path: Path, name: str, encoding: str) -> InputSource:
+    """A file as an input.
 
     Raises:
-        InputError: It is missing, a folder, not readable, or larger than ``max_bytes``.
+        InputError: It is missing, a folder or not readable, or the encoding is unknown.
     """
+    with _named_faults(name):
+        mode = path.stat().st_mode
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise InputError(
+            f"{name} is a device, not a file.", hint="Name a file; '-' reads standard input."
+        )
+
+    def open_raw() -> BinaryIO:
+        with _named_faults(name):
+            return path.open("rb")
+
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        with open_raw() as stream:
+            return source_of_stream(stream, name, encoding)
+    endings = [ending.lower() for ending in path.suffixes]
+    if endings[-1:] == [".gz"]:
+        endings.pop()
+    return InputSource(name, open_raw, encoding, suffix="".join(endings[-1:]))
+
+
+def source_of_stream(stream: BinaryIO, name: str, encoding: str) -> InputSource:
+    """A stream as an input: its bytes are copied, on disk where they are many.
+
+    Raises:
+        InputError: It cannot be read, or the encoding is unknown.
+    """
+    # It lives as long as the source does, and is gone with it.
+    copy = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
     try:
-        with path.open("rb") as stream:
-            return read_stream(stream, name, max_bytes)
+        shutil.copyfileobj(stream, copy, 1 << 20)
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise InputError(f"{name} cannot be read: {reason}.") from None
+    return InputSource(name, lambda: cast(BinaryIO, io.BufferedReader(_View(copy))), encoding)
+
+
+def source_of_text(text: str, name: str) -> InputSource:
+    """A text in memory as an input.
+
+    Raises:
+        InputError: It holds half a character, which no encoding can write.
+    """
+    check_readable(unix_lines(text), name)
+    raw = text.encode()
+    return InputSource(name, lambda: io.BytesIO(raw))
+
+
+class _View(io.RawIOBase):
+    """A shared file, read from the start at a place of one's own."""
+
+    def __init__(self, shared: BinaryIO) -> None:
+        self._shared, self._place = shared, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        self._shared.seek(self._place)
+        part = self._shared.read(len(buffer))
+        self._place += len(part)
+        buffer[: len(part)] = part
+        return len(part)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._shared.seek(self._place)
+        self._place = self._shared.seek(offset, whence)
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+
+@contextmanager
+def _named_faults(name: str) -> Iterator[None]:
+    """Say in a sentence why a file cannot be opened."""
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(
             f"There is no file {name}.",
@@ -46,75 +268,7 @@ def read_file(path: Path, name: str, max_bytes: int) -> bytes:
         raise InputError(f"The file {name} cannot be read: {reason}.") from None
 
 
-def read_stream(stream: BinaryIO, name: str, max_bytes: int) -> bytes:
-    """All bytes of a stream.
-
-    Raises:
-        InputError: There are more than ``max_bytes``.
-    """
-    chunks: list[bytes] = []
-    left = max_bytes + 1
-    while left > 0 and (chunk := stream.read(min(_CHUNK, left))):
-        chunks.append(chunk)
-        left -= len(chunk)
-    if left <= 0:
-        raise InputError(
-            f"{name} is larger than the {max_bytes:,} bytes that are read at once.",
-            hint="Split it into several files.",
-        )
-    return b"".join(chunks)
-
-
-def to_text(raw: bytes, name: str, encoding: str = "utf-8") -> str:
-    """Decode ``raw`` and check that it is text with something in it.
-
-    Raises:
-        InputError: Unknown encoding, bytes that are not in it, a NUL, or nothing to read.
-    """
-    for start, kind in _NOT_TEXT.items():
-        if raw.startswith(start):
-            raise InputError(
-                f"{name} is {kind}, not text.", hint="Export it as text, CSV or JSON first."
-            )
-    text = _decode(raw, name, encoding).removeprefix("\ufeff")
-    text = unix_lines(text)
-    check_readable(text, name)
-    if is_blank(text):
-        what = "holds nothing but blank space" if text else "is empty"
-        raise InputError(f"{name} {what}.", hint="Give at least one line of text.")
-    return text
-
-
-def _decode(raw: bytes, name: str, encoding: str) -> str:
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise _not_in_encoding(error, raw, name, encoding) from None
-    except (LookupError, ValueError):  # ValueError: names no codec can have, such as one with NUL
-        raise InputError(
-            f"There is no text encoding called '{shown(encoding)}'.",
-            hint="Usual ones: utf-8, utf-16, windows-1252, gb18030, big5, shift_jis.",
-        ) from None
-
-
-def _not_in_encoding(error: UnicodeDecodeError, raw: bytes, name: str, encoding: str) -> InputError:
-    line = unix_lines(_start(error, encoding)).count("\n") + 1
-    # Codecs that cut off a byte order mark count from behind it.
-    offset = error.start + len(raw) - len(error.object)
-    utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
-    guess = "--encoding utf-16" if utf16 else "for example --encoding windows-1252 or gb18030"
-    called = "UTF-8" if encoding.casefold() in {"utf-8", "utf8"} else shown(encoding)
-    return InputError(
-        f"{name}, line {line}: the text is not {called}: byte 0x{error.object[error.start]:02X} "
-        f"at offset {offset:,} ({error.reason}).",
-        hint=f"Name the encoding it was saved in: {guess}.",
-    )
-
-
-def _start(error: UnicodeDecodeError, encoding: str) -> str:
-    """The text before the byte that could not be decoded."""
-    before = error.object[: error.start]
-    try:
-        return before.decode(encoding, "replace")
-    except ValueError:  # codecs that know no "replace"
-        return before.decode("latin-1")
+def _size(raw: BinaryIO) -> int:
+    size = raw.seek(0, io.SEEK_END)
+    raw.seek(0)
+    return size

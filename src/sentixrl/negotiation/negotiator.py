@@ -137,6 +137,8 @@ class DialogueTask:
         self.alone = negotiator.options.reproducible
         self.finished = Event()
         self.cancelled = False
+        if not self._left:
+            self.finished.set()
 
     def __len__(self) -> int:
         return len(self._dialogue)
@@ -214,12 +216,16 @@ class DialogueTask:
 
     def _keep(self, answer: Prediction | Failure, cost: Cost) -> None:
         assert isinstance(answer, Prediction)  # negotiate() catches failures
-        share = Cost(self._besides.tokens // len(self), self._besides.seconds / len(self))
-        cost += share
+        cost += self._share(answer.index)
         self._items[answer.index] = replace(answer, tokens=cost.tokens, seconds=cost.seconds)
         self._left -= 1
         if not self._left:
             self.finished.set()
+
+    def _share(self, index: int) -> Cost:
+        """An utterance's share of what was deduced for all."""
+        tokens, rest = divmod(self._besides.tokens, len(self))
+        return Cost(tokens + (index < rest), self._besides.seconds / len(self))
 
 
 def _choose_mode(

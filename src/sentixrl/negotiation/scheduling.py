@@ -183,8 +183,8 @@ class _Pool:
         drawer = _Drawer(self._next)
         while self._await_task(drawer):
             try:
+                drawer.begin_session()
                 with self._engine.session() as session:
-                    drawer.begin_session()
                     if self._engine.capabilities.batches:
                         together(session, drawer, None if drawer.alone else PER_STEP)
                     else:
@@ -230,7 +230,7 @@ class _Drawer:
         return bool(self._jobs)
 
     def begin_session(self) -> None:
-        """A session was opened: any task may be the first in it."""
+        """A session is about to be opened: any task may be the first in it."""
         self._tasks = [task for task in self._tasks if not task.over]
         self._fresh = not self._jobs
         if self._fresh:

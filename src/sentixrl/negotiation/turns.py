@@ -2,10 +2,10 @@
 
 Contract: a turn is a generator that yields one request at a time, is sent the answer, and returns
 its result; it reads as if it were alone. A request that fails is thrown into its turn as
-:class:`RequestFailedError`; a turn that does not catch it ends with the failure as its result, and the
-others go on. Two drivers run turns: :func:`together` many in step, :func:`singly` one after the
-other. Both take them from an inbox that may be filled while they run, and both return when the
-inbox has nothing more for this session.
+:class:`RequestFailedError`; a turn that does not catch it ends with the failure as its result, and
+the others go on. Two drivers run turns: :func:`together` many in step, :func:`singly` one after
+the other (several threads of it make what remote servers want). Both take them from an inbox that
+may be filled while they run, and return when it has nothing more for this session.
 """
 
 from __future__ import annotations

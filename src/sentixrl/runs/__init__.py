@@ -23,6 +23,7 @@ from sentixrl.runs.identity import (
     session_facts,
 )
 from sentixrl.runs.ledger import LEDGER_FILE, check_ledger, enter_ledger, find_ledger
+from sentixrl.runs.storage import check_writable
 
 __all__ = [
     "ITEMS_FILE",
@@ -32,6 +33,7 @@ __all__ = [
     "Entry",
     "RunFolder",
     "check_ledger",
+    "check_writable",
     "data_identity",
     "enter_ledger",
     "find_ledger",

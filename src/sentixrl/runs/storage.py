@@ -268,6 +268,20 @@ def write_file(path: Path, content: bytes) -> None:
         raise storage_error(path, error) from None
 
 
+def check_writable(folder: Path) -> None:
+    """Say at once that a folder cannot be written, before anything slow begins.
+
+    Args:
+        folder: A folder, or one that is to be made.
+
+    Raises:
+        SentixError: It cannot.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if there.is_dir() and not os.access(there, os.W_OK | os.X_OK):
+        raise storage_error(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def sync_folder(folder: Path) -> None:
     """Wait until a folder's new entries are on the disk, where the system can."""
     with contextlib.suppress(OSError):  # Windows opens no folders

@@ -30,7 +30,8 @@ from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.registry import info, split_name, switch_value, task_name
 from sentixrl.errors import ConfigError, SentixError, fault_words
 from sentixrl.formats.characters import nearest
-from sentixrl.labels import MAX_FILE_BYTES, PlainYaml, resolve_labels
+from sentixrl.labels import resolve_labels
+from sentixrl.plain_yaml import MAX_FILE_BYTES, PlainYaml
 from sentixrl.untrusted import read_bounded
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sentixrl.errors import ConfigError
 from sentixrl.runs.lock import FolderLock
-from sentixrl.runs.storage import write_json
+from sentixrl.runs.storage import check_writable, write_json
 from sentixrl.training.checking import BEST, Check, DevCheck, look
 from sentixrl.training.checkpoints import last_checkpoint, remove_checkpoints
 from sentixrl.training.estimate import Estimate, check_memory, estimate
@@ -147,6 +147,7 @@ def train_bundle(
     """
     watch = watch if is_main() else SILENT
     check_place(folder / BUNDLE)
+    check_writable(folder)
     setting = prepare(recipe, root, watch.say, device)
     cost = estimate(setting)
     if not on_main(lambda: announce(cost)):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sentixrl.engines.local.prompt_format import PromptFormat, Text
-from sentixrl.engines.protocol import Completion, GenerateRequest
+from sentixrl.engines.protocol import Completion, Cost, GenerateRequest
 from sentixrl.trie import Node, PromptTrie
 
 
@@ -20,6 +20,7 @@ class _Stream:
     index: int
     end: Node
     request: GenerateRequest
+    computed: int
     tokens: list[int] = field(default_factory=list)
     text: str = ""
 
@@ -40,9 +41,11 @@ class Decoding:
         self.open: list[_Stream] = []
         self._done: dict[int, Completion] = {}
 
-    def add(self, index: int, end: Node, request: GenerateRequest) -> None:
-        """Open a stream at a prompt's end."""
-        self.open.append(_Stream(index, end, request))
+    def add(self, index: int, end: Node, request: GenerateRequest, fresh: int) -> None:
+        """Open a stream at a prompt's end, whose prompt has so many tokens to be computed."""
+        alike = any(other.end is end for other in self.open)
+        again = not (end.pending or alike)  # its last token is
+        self.open.append(_Stream(index, end, request, fresh + again))
 
     def ends(self) -> list[Node]:
         """Where each open stream's next token is predicted."""
@@ -51,14 +54,17 @@ class Decoding:
     def step(self, tokens: list[int], trie: PromptTrie) -> None:
         """Append one token to each open stream and close those that end with it."""
         going = []
+        reached: set[int] = set()
         for stream, token in zip(self.open, tokens, strict=True):
             if self._advance(stream, token):
                 stream.end = trie.insert(np.array([token], np.int64), below=stream.end)
                 going.append(stream)
+                stream.computed += id(stream.end) not in reached
+                reached.add(id(stream.end))
         self.open = going
 
     def completions(self) -> dict[int, Completion]:
-        """The finished replies by request."""
+        """The finished replies by request, with how many tokens were computed for each."""
         return self._done
 
     def _advance(self, stream: _Stream, token: int) -> bool:
@@ -74,5 +80,7 @@ class Decoding:
             if len(stream.tokens) < stream.request.max_tokens:
                 return True
             stream.text = stream.text.rstrip("\ufffd")  # a character that was cut in half
-        self._done[stream.index] = Completion(stream.text.strip(), len(stream.tokens))
+        self._done[stream.index] = Completion(
+            stream.text.strip(), len(stream.tokens), Cost(stream.computed)
+        )
         return False

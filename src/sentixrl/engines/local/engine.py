@@ -9,7 +9,8 @@ weights; each session computes on the threads its engine gives it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self
@@ -17,6 +18,7 @@ from typing import Protocol, Self
 import numpy as np
 import torch
 
+from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local.attention import PackPlan
 from sentixrl.engines.local.decoding import Decoding
 from sentixrl.engines.local.hardware import processor_name
@@ -150,7 +152,8 @@ class LocalSession:
         self._engine = engine
         self._trie = PromptTrie()
         self._store = KeyValueStore()
-        self._admitted: dict[int, tuple[Tokens, int]] = {}  # request → its tokens, the new ones
+        # The prompt, which its key must outlive, its tokens, and how many of them were new.
+        self._admitted: dict[int, tuple[Prompt, Tokens, int]] = {}
 
     @property
     def nbytes(self) -> int:
@@ -179,13 +182,16 @@ class LocalSession:
             return False
         if self._too_long(len(prompt)) is None:  # else it fails when it is asked for
             self._trie.insert(prompt)
-            self._admitted[id(request)] = prompt, self._trie.slots - held
+            known = (request.prompt, prompt, self._trie.slots - held)
+            self._admitted.setdefault(id(request.prompt), known)
         return True
 
     def _encoded(self, request: ScoreRequest | GenerateRequest) -> tuple[Tokens, int]:
         """A request's prompt, and how many of its tokens were new when it was admitted."""
-        known = self._admitted.pop(id(request), None)
-        return known or (self._engine.prompt_format.encode(request.prompt), 0)
+        known = self._admitted.pop(id(request.prompt), None)
+        if known is None:
+            return self._engine.prompt_format.encode(request.prompt), 0
+        return known[1:]
 
     @torch.inference_mode()
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:
@@ -201,53 +207,64 @@ class LocalSession:
             if failure is not None:
                 answers[index] = failure
                 continue
-            before = self._trie.slots
+            slots, nodes = self._trie.slots, len(out.nodes)
             out.add(prompt, choices)
             places.append(index)
-            tokens.append(fresh + self._trie.slots - before)
+            again = sum(not node.pending for node in out.nodes[nodes:])  # their last tokens
+            tokens.append(fresh + self._trie.slots - slots + again)
             alone += sum(len(prompt) + len(choice) - 1 for choice in choices)
         hidden = self._compute(out.nodes)
         scores = self._read_off(hidden, out)
         masses = self._masses(hidden, out, [requests[place].mass for place in places])
-        costs = _shares(tokens, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        costs = _shares(tokens, seconds)
         for place, log_probs, mass, cost in zip(places, scores, masses, costs, strict=True):
             answers[place] = Scores(tuple(log_probs), True, mass, cost)
-        self._count(len(requests), alone, start)
+        self._count(len(requests), alone, seconds)
         return [answer for answer in answers if answer is not None]
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[GenerateRequest]) -> list[Completion | Failure]:
         """Continue each prompt greedily, or with the likeliest of its choices."""
-        answers: dict[int, Completion | Failure] = {}
-        closed = {n: request for n, request in enumerate(requests) if request.choices}
-        scored = self.score([ScoreRequest(r.prompt, r.choices or ()) for r in closed.values()])
-        for index, scores in zip(closed, scored, strict=True):
-            answers[index] = self._likeliest(closed[index], scores)
+        closed = {place: request for place, request in enumerate(requests) if request.choices}
+        free = {place: request for place, request in enumerate(requests) if not request.choices}
+        answers = self._choose(closed) | self._write(free)
+        return [answers[place] for place in range(len(requests))]
+
+    def _choose(self, requests: Mapping[int, GenerateRequest]) -> dict[int, Completion | Failure]:
+        asked = [ScoreRequest(one.prompt, one.choices or ()) for one in requests.values()]
+        scored = self.score(asked) if asked else []
+        return {
+            place: self._likeliest(request, scores)
+            for (place, request), scores in zip(requests.items(), scored, strict=True)
+        }
+
+    def _write(self, requests: Mapping[int, GenerateRequest]) -> dict[int, Completion | Failure]:
+        if not requests:
+            return {}
         start = time.perf_counter()
+        answers: dict[int, Completion | Failure] = {}
         decoding = Decoding(self._engine.text, self._engine.prompt_format)
-        tokens: dict[int, int] = {}
         alone = 0
-        for index, request in enumerate(requests):
-            if request.choices:
-                continue
+        for place, request in requests.items():
             prompt, fresh = self._encoded(request)
             failure = self._too_long(len(prompt) + request.max_tokens)
             if failure is not None:
-                answers[index] = failure
+                answers[place] = failure
                 continue
             alone += len(prompt)
-            tokens[index] = fresh + self._trie.missing(prompt)
-            decoding.add(index, self._trie.insert(prompt), request)
+            fresh += self._trie.missing(prompt)
+            decoding.add(place, self._trie.insert(prompt), request, fresh)
         while decoding.open:
             hidden = self._compute(decoding.ends())
             decoding.step(self._engine.decoder.head.likeliest(hidden).tolist(), self._trie)
         said = decoding.completions()
-        spent = [tokens[index] + said[index].tokens for index in said]
-        shares = _shares(spent, time.perf_counter() - start)
-        for (index, reply), cost in zip(said.items(), shares, strict=True):
-            answers[index] = Completion(reply.text, reply.tokens, cost)
-        self._count(len(requests) - len(closed), alone, start)
-        return [answers[index] for index in range(len(requests))]
+        seconds = time.perf_counter() - start
+        costs = _shares([reply.cost.tokens for reply in said.values()], seconds)
+        for (place, reply), cost in zip(said.items(), costs, strict=True):
+            answers[place] = replace(reply, cost=cost)
+        self._count(len(requests), alone, seconds)
+        return answers
 
     def _likeliest(
         self, request: GenerateRequest, scores: Scores | Failure
@@ -276,8 +293,7 @@ class LocalSession:
         self._engine.count(more)
         return hidden
 
-    def _count(self, requests: int, prompt_tokens: int, start: float) -> None:
-        seconds = time.perf_counter() - start
+    def _count(self, requests: int, prompt_tokens: int, seconds: float) -> None:
         self._engine.count(Usage(requests, 0, prompt_tokens, 0, 0, seconds))
 
     def _read_off(self, hidden: torch.Tensor, out: ReadOut) -> list[list[float]]:

@@ -287,7 +287,7 @@ def _convert(gguf: Path, target: Path) -> None:
             raise  # the disk's, not the reader's
         raise ModelError(
             f"The GGUF file cannot be converted by the installed transformers: {error}.",
-            hint="Upgrade what reads it: pip install --upgrade 'sentixrl[local]'",
+            hint="Upgrade what reads it: pip install --upgrade transformers gguf",
         ) from None
 
 

@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jinja2 import TemplateError, nodes
-from jinja2.ext import Extension
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sentixrl.context.prompt import Message, Prompt, begins_line, lead
+from sentixrl.engines.local.chat_template import HINT, UNUSABLE, render
 from sentixrl.engines.options import PromptFormatName
 from sentixrl.errors import ModelError
 from sentixrl.trie.trie import Tokens
+from sentixrl.untrusted import boundary, read_bounded
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+_FAILS = "The model's tokenizer fails"
 _MARK = "\ue000{}\ue001"  # private-use characters: no chat template writes them
-_HINT = "Use plain text: --prompt-format plain."
+MAX_BYTES = 1 << 28
+"""Of a ``tokenizer.json``; those of the largest vocabularies have 30 MB."""
 # What is said again and again is short; long texts would make the cache's memory theirs.
 _CACHED_TEXTS = 20_000
 _CACHED_CHARACTERS = 400
@@ -55,7 +55,8 @@ class Text:
     ) -> None:
         self._tokenizer = tokenizer
         self._context = context_tokens
-        self._unmarked, self._markers = _without_markers(tokenizer)
+        with boundary(_FAILS, kind=ModelError):
+            self._unmarked, self._markers = _without_markers(tokenizer)
         self.end_ids = end_ids
         self.begin_ids = begin_ids
         self._prefix = self._dummy_prefix()
@@ -79,10 +80,12 @@ class Text:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of generated tokens."""
-        return self._tokenizer.decode(list(tokens), skip_special_tokens=True)
+        with boundary(_FAILS, kind=ModelError):
+            return self._tokenizer.decode(list(tokens), skip_special_tokens=True)
 
     def _bare(self, text: str) -> tuple[int, ...]:
-        encoded = self._unmarked.encode(self._prefix + text, add_special_tokens=False)
+        with boundary(_FAILS, kind=ModelError):
+            encoded = self._unmarked.encode(self._prefix + text, add_special_tokens=False)
         taken = len(self._prefix)
         ids = encoded.ids[taken:]
         if self._markers.isdisjoint(ids):
@@ -100,7 +103,8 @@ class Text:
 
     def _markup(self, text: str) -> tuple[int, ...]:
         """Tokens of markup, with special tokens read as such."""
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        with boundary(_FAILS, kind=ModelError):
+            return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _dummy_prefix(self) -> str:
         """What keeps a SentencePiece tokenizer from putting a space before every segment.
@@ -173,18 +177,6 @@ class PlainFormat:
         return [self._text.bare(space + choice) for choice in choices]
 
 
-class _Generation(Extension):
-    """``{% generation %}`` around what an assistant says, a mark for training: it says nothing."""
-
-    tags = {"generation"}  # noqa: RUF012 (jinja2 declares it so)
-
-    def parse(self, parser: Parser) -> nodes.Node:
-        """The marked statements, in a scope of their own as transformers has it."""
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.Scope(body, lineno=line)
-
-
 class ChatFormat:
     """The model's own chat template around bare segments.
 
@@ -194,31 +186,15 @@ class ChatFormat:
         special: Names such as ``bos_token`` that the template may use.
 
     Raises:
-        ModelError: The template is not valid.
+        ModelError: The template is not valid, or takes too long or too much memory.
     """
 
     name: PromptFormatName = "chat"
 
     def __init__(self, text: Text, template: str, special: dict[str, str]) -> None:
         self._text = text
+        self._template = template
         self._special = special
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.loopcontrols", _Generation],
-        )
-
-        def refuse(message: str) -> None:
-            raise TemplateError(message)
-
-        environment.globals["raise_exception"] = refuse
-        environment.globals["strftime_now"] = lambda form: ""
-        try:
-            self._template = environment.from_string(template)
-        except TemplateError as error:
-            raise ModelError(
-                f"The model's chat template is not valid: {error}.", hint=_HINT
-            ) from None
         self._joints = lru_cache(maxsize=500)(self._read_joints)
         self.end = self._turn_end()
 
@@ -243,8 +219,10 @@ class ChatFormat:
         """Of the tokens that may end a text, the one that ends the assistant's turn."""
         try:
             closing = self._markup_around(("user", "assistant"))[-1]
-        except ModelError:  # said where such a conversation is really asked for
-            closing = ""
+        except ModelError as error:
+            if error.code == UNUSABLE:
+                raise
+            closing = ""  # said where such a conversation is really asked for
         ends = self._text.end_ids
         known = (closing, self._special.get("eos_token", ""))
         first = [token for markup in known for token in self._text.markup(markup)[:1]]
@@ -259,37 +237,18 @@ class ChatFormat:
     def _markup_around(self, roles: tuple[str, ...]) -> list[str]:
         """What the template writes around messages of these roles, the last one ended."""
         marks = [_MARK.format(position) for position in range(len(roles))]
-        rendered = self._render(roles, marks)
+        special = tuple(sorted(self._special.items()))
+        rendered = render(self._template, roles, tuple(marks), special)
         joints = []
         for mark in marks:
             before, found, rendered = rendered.partition(mark)
             if not found:
                 raise ModelError(
                     f"The model's chat template drops messages of roles {', '.join(roles)}.",
-                    hint=_HINT,
+                    hint=HINT,
                 )
             joints.append(before)
         return [*joints, rendered]
-
-    def _render(self, roles: Sequence[str], marks: Sequence[str]) -> str:
-        messages = [{"role": r, "content": m} for r, m in zip(roles, marks, strict=True)]
-        opened = not roles or roles[-1] != "assistant"
-        try:
-            return self._template.render(
-                messages=messages, add_generation_prompt=opened, **self._special
-            )
-        except TemplateError:
-            pass
-        # Some templates know no system message: it then stands before the first user message.
-        if len(messages) > 1 and messages[0]["role"] == "system":
-            merged = {"role": "user", "content": f"{marks[0]}\n{marks[1]}"}
-            try:
-                return self._template.render(
-                    messages=[merged, *messages[2:]], add_generation_prompt=opened, **self._special
-                )
-            except TemplateError as error:
-                raise ModelError(f"The model's chat template fails: {error}.", hint=_HINT) from None
-        raise ModelError("The model's chat template does not take these messages.", hint=_HINT)
 
 
 PromptFormat = PlainFormat | ChatFormat
@@ -320,13 +279,14 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     path = folder / "tokenizer.json"
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exception
-        raise ModelError(
-            f"{path} cannot be read as a tokenizer: {str(error)[:200]}.",
-            hint="Save the model's fast tokenizer beside it (tokenizer.json).",
-        ) from None
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    with boundary(
+        f"{path} cannot be read as a tokenizer",
+        kind=ModelError,
+        hint="Save the model's fast tokenizer beside it (tokenizer.json).",
+    ):
+        content = read_bounded(path, MAX_BYTES).decode("utf-8")
+        tokenizer = Tokenizer.from_str(content)
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.encode("a\n", add_special_tokens=True)
     return tokenizer

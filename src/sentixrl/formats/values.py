@@ -1,0 +1,166 @@
+"""Python values to dialogues: what ``predict`` and ``predict_many`` take.
+
+Contract: the rules of files hold here, too: no text without anything to see, no NUL, no half
+characters, no line break in a name. What is refused is named by its type and its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.errors import InputError
+from sentixrl.formats.characters import is_blank, name_fault, shown, unreadable
+from sentixrl.formats.columns import Columns, places_of
+from sentixrl.formats.json_text import dialogue_of_json
+from sentixrl.formats.ledger import Ledger
+from sentixrl.formats.tables import table_dialogues
+from sentixrl.formats.values_table import Values, ValueTable
+
+_TURNS_HINT = "For example: [('Ann', 'You came back!'), 'I did.'] or [{'text': 'I did.'}]."
+
+
+def dialogue_of(value: object, number: int | None = None) -> Dialogue:
+    """The dialogue that a Python value is.
+
+    Args:
+        value: A :class:`Dialogue`; one text; a list of texts, of (speaker, text) pairs or of
+            dicts with ``text`` (and ``speaker``, ``id``, ``label``, ``metadata``); the dict of a
+            JSON file or of a result; or a pandas or polars frame with a row a turn.
+        number: Which of several values it is, from 1, for errors.
+
+    Raises:
+        InputError: It is nothing of the kind, or a turn of it has no text.
+    """
+    if isinstance(value, Dialogue):
+        return _checked(value, number)
+    if isinstance(value, str):
+        return _checked(Dialogue("1", (Utterance(value),)), number)
+    place = "The dialogue" if number is None else f"Dialogue {number}"
+    if isinstance(value, Mapping):
+        if "text" in value and "utterances" not in value:
+            raise InputError(f"{place} is one turn, not a list.", hint=_TURNS_HINT)
+        return _checked(dialogue_of_json(value, place, "1"), number)
+    if is_frame(value):
+        return _of_frame(value, "The frame" if number is None else f"{place}, a frame,")
+    if isinstance(value, bytes | bytearray) or not isinstance(value, Iterable):
+        raise InputError(
+            f"A dialogue is a text or a list of turns, not '{type(value).__name__}'"
+            + (f" (dialogue {number})." if number else "."),
+            hint=_TURNS_HINT,
+        )
+    prefix = "" if number is None else f"{place}: "
+    turns = [_turn(item, f"{prefix}Utterance {at}") for at, item in enumerate(value, start=1)]
+    return _checked(Dialogue("1", tuple(turns)), number)
+
+
+def dialogues_of(values: object) -> Iterator[Dialogue]:
+    """The dialogues that an iterable of Python values is, one at a time.
+
+    Args:
+        values: What :func:`dialogue_of` takes, several of it; or a frame, whose rows are grouped
+            as those of a file are.
+
+    Raises:
+        InputError: It is one value instead of several; or one of them is no dialogue, and the
+            message says which.
+    """
+    if is_frame(values):
+        return table_dialogues(_frame_table(values, "The frame"), Ledger("frame"))
+    if isinstance(values, str | bytes | bytearray | Dialogue | Mapping) or not isinstance(
+        values, Iterable
+    ):
+        raise InputError(
+            f"Several dialogues are wanted, not one value of type '{type(values).__name__}'.",
+            hint="Put it in a list, or use predict for one dialogue.",
+        )
+    return (dialogue_of(value, number) for number, value in enumerate(values, start=1))
+
+
+def is_frame(value: object) -> bool:
+    """Whether a value is a data frame of pandas or polars, or acts like one."""
+    return hasattr(value, "columns") and (
+        hasattr(value, "itertuples") or hasattr(value, "iter_rows")
+    )
+
+
+def _turn(item: object, place: str) -> Utterance:
+    if isinstance(item, Utterance):
+        return item
+    if isinstance(item, str):
+        return Utterance(item)
+    if isinstance(item, Mapping):
+        described = dialogue_of_json({"utterances": [dict(item)]}, place, "1", alone=True)
+        return described.utterances[0]
+    if isinstance(item, tuple | list) and len(item) == 2:
+        speaker, text = item
+        return Utterance(text, speaker=speaker)
+    raise InputError(
+        f"{place} is neither a text nor a (speaker, text) pair nor a dict, but of type "
+        f"'{type(item).__name__}'.",
+        hint=_TURNS_HINT,
+    )
+
+
+def _checked(dialogue: Dialogue, number: int | None) -> Dialogue:
+    """The dialogue, if each turn of it may stand in a file."""
+    of = f"dialogue '{shown(dialogue.id)}'"
+    if number is not None:
+        of += f" (number {number})"
+    if not dialogue.utterances:
+        raise InputError(f"D{of[1:]} has no utterance.")
+    for at, turn in enumerate(dialogue, start=1):
+        if fault := _fault(turn):
+            raise InputError(f"Utterance {at} of {of} {fault}.")
+    return dialogue
+
+
+def _fault(turn: Utterance) -> str | None:
+    named: Sequence[tuple[str, Any]] = (
+        ("speaker", turn.speaker),
+        ("id", turn.id),
+        ("gold label", turn.gold),
+    )
+    for part, value in (*named, ("text", turn.text)):
+        if not isinstance(value, str) and (part == "text" or value is not None):
+            return f"has a {part} that is of type '{type(value).__name__}', not a text"
+    if found := unreadable(turn.text):
+        return f"has a text that {found}"
+    if is_blank(turn.text):
+        return "has no text"
+    for part, value in named:
+        if value is not None and (found := name_fault(value)):
+            return f"has a {part} that {found}"
+    return None
+
+
+def _of_frame(frame: Any, name: str) -> Dialogue:  # noqa: ANN401  (pandas', polars' or alike)
+    table = _frame_table(frame, name)
+    places = places_of(table.header, Columns(), table.name)
+    columns = Columns() if "dialogue" in places else Columns(dialogue="")
+    found = list(table_dialogues(table, Ledger("frame"), columns))
+    if "dialogue" not in places:
+        return Dialogue("1", tuple(turn for one in found for turn in one))
+    if len(found) > 1:
+        raise InputError(
+            f"{table.name} holds {len(found):,} dialogues.", hint="Use predict_many for them."
+        )
+    return found[0]
+
+
+def _frame_table(frame: Any, name: str) -> ValueTable:  # noqa: ANN401  (pandas', polars' or alike)
+    def rows(_: Ledger) -> Iterator[Values]:
+        if hasattr(frame, "iter_rows"):
+            found = frame.iter_rows()
+        else:
+            found = frame.itertuples(index=False, name=None)
+        return (Values(at, tuple(row), 0) for at, row in enumerate(found, start=1))
+
+    try:
+        return ValueTable(name, "row", [str(column) for column in frame.columns], rows)
+    except InputError as error:
+        hint = (
+            "Rename its columns: 'text', and 'speaker', 'dialogue' or 'label' where there are any."
+        )
+        raise InputError(error.message, hint=hint) from None
