@@ -49,7 +49,7 @@ def main(
     only: Annotated[
         list[Part] | None, typer.Option(help="Measure these parts alone (may be repeated).")
     ] = None,
-    limit: Annotated[float, typer.Option(help="Seconds that each peer may take.")] = 75.0,
+    limit: Annotated[float, typer.Option(help="Seconds that each peer may take.")] = 60.0,
     model: Annotated[
         str | None, typer.Option(help="Model folder; default: the bundled one.")
     ] = None,
