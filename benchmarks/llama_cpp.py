@@ -1,8 +1,9 @@
 """llama.cpp's server on the same weights and prompts, its prompt cache on.
 
-Contract: the weights as they are loaded here, adapter merged, are written to a GGUF file in 8 bits,
-which llama.cpp computes fastest on processors; they were published in 4 bits and lose nothing that
-moves answers. Prompts come in the dialogues' order, so that each finds the last one's beginning
+Contract: the weights as they are loaded here, adapter merged, are written to a GGUF file in 8 bits;
+that moves a few labels, and the results say how many stay. The wheels of ``xllamacpp`` are built
+for processors of every kind, without AVX-512 and AMX: a server built for the machine is faster.
+Prompts come in the dialogues' order, so that each finds the last one's beginning
 in the cache. Scores are exact: the labels' first tokens are lifted above all others, and what the
 server normalises is their softmax.
 """
