@@ -1,13 +1,18 @@
 # make demo   install everything and classify three conversations
 # make test   install what tests need and run them all
 # make check  lint, types, import directions and generated docs alone
-# make bench  measure the engine's speed on this machine; bench-train: training
+# make bench  measure the engine's speed on this machine; bench-train: training. On a quiet machine
+#             it takes some 12 minutes; BENCH="--only contention" measures a part, --help lists them.
+#             llama.cpp joins in where xllamacpp is installed:
+#             .venv/bin/python -m pip install --constraint constraints.txt xllamacpp
 #
 # PYTHON        the interpreter the environment is made with (3.11 or newer)
 # TORCH_INDEX   an index of CPU wheels of torch, to avoid the CUDA build where there is one
+# BENCH         options of the benchmark
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+BENCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -32,10 +37,10 @@ check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/mypy src tests scripts benchmarks
 
 bench: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 bench-train: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
-	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.training $(BENCH)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sentixrl needs Python 3.11 or newer; set PYTHON=…")'

@@ -6,6 +6,7 @@ Contract: the same material for every contender, named by a hash of all its prom
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +46,19 @@ def gather(classifier: Classifier, count: int) -> Material:
     text = "\x00".join("\x01".join(s for m in p.messages for s in m.segments) for p in prompts)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Material(source, tuple(dialogues), tuple(prompts), digest)
+
+
+def write(dialogues: Sequence[Dialogue], path: Path) -> Path:
+    """Write dialogues to a file that :mod:`benchmarks.engine_process` reads."""
+    content = [
+        {
+            "language": dialogue.language,
+            "turns": [(turn.speaker, turn.text) for turn in dialogue],
+        }
+        for dialogue in dialogues
+    ]
+    path.write_text(json.dumps(content), "utf-8")
+    return path
 
 
 def questions(classifier: Classifier, dialogues: Sequence[Dialogue]) -> list[Prompt]:

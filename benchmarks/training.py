@@ -30,7 +30,7 @@ from sentixrl.labels import scheme
 from sentixrl.training.examples import PackDataset, Packer
 from sentixrl.training.losses import Focal
 from sentixrl.training.material import Source
-from sentixrl.training.model import open_trainee
+from sentixrl.training.model import load_trainable
 from sentixrl.training.objective import Objective
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.packs import TrainingPack
@@ -89,7 +89,7 @@ def main(
     recipe = Recipe.model_validate(
         {"name": "bench", "epochs": 1, "train": [{"dataset": "meld"}], "dev": [{"dataset": "meld"}]}
     )
-    setting = set_up(recipe, [Source(data, 1.0, 0)], (), open_trainee(recipe))
+    setting = set_up(recipe, [Source(data, 1.0, 0)], (), load_trainable(recipe))
     packer = setting.packer()
     packs = [packer(plan) for plan in setting.packs]
     count = sum(map(len, packs))
@@ -107,9 +107,9 @@ def main(
         },
         "date": datetime.date.today().isoformat(),
         "machine": {
-            "processor": processor_name(setting.trainee.device),
+            "processor": processor_name(setting.trainable.device),
             "threads": torch.get_num_threads(),
-            "dtype": str(setting.trainee.dtype).removeprefix("torch."),
+            "dtype": str(setting.trainable.dtype).removeprefix("torch."),
         },
         "versions": {
             "python": platform.python_version(),
@@ -128,10 +128,9 @@ def _trie(recipe: Recipe, setting: Setting, packer: Packer) -> float:
     objective = Objective(Focal())
     with tempfile.TemporaryDirectory() as folder:
         warm = PackDataset(setting.packs[:1], packer)
-        TrieTrainer(setting.trainee, objective, warm, recipe, Path(folder), []).train()
-        trainer = TrieTrainer(
-            setting.trainee, objective, PackDataset(setting.packs, packer), recipe, Path(folder), []
-        )
+        TrieTrainer(setting.trainable, objective, warm, recipe, Path(folder), []).train()
+        packs = PackDataset(setting.packs, packer)
+        trainer = TrieTrainer(setting.trainable, objective, packs, recipe, Path(folder), [])
         begun = time.perf_counter()
         trainer.train()
         return time.perf_counter() - begun
@@ -139,12 +138,12 @@ def _trie(recipe: Recipe, setting: Setting, packer: Packer) -> float:
 
 def _plain(setting: Setting, packs: list[TrainingPack]) -> tuple[float, int]:
     """Seconds of a pass over the same questions, one row each, and the tokens that took."""
-    engine = setting.trainee.engine
-    fill = min(engine.text.end_ids)
+    prompt_format = setting.trainable.prompt_format
+    fill = prompt_format.end
     rows = [
         (
-            engine.prompt_format.encode(question.prompt).tolist(),
-            engine.prompt_format.answers(question.prompt, question.choices)[question.target][0],
+            prompt_format.encode(question.prompt).tolist(),
+            prompt_format.answers(question.prompt, question.choices)[question.target][0],
         )
         for pack in packs
         for question in pack.questions
@@ -158,13 +157,13 @@ def _plain(setting: Setting, packs: list[TrainingPack]) -> tuple[float, int]:
         labels = torch.tensor([label for _, label in batch])
         return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
-    model = setting.trainee.model
+    model = setting.trainable.model
     model.set_attn_implementation("sdpa")
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder, per_device_train_batch_size=BATCH, num_train_epochs=1,
             learning_rate=RATE, save_strategy="no", report_to=[], disable_tqdm=True,
-            use_cpu=setting.trainee.device.type == "cpu", train_sampling_strategy="sequential",
+            use_cpu=setting.trainable.device.type == "cpu", train_sampling_strategy="sequential",
             dataloader_pin_memory=False,
         )  # fmt: skip
         trainer = PlainTrainer(

@@ -63,20 +63,21 @@ def commands_page() -> str:
 def recipes_page() -> str:
     """The page of all keys of a recipe."""
     from sentixrl.training import recipe
+    from sentixrl.training.sections import DataPart, TrainPart
 
     parts = [
         "# Keys of a recipe",
-        f"{MADE} How recipes are written and what they are for is told in [Training](training.md).",
-        "What has no default must be given.",
+        f"{MADE} [Training](training.md) explains how to write one.",
+        "Keys without a default are required.",
         keys(recipe.Recipe),
-        "## A part of `dev` and `apart`",
-        keys(recipe.DataPart),
+        "## A part of `dev` and `holdout`",
+        keys(DataPart),
         "## A part of `train`",
         "The same, and:",
-        keys(recipe.TrainPart, but=recipe.DataPart),
+        keys(TrainPart, but=DataPart),
     ]
     for name, section in recipe.SECTIONS.items():
-        if not issubclass(section, recipe.DataPart):
+        if not issubclass(section, DataPart):
             parts += [f"## `{name}`", keys(section)]
     return "\n\n".join(parts) + "\n"
 
@@ -99,7 +100,7 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _takes(field: FieldInfo) -> str:
-    from sentixrl.training.recipe import LARGEST
+    from sentixrl.training.sections import LARGEST
 
     kind: Any = field.annotation
     rules = list(field.metadata)

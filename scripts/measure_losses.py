@@ -3,8 +3,8 @@
     python scripts/measure_losses.py --data ../shared/data
 
 Each is the recipe recipes/meld.yaml, the generator alone, one epoch. Losses that have their figures
-are left out; trainings and run folders stay under ``--runs`` and go on where they were stopped; to
-measure anew, remove both. Test is not looked at.
+are left out. Trainings and run folders stay under ``--runs`` and are resumed; to measure again,
+remove both. Test is not used.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MINORITY = ("fear", "disgust")
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder with a folder a data set.")],
+    data: Annotated[Path, typer.Option(help="Folder with one folder per data set.")],
     runs: Annotated[Path, typer.Option(help="Where trainings go.")] = Path("runs/losses"),
 ) -> None:
     """Train and measure one loss after the other."""

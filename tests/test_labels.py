@@ -25,7 +25,7 @@ from sentixrl.labels import (
     scheme_text,
 )
 from sentixrl.plain_yaml import MAX_FILE_BYTES
-from sentixrl.training.recipe import read_recipe
+from sentixrl.training.recipe_file import read_recipe
 
 LANGUAGES = ("en", "zh", "es", "ar", "hi")
 SIZES = {

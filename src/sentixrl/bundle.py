@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.building import ContextOptions
-from sentixrl.context.templates import templates
+from sentixrl.context.templates import digest_of
 from sentixrl.context.window import HistoryWindow
 from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.engines.options import PromptFormatName
@@ -63,6 +63,7 @@ class _CalibrationFile(BaseModel):
 
     scale: Annotated[float, Field(gt=0, le=_MOST_SCALE)] = 1.0
     bias: tuple[Annotated[float, Field(ge=-_MOST_BIAS, le=_MOST_BIAS)], ...] = ()
+    thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
 
 
 class _File(BaseModel):
@@ -134,11 +135,13 @@ class ModelBundle:
         labels: The label set it uses unless told otherwise: itself, a scheme's name, a YAML file
             or a list.
         prompt_format: How prompts become text; ``None`` for the model's own.
-        templates: Template language → hash of the templates it was made with; empty if any will do.
+        templates: Template language, or ``<language>/several`` → hash of the templates it was made
+            with; empty if any will do.
         context: What its prompts show unless told otherwise.
         negotiation: How its roles negotiate unless told otherwise, but for the calibration, which
             goes by label set.
-        calibrations: Label set digest → its fitted calibration.
+        calibrations: Label set digest, or ``<digest>/several`` where each label is judged by itself
+            → the calibration fitted for it.
         adapter: Folder of the trained difference.
     """
 
@@ -198,8 +201,7 @@ class ModelBundle:
             "context": asdict(self.context),
             "negotiation": asdict(replace(self.negotiation, calibration=Calibration())),
             "calibrations": {
-                digest: {"scale": fitted.scale, "bias": list(fitted.bias)}
-                for digest, fitted in self.calibrations.items()
+                digest: _calibration_entry(fitted) for digest, fitted in self.calibrations.items()
             },
         }
         text = json.dumps(content, indent=1, ensure_ascii=False)
@@ -238,7 +240,7 @@ class ModelBundle:
             context=parsed.context,
             negotiation=parsed.negotiation,
             calibrations={
-                digest: Calibration(entry.scale, entry.bias, fitted=True)
+                digest: Calibration(entry.scale, entry.bias, True, entry.thresholds)
                 for digest, entry in parsed.calibrations.items()
             },
             adapter=adapter,
@@ -247,11 +249,11 @@ class ModelBundle:
         return bundle
 
     def _check_templates(self) -> None:
-        for language, digest in self.templates.items():
-            if templates(language).digest != digest:
+        for part, digest in self.templates.items():
+            if digest_of(part) != digest:
                 raise ModelError(
-                    f"The model bundle '{self.name}' was made with other '{language}' prompt "
-                    f"templates ({digest}) than this version has ({templates(language).digest}).",
+                    f"The model bundle '{self.name}' was made with other '{part}' prompt "
+                    f"templates ({digest}) than this version has ({digest_of(part)}).",
                     hint="Use the version of sentixrl it was made with, or train it again.",
                 )
 
@@ -327,6 +329,11 @@ def put_in_place(made: Path, folder: Path) -> None:
         old.rename(folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _calibration_entry(fitted: Calibration) -> dict[str, float | list[float]]:
+    entry: dict[str, float | list[float]] = {"scale": fitted.scale, "bias": list(fitted.bias)}
+    return entry | ({"thresholds": list(fitted.thresholds)} if fitted.thresholds else {})
 
 
 def _write_labels(path: Path, labels: str | LabelSet) -> str:

@@ -17,9 +17,12 @@ class Utterance:
     Attributes:
         text: What was said. May hold any Unicode text, on one or several lines.
         speaker: Who said it, if known.
-        gold: The annotated label's name, if there is one. Never part of a prompt.
+        gold: The annotated label's name, if there is exactly one. Never part of a prompt.
         id: The source's own identifier, if it has one.
         metadata: Further fields of the source (scores, times, …), for slicing results.
+        golds: The names of all annotated labels, where an utterance may have several of them;
+            empty where none applies, ``None`` where it was not annotated this way. Never part of
+            a prompt.
     """
 
     text: str
@@ -27,6 +30,7 @@ class Utterance:
     gold: str | None = None
     id: str | None = None
     metadata: Mapping[str, str | float] = field(default_factory=dict)
+    golds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import (
     DEFAULT_LANGUAGE,
     ROLES,
+    SEVERAL,
     TemplateSet,
     template_languages,
     templates,
@@ -46,7 +47,8 @@ def variables(text: str) -> set[str]:
     return meta.find_undeclared_variables(Environment().parse(text))
 
 
-ALL_BLOCKS = [(role, block) for role in ROLES for block in blocks(DEFAULT_LANGUAGE, role)]
+FILES = (*ROLES, SEVERAL)
+ALL_BLOCKS = [(role, block) for role in FILES for block in blocks(DEFAULT_LANGUAGE, role)]
 LABELS = [{"word": "joy", "gloss": "delight"}, {"word": "anger", "gloss": ""}]
 VALUES: dict[str, object] = {
     "text": "TEXT",
@@ -66,7 +68,7 @@ def test_the_five_languages_are_there() -> None:
     assert template_languages() == LANGUAGES
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", FILES)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_the_blocks_of_english(language: str, role: str) -> None:
     assert list(blocks(language, role)) == list(blocks(DEFAULT_LANGUAGE, role))
@@ -205,6 +207,20 @@ def test_the_hash_follows_every_file(
     changed = tmp_path / "copy" / "en" / f"{role}.jinja"
     changed.write_text(changed.read_text("utf-8") + "{# a remark #}\n", "utf-8")
     assert TemplateSet("en").digest != before
+
+
+def test_questions_about_several_labels_have_a_hash_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle that was made before there were any keeps its own."""
+    with resources.as_file(resources.files("sentixrl") / "context" / "templates") as folder:
+        shutil.copytree(folder, tmp_path / "copy")
+    monkeypatch.setattr(module, "_folder", lambda: tmp_path / "copy")
+    before = TemplateSet("en")
+    changed = tmp_path / "copy" / "en" / f"{SEVERAL}.jinja"
+    changed.write_text(changed.read_text("utf-8") + "{# a remark #}\n", "utf-8")
+    after = TemplateSet("en")
+    assert (after.digest, after.several_digest != before.several_digest) == (before.digest, True)
 
 
 def test_an_unknown_language_is_refused_with_the_ones_there_are() -> None:

@@ -248,6 +248,13 @@ def test_several_labels_stay_on_demand(read: Read) -> None:
         ("admiration", "joy"),
         ("neutral",),
     ]
+    assert [turn.golds for turn in dataset.utterances] == list(map(labels_of, dataset.utterances))
+
+
+def test_a_text_that_no_label_fits_is_annotated_all_the_same(read: Read) -> None:
+    dataset = read("brighter-train_hin.csv", single_label=False)
+    assert () in [turn.golds for turn in dataset.utterances]
+    assert [turn.golds for turn in read("brighter-train_hin.csv").utterances] == [None]
 
 
 def test_xed_rows_without_text_are_left_out_and_counted(read: Read) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ..conftest import MakeModel
-from .small import write_meld
+from .small import Noted, Trained, recipe, train, write_meld
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -45,3 +45,16 @@ def meld(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base(make_model: MakeModel) -> Path:
     """A tiny random Llama of two layers."""
     return make_model(seed=1, num_hidden_layers=2)
+
+
+@pytest.fixture(scope="session")
+def trained(base: Path, meld: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A full training, done once."""
+    noted = Noted()
+    folder = tmp_path_factory.mktemp("full") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("training.model", "engines.local.loading"):
+            patch.setattr(f"sentixrl.{room}.choose_dtype", lambda device: torch.float32)
+        found = train(recipe(base), meld, folder, noted)
+    assert found is not None
+    return folder, found, noted

@@ -24,7 +24,7 @@ SECONDS = 0.02
 
 
 def slow_recipe(base: Path) -> Recipe:
-    how = {"rate": 3e-3, "pack_tokens": 128, "warmup": 0.1, "average": 0.8}
+    how = {"learning_rate": 3e-3, "pack_tokens": 128, "warmup": 0.1, "ema": 0.8}
     return recipe(base, epochs=1, checks_per_epoch=2, optimiser=how)
 
 

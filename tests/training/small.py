@@ -18,11 +18,13 @@ from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.labels import LabelSet
 from sentixrl.training.attention import TrainingPlan
 from sentixrl.training.checking import Check
-from sentixrl.training.material import Source, load_apart, load_sources
+from sentixrl.training.finishing import Finished
+from sentixrl.training.material import Source, load_holdout, load_sources
 from sentixrl.training.packs import TrainingPack
-from sentixrl.training.questions import Mined, Question, questions
-from sentixrl.training.recipe import Recipe, parse_recipe
-from sentixrl.training.running import Watch
+from sentixrl.training.questions import OutOfFold, Question, questions
+from sentixrl.training.recipe import Recipe
+from sentixrl.training.recipe_file import parse_recipe
+from sentixrl.training.running import Reporter, train_bundle
 from sentixrl.training.trainer import Progress
 
 SIGNS = {"joy": "rain", "anger": "letter", "sadness": "river"}
@@ -66,10 +68,10 @@ def recipe(base: Path, **changes: Any) -> Recipe:  # noqa: ANN401
         "rank": 8,
         "epochs": 6,
         "window": {"history_max": 0, "history_min": 0},
-        "optimiser": {"rate": 3e-3, "pack_tokens": 128, "warmup": 0.1},
+        "optimiser": {"learning_rate": 3e-3, "pack_tokens": 128, "warmup": 0.1},
         "train": [{"dataset": "meld"}],
         "dev": [{"dataset": "meld", "split": "dev"}],
-        "apart": [{"dataset": "meld", "split": "test"}],
+        "holdout": [{"dataset": "meld", "split": "test"}],
     }
     return parse_recipe({**content, **changes}, "of the test")
 
@@ -78,7 +80,7 @@ def sources_of(
     one: Recipe, root: Path, say: Callable[[str], None] = lambda text: None
 ) -> list[Source]:
     """What a recipe trains on."""
-    return load_sources(one, root, load_apart(one, root), say)
+    return load_sources(one, root, load_holdout(one, root), say)
 
 
 class Noted:
@@ -90,13 +92,26 @@ class Noted:
         self.checks: list[tuple[Check, bool]] = []
 
     @property
-    def watch(self) -> Watch:
+    def reporter(self) -> Reporter:
         """Takes notes."""
-        return Watch(
+        return Reporter(
             self.said.append,
             self.progress.append,
             lambda check, better: self.checks.append((check, better)),
         )
+
+
+Trained = tuple[Path, Finished, Noted]
+"""A training's folder, what it made, and what it reported."""
+
+
+def train(one: Recipe, meld: Path, folder: Path, noted: Noted | None = None) -> Finished | None:
+    return train_bundle(one, meld, folder, (noted or Noted()).reporter, lambda cost: True)
+
+
+def shipped_f1(found: Finished) -> float:
+    (score,) = found.shipped.values()
+    return score
 
 
 def dialogue(*turns: tuple[str, str | None], id: str = "1") -> Dialogue:
@@ -114,7 +129,7 @@ def dialogue(*turns: tuple[str, str | None], id: str = "1") -> Dialogue:
 def ask(
     of: Dialogue,
     labels: LabelSet = LABELS,
-    mined: dict[int, Mined] | None = None,
+    out_of_fold: dict[int, OutOfFold] | None = None,
     challenge: bool = False,
 ) -> list[Question]:
     """All questions about a dialogue, in English."""
@@ -123,7 +138,7 @@ def ask(
     asked: list[Question] = []
     for context, turn in zip(builder.build(of), of, strict=True):
         if turn.gold is not None:
-            found = (mined or {}).get(context.index)
+            found = (out_of_fold or {}).get(context.index)
             asked += questions(context, template, labels, turn.gold, found, challenge=challenge)
     return asked
 
@@ -134,18 +149,18 @@ TALK = dialogue(
     ("Without a word.", "anger"),
     ("The rain stopped.", "anger management"),
 )
-MINED = {
-    0: Mined("joy", "calm"),
-    1: Mined("anger", "deep melancholy"),
-    2: Mined("anger management", "anger"),
-    3: Mined("calm", "joy"),
+OUT_OF_FOLD = {
+    0: OutOfFold("joy", "calm"),
+    1: OutOfFold("anger", "deep melancholy"),
+    2: OutOfFold("anger management", "anger"),
+    3: OutOfFold("calm", "joy"),
 }
 """One right proposal, three wrong ones."""
 
 
 def all_questions() -> list[Question]:
     """Every role about a dialogue of four turns."""
-    return ask(TALK, mined=MINED, challenge=True)
+    return ask(TALK, out_of_fold=OUT_OF_FOLD, challenge=True)
 
 
 def run_packed(model: Any, pack: TrainingPack, dtype: torch.dtype = torch.float32) -> torch.Tensor:  # noqa: ANN401

@@ -11,8 +11,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from sentixrl.training.examples import PackDataset, Packer
 from sentixrl.training.losses import Focal
-from sentixrl.training.material import PackPlan
 from sentixrl.training.objective import Objective
+from sentixrl.training.plans import PackPlan
 from sentixrl.training.setting import Setting, draw_of, prepare
 from sentixrl.training.trainer import TrieTrainer
 
@@ -23,7 +23,7 @@ Weights = dict[str, torch.Tensor]
 
 
 def setting(base: Path, meld: Path, packs_per_step: int, method: str = "full") -> Setting:
-    how = {"rate": 1e-2, "warmup": 0.0, "packs_per_step": packs_per_step, "clip": 1e9}
+    how = {"learning_rate": 1e-2, "warmup": 0.0, "packs_per_step": packs_per_step, "clip": 1e9}
     window = {"history_max": 2, "history_min": 1}
     return prepare(
         recipe(base, optimiser=how, window=window, method=method), meld, lambda text: None
@@ -32,14 +32,14 @@ def setting(base: Path, meld: Path, packs_per_step: int, method: str = "full") -
 
 def train(one: Setting, plans: Sequence[PackPlan], folder: Path) -> tuple[Weights, float]:
     """Weights after going through the packs once, and how many tokens were computed."""
-    trainee = one.trainee
-    packer = Packer(one.sources, one.context, draw_of(one.recipe), trainee.engine.prompt_format,
-                    trainee.engine.count_tokens)  # fmt: skip
-    trainer = TrieTrainer(trainee, Objective(Focal(1.0)), PackDataset(plans, packer), one.recipe,
+    trainable = one.trainable
+    packer = Packer(one.sources, one.context, draw_of(one.recipe), trainable.prompt_format,
+                    trainable.engine.count_tokens)  # fmt: skip
+    trainer = TrieTrainer(trainable, Objective(Focal(1.0)), PackDataset(plans, packer), one.recipe,
                           folder, [])  # fmt: skip
     trainer.train()
     assert trainer.state.global_step == -(-len(plans) // one.recipe.optimiser.packs_per_step)
-    return {n: p.detach().clone() for n, p in trainee.trained.items()}, trainer.tokens
+    return {n: p.detach().clone() for n, p in trainable.trained.items()}, trainer.tokens
 
 
 def plan(*dialogues: int) -> PackPlan:
@@ -52,7 +52,7 @@ def test_two_packs_of_a_step_are_one_pack(
 ) -> None:
     """Of unequal sizes, so that the mean of their means would be something else."""
     one = setting(base, meld, 1, method)
-    before = {n: p.detach().clone() for n, p in one.trainee.trained.items()}
+    before = {n: p.detach().clone() for n, p in one.trainable.trained.items()}
     together, _ = train(one, [plan(0, 1, 2, 3)], tmp_path / "a")
     apart, _ = train(setting(base, meld, 2, method), [plan(0), plan(1, 2, 3)], tmp_path / "b")
     assert any((together[n] - before[n]).abs().max() > 1e-3 for n in before)
@@ -67,7 +67,7 @@ def test_the_gradient_of_a_step_is_that_of_the_mean(base: Path, meld: Path, tmp_
     caught: list[Weights] = []
 
     def catch(optimizer: torch.optim.Optimizer, *rest: object) -> None:
-        named = one.trainee.trained.items()
+        named = one.trainable.trained.items()
         caught.append({n: p.grad.clone() for n, p in named if p.grad is not None})
 
     hook = register_optimizer_step_pre_hook(catch)
@@ -75,8 +75,8 @@ def test_the_gradient_of_a_step_is_that_of_the_mean(base: Path, meld: Path, tmp_
         train(one, plans, tmp_path)
     finally:
         hook.remove()
-    other = setting(base, meld, 1).trainee
-    packer = Packer(one.sources, one.context, draw_of(one.recipe), other.engine.prompt_format,
+    other = setting(base, meld, 1).trainable
+    packer = Packer(one.sources, one.context, draw_of(one.recipe), other.prompt_format,
                     other.engine.count_tokens)  # fmt: skip
     objective, count = Objective(Focal(1.0)), 0
     for each in plans:

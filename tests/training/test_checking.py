@@ -13,14 +13,15 @@ import torch
 from safetensors.torch import save_file
 
 from sentixrl.errors import InputError, SentixError
-from sentixrl.training.checking import Answers, Check, DevCheck, read_history, scores
+from sentixrl.training.answering import Answers
+from sentixrl.training.checking import Check, DevCheck, read_history
 from sentixrl.training.checkpoints import (
     checkpoints,
     last_checkpoint,
     note_whole,
     remove_checkpoints,
 )
-from sentixrl.training.model import open_trainee
+from sentixrl.training.model import load_trainable
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.weights import keep_weights, load_mean, load_weights
 
@@ -45,9 +46,9 @@ class Course:
             keep=lambda target: self.kept.append(self.step),
             report=lambda check, better: self.told.append((check.step, better)),
         )
-        self.check._look = self.look  # type: ignore[method-assign]
+        self.check._evaluate = self.evaluate  # type: ignore[method-assign]
 
-    def look(self, step: int) -> Check:
+    def evaluate(self, step: int) -> Check:
         score = self.found[step - 1]
         return Check(step, score, {"dev": {"weighted_f1": score}}, 0.0)
 
@@ -90,16 +91,16 @@ def test_patience_ends_it(tmp_path: Path, patience: int, last: int) -> None:
 
 def test_what_is_looked_at_and_kept_is_the_average(tmp_path: Path) -> None:
     weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = MasterAdamW([weight], lr=1.0, average=0.5)
+    optimizer = MasterAdamW([weight], lr=1.0, ema=0.5)
     seen: list[float] = []
     course = Course(tmp_path, [0.5, 0.6], every=1, patience=9)
-    look = course.look
+    evaluate = course.evaluate
 
     def watched(step: int) -> Check:
         seen.append(weight.item())
-        return look(step)
+        return evaluate(step)
 
-    course.check._look = watched  # type: ignore[method-assign]
+    course.check._evaluate = watched  # type: ignore[method-assign]
     course.check._keep = lambda target: seen.append(weight.item())
     control = SimpleNamespace(should_training_stop=False, should_save=False)
     for step in (1, 2):
@@ -108,7 +109,7 @@ def test_what_is_looked_at_and_kept_is_the_average(tmp_path: Path) -> None:
         state = SimpleNamespace(global_step=step, max_steps=2)
         wrapped = SimpleNamespace(optimizer=optimizer)  # as accelerate does
         course.check.on_step_end(None, state, control, optimizer=wrapped)
-        mean = optimizer.state[weight]["average"].item()
+        mean = optimizer.state[weight]["ema"].item()
         assert seen[-2:] == [mean, mean]
         assert weight.item() < mean < 0
 
@@ -164,7 +165,7 @@ def test_scores_are_those_of_the_likeliest_labels() -> None:
     sklearn = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(0)
     rows, gold = np.log(rng.dirichlet(np.ones(4), 60)), rng.integers(0, 4, 60)
-    found = scores(Answers(rows, gold, [("d", n) for n in range(60)]))
+    found = Answers(rows, gold, [("d", n) for n in range(60)]).scores()
     said = rows.argmax(-1)
     assert found["accuracy"] == pytest.approx(sklearn.accuracy_score(gold, said), abs=1e-5)
     for average in ("weighted", "macro"):
@@ -212,14 +213,14 @@ def test_a_damaged_history_is_said_to_be(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_kept_weights_come_back(base: Path, float32: None, tmp_path: Path, method: str) -> None:
-    trainee = open_trainee(recipe(base, method=method))
-    before = {name: p.detach().clone() for name, p in trainee.trained.items()}
-    keep_weights(trainee, tmp_path / "best")
+    trainable = load_trainable(recipe(base, method=method))
+    before = {name: p.detach().clone() for name, p in trainable.trained.items()}
+    keep_weights(trainable, tmp_path / "best")
     with torch.no_grad():
-        for parameter in trainee.trained.values():
+        for parameter in trainable.trained.values():
             parameter.add_(1.0)
-    load_weights(trainee, tmp_path / "best")
-    assert all(torch.equal(p, before[name]) for name, p in trainee.trained.items())
+    load_weights(trainable, tmp_path / "best")
+    assert all(torch.equal(p, before[name]) for name, p in trainable.trained.items())
     assert [path.name for path in (tmp_path / "best").iterdir()] == ["trained.safetensors"]
 
 
@@ -227,8 +228,8 @@ def test_kept_weights_come_back(base: Path, float32: None, tmp_path: Path, metho
 def test_damaged_weights_are_said_to_be(
     base: Path, float32: None, tmp_path: Path, spoil: str
 ) -> None:
-    trainee = open_trainee(recipe(base))
-    keep_weights(trainee, tmp_path)
+    trainable = load_trainable(recipe(base))
+    keep_weights(trainable, tmp_path)
     path = tmp_path / "trained.safetensors"
     content = path.read_bytes()
     if spoil == "gone":
@@ -238,7 +239,7 @@ def test_damaged_weights_are_said_to_be(
     else:
         path.write_bytes(content[: len(content) // 2] if spoil == "half" else b"")
     with pytest.raises(InputError, match=r"trained\.safetensors is damaged"):
-        load_weights(trainee, tmp_path)
+        load_weights(trainable, tmp_path)
 
 
 def test_a_disk_that_refuses_the_weights_is_said_to(
@@ -246,17 +247,17 @@ def test_a_disk_that_refuses_the_weights_is_said_to(
 ) -> None:
     (tmp_path / "best").write_text("a file where the folder belongs")
     with pytest.raises(SentixError, match="cannot be written"):
-        keep_weights(open_trainee(recipe(base)), tmp_path / "best")
+        keep_weights(load_trainable(recipe(base)), tmp_path / "best")
 
 
 def test_the_mean_of_kept_weights(base: Path, float32: None, tmp_path: Path) -> None:
-    trainee = open_trainee(recipe(base))
-    before = {name: p.detach().clone() for name, p in trainee.trained.items()}
+    trainable = load_trainable(recipe(base))
+    before = {name: p.detach().clone() for name, p in trainable.trained.items()}
     for number in (0, 1, 2):
         with torch.no_grad():
-            for name, parameter in trainee.trained.items():
+            for name, parameter in trainable.trained.items():
                 parameter.copy_(before[name] + number * torch.sign(before[name]))
-        keep_weights(trainee, tmp_path / str(number))
-    load_mean(trainee, [tmp_path / str(number) for number in (0, 1, 2)])
-    for name, parameter in trainee.trained.items():
+        keep_weights(trainable, tmp_path / str(number))
+    load_mean(trainable, [tmp_path / str(number) for number in (0, 1, 2)])
+    for name, parameter in trainable.trained.items():
         torch.testing.assert_close(parameter.detach(), before[name] + torch.sign(before[name]))

@@ -53,7 +53,7 @@ def test_it_notes_recipe_and_material_and_takes_them_again(
 def test_one_of_an_earlier_version_goes_on(setting: Setting, tmp_path: Path) -> None:
     """Its material was not noted, and its recipe lacks a key that came later."""
     old = as_plain(setting.recipe)
-    del old["drop_overlap"], old["optimiser"]["average"]
+    del old["drop_overlap"], old["optimiser"]["ema"]
     (tmp_path / "recipe.json").write_text(json.dumps(old), "utf-8")
     (tmp_path / "checkpoint-3").mkdir()
     claim(tmp_path, setting)
@@ -63,11 +63,13 @@ def test_one_of_an_earlier_version_goes_on(setting: Setting, tmp_path: Path) -> 
 
 def test_another_value_is_another_recipe(setting: Setting, base: Path, tmp_path: Path) -> None:
     claim(tmp_path, setting)
-    changed = recipe(base, seed=1, optimiser={"rate": 1e-3, "pack_tokens": 128, "warmup": 0.1})
+    changed = recipe(
+        base, seed=1, optimiser={"learning_rate": 1e-3, "pack_tokens": 128, "warmup": 0.1}
+    )
     with pytest.raises(ConfigError, match="training of another recipe") as caught:
         claim(tmp_path, replace(setting, recipe=changed))
     assert "seed was 0 and is now 1" in caught.value.message
-    assert "optimiser.rate was 0.003 and is now 0.001" in caught.value.message
+    assert "optimiser.learning_rate was 0.003 and is now 0.001" in caught.value.message
     assert "pack_tokens" not in caught.value.message
 
 
@@ -100,7 +102,7 @@ def change_start(patch: pytest.MonkeyPatch, start: Path) -> None:
 
 
 def change_processes(patch: pytest.MonkeyPatch, start: Path) -> None:
-    patch.setattr("sentixrl.training.setting.count", lambda: 2)
+    patch.setattr("sentixrl.training.setting.world_size", lambda: 2)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sentixrl.engines.local.adapters import merge_lora
 from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.training.finishing import trained_matrices
 from sentixrl.training.lowrank import difference, write_adapter
-from sentixrl.training.model import Trainee, open_trainee
+from sentixrl.training.model import TrainableModel, load_trainable
 
 from ..conftest import MakeModel
 from .small import recipe
@@ -137,10 +137,10 @@ def test_an_adapter_loads_through_peft_and_through_our_own_merge(
             assert torch.equal(value, base[name])
 
 
-def spread(trainee: Trainee, size: float) -> None:
+def spread(trainable: TrainableModel, size: float) -> None:
     """Move what is trained, as training would."""
     with torch.no_grad():
-        for number, parameter in enumerate(trainee.trained.values()):
+        for number, parameter in enumerate(trainable.trained.values()):
             parameter.add_(size * noise(*parameter.shape, seed=number).to(parameter.dtype))
 
 
@@ -149,11 +149,11 @@ def test_a_lora_trained_in_bfloat16_is_shipped_as_it_is(
 ) -> None:
     """Its difference is far below bfloat16's spacing of the weights it is added to."""
     folder = make_model(seed=2, num_hidden_layers=2)
-    trainee = open_trainee(recipe(folder, method="lora", rank=4, alpha=8.0))
-    spread(trainee, 0.003)
-    factors = {name: value.detach().float() for name, value in trainee.trained.items()}
+    trainable = load_trainable(recipe(folder, method="lora", rank=4, alpha=8.0))
+    spread(trainable, 0.003)
+    factors = {name: value.detach().float() for name, value in trainable.trained.items()}
     base = read_weights(folder)
-    pairs = difference(base, trained_matrices(trainee), 4)
+    pairs = difference(base, trained_matrices(trainable), 4)
     assert len(pairs) == 2 * 7
     for name, pair in pairs.items():
         stem = f"base_model.model.{name.removesuffix('.weight')}"
@@ -170,8 +170,8 @@ def test_full_training_in_bfloat16_is_shipped_from_its_weights(
     make_model: MakeModel, bfloat16: None
 ) -> None:
     folder = make_model(seed=2, num_hidden_layers=2)
-    trainee = open_trainee(recipe(folder))
-    spread(trainee, 0.05)
-    found = dict(trained_matrices(trainee))
-    assert found.keys() == trainee.trained.keys()
-    assert all(torch.equal(found[n], p.detach()) for n, p in trainee.trained.items())
+    trainable = load_trainable(recipe(folder))
+    spread(trainable, 0.05)
+    found = dict(trained_matrices(trainable))
+    assert found.keys() == trainable.trained.keys()
+    assert all(torch.equal(found[n], p.detach()) for n, p in trainable.trained.items())

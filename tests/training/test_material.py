@@ -24,20 +24,10 @@ from sentixrl.errors import ConfigError, InputError
 from sentixrl.labels import LabelSet, resolve_labels, scheme
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.examples import Packer
-from sentixrl.training.material import (
-    FEWEST,
-    HEAD_TOKENS,
-    PackPlan,
-    Source,
-    dialogue_tokens,
-    folds,
-    label_counts,
-    load_part,
-    plan_packs,
-    without_long_turns,
-)
-from sentixrl.training.questions import Mined
-from sentixrl.training.recipe import DataPart
+from sentixrl.training.material import Source, label_counts, load_part, without_long_turns
+from sentixrl.training.plans import FEWEST, HEAD_TOKENS, PackPlan, dialogue_sizes, plan_packs
+from sentixrl.training.questions import OutOfFold
+from sentixrl.training.sections import DataPart
 from sentixrl.training.setting import prepare
 
 from .small import FILLERS, LABELS, dialogue, recipe, sources_of, write_meld
@@ -105,9 +95,8 @@ def test_every_dialogue_comes_as_often_as_its_source_says(
             assert len(set(islice(told, size))) == size
         assert next(told, None) is None
         for plan in own:
-            sizes = [
-                dialogue_tokens(source.data.dialogues[i], WINDOW, words) for i in plan.dialogues
-            ]
+            whole = dialogue_sizes(source.data, WINDOW, words)
+            sizes = [whole[i] for i in plan.dialogues]
             assert len(sizes) == 1 or HEAD_TOKENS + sum(sizes) <= room
             if plan.allowed:
                 assert source.lines
@@ -132,7 +121,7 @@ def test_turns_that_a_window_shows_anew_are_counted(base: Path) -> None:
     engine = open_engine(base, EngineOptions(dtype="float32", prompt_format="plain"))
     told, found = [], []
     for window in (HistoryWindow(6, 4), HistoryWindow(39, 8, 4096)):
-        told.append(dialogue_tokens(talk, window, engine.count_tokens))
+        told += dialogue_sizes(source.data, window, engine.count_tokens)
         context = ContextOptions(window=window, language="en")
         packer = Packer([source], context, PLAIN, engine.prompt_format, engine.count_tokens)
         found.append(len(packer(PackPlan(0, (0,), (), 0)).pack))
@@ -184,12 +173,12 @@ def _prompt_format(base: Path) -> PromptFormat:
 def test_the_same_plan_is_the_same_pack(base: Path, shuffle: bool) -> None:
     prompt_format = _prompt_format(base)
     source = make([4] * 6)
-    mined = {(d.id, n): Mined("joy", "calm") for d in source.data for n in range(4)}
+    out_of_fold = {(d.id, n): OutOfFold("joy", "calm") for d in source.data for n in range(4)}
     draws = LabelDraw(shuffle=shuffle, subset=0.5, wording=0.5)
 
     def packer() -> Packer:
         return Packer([source], ContextOptions(language="en"), draws, prompt_format, words,
-                      [mined], challenge=0.5)  # fmt: skip
+                      [out_of_fold], challenge=0.5)  # fmt: skip
 
     plan = PackPlan(0, (0, 3, 5), (), seed=11)
     first, second = packer()(plan), packer()(plan)
@@ -251,72 +240,6 @@ def test_two_lists_of_labels_are_two_label_sets() -> None:
     assert [list(count) for count in found.values()] == [["calm", "anger"], ["joy", "sadness"]]
 
 
-@pytest.mark.parametrize("count", [2, 3, 5])
-def test_folds_hold_out_every_cluster_once(count: int) -> None:
-    data = make([2] * 23, group=2).data
-    (pairs,) = folds([data], count, seed=4)
-    assert len(pairs) == count
-    held = [d.id for _, inside in pairs for d in inside]
-    assert sorted(held) == sorted(d.id for d in data)
-    for outside, inside in pairs:
-        assert not {d.cluster for d in outside} & {d.cluster for d in inside}
-        assert len(outside) + len(inside) == len(data)
-        assert [d.id for d in outside] == [d.id for d in data if d in outside.dialogues]
-    assert [pairs] == folds([data], count, seed=4)
-    assert [pairs] != folds([data], count, seed=5)
-
-
-def test_what_one_part_holds_out_no_other_part_of_its_data_set_trains_on() -> None:
-    whole = make([2] * 23, group=2).data
-    part = replace(whole, task="sentiment", dialogues=whole.dialogues[4:17])
-    other = replace(whole, name="other")
-    for pairs in zip(*folds([whole, part, other], 3, seed=4), strict=True):
-        (rest, held), (part_rest, part_held), _ = pairs
-        out = {d.cluster for d in held} | {d.cluster for d in part_held}
-        assert not out & {d.cluster for d in (*rest, *part_rest)}
-
-
-def test_what_shares_text_with_what_another_data_set_holds_out_is_not_trained_on() -> None:
-    """As lines of MELD stand in EmoryNLP."""
-    lines = [f"line {n} " + " ".join(f"word{n}-{m}" for m in range(12)) for n in range(24)]
-
-    def told(name: str, texts: Sequence[str]) -> Dataset:
-        dialogues = tuple(
-            Dialogue(f"{name}{n}", (Utterance(text, "Ann", gold="joy"),))
-            for n, text in enumerate(texts)
-        )
-        return replace(make([1]).data, name=name, dialogues=dialogues)
-
-    one, other = told("one", lines[:16]), told("other", lines[8:])
-    shared = set(lines[8:16])
-    cuts = folds([one, other], 3, seed=4)
-    gone = 0
-    for (rest, held), (other_rest, other_held) in zip(*cuts, strict=True):
-        for trained, out in ((rest, other_held), (other_rest, held)):
-            assert not {d.utterances[0].text for d in trained} & {d.utterances[0].text for d in out}
-        gone += 16 - len(rest) - len(held)
-        assert not {d.utterances[0].text for d in held} - set(lines[:16])
-    # Each shared line is held out of the other once; it stays where it is held out of both.
-    assert 0 < gone <= len(shared)
-    # Files of one's own are all called custom, and may hold the same texts under other ids.
-    mine = [replace(data, name="custom", variant=data.name) for data in (one, other)]
-    cuts = folds(mine, 3, seed=4)
-    for (rest, held), (other_rest, other_held) in zip(*cuts, strict=True):
-        for trained, out in ((rest, other_held), (other_rest, held)):
-            assert not {d.utterances[0].text for d in trained} & {d.utterances[0].text for d in out}
-    # Plays that recur within a data set are not held out together, whatever its labels.
-    played = [told("plays", [lines[0]] * 9), replace(told("plays", [lines[0]] * 9), task="other")]
-    for pairs in zip(*folds(played, 3, seed=4), strict=True):
-        assert [(len(rest), len(held)) for rest, held in pairs] == [(6, 3), (6, 3)]
-    with pytest.raises(ConfigError, match="shares text with other parts of 'train'"):
-        folds([played[0], replace(played[0], name="other plays")], 3, seed=4)
-
-
-def test_too_few_clusters_for_the_folds() -> None:
-    with pytest.raises(ConfigError, match=r"2 dialogue\(s\), too few for 3 folds"):
-        folds([make([2] * 4, group=2).data], 3, seed=0)
-
-
 def copy_into_test(root: Path, rows: int) -> None:
     """The first training rows also become test rows."""
     train = (root / "meld" / "train_sent_emo.csv").read_text("utf-8").splitlines()
@@ -363,7 +286,7 @@ def test_dev_is_kept_apart_without_being_named(tmp_path: Path, base: Path) -> No
     with pytest.raises(
         ConfigError, match=r"share text \(two runs of eight words, or all of it\) with meld:dev"
     ):
-        sources_of(recipe(base, apart=[]), tmp_path)
+        sources_of(recipe(base, holdout=[]), tmp_path)
 
 
 def test_data_that_are_apart_are_taken_whole(meld: Path, base: Path) -> None:

@@ -17,7 +17,7 @@ from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.errors import ConfigError, ModelError
 from sentixrl.training.finishing import trained_matrices
 from sentixrl.training.lowrank import difference, write_adapter
-from sentixrl.training.model import open_trainee, start_adapter
+from sentixrl.training.model import load_trainable, start_adapter
 
 from ..conftest import MakeModel
 from .small import recipe
@@ -53,11 +53,11 @@ def test_what_is_trained_is_shipped_whatever_its_name(
     base: Path, tmp_path: Path, make: str, method: str
 ) -> None:
     folder = other(make, tmp_path / "base", base)
-    trainee = open_trainee(recipe(folder, method=method))
+    trainable = load_trainable(recipe(folder, method=method))
     with torch.no_grad():
-        for parameter in trainee.trained.values():
+        for parameter in trainable.trained.values():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    trained = dict(trained_matrices(trainee))
+    trained = dict(trained_matrices(trainable))
     assert len(trained) > 7
     assert "head" not in " ".join(trained)
     held = read_weights(folder)
@@ -76,7 +76,7 @@ def test_layers_that_are_not_linear_are_refused_at_the_start(
 ) -> None:
     folder = other("GPT2", tmp_path, base)
     with pytest.raises(ModelError, match="has layers of its own kind"):
-        open_trainee(recipe(folder, method=method))
+        load_trainable(recipe(folder, method=method))
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -89,7 +89,7 @@ def test_a_checkpoint_of_other_names_is_refused_at_the_start(
     bare = {name.removeprefix("model."): value for name, value in weights.items()}
     save_file(bare, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"has no 'model\.layers\.0\.") as caught:
-        open_trainee(recipe(folder, method=method))
+        load_trainable(recipe(folder, method=method))
     assert "save_pretrained" in (caught.value.hint or "")
 
 

@@ -112,13 +112,13 @@ def test_a_saved_state_goes_on_in_another_format(first: torch.dtype) -> None:
     """Another machine, or another measurement on the same, may choose another number format."""
     second = torch.bfloat16 if first == torch.float32 else torch.float32
     before = parameters(first)
-    begun = MasterAdamW(before, lr=1e-3, average=0.9)
+    begun = MasterAdamW(before, lr=1e-3, ema=0.9)
     for step in range(6):
         push(before, step)
         begun.step()
     state = copy.deepcopy(begun.state_dict())
     after = [torch.nn.Parameter(p.detach().to(second)) for p in before]
-    resumed = MasterAdamW(after, lr=1e-3, average=0.9)
+    resumed = MasterAdamW(after, lr=1e-3, ema=0.9)
     resumed.load_state_dict(state)
     for step in range(6, 40):
         for found, optimizer in ((before, begun), (after, resumed)):
@@ -138,7 +138,7 @@ def test_a_saved_state_goes_on_in_another_format(first: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_saved_state_goes_on_as_if_never_stopped(dtype: torch.dtype) -> None:
     whole, first = parameters(dtype), parameters(dtype)
-    how: dict[str, Any] = {"lr": 1e-3, "average": 0.9}
+    how: dict[str, Any] = {"lr": 1e-3, "ema": 0.9}
     straight, begun = MasterAdamW(whole, **how), MasterAdamW(first, **how)
     for step in range(10):
         push(whole, step)
@@ -160,7 +160,7 @@ def test_a_saved_state_goes_on_as_if_never_stopped(dtype: torch.dtype) -> None:
         resumed.step()
     for left, right in zip(second, whole, strict=True):
         torch.testing.assert_close(left, right, rtol=0, atol=0)
-        averages = (resumed.state[left]["average"], straight.state[right]["average"])
+        averages = (resumed.state[left]["ema"], straight.state[right]["ema"])
         torch.testing.assert_close(*averages, rtol=0, atol=0)
         if dtype == torch.bfloat16:
             torch.testing.assert_close(
@@ -171,7 +171,7 @@ def test_a_saved_state_goes_on_as_if_never_stopped(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_average_is_looked_at_and_the_weights_come_back(dtype: torch.dtype) -> None:
     params = parameters(dtype)
-    optimizer = MasterAdamW(params, lr=1e-2, average=0.5)
+    optimizer = MasterAdamW(params, lr=1e-2, ema=0.5)
     expected = [p.detach().float().clone() for p in params]
     for step in range(1, 7):
         push(params, step)
@@ -181,7 +181,7 @@ def test_the_average_is_looked_at_and_the_weights_come_back(dtype: torch.dtype) 
             master = optimizer.state[parameter].get("master", parameter.detach())
             mean += share * (master - mean)
     before = [p.detach().clone() for p in params]
-    with optimizer.averaged():
+    with optimizer.ema_weights():
         for mean, parameter, own in zip(expected, params, before, strict=True):
             torch.testing.assert_close(parameter.detach(), mean.to(dtype), rtol=1e-2, atol=1e-6)
             assert (parameter != own).any()
@@ -195,6 +195,6 @@ def test_without_an_average_the_weights_are_looked_at() -> None:
     push(params, 1)
     optimizer.step()
     before = [p.detach().clone() for p in params]
-    with optimizer.averaged():
+    with optimizer.ema_weights():
         assert all((p == own).all() for p, own in zip(params, before, strict=True))
     assert set(optimizer.state[params[0]]) == {"step", "exp_avg", "exp_avg_sq"}

@@ -12,17 +12,18 @@ import torch
 from sentixrl.engines.local._hf import load_model, steer
 from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import ScoreRequest, Scores
 from sentixrl.training.losses import Focal, Variant
-from sentixrl.training.model import open_trainee
+from sentixrl.training.model import load_trainable
 from sentixrl.training.objective import Objective
 from sentixrl.training.packs import pack_questions
-from sentixrl.training.questions import Mined, Question
+from sentixrl.training.questions import OutOfFold, Question
 
 from ..conftest import MakeModel
 from ..engines.test_local_scores import write_foreign
-from .small import MINED, TALK, all_questions, ask, dialogue, recipe, run_alone, run_packed
+from .small import OUT_OF_FOLD, TALK, all_questions, ask, dialogue, recipe, run_alone, run_packed
 
 CPU = torch.device("cpu")
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -45,13 +46,13 @@ def engine_of(folder: Path, prompt_format: Any = "plain") -> LocalEngine:  # noq
 
 def loss_alone(
     model: Any,  # noqa: ANN401
-    engine: LocalEngine,
+    prompt_format: PromptFormat,
     asked: Sequence[Question],
     focal: Focal,
 ) -> torch.Tensor:
     total = torch.zeros(())
     for question in asked:
-        scores, steps = run_alone(model, engine.prompt_format, question.prompt, question.choices)
+        scores, steps = run_alone(model, prompt_format, question.prompt, question.choices)
         target = scores[question.target] if focal.variant == "closed" else steps[question.target]
         weight = 1.0 if question.role == "generator" else ROLE_WEIGHT
         total = total + weight * focal(target).sum()
@@ -80,7 +81,7 @@ def compare(
     pack = pack_questions(asked, engine.prompt_format)
     alone, packed = plain(folder), plain(folder)
     steer(packed)
-    expected = loss_alone(alone, engine, asked, focal)
+    expected = loss_alone(alone, engine.prompt_format, asked, focal)
     expected.backward()  # type: ignore[no-untyped-call]
     loss = Objective(focal, second=ROLE_WEIGHT)(pack, run_packed(packed, pack))
     loss.backward()  # type: ignore[no-untyped-call]
@@ -121,7 +122,7 @@ def test_so_they_do_through_an_adapter(make_model: MakeModel, float32: None) -> 
     from peft import LoraConfig, get_peft_model
 
     folder = make_model(seed=6, num_hidden_layers=2)
-    trainee = open_trainee(recipe(folder, method="lora", rank=4, alpha=8.0))
+    trainable = load_trainable(recipe(folder, method="lora", rank=4, alpha=8.0))
     other = get_peft_model(
         plain(folder),
         LoraConfig(r=4, lora_alpha=8.0, target_modules="all-linear", task_type="CAUSAL_LM"),
@@ -129,22 +130,22 @@ def test_so_they_do_through_an_adapter(make_model: MakeModel, float32: None) -> 
     generator = torch.Generator().manual_seed(0)
     same = dict(other.named_parameters())
     with torch.no_grad():
-        for name, parameter in trainee.trained.items():
+        for name, parameter in trainable.trained.items():
             parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
             same[name].copy_(parameter)
     asked = all_questions()
-    pack = pack_questions(asked, trainee.engine.prompt_format)
-    loss_alone(other, trainee.engine, asked, Focal(1.0)).backward()  # type: ignore[no-untyped-call]
+    pack = pack_questions(asked, trainable.prompt_format)
+    loss_alone(other, trainable.prompt_format, asked, Focal(1.0)).backward()  # type: ignore[no-untyped-call]
     objective = Objective(Focal(1.0), second=ROLE_WEIGHT)
-    objective(pack, run_packed(trainee.model, pack)).backward()  # type: ignore[no-untyped-call]
-    found = gradients(trainee.model)
+    objective(pack, run_packed(trainable.model, pack)).backward()  # type: ignore[no-untyped-call]
+    found = gradients(trainable.model)
     assert len(found) == 2 * 7 * 2
     assert all(".lora_" in name for name in found)
     assert_same(found, gradients(other))
 
 
 def test_full_training_moves_the_layers_matrices_alone(base: Path, float32: None) -> None:
-    trained = set(open_trainee(recipe(base)).trained)
+    trained = set(load_trainable(recipe(base)).trained)
     kinds = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     assert {name.split(".")[-2] for name in trained} == kinds
     assert len(trained) == 2 * 7
@@ -192,9 +193,9 @@ def test_log_probs_are_what_the_engine_scores(make_model: MakeModel, prompt_form
 def test_a_later_turn_leaks_into_nothing_before_it(base: Path) -> None:
     turns = [(turn.text, turn.gold) for turn in TALK]
     changed = dialogue(*turns[:3], ("Burn it, but home is better!", "joy"))
-    other = {**MINED, 3: Mined("joy", "anger")}
-    before, after = ask(TALK, mined=MINED), ask(changed, mined=other)
-    kept = len(ask(dialogue(*turns[:3]), mined=MINED))
+    other = {**OUT_OF_FOLD, 3: OutOfFold("joy", "anger")}
+    before, after = ask(TALK, out_of_fold=OUT_OF_FOLD), ask(changed, out_of_fold=other)
+    kept = len(ask(dialogue(*turns[:3]), out_of_fold=OUT_OF_FOLD))
     assert before[:kept] == after[:kept]
     assert before[kept].prompt != after[kept].prompt
     found, expected = log_probs(base, after), log_probs(base, before)
@@ -205,8 +206,8 @@ def test_a_later_turn_leaks_into_nothing_before_it(base: Path) -> None:
 
 def test_a_sibling_branch_leaks_into_nothing(base: Path) -> None:
     """What is said in the talk about one turn stays in it."""
-    before = ask(TALK, mined=MINED)
-    after = ask(TALK, mined={**MINED, 1: Mined("sadness", "calm")})
+    before = ask(TALK, out_of_fold=OUT_OF_FOLD)
+    after = ask(TALK, out_of_fold={**OUT_OF_FOLD, 1: OutOfFold("sadness", "calm")})
     assert len(before) == len(after)
     found, expected = log_probs(base, after), log_probs(base, before)
     moved = 0

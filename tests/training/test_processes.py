@@ -19,7 +19,7 @@ from transformers import TrainingArguments
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.training import processes, trainer
 from sentixrl.training.examples import PackDataset
-from sentixrl.training.processes import everyones, on_main, own_device
+from sentixrl.training.processes import all_gather, on_main, own_device
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.running import train_bundle
 from sentixrl.training.setting import objective_of, packs_a_step, prepare
@@ -33,8 +33,8 @@ ROOT = Path(__file__).parents[2]
 
 def odd_recipe(base: Path, packs_per_step: int, **changes: Any) -> Recipe:  # noqa: ANN401
     """A recipe whose packs do not come out even between two processes."""
-    how = {"rate": 1e-3, "pack_tokens": 160, "warmup": 0.2, "packs_per_step": packs_per_step,
-           "clip": 1e9}  # fmt: skip
+    how = {"learning_rate": 1e-3, "pack_tokens": 160, "warmup": 0.2, "max_grad_norm": 1e9,
+           "packs_per_step": packs_per_step}  # fmt: skip
     return recipe(base, epochs=1, checks_per_epoch=2, optimiser=how, **changes)
 
 
@@ -74,7 +74,7 @@ def test_two_processes_train_what_one_does_with_twice_the_packs_a_step(
     assert len(steps.packs) % 4 == 3  # the last step lacks a pack
     hook = note_gradients(tmp_path / "one.0")
     try:
-        expected = train_bundle(alone, data, tmp_path / "one", Noted().watch, lambda cost: True)
+        expected = train_bundle(alone, data, tmp_path / "one", Noted().reporter, lambda cost: True)
     finally:
         hook.remove()
     assert expected is not None
@@ -98,7 +98,7 @@ def test_two_processes_train_what_one_does_with_twice_the_packs_a_step(
     kept, together = (
         load_file(tmp_path / name / "best" / "trained.safetensors") for name in ("one", "two")
     )
-    before = dict(steps.trainee.trained)
+    before = dict(steps.trainable.trained)
     for name, value in kept.items():
         assert (value - before[name]).abs().max() > 1e-3
         torch.testing.assert_close(together[name], value, rtol=1e-3, atol=1e-4)
@@ -116,9 +116,9 @@ def test_what_the_main_process_refuses_all_refuse(base: Path, tmp_path: Path) ->
 
 
 def test_alone_there_is_nobody_to_wait_for() -> None:
-    assert (processes.count(), processes.is_main()) == (1, True)
+    assert (processes.world_size(), processes.is_main()) == (1, True)
     assert on_main(lambda: 3) == 3
-    assert everyones("a") == ["a"]
+    assert all_gather("a") == ["a"]
 
 
 @pytest.mark.usefixtures("float32")
@@ -127,7 +127,7 @@ def test_every_process_has_as_many_packs(
 ) -> None:
     one = prepare(odd_recipe(base, 4), meld, lambda text: None)
     for room in ("examples", "setting"):
-        monkeypatch.setattr(f"sentixrl.training.{room}.count", lambda: 3)
+        monkeypatch.setattr(f"sentixrl.training.{room}.world_size", lambda: 3)
     data = PackDataset(one.packs[:5], one.packer())
     assert len(data) == 6
     assert [data[index].repeated for index in range(6)] == [False] * 5 + [True]
@@ -139,7 +139,7 @@ def test_a_device_that_is_not_there_is_said_first(base: Path, tmp_path: Path, de
     if device.startswith("cuda") and torch.cuda.is_available():
         pytest.skip("it is there")
     with pytest.raises(ConfigError, match=f"The device '{device}' cannot be used"):
-        train_bundle(recipe(base), tmp_path, tmp_path, Noted().watch, lambda cost: True, device)
+        train_bundle(recipe(base), tmp_path, tmp_path, Noted().reporter, lambda cost: True, device)
 
 
 @pytest.mark.parametrize(("place", "asked"), [(0, "cuda:1"), (1, "cuda:0")])
@@ -148,7 +148,7 @@ def test_a_process_trains_on_its_own_device(
 ) -> None:
     monkeypatch.setattr(processes, "check_device", lambda device: None)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
-    monkeypatch.setattr(processes, "count", lambda: 1 + place)
+    monkeypatch.setattr(processes, "world_size", lambda: 1 + place)
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setenv("LOCAL_RANK", str(place))
     assert own_device("cuda") == own_device(f"cuda:{place}") == torch.device("cuda", place)
@@ -187,6 +187,6 @@ def test_one_process_takes_one_device_however_many_it_sees(
     one = prepare(recipe(base), meld, lambda text: None)
     packs = PackDataset(one.packs, one.packer())
     made = TrieTrainer(
-        one.trainee, objective_of(one.recipe, one.sources), packs, one.recipe, tmp_path, []
+        one.trainable, objective_of(one.recipe, one.sources), packs, one.recipe, tmp_path, []
     )
     assert made.args.n_gpu == 1

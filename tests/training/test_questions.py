@@ -13,11 +13,13 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.engines.protocol import ScoreRequest
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.labels import Label, LabelSet, scheme, scheme_names
-from sentixrl.negotiation.negotiator import NegotiationOptions, Negotiator
+from sentixrl.negotiation.negotiator import Negotiator
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.protocol import Rules
-from sentixrl.training.questions import ROLES, Mined, Question
+from sentixrl.negotiation.scheduling import Scheduler
+from sentixrl.training.questions import ROLES, OutOfFold, Question
 
-from .small import LABELS, MINED, TALK, ask, dialogue
+from .small import LABELS, OUT_OF_FOLD, TALK, ask, dialogue
 
 WORDED = LabelSet(
     "worded",
@@ -25,8 +27,13 @@ WORDED = LabelSet(
 )
 
 
-def one(gold: str, mined: Mined | None = None, challenge: bool = False) -> list[Question]:
-    return ask(dialogue(("We walked home.", gold)), WORDED, {0: mined} if mined else {}, challenge)
+def one(gold: str, out_of_fold: OutOfFold | None = None, challenge: bool = False) -> list[Question]:
+    return ask(
+        dialogue(("We walked home.", gold)),
+        WORDED,
+        {0: out_of_fold} if out_of_fold else {},
+        challenge,
+    )
 
 
 def spoken(prompt: Prompt) -> list[str]:
@@ -52,7 +59,7 @@ def test_without_a_proposal_the_generator_alone_is_asked() -> None:
 
 
 def test_a_right_proposal_is_agreed_with() -> None:
-    first, verdict = one("JOY", Mined("JOY", "calm"))
+    first, verdict = one("JOY", OutOfFold("JOY", "calm"))
     assert verdict.role == "verdict"
     assert verdict.choices == ("yes", "no")
     assert verdict.target == 0
@@ -62,7 +69,7 @@ def test_a_right_proposal_is_agreed_with() -> None:
 
 
 def test_a_right_proposal_that_is_objected_to_is_stood_by() -> None:
-    asked = one("JOY", Mined("JOY", "calm"), challenge=True)
+    asked = one("JOY", OutOfFold("JOY", "calm"), challenge=True)
     assert roles(asked) == ["generator", "verdict", "again"]
     again = asked[-1]
     assert again.target == again.names.index("JOY") == 0
@@ -70,7 +77,7 @@ def test_a_right_proposal_that_is_objected_to_is_stood_by() -> None:
 
 
 def test_a_wrong_proposal_is_objected_to_countered_and_mended() -> None:
-    asked = one("ANG", Mined("JOY", "calm"))
+    asked = one("ANG", OutOfFold("JOY", "calm"))
     assert roles(asked) == list(ROLES)
     _, verdict, counter, again = asked
     assert verdict.target == 1
@@ -84,7 +91,7 @@ def test_a_wrong_proposal_is_objected_to_countered_and_mended() -> None:
 
 
 def test_beliefs_go_with_the_first_question_over_the_labels_shown() -> None:
-    found = Mined.of(WORDED.names, [0.5, 0.1, 0.4])
+    found = OutOfFold.of(WORDED.names, [0.5, 0.1, 0.4])
     assert (found.proposal, found.runner_up) == ("JOY", "calm")
     asked = one("ANG", found)
     assert asked[0].beliefs == (0.5, 0.1, 0.4)
@@ -94,13 +101,13 @@ def test_beliefs_go_with_the_first_question_over_the_labels_shown() -> None:
     assert dict(zip(first.names, first.beliefs, strict=True)) == {
         "JOY": pytest.approx(5 / 9), "calm": pytest.approx(4 / 9)
     }  # fmt: skip
-    (first, *_) = ask(dialogue(("We walked home.", "JOY")), two, {0: Mined("JOY", "calm")})
+    (first, *_) = ask(dialogue(("We walked home.", "JOY")), two, {0: OutOfFold("JOY", "calm")})
     assert first.beliefs == ()
 
 
 def test_a_proposal_that_the_pack_does_not_show_is_not_judged() -> None:
     two = WORDED.only(["JOY", "ANG"])
-    asked = ask(dialogue(("We walked home.", "ANG")), two, {0: Mined("JOY", "calm")})
+    asked = ask(dialogue(("We walked home.", "ANG")), two, {0: OutOfFold("JOY", "calm")})
     assert roles(asked) == ["generator"]
 
 
@@ -110,23 +117,23 @@ turns = st.lists(st.tuples(texts, st.none() | names), min_size=1, max_size=5)
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> Mined:
+def pairs(draw: st.DrawFn) -> OutOfFold:
     first, second = draw(st.lists(names, min_size=2, max_size=2, unique=True))
-    return Mined(first, second)
+    return OutOfFold(first, second)
 
 
 @given(turns, st.lists(pairs(), min_size=5, max_size=5), st.booleans())
 def test_targets_are_right_and_golds_stay_out_of_prompts(
-    said: list[tuple[str, str | None]], proposals: list[Mined], challenge: bool
+    said: list[tuple[str, str | None]], proposals: list[OutOfFold], challenge: bool
 ) -> None:
-    mined = dict(enumerate(proposals))
-    asked = ask(dialogue(*said), LABELS, mined, challenge)
+    out_of_fold = dict(enumerate(proposals))
+    asked = ask(dialogue(*said), LABELS, out_of_fold, challenge)
     assert roles(asked).count("generator") == sum(gold is not None for _, gold in said)
     turn = -1
     for question in asked:
         if question.role == "generator":
             turn = next(n for n in range(turn + 1, len(said)) if said[n][1] is not None)
-        gold, found = said[turn][1], mined[turn]
+        gold, found = said[turn][1], out_of_fold[turn]
         assert question.label == gold
         right = found.proposal == gold
         if question.role == "verdict":
@@ -169,8 +176,8 @@ def test_other_golds_change_targets_and_nothing_else(
     assert [q.choices for q in before] == [q.choices for q in after]
 
 
-def requests_at_inference(gold: str, found: Mined, label_set: LabelSet) -> list[ScoreRequest]:
-    """What a negotiation asks whose roles say what the mined proposal says they say."""
+def requests_at_inference(gold: str, found: OutOfFold, label_set: LabelSet) -> list[ScoreRequest]:
+    """What a negotiation asks whose roles say what the out_of_fold proposal says they say."""
     right = found.proposal == gold
     counter = found.runner_up if right else gold
 
@@ -188,12 +195,13 @@ def requests_at_inference(gold: str, found: Mined, label_set: LabelSet) -> list[
     builder = ContextBuilder(label_set, ContextOptions(language="en"), engine.count_tokens)
     options = NegotiationOptions(rules=Rules(2, 1))
     of = dialogue(("We walked home.", gold))
-    list(Negotiator(engine, label_set, builder, options).run([of]))
+    negotiator = Negotiator(engine, label_set, builder, options)
+    list(Scheduler(engine).run([negotiator.task(of)]))
     return [call for call in engine.calls if isinstance(call, ScoreRequest)]
 
 
 def test_training_asks_the_very_words_that_negotiation_asks() -> None:
-    for gold, found in (("ANG", Mined("JOY", "calm")), ("JOY", Mined("JOY", "calm"))):
+    for gold, found in (("ANG", OutOfFold("JOY", "calm")), ("JOY", OutOfFold("JOY", "calm"))):
         asked = one(gold, found, challenge=True)
         met = {
             (request.prompt, request.choices)
@@ -207,11 +215,13 @@ def test_every_role_of_every_scheme_and_language_can_be_asked() -> None:
     for name in scheme_names():
         labels = scheme(name)
         first, second, *_ = labels.names
-        asked = ask(dialogue(("We walked.", first)), labels, {0: Mined(second, first)})
+        asked = ask(dialogue(("We walked.", first)), labels, {0: OutOfFold(second, first)})
         assert roles(asked) == list(ROLES)
         for question in asked:
             assert len(set(question.choices)) == len(question.choices)
 
 
 def test_the_shared_talk_holds_every_role() -> None:
-    assert {question.role for question in ask(TALK, mined=MINED, challenge=True)} == set(ROLES)
+    assert {
+        question.role for question in ask(TALK, out_of_fold=OUT_OF_FOLD, challenge=True)
+    } == set(ROLES)

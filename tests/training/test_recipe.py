@@ -12,8 +12,10 @@ import yaml
 from sentixrl.datasets.registry import info
 from sentixrl.errors import ConfigError
 from sentixrl.labels import resolve_labels
-from sentixrl.training.material import load_apart
-from sentixrl.training.recipe import Recipe, as_plain, parse_recipe, read_recipe
+from sentixrl.training.lineage import earlier
+from sentixrl.training.material import load_holdout
+from sentixrl.training.recipe import Recipe, as_plain
+from sentixrl.training.recipe_file import parse_recipe, read_recipe
 
 from .small import sources_of
 
@@ -41,14 +43,14 @@ def test_every_recipe_that_comes_along_names_what_there_is(path: Path) -> None:
     recipe = read_recipe(path)
     assert recipe.labels
     resolve_labels(recipe.labels)
-    for part in [*recipe.train, *recipe.dev, *recipe.apart]:
+    for part in [*recipe.train, *recipe.dev, *recipe.holdout]:
         if part.file is not None:
             assert (path.parent.parent / part.file).is_file()
             continue
         known = info(part.dataset)
         assert part.split in known.splits, part.name
         assert part.task is None or part.task in known.tasks
-    assert not {part.name for part in recipe.apart} & {part.name for part in recipe.train}
+    assert not {part.name for part in recipe.holdout} & {part.name for part in recipe.train}
     assert parse_recipe(json.loads(json.dumps(as_plain(recipe))), "again") == recipe
 
 
@@ -58,7 +60,7 @@ def test_the_example_has_turns_of_every_label_and_nothing_twice(
     monkeypatch.chdir(ROOT)
     one = read_recipe(EXAMPLE)
     (source,) = sources_of(one, tmp_path)
-    ((_, dev),) = load_apart(one, tmp_path)
+    ((_, dev),) = load_holdout(one, tmp_path)
     for data in (source.data, dev):
         assert min(data.label_counts.values()) > 4
         assert data.labelled == sum(map(len, data))
@@ -72,7 +74,7 @@ def test_looks_are_counted_by_epochs_that_some_part_has(
     own: list[float | None], counted: float
 ) -> None:
     parts = [{"dataset": "meld", **({"epochs": each} if each else {})} for each in own]
-    assert parse_recipe({**LEAST, "train": parts}, "r.yaml").epochs_of_looks == counted
+    assert parse_recipe({**LEAST, "train": parts}, "r.yaml").epochs_of_checks == counted
 
 
 @pytest.mark.parametrize("given", ["valid", "Validation", " dev "])
@@ -92,10 +94,18 @@ def test_there_are_recipes() -> None:
     [
         ({"epoch": 3}, "'epoch'", "epochs"),
         ({"loss": {"gama": 2}}, "'gama' in 'loss'", "gamma"),
-        ({"optimiser": {"rates": 1e-4}}, "'rates' in 'optimiser'", "rate"),
+        (
+            {"optimiser": {"learning_rates": 1e-4}},
+            "'learning_rates' in 'optimiser'",
+            "learning_rate",
+        ),
         ({"train": [{"dataset": "meld", "epoch": 2}]}, "'epoch' in part 1 of 'train'", "epochs"),
         ({"dev": [{"dataset": "meld", "splits": "dev"}]}, "'splits' in part 1 of 'dev'", "split"),
-        ({"apart": [{"dataset": "meld", "limits": 3}]}, "'limits' in part 1 of 'apart'", "limit"),
+        (
+            {"holdout": [{"dataset": "meld", "limits": 3}]},
+            "'limits' in part 1 of 'holdout'",
+            "limit",
+        ),
         ({"draw": {"suffle": True}}, "'suffle' in 'draw'", "shuffle"),
         ({"discriminator": {"fold": 2}}, "'fold' in 'discriminator'", "folds"),
         ({"window": {"history_mx": 2}}, "'history_mx' in 'window'", "history_max"),
@@ -153,10 +163,10 @@ def test_a_key_like_no_other_has_no_hint() -> None:
         ({"epochs": 1e300}, "'epochs'"),
         ({"rank": 10**400}, "'rank'"),
         ({"patience": 10**12}, "'patience'"),
-        ({"optimiser": {"rate": 1e12}}, "'rate' in 'optimiser'"),
+        ({"optimiser": {"learning_rate": 1e12}}, "'learning_rate' in 'optimiser'"),
         ({"window": {"history_max": 10**30}}, "'history_max' in 'window'"),
-        ({"optimiser": {"rate": float("inf")}}, "'rate' in 'optimiser'"),
-        ({"optimiser": {"decay": float("inf")}}, "'decay' in 'optimiser'"),
+        ({"optimiser": {"learning_rate": float("inf")}}, "'learning_rate' in 'optimiser'"),
+        ({"optimiser": {"weight_decay": float("inf")}}, "'weight_decay' in 'optimiser'"),
         ({"loss": {"gamma": float("nan")}}, "'gamma' in 'loss'"),
         ({"train": [{**OWN, "task": "mood"}]}, "part 1 of 'train'"),
         ({"train": [{**OWN, "switches": {"layout": "full"}}]}, "part 1 of 'train'"),
@@ -291,10 +301,78 @@ def test_a_mapping_may_be_taken_over_and_changed(tmp_path: Path) -> None:
 def test_a_file_is_read_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     train = [
-        {"dataset": "xed", "split": "all", "switches": {"language": "es", "single_label": False}}
-    ]
+        {
+            "dataset": "xed", "split": "all", "kind": "several",
+            "switches": {"language": "es", "single_label": False},
+        }
+    ]  # fmt: skip
     path.write_text(yaml.safe_dump({**LEAST, "train": train, "language": "auto"}), "utf-8")
     recipe = read_recipe(path)
     assert recipe.train[0].switches == {"language": "es", "single_label": False}
-    assert recipe.train[0].name == "xed:all:language=es:single_label=False"
+    assert recipe.train[0].name == "xed:all:several:language=es:single_label=False"
     assert isinstance(recipe, Recipe)
+
+
+def test_keys_of_earlier_versions_are_read_as_what_they_are_called_now() -> None:
+    former = {
+        **LEAST,
+        "apart": [{"dataset": "meld", "split": "test"}],
+        "framing": "chat",
+        "optimiser": {"rate": 1e-3, "decay": 0.2, "clip": 2.0, "average": 0.9, "warmup": 0.1},
+    }
+    recipe = parse_recipe(former, "r.yaml")
+    assert [part.name for part in recipe.holdout] == ["meld:test"]
+    assert recipe.prompt_format == "chat"
+    found = recipe.optimiser
+    assert (found.learning_rate, found.weight_decay, found.warmup) == (1e-3, 0.2, 0.1)
+    assert (found.max_grad_norm, found.ema) == (2.0, 0.9)
+    assert "apart" in former  # what was given stays as it was
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"apart": [], "holdout": []}, "apart"),
+        ({"optimiser": {"rate": 1e-4, "learning_rate": 1e-4}}, "rate"),
+    ],
+)
+def test_a_key_under_both_of_its_names_is_refused(changes: dict[str, Any], key: str) -> None:
+    error = refused(**changes)
+    assert f"by its former name, '{key}'" in error.message
+    assert error.hint == f"Leave '{key}' out."
+
+
+def test_the_record_of_the_released_model_is_read() -> None:
+    recipe = parse_recipe({**LEAST, "start": "default"}, "r.yaml")
+    second, first = earlier(recipe)
+    assert {row["dataset"] for row in second["sources"]} >= {"goemotions", "xed"}
+    assert ("meld", "test") in {(part["dataset"], part["split"]) for part in second["holdout"]}
+    assert first["name"] == "sentixrl-135m-full"
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"dataset": "meld", "kind": "several"}, "'meld' has one label a turn"),
+        ({**OWN, "kind": "several"}, "'custom' has one label a turn"),
+        (
+            {"dataset": "goemotions", "kind": "several", "switches": {"single_label": "on"}},
+            "'single_label' does not go with 'kind: several'",
+        ),
+        (
+            {"dataset": "goemotions", "switches": {"single_label": False}},
+            "'single_label' does not go with 'kind: single'",
+        ),
+    ],
+)
+def test_several_labels_are_for_data_that_have_them(part: dict[str, Any], said: str) -> None:
+    error = refused(train=[part])
+    assert said in error.message
+    assert error.hint
+
+
+def test_a_part_of_several_labels_is_read_with_all_of_them() -> None:
+    parts = [{"dataset": "goemotions"}, {"dataset": "goemotions", "kind": "several"}]
+    one, several = parse_recipe({**LEAST, "train": parts}, "r.yaml").train
+    assert (one.name, several.name) == ("goemotions:train", "goemotions:train:several")
+    assert (one.loader_switches, several.loader_switches) == ({}, {"single_label": False})

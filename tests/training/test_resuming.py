@@ -19,7 +19,7 @@ from sentixrl.training.checkpoints import checkpoints, last_checkpoint
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.running import train_bundle
-from sentixrl.training.trainer import Pace, TrieTrainer
+from sentixrl.training.trainer import ProgressCallback, TrieTrainer
 
 from ..cli.shell import Shell
 from ..cli.shell import make_shell as make_shell
@@ -59,7 +59,7 @@ def stop_at(
 def finish(one: Recipe, data: Path, folder: Path) -> tuple[dict[str, Any], str]:
     """Train to the end in this process; the facts, and where it went on from."""
     noted = Noted()
-    found = train_bundle(one, data, folder, noted.watch, lambda cost: True)
+    found = train_bundle(one, data, folder, noted.reporter, lambda cost: True)
     assert found is not None
     facts: dict[str, Any] = json.loads((found.folder / "training.json").read_text())
     going = [text for text in noted.said if text.startswith("Going on from")]
@@ -106,7 +106,7 @@ def test_a_training_killed_twice_ends_like_an_undisturbed_one(
     assert reached is not None
     assert int(reached.name.removeprefix("checkpoint-")) >= looks[0]
     held = torch.load(reached / "optimizer.pt", weights_only=True)["state"].values()
-    assert all("average" in state for state in held)
+    assert all("ema" in state for state in held)
 
     facts, going = finish(slow_recipe(base), meld, killed)
     assert going == f"Going on from {reached}."
@@ -120,20 +120,20 @@ def test_a_training_stopped_at_the_look_that_ends_it_has_ended(
     base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not trained on until the next look, which might find something better."""
-    one = recipe(base, epochs=2, checks_per_epoch=8, patience=1, optimiser={"rate": 1e-9})
+    one = recipe(base, epochs=2, checks_per_epoch=8, patience=1, optimiser={"learning_rate": 1e-9})
     expected, _ = finish(one, meld, tmp_path / "whole")
     assert len(expected["history"]) == 2  # nothing better the second time
-    end = Pace.on_step_end
+    end = ProgressCallback.on_step_end
     pressing = True
 
-    def press(self: Pace, args: Any, state: Any, control: Any, **more: Any) -> None:  # noqa: ANN401
+    def press(self: ProgressCallback, args: Any, state: Any, control: Any, **more: Any) -> None:  # noqa: ANN401
         if pressing and control.should_training_stop:
             self._interrupt(signal.SIGINT, None)
         end(self, args, state, control, **more)
 
-    monkeypatch.setattr(Pace, "on_step_end", press)
+    monkeypatch.setattr(ProgressCallback, "on_step_end", press)
     folder = tmp_path / "out"
-    assert train_bundle(one, meld, folder, Noted().watch, lambda cost: True) is None
+    assert train_bundle(one, meld, folder, Noted().reporter, lambda cost: True) is None
     pressing = False
     facts, _ = finish(one, meld, folder)
     assert facts["history"] == expected["history"]
@@ -144,19 +144,19 @@ def test_ctrl_c_after_the_last_step_begins_nothing_more(
     base: Path, meld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = recipe(base, epochs=0.3)
-    release = Pace.release
+    release = ProgressCallback.release
 
-    def press(self: Pace) -> None:
+    def press(self: ProgressCallback) -> None:
         self._interrupt(signal.SIGINT, None)
         release(self)
 
-    monkeypatch.setattr(Pace, "release", press)
+    monkeypatch.setattr(ProgressCallback, "release", press)
     folder = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        train_bundle(one, meld, folder, Noted().watch, lambda cost: True)
+        train_bundle(one, meld, folder, Noted().reporter, lambda cost: True)
     assert not (folder / "bundle").exists()
     noted = Noted()
-    assert train_bundle(one, meld, folder, noted.watch, lambda cost: True) is not None
+    assert train_bundle(one, meld, folder, noted.reporter, lambda cost: True) is not None
     assert f"{folder} is trained already." in noted.said
 
 
@@ -183,7 +183,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_command_goes_on(
     assert answer.code == 130, answer.err
     assert steps == [0, 1, 2, 3, 4]
     said = " ".join(answer.err.split())
-    assert "To go on, run the same command again" in said
+    assert "To resume, run the same command again" in said
     assert said.count("Stopped.") == 1
     assert answer.out == ""
     assert [found.name for found in checkpoints(folder)] == ["checkpoint-5"]
@@ -210,7 +210,7 @@ def test_so_it_goes_on_in_half_precision(
     formats: set[torch.dtype] = set()
 
     def broken(self: TrieTrainer, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401
-        formats.update(p.dtype for p in self.trainee.trained.values())
+        formats.update(p.dtype for p in self.trainable.trained.values())
         if self.state.global_step == 20 and stopping:
             raise RuntimeError("the power is gone")
         return compute(self, *arguments, **more)

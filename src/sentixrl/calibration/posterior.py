@@ -28,6 +28,8 @@ class Calibration:
         scale: The inverse temperature, > 0.
         bias: One number a label, in the label set's order; empty for none.
         fitted: Whether it was fitted on data, or is the identity.
+        thresholds: Where each label is judged by itself: the probability from which an utterance
+            gets it, in the label set's order; empty for one half each.
 
     Raises:
         ConfigError: The scale is not above 0, or a number is not finite.
@@ -38,6 +40,7 @@ class Calibration:
     scale: float = 1.0
     bias: tuple[float, ...] = ()
     fitted: bool = False
+    thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.scale > 0 and math.isfinite(self.scale)):

@@ -64,26 +64,41 @@ def evaluate(
     options: ModelOptions,
 ) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
-    from sentixrl.evaluation import running
     from sentixrl.evaluation.intervals import check_libraries
+    from sentixrl.evaluation.running import draw
     from sentixrl.runs import check_ledger, check_writable, find_ledger
 
     check_libraries()
     _check_choice(context, data, options, predictions, baseline)
     reading = ReadingOptions() if predictions is not None else inputs.reading()
     whole, neutral = data.load(lambda found: errors().print(note(found)), reading)
-    part = running.draw(whole, data.limit, data.seed)
     book = find_ledger(ledger) if whole.split == TEST else None
-    notices, command = errors(), _command(context.obj or [])
     check_writable(out)  # now, not when the model is loaded
     if book is not None:
         check_ledger(book)
-    _announce(whole, part, data.seed, book, notices)
+    part = draw(whole, data.limit, data.seed)
+    _announce(whole, part, data.seed, book, errors())
     subject = (
         _subject(context, data, whole, options, baseline)
         if predictions is None
         else foreign(predictions, whole, inputs)
     )
+    _measure(subject, data, whole, neutral, out, book, _command(context.obj or []))
+
+
+def _measure(
+    subject: Subject,
+    data: DataOptions,
+    whole: Dataset,
+    neutral: str | None,
+    out: Path,
+    book: Path | None,
+    command: str,
+) -> None:
+    """Run the evaluation and say what came of it."""
+    from sentixrl.evaluation import running
+
+    part, notices = running.draw(whole, data.limit, data.seed), errors()
     runs: list[RunFolder] = []
 
     def opened(run: RunFolder) -> None:

@@ -89,7 +89,8 @@ def lacking(text: str, command: str, known: Options) -> list[str]:
 
 def _in_recipe(found: re.Match[str], options: frozenset[str]) -> str:
     """An option that is a recipe's key, as one writes it there."""
-    from sentixrl.training.recipe import SECTIONS, DataPart, Recipe
+    from sentixrl.training.recipe import SECTIONS, Recipe
+    from sentixrl.training.sections import DataPart
 
     key, value = found[1].replace("-", "_"), found[2]
     keys = set(Recipe.model_fields) | set(DataPart.model_fields) - set(SECTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,35 +24,35 @@ EXIT_INTERRUPTED = 130
 def train(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     out: Annotated[
-        Path, typer.Option(help="Where the training goes; an unfinished one goes on there.")
+        Path, typer.Option(help="The training's folder; an unfinished training there is resumed.")
     ],
-    data: Annotated[Path, typer.Option(help="The folder that has a folder a data set.")] = Path(
+    data: Annotated[Path, typer.Option(help="The folder with one folder per data set.")] = Path(
         "data"
     ),
     seeds: Annotated[
         str | None,
-        typer.Option(help='Several trainings, one a seed, e.g. "0,1,2"; each in OUT/seed-N.'),
+        typer.Option(help='One training per seed, e.g. "0,1,2", each in OUT/seed-N.'),
     ] = None,
     average: Annotated[
         bool,
         typer.Option("--average", help="With --seeds: also average their weights, in OUT/average."),
     ] = False,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what it would cost, and stop.")
+        bool, typer.Option("--estimate", help="Print what the training would cost, and stop.")
     ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
 ) -> None:
-    """Train a model after a recipe; the result is a bundle that --model takes."""
-    from sentixrl.training.recipe import read_recipe
+    """Train a model from a recipe; the result is a bundle that --model takes."""
+    from sentixrl.training.recipe_file import read_recipe
 
     found = read_recipe(recipe)  # in a moment; what trains takes seconds to be imported
     try:
-        from sentixrl.training.processes import leave
-        from sentixrl.training.running import Watch, average_bundle, check_averaging
+        from sentixrl.training.processes import shutdown
+        from sentixrl.training.running import Reporter, average_bundle, check_averaging
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "train") from None
     notices = errors()
-    watch = Watch(
+    reporter = Reporter(
         say=notices.print,
         progress=lambda progress: _progress(progress, notices),
         check=lambda check, better: _check(check, better, notices),
@@ -67,37 +68,38 @@ def train(
     try:
         for number, folder in (folders or {found.seed: out}).items():
             one = found.model_copy(update={"seed": number})
-            _train(one, data, folder, watch, estimate, device)
+            _train(one, data, folder, reporter, estimate, device)
         if average and not estimate:
-            _say_result(average_bundle(found, data, folders, out / "average", watch.say, device))
+            _say_result(average_bundle(found, data, folders, out / "average", reporter.say, device))
     finally:  # a process that ends while it still belongs to others may be aborted
-        leave()
+        shutdown()
 
 
 def _train(
-    recipe: Recipe, data: Path, folder: Path, watch: object, estimate: bool, device: str | None
+    recipe: Recipe, data: Path, folder: Path, reporter: object, estimate: bool, device: str | None
 ) -> None:
     from sentixrl.training.processes import is_main
-    from sentixrl.training.running import Watch, train_bundle
+    from sentixrl.training.running import Reporter, train_bundle
 
-    assert isinstance(watch, Watch)
+    assert isinstance(reporter, Reporter)
     notices = errors()
 
     def announce(cost: Estimate) -> bool:
         notices.print(_cost(cost))
+        notices.print(_neutral(cost.neutral))
         return not estimate
 
-    finished = train_bundle(recipe, data, folder, watch, announce, device)
+    finished = train_bundle(recipe, data, folder, reporter, announce, device)
     if finished is None and not estimate:
         if is_main():
-            notices.print(f"To go on, run the same command again; all of it is in {folder}.")
+            notices.print(f"To resume, run the same command again; everything is kept in {folder}.")
         raise typer.Exit(EXIT_INTERRUPTED)
     if finished is not None:
         _say_result(finished)
 
 
 def _seeds(text: str) -> list[int]:
-    from sentixrl.training.recipe import SEEDS
+    from sentixrl.training.sections import SEEDS
 
     try:
         seeds = [int(part) for part in text.split(",")]
@@ -127,6 +129,20 @@ def _cost(cost: Estimate) -> str:
     )
 
 
+def _neutral(shares: Mapping[str, float]) -> str:
+    from sentixrl.training.neutral import ENOUGH, too_few
+
+    told = ", ".join(f"{language} {share:.0%}" for language, share in shares.items())
+    few = too_few(shares)
+    warning = (
+        f" Fewer than {ENOUGH:.0%} in {', '.join(few)}: the model will find emotions where there "
+        "are none."
+        if few
+        else ""
+    )
+    return f"Answers that are neutral or none: {told}.{warning}"
+
+
 def _progress(progress: Progress, notices: Screen) -> None:
     left = progress.seconds_left / 60
     notices.print(
@@ -136,9 +152,9 @@ def _progress(progress: Progress, notices: Screen) -> None:
 
 
 def _check(check: Check, better: bool, notices: Screen) -> None:
-    parts = "  ".join(
-        f"{name} {100 * part['weighted_f1']:.1f}" for name, part in check.parts.items()
-    )
+    from sentixrl.training.answering import decisive
+
+    parts = "  ".join(f"{name} {100 * decisive(part):.1f}" for name, part in check.parts.items())
     mark = ("  best so far" if better else "", "green")
     notices.print(styled(("dev", "bold"), f" {100 * check.score:.1f}  {parts}", mark))
 
@@ -150,5 +166,5 @@ def _say_result(finished: Finished) -> None:
         return
     answers().print(
         f"{finished.folder}: adapter of {finished.adapter_bytes / 1e6:.1f} MB, keeps "
-        f"{finished.kept:.1%} of the dev weighted-F1."
+        f"{finished.kept:.1%} of the dev score."
     )

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 from sentixrl.context.deduction import Deduction
 from sentixrl.context.language import template_language
 from sentixrl.context.prompt import Prompt
-from sentixrl.context.templates import TemplateSet, templates
+from sentixrl.context.templates import SEVERAL, TemplateSet, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
@@ -126,6 +126,8 @@ class ContextBuilder:
         count_tokens: Length of a segment in tokens, for the window.
         demonstrator: Chooses further demonstrations for each dialogue, shown after the fixed
             ones (see :class:`~sentixrl.context.demonstrations.DemonstrationPool`).
+        several: Whether an utterance may have several of the labels, each judged by itself (see
+            :mod:`sentixrl.negotiation.several`).
     """
 
     def __init__(
@@ -134,11 +136,14 @@ class ContextBuilder:
         options: ContextOptions,
         count_tokens: Callable[[str], int],
         demonstrator: Demonstrator | None = None,
+        *,
+        several: bool = False,
     ) -> None:
         self.label_set = label_set
         self.options = options
         self._count = count_tokens
         self._demonstrator = demonstrator
+        self._instruction = (SEVERAL if several else "context", "instruction")
 
     def template_for(self, dialogue: Dialogue) -> TemplateSet:
         """The templates this dialogue's prompts are made with."""
@@ -159,7 +164,7 @@ class ContextBuilder:
         """
         segments: list[str] = []
         if self.options.instruction:
-            segments.append(template.render("context", "instruction"))
+            segments.append(template.render(*self._instruction))
         if self.options.labels:
             segments.append(self._label_statement(template))
         for shown in (*self.options.demonstrations, *chosen):

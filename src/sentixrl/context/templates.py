@@ -8,7 +8,7 @@ hash of a language's files stands beside every result made with them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -20,6 +20,9 @@ from sentixrl.errors import ConfigError
 
 VERSION = 1
 ROLES = ("context", "generator", "discriminator", "deduction")
+SEVERAL = "several"
+"""The file of the questions about several labels. It has a hash of its own: bundles that were made
+before there were such questions keep theirs."""
 DEFAULT_LANGUAGE = "en"
 
 
@@ -53,13 +56,14 @@ class TemplateSet:
         self.language = language
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         texts = {
-            role: (_folder() / language / f"{role}.jinja").read_text("utf-8") for role in ROLES
+            role: (_folder() / language / f"{role}.jinja").read_text("utf-8")
+            for role in (*ROLES, SEVERAL)
         }
         self._templates: dict[str, Template] = {
             role: environment.from_string(text) for role, text in texts.items()
         }
-        joined = "\x00".join(texts[role] for role in ROLES)
-        self.digest = hashlib.sha256(joined.encode()).hexdigest()[:12]
+        self.digest = _digest(texts[role] for role in ROLES)
+        self.several_digest = _digest([texts[SEVERAL]])
         self._cache: dict[tuple[str, str], str] = {}
 
     @property
@@ -71,7 +75,8 @@ class TemplateSet:
         """The text of one block, stripped.
 
         Args:
-            role: The file: ``context``, ``generator``, ``discriminator`` or ``deduction``.
+            role: The file: ``context``, ``generator``, ``discriminator``, ``deduction`` or
+                ``several``.
             block: The block in it.
             **values: What the block may show.
         """
@@ -89,7 +94,25 @@ class TemplateSet:
         return "".join(template.blocks[block](context)).strip()
 
 
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\x00".join(texts).encode()).hexdigest()[:12]
+
+
 @cache
 def templates(language: str) -> TemplateSet:
     """The templates of ``language``, read once."""
     return TemplateSet(language)
+
+
+def digest_of(part: str) -> str:
+    """The hash of the templates that a bundle names.
+
+    Args:
+        part: A language, or ``<language>/several`` for its questions about several labels.
+
+    Raises:
+        ConfigError: There are no templates in that language.
+    """
+    language, _, role = part.partition("/")
+    found = templates(language)
+    return found.several_digest if role == SEVERAL else found.digest

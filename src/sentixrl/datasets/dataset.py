@@ -20,9 +20,6 @@ from sentixrl.labels import LabelSet
 Switch = str | bool
 """The value of a loader's switch."""
 
-LABEL_MARK = "label:"
-"""What the metadata keys start with that hold the labels of a multi-label utterance."""
-
 
 @dataclass(frozen=True, slots=True)
 class Repair:
@@ -105,6 +102,11 @@ class Dataset:
         return sum(self.label_counts.values())
 
     @cached_property
+    def several(self) -> bool:
+        """Whether it holds all labels of each utterance, which may be none or several."""
+        return any(turn.golds is not None for turn in self.utterances)
+
+    @cached_property
     def groups(self) -> tuple[str, ...]:
         """The distinct units that resampling draws, in order of first appearance."""
         return tuple(dict.fromkeys(dialogue.cluster for dialogue in self.dialogues))
@@ -114,7 +116,7 @@ class Dataset:
         """A short hash of speakers, texts, labels, their order and the dialogues' bounds."""
         digest = hashlib.sha256()
         for dialogue in self.dialogues:
-            turns = [[turn.speaker, turn.text, turn.gold or _several(turn)] for turn in dialogue]
+            turns = [[turn.speaker, turn.text, _labels(turn)] for turn in dialogue]
             digest.update(json.dumps(turns, ensure_ascii=False).encode("utf-8", "surrogatepass"))
             digest.update(b"\n")
         return digest.hexdigest()[:16]
@@ -146,19 +148,12 @@ def titled(name: str, split: str, variant: str) -> str:
 
 
 def labels_of(utterance: Utterance) -> tuple[str, ...]:
-    """All gold labels of an utterance; it has several only if read with ``single_label=False``.
-
-    Several stand in its metadata, as ``label:<name>`` → 1, and no one label beside them.
-    """
-    if utterance.gold is not None:
-        return (utterance.gold,)
-    return tuple(_several(utterance) or ())
+    """All gold labels of an utterance; it has several only if read with ``single_label=False``."""
+    if utterance.golds is not None:
+        return utterance.golds
+    return () if utterance.gold is None else (utterance.gold,)
 
 
-def _several(utterance: Utterance) -> list[str] | None:
-    marked = [key.removeprefix(LABEL_MARK) for key in utterance.metadata if _marks_label(key)]
-    return marked or None
-
-
-def _marks_label(key: str) -> bool:
-    return key.startswith(LABEL_MARK)
+def _labels(utterance: Utterance) -> str | list[str] | None:
+    """What stands for an utterance's labels in a hash."""
+    return utterance.gold or list(utterance.golds or ()) or None

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sentixrl.datasets.dataset import LABEL_MARK, Repair
+from sentixrl.datasets.dataset import Repair
 from sentixrl.datasets.files import Place
 from sentixrl.datasets.info import Reading, Request
 from sentixrl.dialogue import Dialogue, Utterance
@@ -146,10 +146,11 @@ class Gathering:
         """Add a text that stands alone and may have any number of labels.
 
         By default only those with exactly one become part of the split; with the switch
-        ``single_label`` off all do, several labels standing in the metadata. ``blank`` says that
+        ``single_label`` off all do, and ``golds`` holds all labels of each. ``blank`` says that
         the source is known to have rows without text; they are left out and counted.
         """
         gold = next(iter(labels)) if len(labels) == 1 else None
+        golds = None if self._single_label else tuple(labels)
         reason = self._reason_to_leave_out(raw, labels, blank)
         if gold is None or reason:
             self._labels.update(labels)
@@ -157,16 +158,19 @@ class Gathering:
         if reason:
             self.leave_out(reason)
             return
-        marks = {LABEL_MARK + name: 1.0 for name in labels} if gold is None else {}
         utterance = Utterance(
-            self.text(raw, place), gold=gold, id=key, metadata={**(metadata or {}), **marks}
+            self.text(raw, place), gold=gold, id=key, metadata=dict(metadata or {}), golds=golds
         )
         self.turn(place, key, utterance, group=group)
+
+    @property
+    def _single_label(self) -> bool:
+        return bool(self.request.switches.get("single_label", True))
 
     def _reason_to_leave_out(self, raw: str, labels: Collection[str], blank: bool) -> str | None:
         if blank and is_blank(raw):
             return "without text"
-        if len(labels) == 1 or not self.request.switches.get("single_label", True):
+        if len(labels) == 1 or not self._single_label:
             return None
         return "with several labels" if labels else "without any label"
 

@@ -112,13 +112,7 @@ def evaluate(
         raise nothing_to_score()
     if ledger is not None:
         check_ledger(ledger)
-    whole = {
-        "data": data_identity(dataset, limit=None if part is dataset else limit, seed=seed),
-        "labels": labels_identity(dataset.label_set),
-        "seed": seed,
-        "sentixrl": __version__,
-        **(identity or identity_of(system, dataset)),
-    }
+    whole = _identity(system, dataset, part, identity, seed)
     facts = session_facts(command, system.engine if isinstance(system, Classifier) else None)
     with RunFolder(folder, whole) as run:
         opened(run)
@@ -131,6 +125,20 @@ def evaluate(
             enter_ledger(ledger, ledger_line(run, metrics, facts["date"]))
         run.write_metrics(metrics)
     return metrics
+
+
+def _identity(
+    system: System, dataset: Dataset, part: Dataset, own: Mapping[str, Any] | None, seed: int
+) -> dict[str, Any]:
+    """What must be the same whenever the run goes on."""
+    drawn = None if part is dataset else len(part)  # what --limit came to
+    return {
+        "data": data_identity(dataset, limit=drawn, seed=seed),
+        "labels": labels_identity(dataset.label_set),
+        "seed": seed,
+        "sentixrl": __version__,
+        **(own or identity_of(system, dataset)),
+    }
 
 
 def identity_of(system: System, dataset: Dataset) -> dict[str, Any]:

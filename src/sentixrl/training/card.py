@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sentixrl.datasets.registry import REGISTRY, info
-from sentixrl.training.recipe import DataPart
+from sentixrl.training.sections import DataPart
 
 CARD_FILE = "README.md"
 UNKNOWN = "–"
@@ -37,8 +37,8 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
         for name in {source["dataset"] for source in sources if source["dataset"]}
     }
     recipe = facts["recipe"]
-    apart = dict.fromkeys(DataPart(**part).name for part in [*recipe["apart"], *recipe["dev"]])
+    held_out = [DataPart(**part).name for part in [*recipe["holdout"], *recipe["dev"]]]
     text = environment.from_string(template.read_text("utf-8")).render(
-        **facts, licences=licences, apart=list(apart), unknown=UNKNOWN
+        **facts, licences=licences, held_out=list(dict.fromkeys(held_out)), unknown=UNKNOWN
     )
     (folder / CARD_FILE).write_text(text.strip() + "\n", "utf-8")

@@ -1,14 +1,14 @@
-"""Looking at dev: weighted-F1 of the model as it stands, the best weights kept.
+"""Checks: dev is evaluated with the model as it is now, and the best weights are kept.
 
-Contract: dev decides which weights are kept and when to stop; test is never looked at. What was
-found stands in ``history.json``, and a resumed training goes on with it. Of several processes the
-main one looks, and all go by what it found.
+Contract: dev decides which weights are kept and when to stop; test is never evaluated. Results are
+kept in ``history.json``, and a resumed training goes on with them. Of several processes the main
+one evaluates, and all act on its results.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,17 +17,12 @@ from typing import Any
 import numpy as np
 from transformers import TrainerCallback
 
-from sentixrl.bundle import ModelBundle
-from sentixrl.calibration.posterior import Calibration
-from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.evaluation.confusion import count
-from sentixrl.evaluation.metrics import HEADLINE, headline
-from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs.storage import write_json
+from sentixrl.training.answering import answer, decisive, fit_calibrations, score_parts
 from sentixrl.training.checkpoints import damaged, not_a_number, read_json
-from sentixrl.training.model import Trainee
+from sentixrl.training.model import TrainableModel
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.processes import on_main
 
@@ -38,13 +33,14 @@ BEST = "best"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One look at dev.
+    """One evaluation of dev.
 
     Attributes:
         step: After how many steps.
-        score: Mean weighted-F1.
-        parts: Name of a dev part → its accuracy, weighted-F1 and macro-F1.
-        seconds: What the look cost.
+        score: Mean of the parts' deciding figures (see
+            :func:`~sentixrl.training.answering.decisive`).
+        parts: Name of a dev part → its figures by name.
+        seconds: How long it took.
     """
 
     step: int
@@ -53,70 +49,23 @@ class Check:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """A model's answers about the labelled turns of a split; turns that failed are left out.
-
-    Attributes:
-        log_probs: ``[n, n_labels]``.
-        gold: The gold labels' indices, ``[n]``.
-        turns: (dialogue id, turn) of each, ``[n]``.
-    """
-
-    log_probs: np.ndarray
-    gold: np.ndarray
-    turns: Sequence[tuple[str, int]]
-
-    def __len__(self) -> int:
-        return len(self.turns)
-
-
-def posteriors(trainee: Trainee, context: ContextOptions, data: Dataset) -> Answers:
-    """The model's answers about every labelled turn."""
-    names = data.label_set.names
-    options = NegotiationOptions(enabled=False, calibration=Calibration())
-    bundle = ModelBundle("training", None, trained=True)
-    classifier = Classifier(trainee.engine, data.label_set, context, options, bundle)
-    trainee.model.eval()
-    try:
-        predictions = list(classifier.predict_many(data))
-    finally:
-        trainee.model.train()
-    floor = np.finfo(np.float64).tiny
-    rows, gold, turns = [], [], []
-    for dialogue, prediction in zip(data, predictions, strict=True):
-        for number, (turn, item) in enumerate(zip(dialogue, prediction.items, strict=True)):
-            if turn.gold is not None and item.probabilities is not None:
-                rows.append([np.log(max(item.probabilities[name], floor)) for name in names])
-                gold.append(names.index(turn.gold))
-                turns.append((dialogue.id, number))
-    return Answers(np.array(rows).reshape(-1, len(names)), np.array(gold, np.int64), turns)
-
-
-def scores(answers: Answers) -> dict[str, float]:
-    """Accuracy, weighted-F1 and macro-F1 of the likeliest labels."""
-    best, n_labels = answers.log_probs.argmax(-1), answers.log_probs.shape[1]
-    (counts,) = count(answers.gold, best, n_labels=n_labels)
-    return dict(zip(HEADLINE, np.round(headline(counts), 6).tolist(), strict=True))
-
-
 class DevCheck(TrainerCallback):
-    """Looks at dev every so many steps and keeps the best weights.
+    """Evaluates dev every so many steps and keeps the best weights.
 
     Args:
-        trainee: The model.
+        trainable: The model.
         context: What prompts show.
         dev: Name → data.
-        every: Steps between looks; the last step is always looked at.
-        patience: Looks without a better one after which training stops.
+        every: Steps between checks; the last step always has one.
+        patience: Checks without a better one after which training stops.
         folder: Where history and best weights go.
-        keep: Writes the weights as they stand into a folder.
-        report: Told of every look.
+        keep: Writes the present weights into a folder.
+        report: Called with every check, and whether it is the best so far.
     """
 
     def __init__(
         self,
-        trainee: Trainee,
+        trainable: TrainableModel,
         context: ContextOptions,
         dev: Mapping[str, Dataset],
         every: int,
@@ -125,7 +74,7 @@ class DevCheck(TrainerCallback):
         keep: Callable[[Path], None],
         report: Callable[[Check, bool], None],
     ) -> None:
-        self._trainee, self._context, self._dev = trainee, context, dev
+        self._trainable, self._context, self._dev = trainable, context, dev
         self._every, self._patience = every, patience
         self._folder, self._keep, self._report = folder, keep, report
         self.history: list[Check] = read_history(folder)
@@ -133,22 +82,22 @@ class DevCheck(TrainerCallback):
 
     @property
     def best(self) -> Check | None:
-        """The best look so far; of equal ones, the one that the best weights are known to be of."""
+        """The best check so far; of equal ones, the one whose weights were kept."""
         return max(
             self.history, key=lambda check: (check.score, check is self._retained), default=None
         )
 
     @property
     def exhausted(self) -> bool:
-        """Whether so many looks since the best one were no better that training stops."""
+        """Whether ``patience`` checks since the best one were no better."""
         best = self.best
         since = [past for past in self.history if best and past.step > best.step]
         return len(since) >= self._patience
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Forget looks at steps that a resumed training will repeat.
+        """Forget checks at steps that a resumed training will repeat.
 
-        But for the one that the best weights come from, which are on the disk.
+        The check of the best weights stays: those are on the disk.
         """
         best = self._retained = self.best
         self.history = [
@@ -156,12 +105,12 @@ class DevCheck(TrainerCallback):
         ]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Look, if it is time."""
+        """Evaluate dev, if it is time."""
         if state.global_step % self._every and state.global_step != state.max_steps:
             return
         before = self.best
-        with _averaged(kwargs.get("optimizer")):
-            check = on_main(lambda: self._look(state.global_step))
+        with _ema_weights(kwargs.get("optimizer")):
+            check = on_main(lambda: self._evaluate(state.global_step))
             better = before is None or check.score > before.score
             if better:
                 on_main(lambda: self._keep(self._folder / BEST))
@@ -169,47 +118,50 @@ class DevCheck(TrainerCallback):
         if better or len(others) == len(self.history):
             self.history = sorted([*others, check], key=lambda past: past.step)
         if better:
-            # So that a resumed training never forgets the look the best weights come from.
+            # So that a resumed training never forgets the check of the best weights.
             control.should_save = True
         on_main(self._write_history)
         self._report(check, better)
         if self.exhausted:
             control.should_training_stop = True
 
-    def _look(self, step: int) -> Check:
-        return look(self._trainee, self._context, self._dev, step, self._folder)
+    def _evaluate(self, step: int) -> Check:
+        return evaluate_dev(self._trainable, self._context, self._dev, step, self._folder)
 
     def _write_history(self) -> None:
         write_json(self._folder / HISTORY_FILE, [asdict(check) for check in self.history])
 
 
-def look(
-    trainee: Trainee, context: ContextOptions, dev: Mapping[str, Dataset], step: int, folder: Path
+def evaluate_dev(
+    trainable: TrainableModel,
+    context: ContextOptions,
+    dev: Mapping[str, Dataset],
+    step: int,
+    folder: Path,
 ) -> Check:
-    """Let the model as it stands answer dev.
+    """Let the model as it is now answer dev.
 
     Raises:
         SentixError: Its answers are no numbers.
     """
     begun = time.monotonic()
-    parts = {}
-    for name, data in dev.items():
-        answers = posteriors(trainee, context, data)
-        if not len(answers):
-            raise not_a_number("The model's answers are no numbers", step, folder)
-        parts[name] = scores(answers)
-    mean = float(np.mean([found["weighted_f1"] for found in parts.values()]))
+    with trainable.evaluating() as engine:
+        answers = {name: answer(engine, context, data) for name, data in dev.items()}
+    if not all(len(found) for found in answers.values()):
+        raise not_a_number("The model's answers are no numbers", step, folder)
+    parts = score_parts(dev, answers, fit_calibrations(dev, answers))
+    mean = float(np.mean([decisive(found) for found in parts.values()]))
     return Check(step, mean, parts, round(time.monotonic() - begun, 1))
 
 
-def _averaged(optimizer: Any) -> AbstractContextManager[None]:  # noqa: ANN401
+def _ema_weights(optimizer: Any) -> AbstractContextManager[None]:  # noqa: ANN401
     """The running average of the weights in their place, where one is kept."""
     inner = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
-    return inner.averaged() if isinstance(inner, MasterAdamW) else nullcontext()
+    return inner.ema_weights() if isinstance(inner, MasterAdamW) else nullcontext()
 
 
 def read_history(folder: Path) -> list[Check]:
-    """The looks noted in a training folder, oldest first.
+    """The checks noted in a training folder, oldest first.
 
     Raises:
         InputError: The file is damaged.

@@ -1,4 +1,4 @@
-"""Where a training can go on from, and what is said when it cannot go on.
+"""Checkpoints: where a training can resume, and the errors when it cannot.
 
 Contract: a checkpoint counts only once it is whole. When all of it is on the disk, its files'
 sizes are noted in it; one without that note was broken off, one with files of other sizes was
@@ -29,7 +29,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint a training goes on from, if there is one."""
+    """The checkpoint from which a training resumes, if there is one."""
     return next(reversed(checkpoints(folder)), None)
 
 
@@ -96,7 +96,7 @@ def _sizes(checkpoint: Path) -> dict[str, int]:
 
 
 def not_a_number(what: str, step: int, folder: Path) -> SentixError:
-    """What is said when a training has come apart.
+    """The error for a training that has diverged.
 
     Args:
         what: What is not a number.
@@ -107,8 +107,8 @@ def not_a_number(what: str, step: int, folder: Path) -> SentixError:
     kept = f"The last good checkpoint is {last}" if last else "There is no checkpoint yet"
     return SentixError(
         f"{what} at step {step}.",
-        # Another rate is another recipe, which this folder would refuse.
-        hint=f"{kept}; lower 'optimiser.rate' in the recipe and train with a new --out.",
+        # Another learning rate is another recipe, which this folder would refuse.
+        hint=f"{kept}; lower 'optimiser.learning_rate' in the recipe and train with a new --out.",
         code="nan_loss",
     )
 
@@ -130,7 +130,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever was written there
 
 
 def damaged(path: Path) -> InputError:
-    """What is said of a file of a training's folder that does not hold what was written there."""
+    """The error for a file of a training's folder that was spoiled."""
     return InputError(
         f"{path} is damaged: a crash or another program spoiled it.",
         hint="Restore it, or train with a new --out.",

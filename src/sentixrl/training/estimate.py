@@ -6,14 +6,16 @@ this machine, memory from the sizes of what will be held. All three are estimate
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
 from sentixrl.engines.local.hardware import matmul_rate, memory_bytes
 from sentixrl.errors import ConfigError
-from sentixrl.training.material import HEAD_TOKENS, dialogue_tokens
-from sentixrl.training.model import Trainee
+from sentixrl.training.model import TrainableModel
+from sentixrl.training.neutral import neutral_shares
+from sentixrl.training.plans import HEAD_TOKENS, dialogue_sizes
 from sentixrl.training.setting import Setting
 
 USEFUL = 0.62
@@ -21,7 +23,7 @@ USEFUL = 0.62
 STATE_BYTES = 16
 """Master, both moments and the step's gradient of a trained parameter in float32."""
 AVERAGE_BYTES = 4
-"""Its running average."""
+"""Its moving average."""
 LIBRARY_BYTES = 1 << 30
 """What Python and its libraries take."""
 SECOND_TOKENS = 4
@@ -39,10 +41,11 @@ class Estimate:
         fold_tokens: Those of the fold models that come before; 0 without a discriminator.
         folds: How many these are.
         steps: Optimiser steps.
-        minutes: All of it on this machine, looks at dev aside; ``None`` where it cannot be told
-            (accelerators).
+        minutes: On this machine, without the checks on dev; ``None`` on accelerators, where it is
+            not known.
         gibibytes: Of memory.
         available: Gibibytes of this machine or device; ``None`` if unknown.
+        neutral: Language → share of the training's answers that are neutral or none.
     """
 
     tokens: int
@@ -52,13 +55,14 @@ class Estimate:
     minutes: float | None
     gibibytes: float
     available: float | None
+    neutral: Mapping[str, float]
 
 
 def estimate(setting: Setting) -> Estimate:
     """Work out what a training will cost."""
-    recipe, trainee, packs = setting.recipe, setting.trainee, setting.packs
-    window, count = setting.context.window, trainee.engine.count_tokens
-    sizes = [[dialogue_tokens(d, window, count) for d in source.data] for source in setting.sources]
+    recipe, trainable, packs = setting.recipe, setting.trainable, setting.packs
+    window, count = setting.context.window, trainable.engine.count_tokens
+    sizes = [dialogue_sizes(source.data, window, count) for source in setting.sources]
     spoken = [sum(sizes[pack.source][index] for index in pack.dialogues) for pack in packs]
     tokens = sum(spoken) + HEAD_TOKENS * len(packs)
     second, fold_tokens = recipe.discriminator, 0
@@ -72,29 +76,30 @@ def estimate(setting: Setting) -> Estimate:
         ]
         spoken = [own + SECOND_TOKENS * asked for own, asked in zip(spoken, turns, strict=True)]
         tokens += SECOND_TOKENS * sum(turns)
-    model = trainee.model
+    model = trainable.model
     every = sum(p.numel() for p in model.parameters())
-    trained = sum(p.numel() for p in trainee.trained.values())
+    trained = sum(p.numel() for p in trainable.trained.values())
     config = model.config.get_text_config(decoder=True)
     layers, hidden = config.num_hidden_layers, config.hidden_size
-    width = torch.finfo(trainee.dtype).bits // 8
-    state = STATE_BYTES + (AVERAGE_BYTES if recipe.optimiser.average else 0)
+    width = torch.finfo(trainable.dtype).bits // 8
+    state = STATE_BYTES + (AVERAGE_BYTES if recipe.optimiser.ema else 0)
     training = trained * (state + width)
     training += ACTIVATION_FACTOR * layers * hidden * (HEAD_TOKENS + max(spoken)) * width
     # The model waits while folds are trained and while the bundle is judged; on other devices than
     # the CPU, it is moved away.
-    waiting = every * width if trainee.device.type == "cpu" else 0
+    waiting = every * width if trainable.device.type == "cpu" else 0
     held = LIBRARY_BYTES + every * width
     held += training + waiting if second else max(training, waiting)
-    available = _available(trainee.device)
+    available = _available(trainable.device)
     return Estimate(
         tokens=tokens,
         fold_tokens=fold_tokens,
         folds=second.folds if second else 0,
         steps=setting.steps,
-        minutes=_minutes(trainee, tokens + fold_tokens, every, trained),
+        minutes=_minutes(trainable, tokens + fold_tokens, every, trained),
         gibibytes=held / 2**30,
         available=available / 2**30 if available else None,
+        neutral=neutral_shares(setting.sources),
     )
 
 
@@ -112,14 +117,14 @@ def check_memory(found: Estimate) -> None:
         )
 
 
-def _minutes(trainee: Trainee, tokens: int, every: int, trained: int) -> float | None:
-    if trainee.device.type != "cpu":
+def _minutes(trainable: TrainableModel, tokens: int, every: int, trained: int) -> float | None:
+    if trainable.device.type != "cpu":
         return None
-    embedded: int = trainee.model.get_input_embeddings().weight.numel()
+    embedded: int = trainable.model.get_input_embeddings().weight.numel()
     # Forward and the gradient of activations touch every matrix, the third product the trained.
     whole = trained if trained > 0.5 * (every - embedded) else 0
     operations = 2.0 * tokens * (2 * (every - embedded) + whole)
-    return operations / (USEFUL * matmul_rate(trainee.dtype)) / 60
+    return operations / (USEFUL * matmul_rate(trainable.dtype)) / 60
 
 
 def _available(device: torch.device) -> int | None:

@@ -1,4 +1,4 @@
-"""The packs of a training as a data set: built when they are asked for, from their plan alone.
+"""The packs of a training as a torch data set: each is built on access, from its plan alone.
 
 Contract: the same plan gives the same pack in every process and after every resume.
 """
@@ -12,14 +12,16 @@ from dataclasses import dataclass, field, replace
 from torch.utils.data import Dataset as TorchDataset
 
 from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.dialogue import Dialogue
 from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.training.drawing import LabelDraw
-from sentixrl.training.material import PackPlan, Source
+from sentixrl.training.material import Source
 from sentixrl.training.packs import TrainingPack, pack_questions
-from sentixrl.training.processes import count
-from sentixrl.training.questions import Mined, Question, questions
+from sentixrl.training.plans import PackPlan
+from sentixrl.training.processes import world_size
+from sentixrl.training.questions import OutOfFold, Question, questions, several_questions
 
-MinedTurns = Mapping[tuple[str, int], Mined]
+OutOfFoldTurns = Mapping[tuple[str, int], OutOfFold]
 """(dialogue id, turn) → an out-of-fold proposal."""
 
 
@@ -33,7 +35,7 @@ class Packer:
         draws: How label sets are drawn.
         prompt_format: How prompts become tokens.
         count_tokens: Length of a segment in tokens.
-        mined: Out-of-fold proposals, by source; none, no second role.
+        out_of_fold: Out-of-fold proposals, by source; none, no second role.
         challenge: How often a right proposal is objected to.
     """
 
@@ -42,7 +44,7 @@ class Packer:
     draws: LabelDraw
     prompt_format: PromptFormat
     count_tokens: Callable[[str], int]
-    mined: Sequence[MinedTurns] = field(default_factory=tuple)
+    out_of_fold: Sequence[OutOfFoldTurns] = field(default_factory=tuple)
     challenge: float = 0.0
 
     def __call__(self, plan: PackPlan) -> TrainingPack:
@@ -54,34 +56,47 @@ class Packer:
         rng = random.Random(plan.seed)
         source = self.sources[plan.source]
         dialogues = [source.data.dialogues[index] for index in plan.dialogues]
-        mined = self.mined[plan.source] if self.mined else {}
-        needed = set(plan.allowed) or {
-            turn.gold for dialogue in dialogues for turn in dialogue if turn.gold is not None
-        }
-        for dialogue in dialogues:
-            for found in (mined.get((dialogue.id, n)) for n in range(len(dialogue))):
-                needed |= {found.proposal, found.runner_up} if found else set()
-        language = ContextBuilder(
-            source.data.label_set, self.context, self.count_tokens
-        ).template_for(dialogues[0])
-        shown = self.draws(source.data.label_set, needed, language.language, rng)
+        out_of_fold = self.out_of_fold[plan.source] if self.out_of_fold else {}
+        labels, several = source.data.label_set, source.data.several
+        # Where each label is a question of its own, none has to be there.
+        needed = set() if several else _needed(plan, dialogues, out_of_fold)
+        language = (
+            ContextBuilder(labels, self.context, self.count_tokens)
+            .template_for(dialogues[0])
+            .language
+        )
+        shown = self.draws(labels, needed, language, rng)
         if plan.allowed:
             shown = shown.only(plan.allowed)
-        builder = ContextBuilder(shown, self.context, self.count_tokens)
+        builder = ContextBuilder(shown, self.context, self.count_tokens, several=several)
         asked: list[Question] = []
         for dialogue in dialogues:
             template = builder.template_for(dialogue)
             for context, turn in zip(builder.build(dialogue), dialogue, strict=True):
-                if turn.gold is not None:
+                if several:
+                    if turn.golds is not None:
+                        asked += several_questions(context, template, shown, turn.golds)
+                elif turn.gold is not None:
                     asked += questions(
                         context,
                         template,
                         shown,
                         turn.gold,
-                        mined.get((dialogue.id, context.index)),
+                        out_of_fold.get((dialogue.id, context.index)),
                         challenge=rng.random() < self.challenge,
                     )
         return asked
+
+
+def _needed(plan: PackPlan, dialogues: Sequence[Dialogue], out_of_fold: OutOfFoldTurns) -> set[str]:
+    """The labels that a pack's questions cannot do without."""
+    needed = set(plan.allowed) or {
+        turn.gold for dialogue in dialogues for turn in dialogue if turn.gold is not None
+    }
+    for dialogue in dialogues:
+        for found in (out_of_fold.get((dialogue.id, n)) for n in range(len(dialogue))):
+            needed |= {found.proposal, found.runner_up} if found else set()
+    return needed
 
 
 class PackDataset(TorchDataset[TrainingPack]):
@@ -92,7 +107,7 @@ class PackDataset(TorchDataset[TrainingPack]):
         self._packer = packer
 
     def __len__(self) -> int:
-        return -(-len(self._plans) // count()) * count()
+        return -(-len(self._plans) // world_size()) * world_size()
 
     def __getitem__(self, index: int) -> TrainingPack:
         last = len(self._plans) - 1

@@ -16,8 +16,6 @@ import numpy as np
 import torch
 
 from sentixrl.bundle import BUNDLE_FILE, ModelBundle, put_in_place
-from sentixrl.calibration.fitting import fit_temperature
-from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
@@ -29,12 +27,13 @@ from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
 from sentixrl.spec import load
-from sentixrl.training.ancestry import TRAINING_FILE, earlier, kept_apart
+from sentixrl.training.answering import answer, decisive, fit_calibrations, score_parts
 from sentixrl.training.card import write_card
-from sentixrl.training.checking import Answers, Check, posteriors, scores
+from sentixrl.training.checking import Check
 from sentixrl.training.checkpoints import read_json
+from sentixrl.training.lineage import TRAINING_FILE, earlier, holdout_record
 from sentixrl.training.lowrank import difference, write_adapter
-from sentixrl.training.model import CPU, Trainee, adapted_layers
+from sentixrl.training.model import CPU, TrainableModel, adapted_layers
 from sentixrl.training.policy import Trial, choose_policy
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.setting import Setting, template_hashes
@@ -50,7 +49,7 @@ class Finished:
     Attributes:
         folder: The bundle.
         adapter_bytes: Size of its weights' file.
-        full: Name of a dev part → weighted-F1 of the weights it was made from.
+        full: Name of a dev part → deciding figure of the weights it was made from.
         shipped: The same of the bundle.
     """
 
@@ -63,14 +62,14 @@ class Finished:
     def of(cls, folder: Path, facts: Mapping[str, Any]) -> Finished:
         """What a bundle's record (:func:`training_facts`) says was made."""
         full, shipped = (
-            {name: part["weighted_f1"] for name, part in parts.items()}
+            {name: decisive(part) for name, part in parts.items()}
             for parts in (facts["best"]["parts"], facts["shipped"])
         )
         return cls(folder, facts["adapter_bytes"], full, shipped)
 
     @property
     def kept(self) -> float:
-        """The share of the mean dev weighted-F1 that the bundle keeps."""
+        """The share of the mean dev score that the bundle keeps."""
         before = float(np.mean(list(self.full.values())))
         return float(np.mean(list(self.shipped.values()))) / before if before else 1.0
 
@@ -86,8 +85,8 @@ def finish(
 
     Args:
         setting: The training.
-        best: The look at dev that was best.
-        history: All looks.
+        best: The best check.
+        history: All checks.
         folder: The bundle's folder; made or overwritten.
         averaged: The seeds of the trainings whose mean the weights are; none, one training's.
 
@@ -140,7 +139,7 @@ def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> Mod
         base=recipe.base,
         trained=True,
         labels=recipe.labels or next(iter(dev.values())).label_set,
-        prompt_format=recipe.framing,
+        prompt_format=recipe.prompt_format,
         templates=template_hashes(recipe),
         context=ContextOptions(
             language=recipe.language, window=HistoryWindow(**recipe.window.model_dump())
@@ -156,26 +155,26 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     Returns:
         Its dev figures by part, and the ways to negotiate that were tried, best first.
     """
-    trainee = setting.trainee
-    trainee.move(CPU)  # it has done its part
+    trainable = setting.trainable
+    trainable.move(CPU)  # it has done its part
     bits: Literal[4] | None = 4 if setting.recipe.method == "qlora" else None  # as it was trained
-    local = EngineOptions(device=str(trainee.device), bits=bits)
+    local = EngineOptions(device=str(trainable.device), bits=bits)
     shipped = load(folder, context=setting.context, engine=local)
-    # From here on it is the shipped model that answers.
-    trainee.engine.decoder = shipped.engine.decoder  # type: ignore[attr-defined]
     answers = {
-        name: posteriors(trainee, setting.context, data) for name, data in setting.dev.items()
+        name: answer(shipped.engine, setting.context, data) for name, data in setting.dev.items()
     }
-    bundle = replace(shipped.bundle, calibrations=_calibrations(setting.dev, answers))
+    calibrations = fit_calibrations(setting.dev, answers)
+    bundle = replace(shipped.bundle, calibrations=calibrations)
     bundle.save(folder)
     trials: list[Trial] = []
-    if setting.recipe.discriminator:
+    negotiated = {name: data for name, data in setting.dev.items() if not data.several}
+    if setting.recipe.discriminator and negotiated:
         trials = choose_policy(
             Classifier(shipped.engine, shipped.label_set, shipped.context, bundle=bundle),
-            setting.dev,
+            negotiated,
         )
         _with_policy(bundle, trials[0]).save(folder)
-    return {name: scores(answer) for name, answer in answers.items()}, trials
+    return score_parts(setting.dev, answers, calibrations), trials
 
 
 def _with_policy(bundle: ModelBundle, best: Trial) -> ModelBundle:
@@ -187,44 +186,28 @@ def _with_policy(bundle: ModelBundle, best: Trial) -> ModelBundle:
 
 def _write_adapter(setting: Setting, folder: Path) -> int:
     """The difference of the trained model to its base, as an adapter of the recipe's rank."""
-    recipe, trainee = setting.recipe, setting.trainee
+    recipe, trainable = setting.recipe, setting.trainable
     if recipe.method == "qlora":
         # The base is quantised: the adapter is all there is, and is that of its rank already.
-        trainee.model.save_pretrained(folder)
+        trainable.model.save_pretrained(folder)
         return (folder / "adapter_model.safetensors").stat().st_size
-    pairs = difference(read_weights(trainee.folder), trained_matrices(trainee), recipe.rank)
+    pairs = difference(read_weights(trainable.folder), trained_matrices(trainable), recipe.rank)
     return write_adapter(pairs, folder, recipe.base)
 
 
-def trained_matrices(trainee: Trainee) -> Iterator[tuple[str, torch.Tensor]]:
-    """(Checkpoint name, the matrix as it stands after training), one made after the other.
+def trained_matrices(trainable: TrainableModel) -> Iterator[tuple[str, torch.Tensor]]:
+    """(Checkpoint name, trained matrix) of each trained layer, made one at a time.
 
     An adapter's product is added in float32: rounded to the weights' own format, most of it would
     be lost.
     """
-    layers = adapted_layers(trainee.model)
+    layers = adapted_layers(trainable.model)
     for name, layer in layers.items():
         down, up = (getattr(layer, side)["default"].weight for side in ("lora_A", "lora_B"))
         change = up.detach().float() @ down.detach().float()
         yield name, layer.base_layer.weight.detach().float() + layer.scaling["default"] * change
     if not layers:
-        yield from ((name, value.detach()) for name, value in trainee.trained.items())
-
-
-def _calibrations(
-    dev: Mapping[str, Dataset], answers: Mapping[str, Answers]
-) -> dict[str, Calibration]:
-    """Label set digest → temperature, fitted on all dev parts of that label set."""
-    pooled: dict[str, list[Answers]] = {}
-    for name, data in dev.items():
-        pooled.setdefault(data.label_set.digest, []).append(answers[name])
-    return {
-        digest: fit_temperature(
-            np.concatenate([part.log_probs for part in parts]),
-            np.concatenate([part.gold for part in parts]),
-        )
-        for digest, parts in pooled.items()
-    }
+        yield from ((name, value.detach()) for name, value in trainable.trained.items())
 
 
 def training_facts(
@@ -242,11 +225,12 @@ def training_facts(
                 "dataset": source.data.name,
                 "split": source.data.split,
                 "task": source.data.task,
+                "kind": part.kind,
                 "variant": source.data.variant,
                 "switches": dict(source.data.switches),
                 "data_hash": source.data.data_hash,
                 "dialogues": len(source.data),
-                "utterances": source.data.labelled,
+                "utterances": source.labelled,
                 "epochs": source.epochs,
                 "dropped_for_overlap": source.dropped,
                 "kept_with_overlap": source.kept,
@@ -255,7 +239,7 @@ def training_facts(
             }
             for part, source in zip(setting.recipe.train, setting.sources, strict=True)
         ],
-        "kept_apart": kept_apart(setting.apart),
+        "holdout": holdout_record(setting.holdout),
         "earlier": earlier(setting.recipe),
         "packs": len(setting.packs),
         "best": {"step": best.step, "score": best.score, "parts": dict(best.parts)},
@@ -265,5 +249,5 @@ def training_facts(
             {"step": check.step, "score": check.score, "parts": dict(check.parts)}
             for check in history
         ],
-        **session_facts(engine=setting.trainee.engine),
+        **session_facts(engine=setting.trainable.engine),
     }

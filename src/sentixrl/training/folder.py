@@ -1,7 +1,7 @@
 """The folder of a training: which recipe and material it was begun with, and who writes to it.
 
-Contract: a folder goes on only with what it was begun with, and has one writer at a time. Folders
-that were begun before material was noted go on, and it is noted then.
+Contract: a training resumes only with the recipe and material it was begun with, and its folder
+has one writer at a time. In a folder from before material was recorded, it is recorded on resuming.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from sentixrl.runs.storage import write_json
 from sentixrl.training.checkpoints import read_json
 from sentixrl.training.model import start_adapter
 from sentixrl.training.processes import on_main
-from sentixrl.training.recipe import Recipe, as_plain, parse_recipe
+from sentixrl.training.recipe import Recipe, as_plain
+from sentixrl.training.recipe_file import parse_recipe
 from sentixrl.training.setting import Setting, packs_a_step, template_hashes
 from sentixrl.untrusted import boundary
 
@@ -101,7 +102,7 @@ def material(setting: Setting) -> dict[str, Any]:
         },
         "dev": {name: _identity(data) for name, data in setting.dev.items()},
         "templates": template_hashes(recipe),
-        "base": fingerprint(setting.trainee.folder),
+        "base": fingerprint(setting.trainable.folder),
         "start": fingerprint(adapter) if adapter else None,
         "packs_a_step": packs_a_step(recipe),
         "packs": digest([astuple(pack) for pack in setting.packs]),

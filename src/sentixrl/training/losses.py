@@ -1,7 +1,7 @@
 """Losses over a pack's questions: focal loss in two variants, class weights, logit adjustment.
 
-Contract: a loss takes one pack's log-probabilities and returns one number a question, unreduced;
-whoever calls decides what to divide by. γ = 0 is cross-entropy. The focal loss is that of Lin et
+Contract: a loss takes one pack's log-probabilities and returns one number per question; the caller
+reduces them. γ = 0 is cross-entropy. The focal loss is that of Lin et
 al. 2017 (arXiv 1708.02002): ``FL = -(1 - p)^γ log p``.
 """
 

@@ -8,6 +8,8 @@ they start from.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,10 @@ from sentixrl.bundle import RELEASE_NAMES, ModelBundle, canonical_base, release_
 from sentixrl.engines.local._hf import TransformersDecoder, load_model, quiet, steer
 from sentixrl.engines.local.adapters import read_lora
 from sentixrl.engines.local.checkpoint import read_weights
-from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.hardware import choose_dtype, keep_memory
 from sentixrl.engines.local.loading import engine_around, locate
+from sentixrl.engines.local.prompt_format import PromptFormat
+from sentixrl.engines.protocol import Engine
 from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
 from sentixrl.training.processes import on_main, own_device
 from sentixrl.training.recipe import Recipe
@@ -30,19 +33,21 @@ MERGE_FIRST = "Set 'method: full', which merges it first."
 
 
 @dataclass(slots=True)
-class Trainee:
-    """A model under training.
+class TrainableModel:
+    """A model under training, and the engine that answers with it.
 
     Attributes:
         model: What the trainer steps: a transformers model, or a PEFT model around one.
-        engine: Answers with the model as it stands.
+        engine: Answers with the model as it is now; ask it inside :meth:`evaluating`.
+        prompt_format: How prompts become tokens.
         folder: The base model's folder.
         dtype: Number format of weights and activations.
         device: Where it runs.
     """
 
     model: Any
-    engine: LocalEngine
+    engine: Engine
+    prompt_format: PromptFormat
     folder: Path
     dtype: torch.dtype
     device: torch.device
@@ -52,14 +57,23 @@ class Trainee:
         """The parameters that are trained, by checkpoint name."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
+    @contextmanager
+    def evaluating(self) -> Iterator[Engine]:
+        """The engine, with the model in evaluation mode; in training mode again afterwards."""
+        self.model.eval()
+        try:
+            yield self.engine
+        finally:
+            self.model.train()
+
     def move(self, device: torch.device) -> None:
         """Move the model to another device, for as long as it waits; a quantised one stays."""
         if not getattr(_inner(self.model), "is_quantized", False):
             self.model.to(device)
 
 
-def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
-    """Load the model a recipe starts from and mark what is trained.
+def load_trainable(recipe: Recipe, device: str | None = None) -> TrainableModel:
+    """Load the model that a recipe starts from and mark the parameters to train.
 
     Raises:
         ModelError: The base or the start cannot be loaded, or not be trained.
@@ -91,19 +105,19 @@ def open_trainee(recipe: Recipe, device: str | None = None) -> Trainee:
         _check_names(model, folder)
     model.train()
     # The weights are held once: the engine answers with the model under training itself.
-    engine = engine_around(TransformersDecoder(_inner(model)), name, folder, recipe.framing)
-    return Trainee(model, engine, folder, dtype, chosen)
+    engine = engine_around(TransformersDecoder(_inner(model)), name, folder, recipe.prompt_format)
+    return TrainableModel(model, engine, engine.prompt_format, folder, dtype, chosen)
 
 
 def start_folder(recipe: Recipe) -> Path | None:
-    """The bundle that training goes on from."""
+    """The folder of the bundle that training starts from."""
     if recipe.start is None:
         return None
     return release_folder() if recipe.start in RELEASE_NAMES else Path(recipe.start)
 
 
 def start_adapter(recipe: Recipe) -> Path | None:
-    """The adapter that training goes on from, which must be one of the recipe's base.
+    """The adapter that training starts from, which must fit the recipe's base.
 
     Raises:
         ConfigError: It is one of another base.

@@ -9,6 +9,10 @@ import torch
 
 from sentixrl.training.losses import Focal
 from sentixrl.training.packs import TrainingPack
+from sentixrl.training.questions import Role
+
+FIRST: tuple[Role, ...] = ("generator", "label")
+"""Who is asked first; the other roles count by :attr:`Objective.second`."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,9 @@ class Objective:
         """The weight of each of a pack's questions, ``[n_questions]``."""
         return torch.tensor(
             [
-                self.weights.get(question.label, 1.0)
-                * (1.0 if question.role == "generator" else self.second)
+                question.share
+                * self.weights.get(question.label, 1.0)
+                * (1.0 if question.role in FIRST else self.second)
                 for question in pack.questions
             ]
         )

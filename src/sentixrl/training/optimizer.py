@@ -1,9 +1,9 @@
-"""AdamW with float32 masters, and a running average of the weights beside them.
+"""AdamW with float32 masters, and an exponential moving average of the weights beside them.
 
 Contract: what the model computes with is its own number format; what is updated is a float32 copy
 in the optimizer's state. At a learning rate of 6e-5 most updates are smaller than bfloat16's
 spacing and would otherwise be lost. Float32 weights are their own masters. The average is of the
-masters, one term a step; training goes on from the weights themselves.
+masters, updated at each step; training continues from the weights themselves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class MasterAdamW(torch.optim.Optimizer):
         betas: Decay of the running averages.
         eps: Added to the denominator.
         weight_decay: Decoupled weight decay.
-        average: Decay of the running average of the weights; 0 keeps none. Early on it is
+        ema: Decay of the exponential moving average of the weights; 0 keeps none. Early on it is
             ``(1 + t) / (10 + t)`` after t steps where that is less, so that the beginning is
             soon forgotten.
     """
@@ -37,9 +37,9 @@ class MasterAdamW(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
-        average: float = 0.0,
+        ema: float = 0.0,
     ) -> None:
-        self._decay = average
+        self._ema = ema
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, defaults)
 
@@ -80,10 +80,10 @@ class MasterAdamW(torch.optim.Optimizer):
         for parameter, master in zip(used, masters, strict=True):
             if master is not parameter:
                 parameter.copy_(master)
-        if self._decay:
+        if self._ema:
             steps = states[0]["step"].item()
-            share = 1 - min(self._decay, (1 + steps) / (10 + steps))
-            torch._foreach_lerp_([state["average"] for state in states], masters, share)
+            share = 1 - min(self._ema, (1 + steps) / (10 + steps))
+            torch._foreach_lerp_([state["ema"] for state in states], masters, share)
 
     def _state(self, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
         state: dict[str, torch.Tensor] = self.state[parameter]
@@ -93,19 +93,19 @@ class MasterAdamW(torch.optim.Optimizer):
             state["exp_avg_sq"] = torch.zeros_like(parameter, dtype=torch.float32)
             if parameter.dtype != torch.float32:
                 state["master"] = parameter.detach().float()
-            if self._decay:
-                state["average"] = parameter.detach().to(torch.float32, copy=True)
+            if self._ema:
+                state["ema"] = parameter.detach().to(torch.float32, copy=True)
         return state
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """The average in place of the weights, for a look at it."""
-        moved = [(p, state) for p, state in self.state.items() if "average" in state]
+    def ema_weights(self) -> Iterator[None]:
+        """The average in place of the weights, to evaluate it."""
+        moved = [(p, state) for p, state in self.state.items() if "ema" in state]
         with torch.no_grad():
             # Masters are rounded into the parameters again; without one, these are kept.
             held = [state.get("master", p.detach().clone()) for p, state in moved]
             for parameter, state in moved:
-                parameter.copy_(state["average"])
+                parameter.copy_(state["ema"])
         try:
             yield
         finally:

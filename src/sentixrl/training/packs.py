@@ -6,6 +6,7 @@ at the reads are exact log-probabilities of whole choices, normalised over each 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -54,6 +55,11 @@ class TrainingPack:
 
     def __len__(self) -> int:
         return len(self.questions)
+
+    @property
+    def share(self) -> float:
+        """What it counts for in a step's mean: the sum of its questions' shares."""
+        return math.fsum(question.share for question in self.questions)
 
     def log_probs(self, logits: torch.Tensor) -> torch.Tensor:
         """Log-probabilities of each question's choices, padded with -inf.

@@ -1,8 +1,8 @@
 """Several processes that train one model, as ``torchrun`` and ``accelerate launch`` start them.
 
-Contract: every process holds the whole model and takes its share of a step's packs. One of them,
-the main one, alone writes, talks and looks at dev; the others wait, and are told what it found.
-In a training of one process nothing here does anything.
+Contract: every process holds the whole model and takes its share of a step's packs. Only the main
+process writes, prints and evaluates dev; the others wait for its results. With a single process
+nothing here has any effect.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from sentixrl.untrusted import whole_number
 T = TypeVar("T")
 
 PATIENCE = timedelta(days=1)
-"""How long the others wait for the main process, which may have much to look at."""
+"""How long the others wait for the main process, which may have much to evaluate."""
 SPLITTING = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed"}
 """What accelerate's launcher sets → what would then split the model."""
 
 
-def count() -> int:
+def world_size() -> int:
     """How many processes train together.
 
     Raises:
-        ConfigError: The environment tells it in something else than numbers.
+        ConfigError: The environment gives it as something other than a number.
     """
     if "LOCAL_RANK" not in os.environ:
         return 1
@@ -42,7 +42,7 @@ def count() -> int:
 
 def is_main() -> bool:
     """Whether this process is the one that writes and talks."""
-    return count() == 1 or whole_number("RANK", 0) == 0
+    return world_size() == 1 or whole_number("RANK", 0) == 0
 
 
 def own_device(device: str | None = None) -> torch.device:
@@ -68,13 +68,13 @@ def own_device(device: str | None = None) -> torch.device:
     chosen = choose_device(device)
     if chosen.type == "cuda":
         chosen = _own_cuda(chosen)
-    if count() > 1 and not dist.is_initialized():
+    if world_size() > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
     return chosen
 
 
 def _own_cuda(asked: torch.device) -> torch.device:
-    place = whole_number("LOCAL_RANK", 0) if count() > 1 else 0
+    place = whole_number("LOCAL_RANK", 0) if world_size() > 1 else 0
     if asked.index not in (None, place):
         raise ConfigError(
             f"This process trains on 'cuda:{place}', not on '{asked}'.",
@@ -87,12 +87,12 @@ def _own_cuda(asked: torch.device) -> torch.device:
 
 
 def on_main(action: Callable[[], T]) -> T:
-    """What ``action`` gives in the main process, told to all; the others wait.
+    """Run ``action`` in the main process and return its result in all of them.
 
     Raises:
         SentixError: What it raised there, in all processes.
     """
-    if count() == 1:
+    if world_size() == 1:
         return action()
     told: list[Any] = [None, None]
     if is_main():
@@ -107,16 +107,16 @@ def on_main(action: Callable[[], T]) -> T:
     return found
 
 
-def everyones(value: T) -> list[T]:
-    """What all processes have for ``value``, in their order."""
-    if count() == 1:
+def all_gather(value: T) -> list[T]:
+    """The ``value`` of every process, in the order of their ranks."""
+    if world_size() == 1:
         return [value]
-    found: list[Any] = [None] * count()
+    found: list[Any] = [None] * world_size()
     dist.all_gather_object(found, value)
     return found
 
 
-def leave() -> None:
-    """Part from the other processes, however the training ended."""
+def shutdown() -> None:
+    """Leave the process group, however the training ended."""
     if dist.is_initialized():
         dist.destroy_process_group()

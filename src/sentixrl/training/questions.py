@@ -7,7 +7,7 @@ one that was not spoken by a role.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,10 +15,12 @@ from sentixrl.context.building import TargetContext
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import TemplateSet
 from sentixrl.labels import LabelSet
+from sentixrl.negotiation.several import label_questions
 from sentixrl.negotiation.state import NegotiationState
 
-Role = Literal["generator", "verdict", "counter", "again"]
+Role = Literal["generator", "verdict", "counter", "again", "label"]
 ROLES: tuple[Role, ...] = ("generator", "verdict", "counter", "again")
+"""Who speaks in a negotiation; ``label`` is a yes/no question about one of several labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,11 @@ class Question:
         names: The labels they stand for; empty where they are verdicts.
         target: Index of the right one.
         role: Who is asked.
-        label: The gold label's name, by which class weights go.
+        label: The gold label's name, by which class weights go; for a yes/no question, the label
+            it is about.
         beliefs: Probability of each of ``names`` by a model that never saw the dialogue; empty
             where there is none.
+        share: What it counts for: the yes/no questions about a turn count as one together.
     """
 
     prompt: Prompt
@@ -43,10 +47,11 @@ class Question:
     role: Role
     label: str
     beliefs: tuple[float, ...] = ()
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mined:
+class OutOfFold:
     """What a model that never saw a turn's dialogue answered about it.
 
     Attributes:
@@ -60,7 +65,7 @@ class Mined:
     beliefs: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, names: Sequence[str], probabilities: Sequence[float]) -> Mined:
+    def of(cls, names: Sequence[str], probabilities: Sequence[float]) -> OutOfFold:
         """What the probabilities of a label set's names say; ties go to the earlier name."""
         order = sorted(range(len(names)), key=lambda place: -probabilities[place])
         beliefs = dict(zip(names, probabilities, strict=True))
@@ -72,7 +77,7 @@ def questions(
     template: TemplateSet,
     label_set: LabelSet,
     gold: str,
-    mined: Mined | None = None,
+    out_of_fold: OutOfFold | None = None,
     *,
     challenge: bool = False,
 ) -> Iterator[Question]:
@@ -83,19 +88,19 @@ def questions(
         template: The wording.
         label_set: The labels as this pack shows them.
         gold: The turn's label.
-        mined: An out-of-fold proposal for the discriminator to judge; none, no discriminator.
+        out_of_fold: An out-of-fold proposal for the discriminator to judge; none, no discriminator.
         challenge: Also object without justification to a right proposal, and ask the generator
             again: it learns to stand by a right answer.
     """
     words = {label.name: label.word(template.language) for label in label_set}
     state = NegotiationState.of(context, template)
     state.ask("generator", "question")
-    beliefs = _shown(mined.beliefs, words) if mined else ()
+    beliefs = _shown(out_of_fold.beliefs, words) if out_of_fold else ()
     yield _label_question(state, words, gold, "generator", beliefs)
-    if mined is None or not {mined.proposal, mined.runner_up} <= set(words):
+    if out_of_fold is None or not {out_of_fold.proposal, out_of_fold.runner_up} <= set(words):
         return
-    right = mined.proposal == gold
-    state.answer(words[mined.proposal])
+    right = out_of_fold.proposal == gold
+    state.answer(words[out_of_fold.proposal])
     state.ask("discriminator", "question")
     verdicts = (state.say("discriminator", "agree"), state.say("discriminator", "disagree"))
     yield Question(state.prompt, verdicts, (), 0 if right else 1, "verdict", gold)
@@ -104,11 +109,28 @@ def questions(
     state.answer(verdicts[1])
     state.go_on("discriminator", "counter")
     if not right:
-        others = {name: word for name, word in words.items() if name != mined.proposal}
+        others = {name: word for name, word in words.items() if name != out_of_fold.proposal}
         yield _label_question(state, others, gold, "counter")
-    state.answer(words[mined.runner_up if right else gold])
+    state.answer(words[out_of_fold.runner_up if right else gold])
     state.ask("generator", "question_again")
     yield _label_question(state, words, gold, "again")
+
+
+def several_questions(
+    context: TargetContext, template: TemplateSet, label_set: LabelSet, golds: Collection[str]
+) -> Iterator[Question]:
+    """A yes/no question per label about a turn that may have several.
+
+    Args:
+        context: The turn and what its prompt shows.
+        template: The wording.
+        label_set: The labels as this pack shows them.
+        golds: The turn's labels; any number of them.
+    """
+    for asked in label_questions(context, template, label_set):
+        target = 0 if asked.label in golds else 1
+        share = 1 / len(label_set)
+        yield Question(asked.prompt, asked.choices, (), target, "label", asked.label, share=share)
 
 
 def _label_question(

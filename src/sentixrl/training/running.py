@@ -1,8 +1,7 @@
 """A training from beginning to end: a recipe and data in, a model bundle out.
 
-Contract: the folder of a training holds its recipe, checkpoints, the history of dev and the best
-weights; the same command goes on where it stopped, and another recipe or other data are refused
-there.
+Contract: a training's folder holds its recipe, checkpoints, the history of dev and the best
+weights. The same command resumes it; another recipe or other data are refused.
 """
 
 from __future__ import annotations
@@ -15,31 +14,31 @@ from pathlib import Path
 from sentixrl.errors import ConfigError
 from sentixrl.runs.lock import FolderLock
 from sentixrl.runs.storage import check_writable, write_json
-from sentixrl.training.checking import BEST, Check, DevCheck, look
+from sentixrl.training.checking import BEST, Check, DevCheck, evaluate_dev
 from sentixrl.training.checkpoints import last_checkpoint, remove_checkpoints
 from sentixrl.training.estimate import Estimate, check_memory, estimate
-from sentixrl.training.examples import MinedTurns, PackDataset
+from sentixrl.training.examples import OutOfFoldTurns, PackDataset
 from sentixrl.training.finishing import BUNDLE, Finished, check_place, finish, finished_before
 from sentixrl.training.folder import claimed
-from sentixrl.training.mining import fold_recipe, mine
 from sentixrl.training.model import CPU
-from sentixrl.training.processes import everyones, is_main, on_main
+from sentixrl.training.out_of_fold import answer_out_of_fold, fold_recipe
+from sentixrl.training.processes import all_gather, is_main, on_main
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.setting import Setting, objective_of, prepare
-from sentixrl.training.trainer import Pace, Report, TrieTrainer
+from sentixrl.training.trainer import ProgressCallback, Report, TrieTrainer
 from sentixrl.training.weights import keep_weights, load_mean, load_weights
 
 DONE_FILE = "trained.json"
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Who is told what.
+class Reporter:
+    """Callbacks that report on a training.
 
     Attributes:
-        say: A sentence.
-        progress: Where the training stands.
-        check: A look at dev, and whether it is the best so far.
+        say: Takes a sentence.
+        progress: Takes the progress every few steps.
+        check: Takes a check and whether it is the best so far.
     """
 
     say: Callable[[str], None]
@@ -47,76 +46,82 @@ class Watch:
     check: Callable[[Check, bool], None]
 
 
-SILENT = Watch(lambda text: None, lambda progress: None, lambda check, better: None)
-"""Nobody is told: of several processes, the main one speaks."""
+SILENT = Reporter(lambda text: None, lambda progress: None, lambda check, better: None)
+"""Reports nothing: of several processes only the main one reports."""
 
 
 def fit(
-    setting: Setting, folder: Path, watch: Watch, mined: Sequence[MinedTurns] = ()
+    setting: Setting, folder: Path, reporter: Reporter, out_of_fold: Sequence[OutOfFoldTurns] = ()
 ) -> DevCheck | None:
     """Train to the end, or until Ctrl-C; the best weights are in the model afterwards.
 
     A training that came to its end before is not repeated: its best weights are loaded.
 
     Returns:
-        The looks at dev; ``None`` if Ctrl-C ended it.
+        The checks on dev; ``None`` if Ctrl-C ended it.
     """
-    recipe, trainee = setting.recipe, setting.trainee
-    checks = max(1, round(recipe.epochs_of_looks * recipe.checks_per_epoch))
+    recipe, trainable = setting.recipe, setting.trainable
+    checks = max(1, round(recipe.epochs_of_checks * recipe.checks_per_epoch))
     dev = DevCheck(
-        trainee,
+        trainable,
         setting.context,
         setting.dev,
         every=max(1, -(-setting.steps // checks)),
         patience=recipe.patience,
         folder=folder,
-        keep=lambda target: keep_weights(trainee, target),
-        report=watch.check,
+        keep=lambda target: keep_weights(trainable, target),
+        report=reporter.check,
     )
     if (folder / DONE_FILE).is_file():
-        watch.say(f"{folder} is trained already.")
+        reporter.say(f"{folder} is trained already.")
         on_main(lambda: remove_checkpoints(folder))  # those that a crash left
-        load_weights(trainee, folder / BEST)
+        load_weights(trainable, folder / BEST)
         return dev
-    # Ctrl-C may have ended it at the very look that would have.
-    pace = None if dev.exhausted else _train(setting, folder, watch, dev, mined)
+    # Ctrl-C may have come at the very check that ends it.
+    progress = None if dev.exhausted else _train(setting, folder, reporter, dev, out_of_fold)
     gc.collect()  # the trainer refers to itself, and holds the optimiser's state
-    if pace is not None and pace.stopped:
+    if progress is not None and progress.stopped:
         return None
-    load_weights(trainee, folder / BEST)
+    load_weights(trainable, folder / BEST)
     on_main(lambda: _close(folder, dev.history[-1].step))
-    if any(everyones(pace is not None and pace.pressed)):  # too late to end the training itself
+    if any(
+        all_gather(progress is not None and progress.pressed)
+    ):  # too late to end the training itself
         raise KeyboardInterrupt
     return dev
 
 
 def _train(
-    setting: Setting, folder: Path, watch: Watch, dev: DevCheck, mined: Sequence[MinedTurns]
-) -> Pace:
-    """Train from the last checkpoint on; whether Ctrl-C ended it is told by what is returned."""
-    pace = Pace(watch.progress, folder)
+    setting: Setting,
+    folder: Path,
+    reporter: Reporter,
+    dev: DevCheck,
+    out_of_fold: Sequence[OutOfFoldTurns],
+) -> ProgressCallback:
+    """Train from the last checkpoint on; the callback says whether Ctrl-C ended it."""
+    progress = ProgressCallback(reporter.progress, folder)
     trainer = TrieTrainer(
-        setting.trainee,
+        setting.trainable,
         objective_of(setting.recipe, setting.sources),
-        PackDataset(setting.packs, setting.packer(mined)),
+        PackDataset(setting.packs, setting.packer(out_of_fold)),
         setting.recipe,
         folder,
-        [dev, pace],
+        [dev, progress],
     )
-    pace.watch(trainer)
+    progress.attach(trainer)
     on_main(lambda: remove_checkpoints(folder, broken=True))
     last = on_main(lambda: last_checkpoint(folder))
     if last:
-        watch.say(f"Going on from {last}.")
+        reporter.say(f"Going on from {last}.")
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     finally:
-        pace.release()
-    return pace
+        progress.release()
+    return progress
 
 
 def _close(folder: Path, steps: int) -> None:
-    """Note that a training is done; what is left to do starts from the best weights alone."""
+    """Mark a training as done; finishing needs only the best weights."""
     write_json(folder / DONE_FILE, {"steps": steps})
     remove_checkpoints(folder)
 
@@ -125,7 +130,7 @@ def train_bundle(
     recipe: Recipe,
     root: Path,
     folder: Path,
-    watch: Watch,
+    reporter: Reporter,
     announce: Callable[[Estimate], bool],
     device: str | None = None,
 ) -> Finished | None:
@@ -133,10 +138,10 @@ def train_bundle(
 
     Args:
         recipe: What to train.
-        root: The folder that has a folder a data set.
-        folder: Where the training goes; an unfinished one goes on there.
-        watch: Who is told what.
-        announce: Told what it will cost; whether to go on.
+        root: The folder with one folder per data set.
+        folder: The training's folder; an unfinished training there is resumed.
+        reporter: Receives its reports.
+        announce: Receives the estimated cost; returns whether to go on.
         device: Where it runs.
 
     Returns:
@@ -145,42 +150,44 @@ def train_bundle(
     Raises:
         SentixError: Something is missing or does not fit.
     """
-    watch = watch if is_main() else SILENT
+    reporter = reporter if is_main() else SILENT
     check_place(folder / BUNDLE)
     check_writable(folder)
-    setting = prepare(recipe, root, watch.say, device)
+    setting = prepare(recipe, root, reporter.say, device)
     cost = estimate(setting)
     if not on_main(lambda: announce(cost)):
         return None
     check_memory(cost)
     with claimed(folder, setting):
         if (folder / DONE_FILE).is_file() and (made := finished_before(folder / BUNDLE)):
-            watch.say(f"{folder} is trained already, and its bundle is made.")
+            reporter.say(f"{folder} is trained already, and its bundle is made.")
             return made
-        mined = _mine(setting, folder, watch) if recipe.discriminator else ()
-        looks = None if mined is None else fit(setting, folder, watch, mined)
-        if looks is None or looks.best is None:
+        out_of_fold = _out_of_fold(setting, folder, reporter) if recipe.discriminator else ()
+        checks = None if out_of_fold is None else fit(setting, folder, reporter, out_of_fold)
+        if checks is None or checks.best is None:
             return None
-        best, history = looks.best, looks.history
+        best, history = checks.best, checks.history
         return on_main(lambda: finish(setting, best, history, folder / BUNDLE))
 
 
-def _mine(setting: Setting, folder: Path, watch: Watch) -> Sequence[MinedTurns] | None:
+def _out_of_fold(
+    setting: Setting, folder: Path, reporter: Reporter
+) -> Sequence[OutOfFoldTurns] | None:
     if fold_recipe(setting.recipe, setting.sources).start != setting.recipe.start:
-        watch.say(
+        reporter.say(
             "The fold models start from the base: the start may know the dialogues that are held "
             "out from them."
         )
 
     def fit_fold(one: Setting, place: Path) -> bool:
-        watch.say(f"Training {place.name} for the discriminator's material.")
+        reporter.say(f"Training {place.name} for the discriminator's material.")
         with claimed(place, one):
-            return fit(one, place, watch) is not None
+            return fit(one, place, reporter) is not None
 
-    setting.trainee.move(CPU)
-    mined = mine(setting, folder, fit_fold)
-    setting.trainee.move(setting.trainee.device)
-    return mined
+    setting.trainable.move(CPU)
+    out_of_fold = answer_out_of_fold(setting, folder, fit_fold)
+    setting.trainable.move(setting.trainable.device)
+    return out_of_fold
 
 
 def average_bundle(
@@ -195,10 +202,10 @@ def average_bundle(
 
     Args:
         recipe: Theirs, whatever its seed.
-        root: The folder that has a folder a data set.
+        root: The folder with one folder per data set.
         seeds: Seed → a training's folder.
         folder: Where ``bundle`` goes.
-        say: Told what was read.
+        say: Receives a sentence about what was read.
         device: Where it is judged.
 
     Raises:
@@ -209,13 +216,13 @@ def average_bundle(
     # Where a limit draws the data, those of one of the seeds are on record.
     recipe = recipe.model_copy(update={"seed": next(iter(seeds))})
     setting = prepare(recipe, root, say if is_main() else SILENT.say, device)
-    load_mean(setting.trainee, [one / BEST for one in seeds.values()])
+    load_mean(setting.trainable, [one / BEST for one in seeds.values()])
 
     def finished() -> Finished:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(folder)
         try:
-            found = look(setting.trainee, setting.context, setting.dev, 0, folder)
+            found = evaluate_dev(setting.trainable, setting.context, setting.dev, 0, folder)
             return finish(setting, found, [found], folder / BUNDLE, averaged=tuple(seeds))
         finally:
             lock.release()

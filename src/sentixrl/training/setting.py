@@ -7,32 +7,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentixrl.context.building import ContextBuilder, ContextOptions
-from sentixrl.context.templates import template_languages, templates
+from sentixrl.context.templates import SEVERAL, digest_of, template_languages
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.prompt_format import branches
 from sentixrl.errors import ConfigError
-from sentixrl.training.ancestry import check_start
 from sentixrl.training.drawing import LabelDraw
-from sentixrl.training.examples import MinedTurns, Packer
+from sentixrl.training.examples import OutOfFoldTurns, Packer
+from sentixrl.training.folds import folds
+from sentixrl.training.lineage import check_start
 from sentixrl.training.losses import Focal, class_weights, log_prior
 from sentixrl.training.material import (
-    LINE_TOKENS,
-    Apart,
-    PackPlan,
+    Holdout,
     Source,
-    folds,
     label_counts,
-    load_apart,
+    labelled_turns,
+    load_holdout,
     load_sources,
-    plan_packs,
     without_long_turns,
 )
-from sentixrl.training.model import Trainee, open_trainee
+from sentixrl.training.model import TrainableModel, load_trainable
 from sentixrl.training.objective import Objective
-from sentixrl.training.processes import count, own_device
-from sentixrl.training.questions import Mined, questions
+from sentixrl.training.plans import LINE_TOKENS, PackPlan, plan_packs
+from sentixrl.training.processes import own_device, world_size
+from sentixrl.training.questions import OutOfFold, questions, several_questions
 from sentixrl.training.recipe import Recipe
 
 
@@ -43,40 +41,40 @@ class Setting:
     Attributes:
         recipe: The recipe.
         sources: What is trained on.
-        apart: What it makes its choices on or keeps apart.
-        trainee: The model.
+        holdout: What it is evaluated on: the parts under ``holdout`` and ``dev``.
+        trainable: The model.
         packs: The packs of the whole training.
         context: What prompts show.
     """
 
     recipe: Recipe
     sources: Sequence[Source]
-    apart: Apart
-    trainee: Trainee
+    holdout: Holdout
+    trainable: TrainableModel
     packs: Sequence[PackPlan]
     context: ContextOptions
 
     @property
     def dev(self) -> dict[str, Dataset]:
         """Name → what choices are made on."""
-        return dev_of(self.recipe, self.apart)
+        return dev_of(self.recipe, self.holdout)
 
     @property
     def steps(self) -> int:
         """Optimiser steps of the whole training."""
         return -(-len(self.packs) // packs_a_step(self.recipe))
 
-    def packer(self, mined: Sequence[MinedTurns] = ()) -> Packer:
-        """What makes this training's packs, with a second role where proposals were mined."""
+    def packer(self, out_of_fold: Sequence[OutOfFoldTurns] = ()) -> Packer:
+        """What makes this training's packs, with a second role where proposals were out_of_fold."""
         second = self.recipe.discriminator
-        engine = self.trainee.engine
+        engine = self.trainable.engine
         return Packer(
             self.sources,
             self.context,
             draw_of(self.recipe),
-            engine.prompt_format,
+            self.trainable.prompt_format,
             engine.count_tokens,
-            mined,
+            out_of_fold,
             second.challenge if second else 0.0,
         )
 
@@ -89,13 +87,16 @@ def context_of(recipe: Recipe) -> ContextOptions:
 
 def packs_a_step(recipe: Recipe) -> int:
     """How many packs an optimiser step takes, those of all processes together."""
-    return recipe.optimiser.packs_per_step * count()
+    return recipe.optimiser.packs_per_step * world_size()
 
 
 def template_hashes(recipe: Recipe) -> dict[str, str]:
-    """Language → hash of the prompt templates that a recipe uses."""
+    """Language, or ``<language>/several`` → hash of the prompt templates that a recipe uses."""
     languages = template_languages() if recipe.language == "auto" else (recipe.language,)
-    return {language: templates(language).digest for language in languages}
+    parts = list(languages)
+    if any(part.kind == "several" for part in recipe.train):
+        parts += [f"{language}/{SEVERAL}" for language in languages]
+    return {part: digest_of(part) for part in parts}
 
 
 def draw_of(recipe: Recipe) -> LabelDraw:
@@ -103,9 +104,9 @@ def draw_of(recipe: Recipe) -> LabelDraw:
     return LabelDraw(**recipe.draw.model_dump())
 
 
-def dev_of(recipe: Recipe, apart: Apart) -> dict[str, Dataset]:
-    """Name → what choices are made on, of what :func:`load_apart` gives."""
-    return {part.name: data for part, data in apart[len(recipe.apart) :]}
+def dev_of(recipe: Recipe, holdout: Holdout) -> dict[str, Dataset]:
+    """Name → what choices are made on, of what :func:`load_holdout` gives."""
+    return {part.name: data for part, data in holdout[len(recipe.holdout) :]}
 
 
 def prepare(
@@ -115,48 +116,49 @@ def prepare(
 
     Args:
         recipe: The recipe.
-        root: The folder that has a folder a data set.
-        say: Told what was dropped or is missing.
+        root: The folder with one folder per data set.
+        say: Receives a sentence about what was dropped or is missing.
         device: Where the model runs.
 
     Raises:
         SentixError: Something is missing or does not fit.
     """
     own_device(device)  # one that cannot be used is said before anything is loaded
-    apart = load_apart(recipe, root)
-    sources = load_sources(recipe, root, apart, say)
-    dev = dev_of(recipe, apart)
+    holdout = load_holdout(recipe, root)
+    sources = load_sources(recipe, root, holdout, say)
+    dev = dev_of(recipe, holdout)
     # What does not fit is said before a model is loaded.
     objective_of(recipe, sources)
     if recipe.discriminator:
         folds([source.data for source in sources], recipe.discriminator.folds, recipe.seed)
-    check_start(recipe, apart, root)
-    bare = next((name for name, data in dev.items() if not data.labelled), None)
+    check_start(recipe, holdout, root)
+    bare = next((name for name, data in dev.items() if not labelled_turns(data)), None)
     if bare is not None:
         raise ConfigError(f"No utterance of the dev data {bare} has a label to choose by.")
-    trainee = open_trainee(recipe, device)
+    trainable = load_trainable(recipe, device)
     sources = [
-        replace(source, data=_readable(recipe, part.name, source.data, trainee.engine, say))
+        replace(source, data=_readable(recipe, part.name, source.data, trainable, say))
         for part, source in zip(recipe.train, sources, strict=True)
     ]
     for name, data in dev.items():
-        _readable(recipe, name, data, trainee.engine, say)
-    return set_up(recipe, sources, apart, trainee)
+        _readable(recipe, name, data, trainable, say)
+    return set_up(recipe, sources, holdout, trainable)
 
 
 def _readable(
-    recipe: Recipe, name: str, data: Dataset, engine: LocalEngine, say: Callable[[str], None]
+    recipe: Recipe, name: str, data: Dataset, model: TrainableModel, say: Callable[[str], None]
 ) -> Dataset:
     """Data whose labelled turns all fit what the model reads at once.
 
     Raises:
         ConfigError: The window is too long for the model, or none of the turns fits.
     """
+    engine = model.engine
     limit = engine.capabilities.context_tokens
-    if limit is None or not data.labelled:
+    if limit is None or not labelled_turns(data):
         return data
     context = context_of(recipe)
-    room = limit - _frame_tokens(engine, context, data)
+    room = limit - _frame_tokens(model, context, data)
     if context.window.history_max and context.window.max_tokens > room:
         raise ConfigError(
             f"'window.max_tokens' is {context.window.max_tokens:,}, but of the {limit:,} tokens "
@@ -164,7 +166,7 @@ def _readable(
             hint=f"Set it to {max(room, 0):,} at most, or name another base.",
         )
     fitting, gone = without_long_turns(data, room - LINE_TOKENS, engine.count_tokens)
-    if not fitting.labelled:
+    if not labelled_turns(fitting):
         raise ConfigError(
             f"No labelled utterance of {name} fits into the {limit:,} tokens that the base reads "
             "at once.",
@@ -175,21 +177,24 @@ def _readable(
     return fitting
 
 
-def _frame_tokens(engine: LocalEngine, context: ContextOptions, data: Dataset) -> int:
+def _frame_tokens(model: TrainableModel, context: ContextOptions, data: Dataset) -> int:
     """Most tokens of any role's prompt and answer about a turn that says nothing."""
-    first, *rest = data.label_set.names
-    mined = Mined(first, rest[0] if rest else first)
+    labels = data.label_set
+    first, second, *_ = labels.names
     like = data.dialogues[0]
     speaker = max((turn.speaker for turn in data.utterances if turn.speaker), key=len, default=None)
-    turn = replace(like.utterances[0], text=".", speaker=speaker, gold=first)
-    builder = ContextBuilder(data.label_set, context, engine.count_tokens)
+    turn = replace(like.utterances[0], text=".", speaker=speaker)
+    builder = ContextBuilder(labels, context, model.engine.count_tokens, several=data.several)
     (about,) = builder.build(replace(like, utterances=(turn,)))
-    asked = questions(
-        about, builder.template_for(like), data.label_set, first, mined, challenge=True
-    )
+    template = builder.template_for(like)
+    if data.several:
+        asked = several_questions(about, template, labels, ())
+    else:
+        judged = OutOfFold(first, second)
+        asked = questions(about, template, labels, first, judged, challenge=True)
     return max(
-        len(engine.prompt_format.encode(question.prompt))
-        + max(map(len, branches(engine.prompt_format, question.prompt, question.choices)))
+        len(model.prompt_format.encode(question.prompt))
+        + max(map(len, branches(model.prompt_format, question.prompt, question.choices)))
         for question in asked
     )
 
@@ -197,14 +202,14 @@ def _frame_tokens(engine: LocalEngine, context: ContextOptions, data: Dataset) -
 def set_up(
     recipe: Recipe,
     sources: Sequence[Source],
-    apart: Apart,
-    trainee: Trainee,
+    holdout: Holdout,
+    trainable: TrainableModel,
 ) -> Setting:
-    """Plan the packs for what is loaded already."""
-    tokens = trainee.engine.count_tokens
+    """Plan the packs of material that is loaded already."""
+    tokens = trainable.engine.count_tokens
     context, room = context_of(recipe), recipe.optimiser.pack_tokens
     packs = plan_packs(sources, draw_of(recipe), room, context.window, tokens, recipe.seed)
-    return Setting(recipe, sources, apart, trainee, packs, context)
+    return Setting(recipe, sources, holdout, trainable, packs, context)
 
 
 def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
@@ -218,6 +223,12 @@ def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
     second = discriminator.weight if discriminator else 1.0
     if loss.balance == "none" and not loss.adjust:
         return Objective(focal, second=second, distil=loss.distil)
+    if any(source.data.several for source in sources):
+        raise ConfigError(
+            "'loss.balance' and 'loss.adjust' are for single labels; a part of 'train' says "
+            "'kind: several'.",
+            hint="Leave them out.",
+        )
     counts = label_counts(sources)
     if len(counts) > 1:
         raise ConfigError(

@@ -1,8 +1,8 @@
 """The training loop: transformers' ``Trainer`` over trie packs.
 
-Contract: a step's loss is the mean over the questions of all packs of the step, whatever their
-sizes and whichever process has them. A loss that is not a number stops the training and names the
-last good checkpoint. Ctrl-C ends it at the next step with a checkpoint.
+Contract: a step's loss is the mean over the questions of all packs of the step, by their shares,
+whatever the packs' sizes and whichever process has them. A loss that is not a number stops the
+training and names the last good checkpoint. Ctrl-C ends it at the next step with a checkpoint.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from sentixrl.runs.storage import storage_error
 from sentixrl.training.attention import TrainingPlan
 from sentixrl.training.checkpoints import not_a_number, note_whole
 from sentixrl.training.examples import PackDataset
-from sentixrl.training.model import Trainee
+from sentixrl.training.model import TrainableModel
 from sentixrl.training.objective import Objective
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.packs import TrainingPack
-from sentixrl.training.processes import count, everyones, on_main
+from sentixrl.training.processes import all_gather, on_main, world_size
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.setting import packs_a_step
 
@@ -65,7 +65,7 @@ class TrieTrainer(Trainer):
     """``Trainer`` whose batches are packs.
 
     Args:
-        trainee: The model.
+        trainable: The model.
         objective: The loss.
         packs: The training's packs, in order.
         recipe: Optimiser and schedule.
@@ -75,14 +75,14 @@ class TrieTrainer(Trainer):
 
     def __init__(
         self,
-        trainee: Trainee,
+        trainable: TrainableModel,
         objective: Objective,
         packs: PackDataset,
         recipe: Recipe,
         folder: Path,
         callbacks: Sequence[TrainerCallback],
     ) -> None:
-        self.trainee = trainee
+        self.trainable = trainable
         self.objective = objective
         self.tokens = 0
         self._folder = folder
@@ -92,11 +92,11 @@ class TrieTrainer(Trainer):
             output_dir=str(folder),
             per_device_train_batch_size=1,
             gradient_accumulation_steps=how.packs_per_step,
-            learning_rate=how.rate,
+            learning_rate=how.learning_rate,
             lr_scheduler_type="linear",
             warmup_steps=round(how.warmup * steps),
-            weight_decay=how.decay,
-            max_grad_norm=how.clip,
+            weight_decay=how.weight_decay,
+            max_grad_norm=how.max_grad_norm,
             num_train_epochs=1,
             logging_steps=LOG_STEPS,
             save_strategy="no",
@@ -104,7 +104,7 @@ class TrieTrainer(Trainer):
             eval_strategy="no",
             report_to=[],
             seed=recipe.seed,
-            use_cpu=trainee.device.type == "cpu",
+            use_cpu=trainable.device.type == "cpu",
             dataloader_num_workers=0,
             dataloader_pin_memory=False,
             remove_unused_columns=False,
@@ -114,14 +114,14 @@ class TrieTrainer(Trainer):
         # Else a process that sees several devices would put torch's DataParallel around the model.
         arguments._n_gpu = min(arguments.n_gpu, 1)
         super().__init__(
-            model=trainee.model,
+            model=trainable.model,
             args=arguments,
             train_dataset=packs,
             data_collator=_only,
             callbacks=list(callbacks),
             optimizer_cls_and_kwargs=(
                 MasterAdamW,
-                {"lr": how.rate, "weight_decay": how.decay, "average": how.average},
+                {"lr": how.learning_rate, "weight_decay": how.weight_decay, "ema": how.ema},
             ),
         )
         self.remove_callback(PrinterCallback)  # standard output is for answers
@@ -133,11 +133,11 @@ class TrieTrainer(Trainer):
         model: Any,  # noqa: ANN401
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
+        num_items_in_batch: torch.Tensor | float | None = None,
     ) -> Any:  # noqa: ANN401
         """The pack's share of the step's mean loss."""
-        pack: TrainingPack = inputs["pack"].to(self.trainee.device)
-        plan = TrainingPlan(pack.pack, self.trainee.dtype, self.trainee.device)
+        pack: TrainingPack = inputs["pack"].to(self.trainable.device)
+        plan = TrainingPlan(pack.pack, self.trainable.dtype, self.trainable.device)
         with attending(plan):
             logits = model(
                 input_ids=plan.tokens,
@@ -145,19 +145,19 @@ class TrieTrainer(Trainer):
                 use_cache=False,
                 logits_to_keep=pack.reads,
             ).logits[0]
-        self.tokens += len(pack.pack) * count()  # other processes have as many, about
-        whole = len(pack) if num_items_in_batch is None else num_items_in_batch
+        self.tokens += len(pack.pack) * world_size()  # other processes have as many, about
+        whole = pack.share if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over processes, where a sum is wanted.
-        loss = self.objective(pack, logits) * (0 if pack.repeated else count()) / whole
+        loss = self.objective(pack, logits) * (0 if pack.repeated else world_size()) / whole
         if not torch.isfinite(loss):
             raise not_a_number("The loss is not a number", self.state.global_step + 1, self._folder)
         return loss
 
     def _get_num_items_in_batch(
         self, batch_samples: list[dict[str, Any]], device: torch.device
-    ) -> int:
+    ) -> float:
         packs = (batch["pack"] for batch in batch_samples)
-        return sum(everyones(sum(len(pack) for pack in packs if not pack.repeated)))
+        return sum(all_gather(sum(pack.share for pack in packs if not pack.repeated)))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401
         """Save, without progress bars, all or nothing.
@@ -172,7 +172,7 @@ class TrieTrainer(Trainer):
         except (OSError, RuntimeError, SafetensorError) as error:  # torch's writer: RuntimeError
             shutil.rmtree(target, ignore_errors=True)  # what there is of it fills the disk
             raise storage_error(target, error) from None
-        everyones(None)  # each process has written what is its own
+        all_gather(None)  # each process has written what is its own
         on_main(partial(note_whole, target))
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
@@ -183,8 +183,8 @@ class TrieTrainer(Trainer):
         """Load weights; PEFT would leave an adapter in float32."""
         with quiet():  # a head that is the embedding is not missing
             super()._load_from_checkpoint(resume_from_checkpoint, model)
-        for parameter in self.trainee.trained.values():
-            parameter.data = parameter.data.to(self.trainee.dtype)
+        for parameter in self.trainable.trained.values():
+            parameter.data = parameter.data.to(self.trainable.dtype)
 
 
 def _only(batch: Sequence[TrainingPack]) -> dict[str, TrainingPack]:
@@ -192,7 +192,7 @@ def _only(batch: Sequence[TrainingPack]) -> dict[str, TrainingPack]:
     return {"pack": pack}
 
 
-class Pace(TrainerCallback):
+class ProgressCallback(TrainerCallback):
     """Reports progress, saves now and then, and ends at Ctrl-C with a checkpoint."""
 
     def __init__(self, report: Report, folder: Path) -> None:
@@ -213,7 +213,7 @@ class Pace(TrainerCallback):
         """Whether Ctrl-C was pressed, be it too late to end the training."""
         return self._pressed
 
-    def watch(self, trainer: TrieTrainer) -> None:
+    def attach(self, trainer: TrieTrainer) -> None:
         """Tell whose tokens are counted."""
         self._trainer = trainer
 
@@ -234,7 +234,7 @@ class Pace(TrainerCallback):
         """Save when it is time, or when told to stop."""
         # Processes stop and save together, else those that went on would wait for the others.
         due = time.monotonic() - self._saved > SAVE_SECONDS
-        pressed, late = zip(*everyones((self._pressed, due)), strict=True)
+        pressed, late = zip(*all_gather((self._pressed, due)), strict=True)
         if any(pressed):
             self._stop = control.should_save = control.should_training_stop = True
         elif any(late):

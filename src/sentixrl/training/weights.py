@@ -1,4 +1,4 @@
-"""The trained parameters alone, as safetensors: kept at the best look at dev, loaded at the end.
+"""The trained parameters alone, as safetensors: kept at the best check, loaded at the end.
 
 Weights of several trainings that began at the same place may be averaged: a *model soup* (Wortsman
 et al. 2022, arXiv 2203.05482).
@@ -13,12 +13,12 @@ import torch
 
 from sentixrl.runs.storage import storage_error, sync_file, sync_folder
 from sentixrl.training.checkpoints import damaged
-from sentixrl.training.model import Trainee
+from sentixrl.training.model import TrainableModel
 
 FILE = "trained.safetensors"
 
 
-def keep_weights(trainee: Trainee, folder: Path) -> None:
+def keep_weights(trainable: TrainableModel, folder: Path) -> None:
     """Write what is trained, in place of what is there only once it is whole and on the disk.
 
     Raises:
@@ -27,7 +27,7 @@ def keep_weights(trainee: Trainee, folder: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    tensors = {name: value.detach().contiguous() for name, value in trainee.trained.items()}
+    tensors = {name: value.detach().contiguous() for name, value in trainable.trained.items()}
     unfinished = folder / f"{FILE}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,20 +39,20 @@ def keep_weights(trainee: Trainee, folder: Path) -> None:
         raise storage_error(folder / FILE, error) from None
 
 
-def load_weights(trainee: Trainee, folder: Path) -> None:
+def load_weights(trainable: TrainableModel, folder: Path) -> None:
     """Put kept weights back into the model."""
-    load_mean(trainee, [folder])
+    load_mean(trainable, [folder])
 
 
 @torch.no_grad()
-def load_mean(trainee: Trainee, folders: Sequence[Path]) -> None:
+def load_mean(trainable: TrainableModel, folders: Sequence[Path]) -> None:
     """Put the mean of the weights kept in several folders into the model.
 
     Raises:
         InputError: One of them does not hold them.
     """
     kept = [_read(folder / FILE) for folder in folders]
-    for name, parameter in trainee.trained.items():
+    for name, parameter in trainable.trained.items():
         found = [one.get(name) for one in kept]
         for folder, value in zip(folders, found, strict=True):
             if value is None or value.shape != parameter.shape:

@@ -17,14 +17,15 @@ import numpy as np
 
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.runs.storage import write_json
-from sentixrl.training.ancestry import has_met
-from sentixrl.training.checking import posteriors
+from sentixrl.training.answering import posteriors
 from sentixrl.training.checkpoints import read_json
-from sentixrl.training.examples import MinedTurns
-from sentixrl.training.material import Source, folds
-from sentixrl.training.model import open_trainee
+from sentixrl.training.examples import OutOfFoldTurns
+from sentixrl.training.folds import folds
+from sentixrl.training.lineage import has_met
+from sentixrl.training.material import Source
+from sentixrl.training.model import load_trainable
 from sentixrl.training.processes import on_main
-from sentixrl.training.questions import Mined
+from sentixrl.training.questions import OutOfFold
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.setting import Setting, set_up
 
@@ -32,7 +33,7 @@ Fit = Callable[[Setting, Path], bool]
 """Trains a setting in a folder; whether it came to its end."""
 
 
-def mine(setting: Setting, folder: Path, fit: Fit) -> list[MinedTurns] | None:
+def answer_out_of_fold(setting: Setting, folder: Path, fit: Fit) -> list[OutOfFoldTurns] | None:
     """Proposals for every labelled turn of every source.
 
     Args:
@@ -41,13 +42,13 @@ def mine(setting: Setting, folder: Path, fit: Fit) -> list[MinedTurns] | None:
         fit: Trains the generator of a fold.
 
     Returns:
-        A mapping a source; ``None`` if it was stopped.
+        One mapping per source; ``None`` if it was stopped.
     """
     recipe = setting.recipe
     assert recipe.discriminator is not None
     count = recipe.discriminator.folds
     cuts = folds([source.data for source in setting.sources], count, recipe.seed)
-    mined: list[dict[tuple[str, int], Mined]] = [{} for _ in setting.sources]
+    out_of_fold: list[dict[tuple[str, int], OutOfFold]] = [{} for _ in setting.sources]
     for number in range(count):
         path = folder / f"fold-{number}.json"
         if not on_main(path.is_file):
@@ -56,25 +57,27 @@ def mine(setting: Setting, folder: Path, fit: Fit) -> list[MinedTurns] | None:
                 for source, cut in zip(setting.sources, cuts, strict=True)
             ]
             held = [cut[number][1] for cut in cuts]
-            if not _mine_fold(setting, kept, held, path, fit):
+            if not _answer_fold(setting, kept, held, path, fit):
                 return None
         kept_answers = on_main(partial(read_json, path))
-        for turns, source, found in zip(mined, setting.sources, kept_answers, strict=True):
+        for turns, source, found in zip(out_of_fold, setting.sources, kept_answers, strict=True):
             names = source.data.label_set.names
-            turns.update({(id, turn): Mined.of(names, shares) for id, turn, shares in found})
-    return list(mined)
+            turns.update({(id, turn): OutOfFold.of(names, shares) for id, turn, shares in found})
+    return list(out_of_fold)
 
 
-def _mine_fold(
+def _answer_fold(
     setting: Setting,
     kept: Sequence[Source],
     held: Sequence[Dataset],
     path: Path,
     fit: Fit,
 ) -> bool:
-    """Train without a fold and write down what is proposed for it; whether it was finished."""
+    """Train without a fold and save its answers about the fold; whether training finished."""
     recipe = fold_recipe(setting.recipe, setting.sources)
-    one = set_up(recipe, kept, setting.apart, open_trainee(recipe, str(setting.trainee.device)))
+    one = set_up(
+        recipe, kept, setting.holdout, load_trainable(recipe, str(setting.trainable.device))
+    )
     if not fit(one, path.with_suffix("")):
         return False
     on_main(lambda: write_json(path, [_proposals(one, data) for data in held]))
@@ -84,8 +87,8 @@ def _mine_fold(
 def fold_recipe(recipe: Recipe, sources: Sequence[Source]) -> Recipe:
     """The recipe of a fold's generator: the same, with neither a second role nor teachers.
 
-    A start that was trained on the same data knows what is held out: then the generator starts
-    from the base.
+    Where the start was trained on the same data, it has seen what is held out: the fold's model
+    then starts from the base.
     """
     assert recipe.discriminator is not None
     return recipe.model_copy(
@@ -102,6 +105,9 @@ def fold_recipe(recipe: Recipe, sources: Sequence[Source]) -> Recipe:
 
 def _proposals(setting: Setting, data: Dataset) -> list[tuple[str, int, list[float]]]:
     """(dialogue, turn, probabilities) of every labelled turn that could be answered."""
-    answers = posteriors(setting.trainee, setting.context, data)
+    if data.several:  # labels that are judged one by one are not negotiated
+        return []
+    with setting.trainable.evaluating() as engine:
+        answers = posteriors(engine, setting.context, data)
     shares = np.exp(answers.log_probs).round(6).tolist()
     return [(id, number, row) for (id, number), row in zip(answers.turns, shares, strict=True)]

@@ -1,9 +1,9 @@
-"""What the model that a training starts from was trained on before.
+"""Lineage: what the model that a training starts from was trained on before.
 
-Contract: a start without a record, or with one of an earlier version, is no reason to fail; what
-is not known is said to be unknown, and counts as trained on wherever that matters. Texts are
-compared with what a recipe keeps apart where that is possible: where the start's record says that
-its own training did not keep the same apart, and its data lie at hand.
+Contract: a start without a record, or with a record of an earlier version, is no error. What the
+record does not say is unknown, and unknown counts as trained on. The start's own training data are
+compared with the recipe's holdout where they are at hand and the record does not show that the
+start held out the same data.
 """
 
 from __future__ import annotations
@@ -21,27 +21,29 @@ from sentixrl.datasets.overlap import Part, overlap
 from sentixrl.datasets.registry import info
 from sentixrl.errors import ConfigError, SentixError
 from sentixrl.training.checkpoints import read_json
-from sentixrl.training.material import DEV_SEED, Apart, load_part
+from sentixrl.training.former_keys import current_record
+from sentixrl.training.material import DEV_SEED, Holdout, load_part
 from sentixrl.training.model import start_folder
-from sentixrl.training.recipe import DataPart, Recipe
+from sentixrl.training.recipe import Recipe
+from sentixrl.training.sections import DataPart
 from sentixrl.untrusted import boundary
 
 TRAINING_FILE = "training.json"
 """A bundle's record of its training."""
 SHOWN = (
-    "dataset", "split", "task", "variant", "dialogues", "utterances", "epochs",
+    "dataset", "split", "task", "kind", "variant", "dialogues", "utterances", "epochs",
     "dropped_for_overlap", "kept_with_overlap", "file", "labels",
 )  # fmt: skip
 """What a record says of a source at least; ``None`` where it does not."""
-KEPT_APART = ("dataset", "split", "switches", "limit", "file", "data_hash")
-"""What a record says of a part that was kept apart."""
+HOLDOUT_FACTS = ("dataset", "split", "kind", "switches", "limit", "file", "data_hash")
+"""What a record says of a part of the holdout."""
 
 
-def kept_apart(apart: Apart) -> list[dict[str, Any]]:
-    """What a record says of what a training kept apart."""
+def holdout_record(holdout: Holdout) -> list[dict[str, Any]]:
+    """What a record says of a training's holdout."""
     return [
-        {**part.model_dump(include=set(KEPT_APART)), "data_hash": data.data_hash}
-        for part, data in apart
+        {**part.model_dump(include=set(HOLDOUT_FACTS)), "data_hash": data.data_hash}
+        for part, data in holdout
     ]
 
 
@@ -49,33 +51,33 @@ def earlier(recipe: Recipe) -> list[dict[str, Any]]:
     """What the model it starts from was trained on, the latest training first.
 
     Returns:
-        ``name`` and ``sources`` of each training, no sources where there is no record of them,
-        and what it kept ``apart`` from them, ``None`` where that is not known.
+        For each training its ``name``, its ``sources`` (empty where there is no record of them)
+        and its ``holdout`` (``None`` where that is not known).
     """
     folder = start_folder(recipe)
     if folder is None:
         return []
     try:
         with boundary(f"{folder / TRAINING_FILE} cannot be read"):
-            return _recorded(read_json(folder / TRAINING_FILE))
+            return _recorded(current_record(read_json(folder / TRAINING_FILE)))
     except SentixError:
-        return [{"name": ModelBundle.load(folder).name, "sources": [], "apart": None}]
+        return [{"name": ModelBundle.load(folder).name, "sources": [], "holdout": None}]
 
 
 def _recorded(facts: dict[str, Any]) -> list[dict[str, Any]]:
     begun = {"name": facts["recipe"]["name"], "sources": facts["sources"]}
     if facts["recipe"].get("keep_overlap"):
-        begun["apart"] = []
-    elif "apart" in facts["recipe"]:
-        named = [*facts["recipe"]["apart"], *facts["recipe"]["dev"]]
-        parts = facts.get("kept_apart", named)  # an earlier version says what was named alone
-        begun["apart"] = [{key: part.get(key) for key in KEPT_APART} for part in parts]
+        begun["holdout"] = []
+    elif "holdout" in facts["recipe"]:
+        named = [*facts["recipe"]["holdout"], *facts["recipe"]["dev"]]
+        parts = facts.get("holdout", named)  # an earlier version says what was named alone
+        begun["holdout"] = [{key: part.get(key) for key in HOLDOUT_FACTS} for part in parts]
     return [_training(one) for one in (begun, *facts.get("earlier", []))]
 
 
 def _training(one: dict[str, Any]) -> dict[str, Any]:
     rows = [{**dict.fromkeys(SHOWN), **row} for row in one["sources"]]
-    return {"name": one["name"], "sources": rows, "apart": one.get("apart")}
+    return {"name": one["name"], "sources": rows, "holdout": one.get("holdout")}
 
 
 def has_met(recipe: Recipe, sources: Sequence[Dataset]) -> bool:
@@ -96,13 +98,13 @@ def has_met(recipe: Recipe, sources: Sequence[Dataset]) -> bool:
     )
 
 
-def check_start(recipe: Recipe, apart: Apart, root: Path) -> None:
-    """Refuse a start that was trained on what the recipe makes its choices on or keeps apart.
+def check_start(recipe: Recipe, holdout: Holdout, root: Path) -> None:
+    """Refuse a start that was trained on the recipe's dev data or holdout.
 
     Args:
         recipe: The recipe.
-        apart: What it makes its choices on or keeps apart.
-        root: The folder that has a folder a data set, where the start's may lie as well.
+        holdout: What :func:`~sentixrl.training.material.load_holdout` gives.
+        root: The folder with one folder per data set; the start's data may lie there too.
 
     Raises:
         ConfigError: It was, as far as its record and the data at hand tell.
@@ -114,27 +116,29 @@ def check_start(recipe: Recipe, apart: Apart, root: Path) -> None:
         for row in one["sources"]:
             met = [
                 part.name
-                for part, data in apart
+                for part, data in holdout
                 if _of_one_split(part, row) or data.data_hash == row.get("data_hash")
             ]
             if met:
                 raise ConfigError(
                     f"The start '{one['name']}' was trained on {row['dataset']}:{row['split']}, "
-                    f"which shares dialogues with {min(met)}; what the recipe keeps "
-                    "apart must be new to it.",
-                    hint="Leave 'start' out, or name other data under 'dev' and 'apart'.",
+                    f"which shares dialogues with {min(met)}; the recipe's dev data and holdout "
+                    "must be new to it.",
+                    hint="Leave 'start' out, or name other data under 'dev' and 'holdout'.",
                 )
-        _check_texts(one, apart, root, kept)
+        _check_texts(one, holdout, root, kept)
 
 
-def _check_texts(one: Mapping[str, Any], apart: Apart, root: Path, kept: Collection[str]) -> None:
-    """Refuse a start that has read lines of what is kept apart in data sets that are not kept."""
-    if one["apart"] is None:
+def _check_texts(
+    one: Mapping[str, Any], holdout: Holdout, root: Path, kept: Collection[str]
+) -> None:
+    """Refuse a start whose own training data repeat lines of the holdout."""
+    if one["holdout"] is None:
         return
     new = [
         Part(part.name, data.dialogues)
-        for part, data in apart
-        if not any(_keeps(before, part, data, root) for before in one["apart"])
+        for part, data in holdout
+        if not any(_keeps(before, part, data, root) for before in one["holdout"])
     ]
     if not new:
         return
@@ -147,14 +151,14 @@ def _check_texts(one: Mapping[str, Any], apart: Apart, root: Path, kept: Collect
                 raise ConfigError(
                     f"The start '{one['name']}' was trained on {row['dataset']}:{row['split']}, "
                     f"where {met:,} of the {item.dialogues:,} dialogues of {item.name} stand at "
-                    "least in part; what the recipe keeps apart must be new to it.",
+                    "least in part; the recipe's dev data and holdout must be new to it.",
                     hint=f"Leave 'start' out, or train '{one['name']}' anew with these under "
-                    "'apart'; 'sentixrl datasets overlap' shows what is shared.",
+                    "'holdout'; 'sentixrl datasets overlap' shows what is shared.",
                 )
 
 
 def _keeps(kept: Mapping[str, Any], part: DataPart, data: Dataset, root: Path) -> bool:
-    """Whether a part that was kept apart before holds all of a recipe's part.
+    """Whether a part of the start's holdout contains all of a recipe's part.
 
     Read with other switches it may be another language or version, or the same after all.
     """
@@ -168,7 +172,7 @@ def _keeps(kept: Mapping[str, Any], part: DataPart, data: Dataset, root: Path) -
         return False
     if kept.get("switches") is None:  # a record of an earlier version
         return False
-    if kept["switches"] == part.switches:
+    if kept["switches"] == part.switches and (kept.get("kind") or "single") == part.kind:
         return True
     before = _at_hand({**kept, "task": part.task, "labels": part.labels}, root)
     return before is not None and _talks(data) <= _talks(before)
@@ -182,7 +186,7 @@ def _at_hand(row: Mapping[str, Any], root: Path) -> Dataset | None:
     """A source of an earlier training, if its data set lies under ``root`` or its file is there."""
     if None in (row["dataset"], row["split"]):
         return None
-    told = ("file", "labels") if row["dataset"] == CUSTOM else ("task", "switches")
+    told = ("file", "labels") if row["dataset"] == CUSTOM else ("task", "kind", "switches")
     known = {key: row[key] for key in ("dataset", "split", *told) if row.get(key) is not None}
     try:
         return load_part(DataPart(**known), root, DEV_SEED)

@@ -1,0 +1,205 @@
+"""A model's answers about dev: asked, scored, and what is fitted on them.
+
+Contract: the model's own probabilities are kept, uncalibrated. Where a turn may have several
+labels, its figures depend on thresholds; these are fitted on all dev parts of the label set
+together, as the bundle ships them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sentixrl.bundle import ModelBundle
+from sentixrl.calibration.fitting import fit_several, fit_temperature
+from sentixrl.calibration.posterior import Calibration, Floats
+from sentixrl.calibration.several import Flags, given, probabilities
+from sentixrl.classifier import Classifier
+from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.datasets.dataset import Dataset
+from sentixrl.engines.protocol import Engine
+from sentixrl.evaluation.confusion import count
+from sentixrl.evaluation.metrics import HEADLINE, answered, headline, hits, macro_f1, support
+from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.negotiation.several import LabelQuestion, judge_together, label_questions
+
+TOGETHER = 512
+"""Yes/no questions that are asked in one call, or a dialogue's where it has more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers about the labelled turns of a split; turns that failed are left out.
+
+    Attributes:
+        log_probs: ``[n, n_labels]``.
+        gold: The gold labels' indices, ``[n]``.
+        turns: (dialogue id, turn) of each, ``[n]``.
+    """
+
+    log_probs: Floats
+    gold: np.ndarray
+    turns: Sequence[tuple[str, int]]
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+    def scores(self) -> dict[str, float]:
+        """Accuracy, weighted-F1 and macro-F1 of the likeliest labels."""
+        best, n_labels = self.log_probs.argmax(-1), self.log_probs.shape[1]
+        (counts,) = count(self.gold, best, n_labels=n_labels)
+        return dict(zip(HEADLINE, np.round(headline(counts), 6).tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralAnswers:
+    """The same where a turn may have several labels.
+
+    Attributes:
+        log_odds: Of each label, ``[n, n_labels]``.
+        gold: Whether each label applies, ``[n, n_labels]``.
+        turns: (dialogue id, turn) of each, ``[n]``.
+    """
+
+    log_odds: Floats
+    gold: Flags
+    turns: Sequence[tuple[str, int]]
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+    def scores(self, calibration: Calibration) -> dict[str, float]:
+        """Macro-F1 and micro-F1 of the labels given by a calibration's thresholds."""
+        said = given(probabilities(self.log_odds, calibration), calibration)
+        counts = np.stack(
+            [(said & self.gold).sum(0), self.gold.sum(0), said.sum(0)], dtype=np.float64
+        )
+        both = support(counts).sum() + answered(counts).sum()
+        micro = 2 * hits(counts).sum() / both if both else 0.0
+        return {"macro_f1": round(float(macro_f1(counts)), 6), "micro_f1": round(float(micro), 6)}
+
+
+def answer(engine: Engine, context: ContextOptions, data: Dataset) -> Answers | SeveralAnswers:
+    """An engine's uncalibrated first answers about every labelled turn.
+
+    Args:
+        engine: Who answers.
+        context: What prompts show.
+        data: Dialogues with gold labels.
+    """
+    return _judgements(engine, context, data) if data.several else posteriors(engine, context, data)
+
+
+def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answers:
+    """An engine's distribution over the labels for every turn that has one label."""
+    names = data.label_set.names
+    # Which dialogues share a batch is chance where several workers take them: then each is computed
+    # alone, so that a resumed training finds the same numbers.
+    alone = engine.capabilities.workers > 1
+    options = NegotiationOptions(enabled=False, reproducible=alone)
+    bundle = ModelBundle("training", None, trained=True)
+    classifier = Classifier(engine, data.label_set, context, options, bundle)
+    floor = np.finfo(np.float64).tiny
+    rows, gold, turns = [], [], []
+    for dialogue, prediction in zip(data, classifier.predict_many(data), strict=True):
+        for number, (turn, item) in enumerate(zip(dialogue, prediction.items, strict=True)):
+            if turn.gold is not None and item.probabilities is not None:
+                rows.append([np.log(max(item.probabilities[name], floor)) for name in names])
+                gold.append(names.index(turn.gold))
+                turns.append((dialogue.id, number))
+    return Answers(np.array(rows).reshape(-1, len(names)), np.array(gold, np.int64), turns)
+
+
+def _judgements(engine: Engine, context: ContextOptions, data: Dataset) -> SeveralAnswers:
+    names = data.label_set.names
+    rows, gold, turns = [], [], []
+    for batch in _batches(engine, context, data):
+        asked = [question for _, _, questions in batch for question in questions]
+        with engine.session() as session:
+            found = judge_together(session, asked)
+        for place, (turn, golds, _) in enumerate(batch):
+            row = found[place * len(names) : (place + 1) * len(names)]
+            numbers = [value for value in row if isinstance(value, float)]
+            if len(numbers) == len(names):
+                rows.append(numbers)
+                gold.append([name in golds for name in names])
+                turns.append(turn)
+    shape = (-1, len(names))
+    return SeveralAnswers(np.array(rows).reshape(shape), np.array(gold, bool).reshape(shape), turns)
+
+
+Asked = tuple[tuple[str, int], Sequence[str], Sequence[LabelQuestion]]
+"""(Dialogue id, turn), its labels, and the questions about it."""
+
+
+def _batches(engine: Engine, context: ContextOptions, data: Dataset) -> Iterator[list[Asked]]:
+    """Questions about whole dialogues, about as many as go into one call."""
+    builder = ContextBuilder(data.label_set, context, engine.count_tokens, several=True)
+    batch: list[Asked] = []
+    for dialogue in data:
+        template = builder.template_for(dialogue)
+        for number, (about, turn) in enumerate(zip(builder.build(dialogue), dialogue, strict=True)):
+            if turn.golds is not None:
+                questions = label_questions(about, template, data.label_set)
+                batch.append(((dialogue.id, number), turn.golds, questions))
+        if len(batch) * len(data.label_set) >= TOGETHER:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def calibration_key(data: Dataset) -> str:
+    """Under what a bundle keeps the calibration for a dev part's labels and kind."""
+    digest = data.label_set.digest
+    return f"{digest}/several" if data.several else digest
+
+
+def fit_calibrations(
+    dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
+) -> dict[str, Calibration]:
+    """Key → calibration, fitted on all dev parts of the same labels and kind."""
+    single: dict[str, list[Answers]] = {}
+    several: dict[str, list[SeveralAnswers]] = {}
+    for name, data in dev.items():
+        found = answers[name]
+        if isinstance(found, SeveralAnswers):
+            several.setdefault(calibration_key(data), []).append(found)
+        else:
+            single.setdefault(calibration_key(data), []).append(found)
+    fitted = {
+        key: fit_temperature(
+            np.concatenate([part.log_probs for part in parts]),
+            np.concatenate([part.gold for part in parts]),
+        )
+        for key, parts in single.items()
+    }
+    return fitted | {
+        key: fit_several(
+            np.concatenate([part.log_odds for part in parts]),
+            np.concatenate([part.gold for part in parts]),
+        )
+        for key, parts in several.items()
+    }
+
+
+def score_parts(
+    dev: Mapping[str, Dataset],
+    answers: Mapping[str, Answers | SeveralAnswers],
+    calibrations: Mapping[str, Calibration],
+) -> dict[str, dict[str, float]]:
+    """Name of a dev part → its figures by name."""
+    found = {}
+    for name, given_answers in answers.items():
+        if isinstance(given_answers, SeveralAnswers):
+            found[name] = given_answers.scores(calibrations[calibration_key(dev[name])])
+        else:
+            found[name] = given_answers.scores()
+    return found
+
+
+def decisive(part: Mapping[str, float]) -> float:
+    """The figure of a dev part that choices go by: weighted-F1, or macro-F1 for several labels."""
+    return part["weighted_f1"] if "weighted_f1" in part else part["macro_f1"]

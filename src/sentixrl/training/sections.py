@@ -1,0 +1,281 @@
+"""The sections of a recipe: parts of data, window, loss, draw, optimiser, discriminator.
+
+Contract: every section is checked by itself and immutable. An unknown key or a value that does
+not fit is an error at its place in the recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from sentixrl.datasets.generic import NAME as CUSTOM
+from sentixrl.datasets.registry import REGISTRY, info, split_name, switch_value, task_name
+from sentixrl.errors import SentixError
+from sentixrl.labels import resolve_labels
+
+
+def _no_switch(value: object) -> object:
+    """Python takes yes and no for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("it is yes or no, not a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_switch)]
+Real = Annotated[float, BeforeValidator(_no_switch)]
+Share = Annotated[Real, Field(ge=0, le=1)]
+LARGEST = 1_000_000_000
+"""No number of a recipe is larger; what means something is far below."""
+Positive = Annotated[Real, Field(gt=0, le=LARGEST)]
+NotNegative = Annotated[Real, Field(ge=0, le=LARGEST)]
+Count = Annotated[Whole, Field(ge=1, le=LARGEST)]
+SEEDS = 2**32
+"""Seeds lie below; numpy takes no others."""
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn our errors into pydantic's, with message and hint."""
+    try:
+        yield
+    except SentixError as error:
+        raise ValueError(error.message.removesuffix("."), error.hint) from None
+
+
+def check_labels(spec: str) -> None:
+    """Refuse labels that cannot be read, with an error that pydantic understands."""
+    with refusing():
+        resolve_labels(spec)
+
+
+class Section(BaseModel):
+    """What stands under one key; an unknown key in it is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DataPart(Section):
+    """A split of a data set, or a file of the user's own.
+
+    Attributes:
+        dataset: A data set's name; ``custom`` for a file of your own.
+        split: One of its splits.
+        task: Which annotation; the data set's first if not given.
+        kind: ``single`` where each turn has one label; ``several`` where it may have any number
+            of them: then each label is a question of its own. For data sets whose texts were
+            annotated so (brighter, goemotions, xed).
+        switches: The loader's switches.
+        limit: Only this many dialogues, drawn with the recipe's seed; under ``dev`` and ``holdout``
+            always the same ones.
+        file: Your own labelled dialogues, in any format that ``sentixrl`` reads; the path is
+            relative to where the command runs.
+        labels: The label set of ``file``: a scheme, names with commas, a YAML file; the recipe's
+            ``labels`` if not given.
+    """
+
+    dataset: str
+    split: str = "train"
+    task: str | None = None
+    kind: Literal["single", "several"] = "single"
+    switches: dict[str, str | bool] = {}
+    limit: Count | None = None
+    file: str | None = None
+    labels: str | None = None
+
+    @field_validator("dataset")
+    @classmethod
+    def _is_known(cls, dataset: str) -> str:
+        if dataset == CUSTOM:
+            return dataset
+        with refusing():
+            return info(dataset).name
+
+    @field_validator("split")
+    @classmethod
+    def _is_split(cls, split: str, others: ValidationInfo) -> str:
+        dataset = others.data.get("dataset", CUSTOM)  # missing if it is unknown, which is said
+        if dataset == CUSTOM:
+            return split
+        with refusing():
+            return split_name(info(dataset), split)
+
+    @model_validator(mode="after")
+    def _is_there(self) -> DataPart:
+        if self.dataset != CUSTOM:
+            entry = info(self.dataset)
+            with refusing():
+                task_name(entry, self.task)
+                for name, value in self.switches.items():
+                    switch_value(entry, name, value)
+        return self
+
+    @model_validator(mode="after")
+    def _has_several(self) -> DataPart:
+        several = self.kind == "several"
+        if several and (self.dataset == CUSTOM or not info(self.dataset).multi_label):
+            known = ", ".join(entry.name for entry in REGISTRY.values() if entry.multi_label)
+            raise ValueError(
+                f"'{self.dataset}' has one label a turn, but the part says 'kind: several'",
+                f"Leave 'kind' out, or name one of: {known}.",
+            )
+        if self.dataset != CUSTOM and "single_label" in self.switches:
+            alone = switch_value(info(self.dataset), "single_label", self.switches["single_label"])
+            if alone == several:
+                raise ValueError(
+                    f"the switch 'single_label' does not go with 'kind: {self.kind}'",
+                    "Leave the switch out: 'kind' decides it.",
+                )
+        return self
+
+    @property
+    def loader_switches(self) -> dict[str, str | bool]:
+        """The loader's switches, with the one that ``kind`` sets."""
+        return self.switches | ({"single_label": False} if self.kind == "several" else {})
+
+    @model_validator(mode="after")
+    def _own(self) -> DataPart:
+        given = [key for key in ("file", "labels") if getattr(self, key) is not None]
+        if self.dataset == CUSTOM and len(given) < 2:
+            raise ValueError(f"'dataset: {CUSTOM}' needs 'file' and 'labels'")
+        foreign = [key for key in ("task", "switches") if getattr(self, key)]
+        if self.dataset == CUSTOM and foreign:
+            raise ValueError(f"'{foreign[0]}' is for data sets by name, not 'dataset: {CUSTOM}'")
+        if self.dataset != CUSTOM and given:
+            raise ValueError(f"'{given[0]}' belongs to 'dataset: {CUSTOM}'")
+        if self.labels is not None:
+            check_labels(self.labels)
+        return self
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        if self.file is not None:
+            return f"{self.file}:{self.split}"
+        switches = [f"{key}={value}" for key, value in self.switches.items()]
+        kind = [] if self.kind == "single" else [self.kind]
+        task = [self.task] if self.task else []
+        return ":".join([self.dataset, self.split, *task, *kind, *switches])
+
+
+class TrainPart(DataPart):
+    """A split to train on.
+
+    Attributes:
+        epochs: How many times training passes over it; the recipe's ``epochs`` if not given.
+    """
+
+    epochs: Positive | None = None
+
+
+class Window(Section):
+    """The history window (see :class:`~sentixrl.context.window.HistoryWindow`).
+
+    Attributes:
+        history_max: Most earlier turns that a prompt shows.
+        history_min: Most that are kept when the window's start jumps.
+        max_tokens: Most tokens that these and the turn itself take together.
+    """
+
+    history_max: Annotated[Whole, Field(ge=0, le=LARGEST)] = 24
+    history_min: Annotated[Whole, Field(ge=0, le=LARGEST)] = 8
+    max_tokens: Count = 768
+
+    @model_validator(mode="after")
+    def _fits(self) -> Window:
+        if self.history_min > self.history_max:
+            raise ValueError("'history_min' is above 'history_max'")
+        return self
+
+
+class Loss(Section):
+    """The loss.
+
+    Attributes:
+        gamma: γ of the focal loss; 0 is cross-entropy.
+        variant: ``closed`` over the labels, or ``vocabulary`` over all tokens.
+        balance: α by label: ``inverse`` frequency or ``effective`` number; needs a single label
+            set.
+        adjust: τ of logit adjustment in training (closed variant); needs a single label set.
+        distil: Share of the generator's loss that is the cross-entropy to the fold models'
+            probabilities for a turn instead of to its label (closed variant).
+    """
+
+    gamma: NotNegative = 0.0
+    variant: Literal["closed", "vocabulary"] = "closed"
+    balance: Literal["none", "inverse", "effective"] = "none"
+    adjust: NotNegative = 0.0
+    distil: Share = 0.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Loss:
+        for key in ("adjust", "distil"):
+            if getattr(self, key) and self.variant != "closed":
+                raise ValueError(f"'{key}' needs the variant 'closed'")
+        return self
+
+
+class Draw(Section):
+    """How label sets are drawn (see :class:`~sentixrl.training.drawing.LabelDraw`).
+
+    Attributes:
+        shuffle: Show the labels in a new order in every pack.
+        subset: How often labels that a pack does not need may be left out.
+        wording: How often a label is shown by another word.
+    """
+
+    shuffle: bool = False
+    subset: Share = 0.0
+    wording: Share = 0.0
+
+
+class Optimiser(Section):
+    """AdamW and its schedule.
+
+    Attributes:
+        learning_rate: Peak learning rate.
+        warmup: Share of the steps over which it rises.
+        weight_decay: Weight decay.
+        max_grad_norm: Gradients of a larger norm are scaled down to it.
+        pack_tokens: About how many tokens a pack has.
+        packs_per_step: Packs whose gradients are added up for one step.
+        ema: Decay of an exponential moving average of the weights, updated at each step. Dev is
+            evaluated with it and it is what is shipped; 0 takes the weights themselves.
+    """
+
+    learning_rate: Positive = 6e-5
+    warmup: Share = 0.05
+    weight_decay: NotNegative = 0.01
+    max_grad_norm: Positive = 1.0
+    pack_tokens: Annotated[Whole, Field(ge=64, le=LARGEST)] = 2048
+    packs_per_step: Count = 1
+    ema: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+
+
+class Discriminator(Section):
+    """How the second role is trained.
+
+    Attributes:
+        folds: The proposals to judge come from this many models, each trained without one fold of
+            the dialogues.
+        epochs: Epochs of each of these models.
+        challenge: How often a right proposal is objected to, so that the generator learns to stand
+            by it.
+        weight: Weight of all questions after the generator's first, whose weight is 1.
+    """
+
+    folds: Annotated[Whole, Field(ge=2, le=LARGEST)] = 2
+    epochs: Positive = 1.0
+    challenge: Share = 0.1
+    weight: Positive = 1.0
