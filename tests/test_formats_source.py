@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import socket
+import time
 import zipfile
 from encodings.aliases import aliases
 from pathlib import Path
@@ -358,3 +360,37 @@ scraps = st.sampled_from(
 )
 def test_any_bytes_are_read_or_clearly_refused(raw: bytes, format: str) -> None:
     check(outcome(raw, format))
+
+
+def test_a_pipe_without_a_writer_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "PATIENCE", 0.05)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="a pipe that nobody writes to"):
+        read_dialogues(tmp_path / "pipe")
+
+
+def test_whoever_writes_to_a_pipe_may_take_their_time(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def write() -> None:
+        with path.open("w") as stream:
+            stream.flush()
+            time.sleep(0.1)  # open, and nothing written yet
+            stream.write("Ann: hi\nBob: yes\n" * 5000)
+
+    writer = Thread(target=write)
+    writer.start()
+    (dialogue,) = read_dialogues(path)
+    writer.join()
+    assert len(dialogue) == 10_000
+    assert dialogue.utterances[0].speaker == "Ann"
+
+
+def test_a_socket_is_no_file(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        with pytest.raises(InputError, match="is a socket, not a file"):
+            read_dialogues(tmp_path / "s")

@@ -28,6 +28,7 @@ from sentixrl import (
     ModelBundle,
     NegotiationOptions,
     Rules,
+    load,
     scheme,
 )
 from sentixrl.context.templates import template_languages
@@ -206,7 +207,7 @@ def test_what_does_not_fit_is_one_sentence_that_names_file_and_place(
 def test_what_is_no_specification_at_all(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "spec.json"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="is not a specification"):
+    with pytest.raises(ConfigError, match="is not a specification|is larger than"):
         ClassifierSpec.read(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         ClassifierSpec.read(tmp_path / "nowhere.json")
@@ -298,3 +299,14 @@ def test_a_fresh_process_given_the_pickle_answers_the_same(tiny_model: Path) -> 
     there = pickle.loads(run.stdout)
     assert there == list(spec.load().predict_many(dialogues))
     assert there == list(ClassifierSpec.of(spec.as_dict()).load().predict_many(dialogues))
+
+
+@pytest.mark.parametrize("model", [5, b"x", ["a"], {}])
+def test_what_is_no_model_is_refused_by_its_type(model: Any) -> None:  # noqa: ANN401
+    with pytest.raises(ConfigError, match=f"not of type '{type(model).__name__}'"):
+        load(model)
+
+
+def test_a_name_that_no_system_takes_is_a_sentence() -> None:
+    with pytest.raises(ModelError, match="File name too long"):
+        load("a" * 5000)

@@ -21,9 +21,17 @@ from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import Engine
-from sentixrl.errors import ConfigError, LabelError, MissingDependencyError, fault_words
+from sentixrl.errors import (
+    ConfigError,
+    LabelError,
+    MissingDependencyError,
+    ModelError,
+    fault_words,
+)
+from sentixrl.formats.characters import shown
 from sentixrl.labels import Label, LabelSet, resolve_labels
 from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.untrusted import boundary, read_bounded
 
 if TYPE_CHECKING:
     from sentixrl.engines.local.engine import LocalEngine
@@ -152,9 +160,7 @@ class ClassifierSpec:
             ConfigError: It cannot be read, or as :meth:`of`.
         """
         try:
-            with path.open("rb") as stream:
-                raw = stream.read(MAX_FILE_BYTES + 1)
-            content = json.loads(raw) if len(raw) <= MAX_FILE_BYTES else None
+            content = json.loads(read_bounded(path, MAX_FILE_BYTES))
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
         except (ValueError, RecursionError):
@@ -189,8 +195,14 @@ def load(
 
     Raises:
         ModelError: The model is missing or unusable.
+        ConfigError: It is nothing of the kind.
         LabelError: The label set is unusable.
     """
+    if not (isinstance(model, str | Path | None) or hasattr(model, "session")):
+        raise ConfigError(
+            f"A model is a folder, a name or an engine, not of type '{type(model).__name__}'.",
+            hint='For example: sentixrl.load("runs/mine/bundle")',
+        )
     label_set = None if labels is None else resolve_labels(labels)
     if model is None or isinstance(model, str | Path):
         name = None if model is None else str(model)
@@ -222,8 +234,9 @@ def bundle_of(model: str | None) -> ModelBundle:
             negotiation=replace(untrained, enabled=False),
         )
     folder = Path(model)
-    if (folder / BUNDLE_FILE).is_file():
-        return ModelBundle.load(folder)
+    with boundary(f"The model '{shown(model, 80)}' cannot be looked for", kind=ModelError):
+        if (folder / BUNDLE_FILE).is_file():
+            return ModelBundle.load(folder)
     return ModelBundle(
         name=folder.resolve().name if folder.is_dir() else model,
         base=model,

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import shutil
 import stat
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +32,8 @@ workbook, a file of a data set."""
 HEAD_BYTES = 64 * 1024
 """How much of the beginning tells the format."""
 
+PATIENCE = 5.0
+"""Seconds that a named pipe is waited for which nobody writes to."""
 GZIP = b"\x1f\x8b"
 _START_LINES = 1000
 _IN_MEMORY = 8 * 1024 * 1024
@@ -185,17 +189,41 @@ def source_of_file(path: Path, name: str, encoding: str) -> InputSource:
         with _named_faults(name):
             return path.open("rb")
 
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        with open_raw() as stream:
-            return source_of_stream(stream, name, encoding)
+    if stat.S_ISSOCK(mode):
+        raise InputError(f"{name} is a socket, not a file.", hint="Name a file.")
+    if stat.S_ISFIFO(mode):
+        with _named_faults(name):
+            return _source_of_pipe(path, name, encoding)
     endings = [ending.lower() for ending in path.suffixes]
     if endings[-1:] == [".gz"]:
         endings.pop()
     return InputSource(name, open_raw, encoding, suffix="".join(endings[-1:]))
 
 
-def source_of_stream(stream: BinaryIO, name: str, encoding: str) -> InputSource:
+def _source_of_pipe(path: Path, name: str, encoding: str) -> InputSource:
+    """A named pipe as an input, once somebody has opened it to write."""
+    # Opened to be waited for, a pipe without a writer would keep us for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb", buffering=0) as stream:
+        deadline = time.monotonic() + PATIENCE
+        while (begun := stream.read(1)) == b"":  # ``None``: there is a writer, who may take time
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"{name} is a pipe that nobody writes to.", hint="Start what writes to it."
+                )
+            time.sleep(0.02)
+        os.set_blocking(handle, True)
+        return source_of_stream(cast(BinaryIO, stream), name, encoding, begun or b"")
+
+
+def source_of_stream(stream: BinaryIO, name: str, encoding: str, begun: bytes = b"") -> InputSource:
     """A stream as an input: its bytes are copied, on disk where they are many.
+
+    Args:
+        stream: The stream.
+        name: What errors call it.
+        encoding: The text encoding of its lines.
+        begun: What was read of it already.
 
     Raises:
         InputError: It cannot be read, or the encoding is unknown.
@@ -203,6 +231,7 @@ def source_of_stream(stream: BinaryIO, name: str, encoding: str) -> InputSource:
     # It lives as long as the source does, and is gone with it.
     copy = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
     try:
+        copy.write(begun)
         shutil.copyfileobj(stream, copy, 1 << 20)
     except (OSError, ValueError) as error:  # ValueError: it is closed
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")

@@ -6,7 +6,8 @@ characters, no line break in a name. What is refused is named by its type and it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from sentixrl.dialogue import Dialogue, Utterance
@@ -44,7 +45,8 @@ def dialogue_of(value: object, number: int | None = None) -> Dialogue:
         return _checked(dialogue_of_json(value, place, "1"), number)
     if is_frame(value):
         return _of_frame(value, "The frame" if number is None else f"{place}, a frame,")
-    if isinstance(value, bytes | bytearray) or not isinstance(value, Iterable):
+    # The turns of a set are in no order.
+    if isinstance(value, bytes | bytearray | Set) or not isinstance(value, Iterable):
         raise InputError(
             f"A dialogue is a text or a list of turns, not '{type(value).__name__}'"
             + (f" (dialogue {number})." if number else "."),
@@ -105,33 +107,62 @@ def _turn(item: object, place: str) -> Utterance:
 
 def _checked(dialogue: Dialogue, number: int | None) -> Dialogue:
     """The dialogue, if each turn of it may stand in a file."""
-    of = f"dialogue '{shown(dialogue.id)}'"
+    of = f"dialogue '{shown(str(dialogue.id))}'"
     if number is not None:
         of += f" (number {number})"
+    described = {"id": dialogue.id, "language": dialogue.language, "group": dialogue.group}
+    if fault := _name_fault(described, needed="id"):
+        raise InputError(f"D{of[1:]} {fault}.")
     if not dialogue.utterances:
         raise InputError(f"D{of[1:]} has no utterance.")
-    for at, turn in enumerate(dialogue, start=1):
-        if fault := _fault(turn):
+    for at, turn in enumerate(dialogue.utterances, start=1):
+        if not isinstance(turn, Utterance):
+            fault = f"is of type '{type(turn).__name__}', not an Utterance"
+        else:
+            fault = _fault(turn)
+        if fault:
             raise InputError(f"Utterance {at} of {of} {fault}.")
     return dialogue
 
 
 def _fault(turn: Utterance) -> str | None:
-    named: Sequence[tuple[str, Any]] = (
-        ("speaker", turn.speaker),
-        ("id", turn.id),
-        ("gold label", turn.gold),
-    )
-    for part, value in (*named, ("text", turn.text)):
-        if not isinstance(value, str) and (part == "text" or value is not None):
-            return f"has a {part} that is of type '{type(value).__name__}', not a text"
+    if not isinstance(turn.text, str):
+        return f"has a text that is of type '{type(turn.text).__name__}', not a text"
     if found := unreadable(turn.text):
         return f"has a text that {found}"
     if is_blank(turn.text):
         return "has no text"
-    for part, value in named:
-        if value is not None and (found := name_fault(value)):
-            return f"has a {part} that {found}"
+    named = {"speaker": turn.speaker, "id": turn.id, "gold label": turn.gold}
+    return _name_fault(named) or _metadata_fault(turn.metadata)
+
+
+def _name_fault(named: Mapping[str, Any], needed: str | None = None) -> str | None:
+    """What is wrong with one of some names, which may be ``None`` but for what is needed."""
+    for part, value in named.items():
+        if value is None and part != needed:
+            continue
+        article = "an" if part == "id" else "a"
+        if not isinstance(value, str):
+            return f"has {article} {part} that is of type '{type(value).__name__}', not a text"
+        if found := name_fault(value):
+            return f"has {article} {part} that {found}"
+    return None
+
+
+def _metadata_fault(metadata: Mapping[str, Any]) -> str | None:
+    """What keeps a turn's further fields from standing in a file."""
+    for key, value in metadata.items():
+        if found := _name_fault({"key in its metadata": key}, needed="key in its metadata"):
+            return found
+        if isinstance(value, str):
+            if found := unreadable(value):
+                return f"has metadata '{shown(key)}' that {found}"
+        elif (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not abs(value) < math.inf
+        ):
+            return f"has metadata '{shown(key)}' that is neither text nor a finite number"
     return None
 
 
@@ -158,7 +189,8 @@ def _frame_table(frame: Any, name: str) -> ValueTable:  # noqa: ANN401  (pandas'
         return (Values(at, tuple(row), 0) for at, row in enumerate(found, start=1))
 
     try:
-        return ValueTable(name, "row", [str(column) for column in frame.columns], rows)
+        header = [str(column) for column in frame.columns]
+        return ValueTable(name, "row", header, rows, blank_rows=False)
     except InputError as error:
         hint = (
             "Rename its columns: 'text', and 'speaker', 'dialogue' or 'label' where there are any."

@@ -43,6 +43,7 @@ class ValueTable:
         header: The columns' names.
         rows: Reads the rows from the first; the ledger is told of what stands between them.
         columns: What the user named.
+        blank_rows: Whether rows that hold nothing are skipped; else they are refused.
 
     Raises:
         InputError: No column holds the text.
@@ -55,11 +56,14 @@ class ValueTable:
         header: Sequence[str],
         rows: Callable[[Ledger], Iterable[Values]],
         columns: Columns | None = None,
+        *,
+        blank_rows: bool = True,
     ) -> None:
         self.name = name
         self.spot = spot
         self.header = [column.strip() for column in header]
         self._rows = rows
+        self._blank_rows = blank_rows
         self._needed = places_of(self.header, columns or Columns(), name)
 
     def rows(self, ledger: Ledger) -> Iterator[Row]:
@@ -67,6 +71,8 @@ class ValueTable:
         for line, values, size in self._rows(ledger):
             cells = [cell_text(value) for value in values]
             if not any(cell is None or cell.strip() for cell in cells):
+                if not self._blank_rows:
+                    raise InputError(f"{self.name}, {self.spot} {line} holds nothing.")
                 ledger.skip("blank row", size, line)
                 continue
             for role, at in self._needed.items():
