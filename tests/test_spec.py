@@ -207,7 +207,7 @@ def test_what_does_not_fit_is_one_sentence_that_names_file_and_place(
 def test_what_is_no_specification_at_all(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "spec.json"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="is not a specification|is larger than"):
+    with pytest.raises(ConfigError, match=r"is not a specification|is larger than"):
         ClassifierSpec.read(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         ClassifierSpec.read(tmp_path / "nowhere.json")

@@ -113,9 +113,14 @@ def test_overlap_writes_the_ids_to_drop(run: Run, write: Write, tmp_path: Path) 
     assert result.exit_code == 0
     assert "To drop from meld:train: 1 of 1 dialogues (100.0%)." in result.output
     assert out.read_text("utf-8") == "7\n"
+    own.write_bytes(f'said,café\n"{line}",é\n'.encode("cp1252"))
+    options = ("--columns", "text=said", "--encoding", "windows-1252")
+    result = run("overlap", f"meld@{train}", own, *options)
+    assert "1 of 1 dialogues (100.0%)." in result.output
+    assert "not UTF-8" in refused(run("overlap", f"meld@{train}", own)).message
     strange = run("overlap", f"meld:train:split=dev@{train}", own)
     assert "no switch called 'split'" in refused(strange).message
-    missing = run("overlap", f"meld@{train}", own, "--out", tmp_path / "no" / "drop.txt")
+    missing = run("overlap", f"meld@{train}", own, *options, "--out", tmp_path / "no" / "drop.txt")
     assert "cannot be written" in refused(missing).message
 
 

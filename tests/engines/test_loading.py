@@ -293,9 +293,6 @@ def test_an_odd_end_of_text_is_refused(make_model: MakeModel, ends: Any) -> None
     folder = make_model()
     config = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": ends}), "utf-8")
-    if ends == int("9" * 400):  # a whole number, of no token that there is
-        assert open_engine(folder).name == folder.name
-        return
     with pytest.raises(ModelError, match=r"config\.json says 'eos_token_id: "):
         open_engine(folder)
 

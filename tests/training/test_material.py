@@ -311,6 +311,10 @@ def test_a_file_of_ones_own_is_a_part_too(tmp_path: Path) -> None:
     assert [turn.gold for turn in data.utterances] == ["tired", "calm"]
     assert (data.name, data.variant, data.split) == ("custom", "shifts", "train")
     assert part.name == f"{path}:train"
+    path.write_bytes("Satz;Stimmung\nwir sind müde;tired\nendlich daheim;calm\n".encode("cp1252"))
+    told = {"columns": "text=Satz,label=Stimmung", "encoding": "windows-1252"}
+    data = load_part(part.model_copy(update=told), tmp_path, seed=0)
+    assert [turn.text for turn in data.utterances] == ["wir sind müde", "endlich daheim"]
     with pytest.raises(InputError, match=r"none\.csv"):
         load_part(part.model_copy(update={"file": str(tmp_path / "none.csv")}), tmp_path, seed=0)
 

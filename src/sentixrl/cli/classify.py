@@ -41,6 +41,8 @@ Answered = tuple[Dialogue, DialoguePrediction, Ledger | None]
 
 EXIT_ITEM_ERRORS = 2
 MESSAGES_A_TABLE = 40
+FIRST_MESSAGES = 5
+"""How many the first table has, so that something appears soon; each further one has more."""
 _STEERING = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # json.dumps leaves these raw
 
 
@@ -187,7 +189,7 @@ def _print_tables(classifier: Classifier, answered: Iterable[Answered], show: Sh
         )
     view = dialogue_table if show is None else negotiation_view
     failures = 0
-    for batch in _batches(answered, MESSAGES_A_TABLE if show is None else 1):
+    for batch in _batches(answered, alone=show is not None):
         pairs = [(dialogue, result) for dialogue, result, _ in batch]
         console.print(messages_table(pairs, labels) if len(pairs) > 1 else view(*pairs[0], labels))
         for line in (line for _, result in pairs for line in item_errors(result)):
@@ -198,21 +200,23 @@ def _print_tables(classifier: Classifier, answered: Iterable[Answered], show: Sh
     return EXIT_ITEM_ERRORS if failures else 0
 
 
-def _batches(answered: Iterable[Answered], size: int) -> Iterator[list[Answered]]:
-    """Single messages of one input, ``size`` at a time; longer dialogues each alone.
+def _batches(answered: Iterable[Answered], *, alone: bool) -> Iterator[list[Answered]]:
+    """Single messages of one input, some at a time unless ``alone``; longer dialogues each alone.
 
     Whatever stops the work, what is done comes out before.
     """
     batch: list[Answered] = []
+    size = 1 if alone else FIRST_MESSAGES
     try:
         for one in answered:
             if batch and len(one[0]) > 1:
                 yield batch
                 batch = []
             batch.append(one)
-            if len(batch) == size or len(one[0]) > 1 or one[2] is not None:
+            if len(batch) >= size or len(one[0]) > 1 or one[2] is not None:
                 yield batch
                 batch = []
+                size = 1 if alone else min(2 * size, MESSAGES_A_TABLE)
     except (Exception, KeyboardInterrupt):
         if batch:
             yield batch

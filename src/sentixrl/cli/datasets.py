@@ -10,13 +10,15 @@ import typer
 from rich.table import Table
 
 from sentixrl.cli.arguments import SwitchOption, read_switches
-from sentixrl.cli.console import answers, headed, new_table
+from sentixrl.cli.console import answers, errors, headed, new_table, note
+from sentixrl.cli.groups import with_groups
+from sentixrl.cli.inputs import InputOptions
 from sentixrl.datasets.check import Finding, State
 from sentixrl.datasets.check import check as check_folder
 from sentixrl.datasets.fetch import Fetched
 from sentixrl.datasets.fetch import fetch as fetch_files
 from sentixrl.datasets.info import DatasetInfo
-from sentixrl.datasets.overlap import COVERED, Overlap, Shared
+from sentixrl.datasets.overlap import COVERED, Overlap, Part, Shared
 from sentixrl.datasets.overlap import overlap as find_overlap
 from sentixrl.datasets.registry import REGISTRY, info
 from sentixrl.datasets.spec import read_part
@@ -102,7 +104,9 @@ def fetch(
 
 
 @app.command()
+@with_groups
 def overlap(
+    *,
     train: Annotated[
         str, typer.Argument(help=r"NAME[:SPLIT][:switch=value]\[@FOLDER], or a file.")
     ],
@@ -116,11 +120,19 @@ def overlap(
     ngram: Annotated[int, typer.Option(help="Tokens of an n-gram.")] = 8,
     threshold: Annotated[int, typer.Option(help="Shared n-grams that make a dialogue go.")] = 2,
     min_tokens: Annotated[int, typer.Option(help="Tokens of a line that counts.")] = 5,
+    inputs: InputOptions,
 ) -> None:
     """Find the lines and n-grams that training data share with data evaluated on."""
+    reading = inputs.reading()
+
+    def part(spec: str, split: str) -> Part:
+        return read_part(
+            spec, split, data, tell=lambda found: errors().print(note(found)), **reading
+        )
+
     result = find_overlap(
-        read_part(train, "train", data),
-        [read_part(spec, "test", data) for spec in test],
+        part(train, "train"),
+        [part(spec, "test") for spec in test],
         n=ngram,
         threshold=threshold,
         min_tokens=min_tokens,

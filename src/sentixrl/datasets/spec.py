@@ -6,29 +6,43 @@ a file of one's own dialogues.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Unpack
 
 from sentixrl.datasets.overlap import Part
 from sentixrl.datasets.registry import load_split
 from sentixrl.errors import InputError
-from sentixrl.formats import read_dialogues
-from sentixrl.formats.characters import shown
+from sentixrl.formats import ReadingOptions, open_dialogues
+from sentixrl.formats.characters import as_text, shown
 
 
-def read_part(spec: str, split: str, root: Path | None = None) -> Part:
+def read_part(
+    spec: str,
+    split: str,
+    root: Path | None = None,
+    *,
+    tell: Callable[[str], None] = lambda note: None,
+    **options: Unpack[ReadingOptions],
+) -> Part:
     """Read the dialogues that ``spec`` names.
 
     Args:
         spec: For example ``meld:test@data/meld``, ``brighter:dev:language=hin`` or ``mine.csv``.
         split: The split where the spec names none.
         root: The folder that has a folder a data set, where the spec names no folder.
+        tell: Called with each sentence that a person should know of how a file is read.
+        **options: How a file is read, as :class:`~sentixrl.formats.ReadingOptions` says.
 
     Raises:
         ConfigError: It names no data set, split or switch that there is.
         InputError: It is not of that form, or the files are not as they should be.
     """
     if Path(spec).is_file():
-        return Part(Path(spec).name, read_dialogues(Path(spec)))
+        reader = open_dialogues(Path(spec), **options)
+        for note in reader.notes:
+            tell(note)
+        return Part(as_text(Path(spec).name), list(reader))
     name, _, folder = spec.partition("@")
     name, *rest = name.split(":")
     if rest and "=" not in rest[0]:

@@ -15,10 +15,9 @@ from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import is_blank, name_fault, shown
 from sentixrl.formats.ledger import Ledger
-from sentixrl.formats.messages import Line, Source
+from sentixrl.formats.messages import MAX_TURNS, Line, Source
 from sentixrl.formats.speakers import split_speaker
 
-MAX_TURNS = 1_000_000
 """The most turns of one dialogue."""
 _MAX_PREFIXES = 10_000
 

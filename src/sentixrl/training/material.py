@@ -83,7 +83,7 @@ def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
         InputError: Its files are not as they should be.
     """
     if part.file is not None and part.labels is not None:
-        own = load_custom(part.file, resolve_labels(part.labels), part.split)
+        own = load_custom(part.file, resolve_labels(part.labels), part.split, **part.reading)
         return draw(own, part.limit, seed)
     folder = root / part.dataset
     if not folder.is_dir():

@@ -23,6 +23,7 @@ from pydantic import (
 from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.registry import REGISTRY, info, split_name, switch_value, task_name
 from sentixrl.errors import SentixError
+from sentixrl.formats import Columns, ReadingOptions
 from sentixrl.labels import resolve_labels
 
 
@@ -83,6 +84,11 @@ class DataPart(Section):
             relative to where the command runs.
         labels: The label set of ``file``: a scheme, names with commas, a YAML file; the recipe's
             ``labels`` if not given.
+        columns: Which columns of ``file`` hold what, as ``text=msg,label=mood``, where their names
+            do not tell.
+        encoding: The text encoding of ``file``; UTF-8 if not given.
+        quoting: Whether quotation marks in ``file`` surround cells: ``quoted``, or ``plain`` where
+            they are text; found out if not given.
     """
 
     dataset: str
@@ -93,6 +99,17 @@ class DataPart(Section):
     limit: Count | None = None
     file: str | None = None
     labels: str | None = None
+    columns: str | None = None
+    encoding: str | None = None
+    quoting: Literal["quoted", "plain"] | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _are_columns(cls, columns: str | None) -> str | None:
+        if columns is not None:
+            with refusing():
+                Columns.parse(columns)
+        return columns
 
     @field_validator("dataset")
     @classmethod
@@ -140,14 +157,27 @@ class DataPart(Section):
         return self
 
     @property
+    def reading(self) -> ReadingOptions:
+        """How ``file`` is read."""
+        options = ReadingOptions()
+        if self.columns is not None:
+            options["columns"] = Columns.parse(self.columns)
+        if self.encoding is not None:
+            options["encoding"] = self.encoding
+        if self.quoting is not None:
+            options["quoting"] = self.quoting
+        return options
+
+    @property
     def loader_switches(self) -> dict[str, str | bool]:
         """The loader's switches, with the one that ``kind`` sets."""
         return self.switches | ({"single_label": False} if self.kind == "several" else {})
 
     @model_validator(mode="after")
     def _own(self) -> DataPart:
-        given = [key for key in ("file", "labels") if getattr(self, key) is not None]
-        if self.dataset == CUSTOM and len(given) < 2:
+        keys = ("file", "labels", "columns", "encoding", "quoting")
+        given = [key for key in keys if getattr(self, key) is not None]
+        if self.dataset == CUSTOM and (self.file is None or self.labels is None):
             raise ValueError(f"'dataset: {CUSTOM}' needs 'file' and 'labels'")
         foreign = [key for key in ("task", "switches") if getattr(self, key)]
         if self.dataset == CUSTOM and foreign:

@@ -129,8 +129,13 @@ def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
     if pairs is None:
         return None
     rank, alpha = config.get("r"), config.get("lora_alpha")
-    known = type(rank) is int and rank > 0 and type(alpha) in {int, float}
-    if not known or not 0 < abs(alpha) <= _MOST_ALPHA:
+    if not (
+        isinstance(rank, int)
+        and isinstance(alpha, int | float)
+        and not isinstance(alpha, bool)
+        and rank > 0
+        and 0 < abs(alpha) <= _MOST_ALPHA
+    ):
         raise ModelError(
             f"{adapter / _CONFIG} says no rank ('r') and 'lora_alpha' to scale by.", hint=_AGAIN
         )

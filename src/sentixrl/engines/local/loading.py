@@ -42,6 +42,8 @@ from sentixrl.formats.characters import shown
 from sentixrl.trie import PackBudget
 from sentixrl.untrusted import boundary, read_bounded
 
+MOST_TOKENS = 1 << 31
+"""No vocabulary has more tokens."""
 DEFAULT_CONTEXT = 2048
 """Tokens that a model takes which does not say how many."""
 
@@ -235,7 +237,7 @@ def _text(folder: Path, config: dict[str, Any], settings: dict[str, Any]) -> Tex
     ends: set[int] = set()
     generation = read_object(folder / "generation_config.json") or {}
     for source, file in ((generation, "generation_config.json"), (config, "config.json")):
-        ends.update(_ends(source.get("eos_token_id"), tokenizer.get_vocab_size(), file))
+        ends.update(_ends(source.get("eos_token_id"), file))
     token = tokenizer.token_to_id(_content(settings.get("eos_token")))
     if token is not None:
         ends.add(token)
@@ -245,7 +247,7 @@ def _text(folder: Path, config: dict[str, Any], settings: dict[str, Any]) -> Tex
     return Text(tokenizer, frozenset(ends), begin, context_tokens(config))
 
 
-def _ends(declared: object, size: int, file: str) -> list[int]:
+def _ends(declared: object, file: str) -> list[int]:
     """The tokens that a configuration says end a text.
 
     Raises:
@@ -253,13 +255,14 @@ def _ends(declared: object, size: int, file: str) -> list[int]:
     """
     if declared is None:
         return []
-    ends = declared if isinstance(declared, list) else [declared]
-    for end in ends:
-        if type(end) is not int or end < 0:
+    ends: list[int] = []
+    for end in declared if isinstance(declared, list) else [declared]:
+        if not isinstance(end, int) or isinstance(end, bool) or not 0 <= end < MOST_TOKENS:
             raise ModelError(
                 f"The model's {file} says 'eos_token_id: {shown(str(declared))}', no token."
             )
-    return [end for end in ends if end < size]  # some models' files name ids they do not have
+        ends.append(end)
+    return ends
 
 
 def _begin(tokenizer: Any, settings: dict[str, Any]) -> tuple[int, ...]:  # noqa: ANN401
