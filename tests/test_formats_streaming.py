@@ -105,7 +105,7 @@ def test_broken_lists_name_the_place(text: str, place: str) -> None:
 def test_an_element_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_elements, "MAX_BYTES", 1 << 20)
     text = json.dumps([{"utterances": ["x" * (5 << 20)]}])
-    with pytest.raises(InputError, match="a value is larger than the 1,048,576"):
+    with pytest.raises(InputError, match="a value is longer than 1,048,576"):
         read_dialogues(stream=io.BytesIO(text.encode()))
 
 

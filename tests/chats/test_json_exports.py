@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentixrl.errors import InputError
-from sentixrl.formats.chats import Medium, detect, discord, json_stream, speech, telegram
-from sentixrl.formats.chats.json_stream import JsonStream
+from sentixrl.formats import json_stream
+from sentixrl.formats.chats import Medium, counted_json, detect, discord, speech, telegram
+from sentixrl.formats.chats.counted_json import utf8_json
 from sentixrl.formats.ledger import Kind
 from tests.chats.sources import Memory, dialogues, read
 
@@ -318,11 +319,11 @@ def test_the_stream_reads_what_json_reads(value: object, indent: int | None, chu
         content.decode()
     except UnicodeDecodeError:
         return
-    before = json_stream._CHUNK
-    json_stream._CHUNK = chunk
+    before = counted_json._CHUNK
+    counted_json._CHUNK = chunk
     try:
         with Memory(content).open() as stream:
-            document = JsonStream(stream, "chat")
+            document = utf8_json(stream, "chat")
             found: dict[str, object] = {}
             for key in document.members():
                 if key == "a":
@@ -331,7 +332,7 @@ def test_the_stream_reads_what_json_reads(value: object, indent: int | None, chu
                     document.skip()
             document.finish()
     finally:
-        json_stream._CHUNK = before
+        counted_json._CHUNK = before
     assert found == {"a": [value, value]}
     assert document.taken == len(content)
     assert document.line == content.count(b"\n") + 1
@@ -349,7 +350,7 @@ def test_the_stream_reads_what_json_reads(value: object, indent: int | None, chu
         ('{"messages": [' + "9" * 5000 + "]}", "too many digits"),
         ('{"messages": [' + "[" * 100_000, "nested too deeply"),
         ('{"name": ' + "[" * 100_000, "nested too deeply"),
-        ('{"messages": []} x', "more behind the end"),
+        ('{"messages": []} x', "more behind its end"),
         ("[]", "expected '{'"),
         ("", "expected '{', not the end"),
         ('{"messages": [{"text": "\xff"}]}', "the text is not UTF-8"),
@@ -359,11 +360,11 @@ def test_malformed_json_is_a_sentence_with_its_line(content: str, message: str) 
     raw = content.encode("latin-1")
     with pytest.raises(InputError, match=message) as caught:
         read(telegram.messages, raw)
-    assert caught.value.message.startswith("chat, line 1: ")
+    assert caught.value.message.startswith("chat, line 1")
 
 
 def test_one_endless_value_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_stream, "MAX_VALUE", 100_000)
     content = '{"messages": [{"text": "' + "x" * 2_000_000
-    with pytest.raises(InputError, match="one value is longer than 100,000 characters"):
+    with pytest.raises(InputError, match="a value is longer than 100,000 characters"):
         read(telegram.messages, content)

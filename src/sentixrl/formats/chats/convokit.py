@@ -17,8 +17,8 @@ from pathlib import Path
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import is_blank, name_fault, shown
+from sentixrl.formats.chats.counted_json import utf8_json
 from sentixrl.formats.chats.fields import Record, number, record, string
-from sentixrl.formats.chats.json_stream import JsonStream
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import Message, utterance_of
 from sentixrl.formats.strict_json import DECODER, RefusedError
@@ -223,7 +223,7 @@ def _conversations(folder: Path, name: str) -> dict[str, dict[str, str]]:
     about: dict[str, dict[str, str]] = {}
     try:
         with (folder / CONVERSATIONS).open("rb") as stream:
-            document = JsonStream(stream, f"{name}/{CONVERSATIONS}")
+            document = utf8_json(stream, f"{name}/{CONVERSATIONS}")
             for key in document.members():
                 meta = record(record(document.value()).get("meta"))
                 about[key] = {field: string(value) for field, value in meta.items()}

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from sentixrl.errors import InputError
+from sentixrl.formats.chats.counted_json import CountedJson, Item
 from sentixrl.formats.chats.fields import Record, number, record, records, string
 from sentixrl.formats.chats.format import Options
-from sentixrl.formats.chats.json_stream import CountedJson, Item
 from sentixrl.formats.chats.spoken import Piece, joined
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import Message, Source

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import is_blank
+from sentixrl.formats.chats.counted_json import CountedJson
 from sentixrl.formats.chats.fields import Record, moment, record, seconds_since_1970, string
 from sentixrl.formats.chats.format import Options
-from sentixrl.formats.chats.json_stream import CountedJson
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import Message, Source
 

@@ -1,54 +1,71 @@
-"""A large JSON document read piece by piece, in order, with the bytes that each piece takes.
+"""A JSON document read piece by piece, in order, with the bytes that each piece takes.
 
 Contract: one value at a time is in memory. What is no JSON, or JSON that would lose something, is
-an :class:`InputError` with the line. Every byte of the document is counted by :attr:`taken`.
+an :class:`InputError` with line and column. Every byte of the document is counted by
+:attr:`JsonStream.taken`.
 """
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from collections.abc import Callable, Iterator
 
 from sentixrl.errors import InputError
-from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.strict_json import DECODER, RefusedError
 
 MAX_VALUE = 16 * 1024 * 1024
-"""The longest single value (a message, a user) that is read, in characters."""
+"""The longest single value that is read unless another bound is given, in characters."""
+CUT_HINT = "The file may be cut off or edited: export it again."
 
-_CHUNK = 256 * 1024
 _BLANK = re.compile(r"[ \t\n\r]*")
-_NEAR_END = 16  # no token but a string can be cut further from the end than this
+_NEAR_END = 32  # no token but a string can be cut further from the end than this
 _LONGEST_CUT = 3
 _DEEPEST = 64
 
 
+def utf8_size(text: str) -> int:
+    """How many bytes a text takes in UTF-8."""
+    return len(text.encode())
+
+
 class JsonStream:
-    """Pulls the parts of one document from a stream of UTF-8.
+    """Pulls the parts of one document from its text.
 
     A caller opens an array or object with :meth:`elements` or :meth:`members`, and takes the
     value at hand with :meth:`value`, with another :meth:`elements` or :meth:`members`, or leaves
     it out with :meth:`skip`, before it goes on to the next.
 
     Args:
-        stream: The bytes.
-        name: What errors call them.
+        chunks: The text in pieces.
+        name: What errors call it.
+        size: How many bytes a piece of text takes in the input.
+        hint: What to do if it is not JSON.
+        most: The longest single value that is read, in characters.
     """
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream, self._name = stream, name
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+    def __init__(
+        self,
+        chunks: Iterator[str],
+        name: str,
+        *,
+        size: Callable[[str], int] = utf8_size,
+        hint: str = CUT_HINT,
+        most: int | None = None,
+    ) -> None:
+        self._chunks, self._name, self._size, self._hint = chunks, name, size, hint
+        self._most = MAX_VALUE if most is None else most
         self._text, self._at, self._ended = "", 0, False
         self.line = 1
         """The line at which the next piece begins."""
+        self._column = 1
         self.taken = 0
         """How many bytes came before the next piece."""
-        self._fill()
-        if self._text.startswith("\ufeff"):
-            self._take(1)
+
+    def leave_out(self, mark: str) -> None:
+        """Pass over a mark that may stand here and is no JSON."""
+        if (self._at < len(self._text) or self._fill()) and self._text.startswith(mark, self._at):
+            self._take(len(mark))
 
     def peek(self) -> str:
         """The first character of what comes next, ``""`` at the end."""
@@ -62,16 +79,17 @@ class JsonStream:
         """The value that comes next, whole.
 
         Raises:
-            InputError: It is no JSON, or longer than :data:`MAX_VALUE` characters.
+            InputError: It is no JSON, or longer than it may be.
         """
         self.peek()
         while True:
             try:
                 value, end = DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
+                ahead = error.pos - self._at
                 if self._may_go_on(error) and self._fill():
                     continue
-                raise self._fault(f"this is not valid JSON ({error.msg})") from None
+                raise self._fault(f"this is not valid JSON ({error.msg})", ahead) from None
             except RefusedError as error:
                 raise self._fault(str(error)) from None
             except RecursionError:
@@ -135,7 +153,7 @@ class JsonStream:
             InputError: Something does.
         """
         if self.peek():
-            raise self._fault("there is more behind the end of the JSON")
+            raise self._fault("this is not valid JSON (there is more behind its end)")
 
     def _expect(self, wanted: str) -> str:
         found = self.peek()
@@ -149,101 +167,37 @@ class JsonStream:
     def _may_go_on(self, error: json.JSONDecodeError) -> bool:
         """Whether more text may make the value whole."""
         cut = error.msg.startswith("Unterminated") or error.pos >= len(self._text) - _NEAR_END
-        if cut and len(self._text) - self._at > MAX_VALUE:
-            raise self._fault(f"one value is longer than {MAX_VALUE:,} characters")
+        if cut and len(self._text) - self._at > self._most:
+            raise self._fault(f"a value is longer than {self._most:,} characters")
         return cut
 
     def _fill(self) -> bool:
         """Read on; whether there was more."""
         if self._ended:
             return False
+        parts = [self._text[self._at :]]
         # Doubling what is read keeps the work on one long value in step with its length.
-        held = len(self._text) - self._at
-        raw = self._stream.read(max(_CHUNK, held))
-        try:
-            more = self._decoder.decode(raw, final=not raw)
-        except UnicodeDecodeError as error:
-            raise self._fault(f"the text is not UTF-8 ({error.reason})") from None
-        self._ended = not raw
-        self._text, self._at = self._text[self._at :] + more, 0
-        return bool(raw)
+        wanted = max(1, len(parts[0]))
+        while wanted > 0 and (chunk := next(self._chunks, "")):
+            parts.append(chunk)
+            wanted -= len(chunk)
+        self._ended = wanted > 0
+        self._text, self._at = "".join(parts), 0
+        return len(parts) > 1
 
     def _take(self, count: int) -> None:
         piece = self._text[self._at : self._at + count]
-        self.taken += len(piece.encode())
-        self.line += piece.count("\n")
+        self.taken += self._size(piece)
+        self.line, self._column = self._behind(piece)
         self._at += count
 
-    def _fault(self, what: str) -> InputError:
-        return InputError(
-            f"{self._name}, line {self.line}: {what}.",
-            hint="The file may be cut off or edited: export it again.",
-        )
+    def _behind(self, piece: str) -> tuple[int, int]:
+        """Line and column behind a piece that begins here."""
+        breaks = piece.count("\n")
+        column = len(piece) - piece.rfind("\n") if breaks else self._column + len(piece)
+        return self.line + breaks, column
 
-
-class Item(NamedTuple):
-    """One element of an array.
-
-    Attributes:
-        value: What it holds.
-        size: Its bytes.
-        line: The line at which it begins.
-    """
-
-    value: object
-    size: int
-    line: int
-
-
-class CountedJson:
-    """A document whose every byte the ledger is told of.
-
-    The elements of :meth:`items` are the caller's to count; :meth:`header` and :meth:`finish`
-    count the rest.
-    """
-
-    def __init__(self, stream: BinaryIO, name: str, ledger: Ledger) -> None:
-        self._document, self._ledger, self._told = JsonStream(stream, name), ledger, 0
-
-    def next_is(self, mark: str) -> bool:
-        """Whether an array (``[``) or an object (``{``) comes next."""
-        return self._document.peek() == mark
-
-    def members(self) -> Iterator[str]:
-        """As :meth:`JsonStream.members`."""
-        return self._document.members()
-
-    def elements(self) -> Iterator[None]:
-        """As :meth:`JsonStream.elements`."""
-        return self._document.elements()
-
-    def items(self) -> Iterator[Item]:
-        """The elements of the array that comes next, each whole."""
-        for _ in self._document.elements():
-            self._document.peek()
-            begin, line = self._count_markup(), self._document.line
-            value = self._document.value()
-            self._told = self._document.taken
-            yield Item(value, self._told - begin, line)
-
-    def header(self) -> object:
-        """A value that describes the whole; of an array or object, ``None``."""
-        self._document.peek()
-        begin, value = self._count_markup(), None
-        if self.next_is("[") or self.next_is("{"):
-            self._document.skip()
-        else:
-            value = self._document.value()
-        self._told = self._document.taken
-        self._ledger.header(self._told - begin)
-        return value
-
-    def finish(self) -> None:
-        """Check that the document ends here."""
-        self._document.finish()
-        self._count_markup()
-
-    def _count_markup(self) -> int:
-        self._ledger.markup(self._document.taken - self._told)
-        self._told = self._document.taken
-        return self._told
+    def _fault(self, what: str, ahead: int = 0) -> InputError:
+        """An error so many characters ahead of here."""
+        line, column = self._behind(self._text[self._at : self._at + ahead])
+        return InputError(f"{self._name}, line {line}, column {column}: {what}.", hint=self._hint)
