@@ -131,7 +131,5 @@ def test_what_is_wrong_inside_names_the_member() -> None:
     stream = io.BytesIO(raw)
     with zipfile.ZipFile(stream, "a") as archive:
         archive.writestr("general/2024-06-01.json", '[{"type": "message"')
-    with pytest.raises(
-        InputError, match=r"^chat, general/2024-06-01\.json, line 1, column 20"
-    ):
+    with pytest.raises(InputError, match=r"^chat, general/2024-06-01\.json, line 1, column 20"):
         read(slack.messages, stream.getvalue())

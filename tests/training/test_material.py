@@ -315,6 +315,10 @@ def test_a_file_of_ones_own_is_a_part_too(tmp_path: Path) -> None:
     told = {"columns": "text=Satz,label=Stimmung", "encoding": "windows-1252"}
     data = load_part(part.model_copy(update=told), tmp_path, seed=0)
     assert [turn.text for turn in data.utterances] == ["wir sind müde", "endlich daheim"]
+    said: list[str] = []
+    path.write_text("text,label,conv_id\nwe are short again,tired,1\nhome,calm,1\n", "utf-8")
+    load_part(part, tmp_path, 0, said.append)
+    assert said[0].endswith("'conv_id' looks like one: --columns dialogue=conv_id")
     with pytest.raises(InputError, match=r"none\.csv"):
         load_part(part.model_copy(update={"file": str(tmp_path / "none.csv")}), tmp_path, seed=0)
 

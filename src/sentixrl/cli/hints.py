@@ -55,7 +55,7 @@ def fitting(hint: str, command: str | None, known: Options) -> str:
     if command is None:
         return hint
     if command == TRAIN:
-        hint = _WITH_VALUE.sub(lambda found: _in_recipe(found, known[command]), hint)
+        hint = in_recipe(hint, known[command])
     clauses = _CLAUSE.split(hint)
     kept: list[str] = []
     for clause in clauses:
@@ -67,6 +67,16 @@ def fitting(hint: str, command: str | None, known: Options) -> str:
         return hint
     text = " ".join(kept).rstrip(" ,;:")
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
+
+
+def in_recipe(text: str, options: frozenset[str] = frozenset()) -> str:
+    """A text in which options that are a recipe's keys are written as one writes them there.
+
+    Args:
+        text: One or more sentences.
+        options: What stays an option.
+    """
+    return _WITH_VALUE.sub(lambda found: _in_recipe(found, options), text)
 
 
 def lacking(text: str, command: str, known: Options) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sentixrl.cli.console import Screen, answers, errors, styled
+from sentixrl.cli.hints import in_recipe
 from sentixrl.errors import ConfigError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def train(
         raise MissingDependencyError.of(error.name or "torch", "train") from None
     notices = errors()
     reporter = Reporter(
-        say=notices.print,
+        say=lambda text: notices.print(in_recipe(text)),
         progress=lambda progress: _progress(progress, notices),
         check=lambda check, better: _check(check, better, notices),
     )

@@ -75,15 +75,24 @@ def labelled_turns(data: Dataset) -> int:
     return sum(is_labelled(data, turn) for turn in data.utterances)
 
 
-def load_part(part: DataPart, root: Path, seed: int) -> Dataset:
+def load_part(
+    part: DataPart, root: Path, seed: int, say: Callable[[str], None] = lambda note: None
+) -> Dataset:
     """Load a part of a recipe: a data set under ``root``, or a file of the user's own.
+
+    Args:
+        part: The part.
+        root: The folder with one folder per data set.
+        seed: Draws ``limit`` dialogues.
+        say: Receives what a person should know of how a file is read.
 
     Raises:
         ConfigError: There is no such folder or part.
         InputError: Its files are not as they should be.
     """
     if part.file is not None and part.labels is not None:
-        own = load_custom(part.file, resolve_labels(part.labels), part.split, **part.reading)
+        labels = resolve_labels(part.labels)
+        own = load_custom(part.file, labels, part.split, tell=say, **part.reading)
         return draw(own, part.limit, seed)
     folder = root / part.dataset
     if not folder.is_dir():
@@ -122,7 +131,7 @@ def load_sources(
     evaluated = [Part(part.name, data.dialogues) for part, data in holdout]
     sources = []
     for part in recipe.train:
-        data = load_part(part, root, recipe.seed)
+        data = load_part(part, root, recipe.seed, say)
         found = overlap(Part(part.name, data.dialogues), evaluated)
         if found.drop and not (recipe.drop_overlap or recipe.keep_overlap):
             shared = ", ".join(item.name for item in found.parts if item.drop)
