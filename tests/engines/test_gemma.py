@@ -8,7 +8,8 @@ import torch
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local.bundled import GEMMA
 from sentixrl.engines.local.decoder import BlockDecoder
-from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import ScoreRequest, Scores
 
 pytestmark = [
@@ -39,10 +40,10 @@ def requests() -> list[ScoreRequest]:
 
 
 def log_probs(dtype: str, decoder: str) -> torch.Tensor:
-    engine = open_engine(GEMMA.name, LocalOptions(dtype=dtype, decoder=decoder))
+    engine = open_engine(GEMMA.name, EngineOptions(dtype=dtype, decoder=decoder)  # type: ignore[arg-type])
     assert (decoder == "own") == isinstance(engine.decoder, BlockDecoder)
     asked = requests()
-    assert len(engine.framing.encode(asked[-1].prompt)) > WINDOW + 50
+    assert len(engine.prompt_format.encode(asked[-1].prompt)) > WINDOW + 50
     with engine.session() as session:
         answers = session.score(asked)
     assert all(isinstance(answer, Scores) for answer in answers)

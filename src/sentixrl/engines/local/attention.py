@@ -30,14 +30,21 @@ class Workspace:
 
     def __init__(self) -> None:
         self._held: dict[str, torch.Tensor] = {}
+        # Layer after layer asks for the same shapes; a view costs as much as a small operation.
+        self._views: dict[str, dict[tuple[int, ...], torch.Tensor]] = {}
 
     def take(self, name: str, like: torch.Tensor, *shape: int) -> torch.Tensor:
         """The buffer ``name`` in this shape, holding whatever was last written there."""
-        size = math.prod(shape)
-        held = self._held.get(name)
-        if held is None or len(held) < size:
-            held = self._held[name] = like.new_empty(size)
-        return held[:size].view(shape)
+        views = self._views.setdefault(name, {})
+        view = views.get(shape)
+        if view is None:
+            size = math.prod(shape)
+            held = self._held.get(name)
+            if held is None or held.shape[0] < size:
+                held = self._held[name] = like.new_empty(size)
+                views.clear()
+            view = views[shape] = held[:size].view(shape)
+        return view
 
 
 @dataclass(slots=True)
@@ -142,7 +149,7 @@ def attend(
         out: Where the result goes, ``[length, heads, value_dim]``.
         window: How many tokens back a layer with a sliding window looks.
     """
-    if any(batch.sparse for batch in plan.batches):
+    if plan.batches and plan.batches[0].sparse:
         _sparse(queries, plan, layer, scale, out, window)
     else:
         _dense(queries, plan, layer, scale, out, window)
@@ -164,17 +171,17 @@ def _dense(
     keys, values = plan.store.layer(layer)
     shared, width = keys.shape[0], out.shape[-1] * out.shape[1] // keys.shape[0]
     # Laid out once: gathering from any other layout copies all of it, batch after batch.
-    heads_first = queries.reshape(len(queries), shared, -1).transpose(0, 1)
+    heads_first = queries.reshape(queries.shape[0], shared, -1).transpose(0, 1)
     by_head = plan.space.take("by_head", queries, *heads_first.shape).copy_(heads_first)
-    padded = sum(len(batch.gather) for batch in plan.batches)
+    padded = sum(batch.places_padded for batch in plan.batches)
     mixed = plan.space.take("mixed", values, shared * padded, width)
     at = 0
     for batch in plan.batches:
         weights = _weights(by_head, keys, plan.space, batch, scale, window)
         value = _gathered("value", values, plan.space, batch.slots)
-        end = at + shared * len(batch.gather)
+        end = at + shared * batch.places_padded
         place = mixed[at:end].view(*weights.shape[:2], -1)
-        torch.bmm(weights, value.view(len(weights), batch.keys, -1), out=place)
+        torch.bmm(weights, value.view(weights.shape[0], batch.keys, -1), out=place)
         at = end
     torch.index_select(mixed, 0, plan.places(shared), out=out.view(-1, width))
 
@@ -200,7 +207,7 @@ def _weights(
     Returns:
         ``[key_heads * batch, queries * group, keys]``.
     """
-    shared, count = len(keys), len(batch.rows)
+    shared, count = keys.shape[0], len(batch.rows)
     query = _gathered("query", queries, space, batch.gather).view(
         shared * count, -1, keys.shape[-1]
     )
@@ -216,7 +223,7 @@ def _gathered(
     name: str, source: torch.Tensor, space: Workspace, index: torch.Tensor
 ) -> torch.Tensor:
     """``source``'s second dimension at ``index``, in the buffer ``name``."""
-    buffer = space.take(name, source, len(source), len(index), source.shape[-1])
+    buffer = space.take(name, source, source.shape[0], index.shape[0], source.shape[-1])
     return torch.index_select(source, 1, index, out=buffer)
 
 

@@ -72,6 +72,11 @@ class RowBatch:
             rows, first.flatten(), second, third, fourth.flatten(), queries, keys, dtype, sparse
         )
 
+    @property
+    def places_padded(self) -> int:
+        """Places of the padded batch, those that hold no token included."""
+        return len(self.rows) * self.queries
+
     def mask(self, window: int | None) -> Any:  # noqa: ANN401 - a tensor or a block mask
         """The rows' mask, for layers that look back ``window`` tokens or all the way."""
         if window is not None and self._reach() < window:

@@ -50,7 +50,7 @@ class Linear:
         if self.packed:
             out = self._fused(states, "none", "")
         else:
-            out = space.take(name, states, len(states), self.width)
+            out = space.take(name, states, states.shape[0], self.width)
             torch.mm(states, self._weight.t(), out=out)
         return out if self._bias is None else out.add_(self._bias)
 

@@ -112,7 +112,7 @@ class BlockDecoder:
         """What every token takes from the tokens it sees, ``[length, heads * head_dim]``."""
         model, space = self.architecture, plan.space
         normed = layer.norm_in(state, space, space.take("normed", state, *state.shape))
-        qkv = layer.qkv(normed, space, "qkv").view(len(state), -1, model.head_dim)
+        qkv = layer.qkv(normed, space, "qkv").view(state.shape[0], -1, model.head_dim)
         turning, values = qkv[:, : model.rotated], qkv[:, model.rotated :]
         if layer.head_norm is not None:
             turning = layer.head_norm(turning, space, space.take("heads", state, *turning.shape))

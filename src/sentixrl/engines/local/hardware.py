@@ -73,8 +73,7 @@ def choose_dtype(device: torch.device) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if device.type != "cpu":
         return torch.float32
-    fast = matmul_rate(torch.bfloat16) >= BFLOAT16_ADVANTAGE * matmul_rate(torch.float32)
-    return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if _bfloat16_pays() else torch.float32
 
 
 def detect(device: str | None = None) -> Hardware:
@@ -84,15 +83,36 @@ def detect(device: str | None = None) -> Hardware:
 
 
 @cache
+def _bfloat16_pays(rounds: int = 6) -> bool:
+    """Whether this CPU multiplies bfloat16 so much faster that rounding is worth it.
+
+    Both formats are measured in turn, on one thread: other processes that come and go would else
+    decide, and answers would depend on them.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        best = {torch.bfloat16: float("inf"), torch.float32: float("inf")}
+        for _ in range(rounds):
+            for dtype in best:
+                best[dtype] = min(best[dtype], _seconds_of_product(dtype, 512))
+    finally:
+        torch.set_num_threads(threads)
+    return best[torch.float32] >= BFLOAT16_ADVANTAGE * best[torch.bfloat16]
+
+
+@cache
 def matmul_rate(dtype: torch.dtype, size: int = 768, repeats: int = 4) -> float:
     """Floating-point operations a second of a square CPU matrix product, best of ``repeats``."""
-    left = torch.ones(size, size, dtype=dtype)
-    best = float("inf")
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        torch.mm(left, left)
-        best = min(best, max(time.perf_counter() - start, 1e-9))  # a clock may stand still
+    best = min(_seconds_of_product(dtype, size) for _ in range(repeats + 1))
     return 2.0 * size**3 / best
+
+
+def _seconds_of_product(dtype: torch.dtype, size: int) -> float:
+    left = torch.ones(size, size, dtype=dtype)
+    start = time.perf_counter()
+    torch.mm(left, left)
+    return max(time.perf_counter() - start, 1e-9)  # a clock may stand still
 
 
 def processor_name(device: torch.device) -> str:
