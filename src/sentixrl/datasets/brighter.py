@@ -1,6 +1,6 @@
 """BRIGHTER (SemEval-2025 task 11, track A): short texts with up to six emotions, several at once.
 
-Layout: ``{train,dev,test}/<language>.csv``: id, text and a 0/1 column an emotion.
+Layout: ``{train,dev,test}/<language>.csv``: id, text and one 0/1 column per emotion.
 """
 
 from __future__ import annotations
