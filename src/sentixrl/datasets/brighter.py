@@ -201,7 +201,7 @@ INFO = DatasetInfo(
     tasks={"emotion": Task("brighter-6", ("macro_f1", "weighted_f1", "accuracy"), neutral=None)},
     splits=_SPLITS,
     group_kind="text",
-    layouts=("{train,dev,test}/<language>.csv (id, text, a 0/1 column an emotion)",),
+    layouts=("{train,dev,test}/<language>.csv (id, text, one 0/1 column per emotion)",),
     read=read,
     switches={
         "language": tuple(LANGUAGES),

@@ -58,7 +58,7 @@ def load_custom(
         )
     if source.is_dir() and not is_corpus(source):
         names = [split + ending for ending in ENDINGS]
-        hint = "Give a file, or a folder with a file a split."
+        hint = "Give a file, or a folder with one file per split."
         source = find(source, names, f"split '{split}'", hint)
     reader = open_dialogues(source, **options)
     for note in reader.notes:
