@@ -1,9 +1,9 @@
 """How many sessions compute at once, and each on how many threads.
 
-Contract: chosen by measurement. Every small operation of a model ends in a barrier between its
-threads; where another process has one of the cores, each barrier waits for the scheduler. Sessions
-that compute on one thread each have no barriers, and on most machines are faster on quiet cores
-too; where they are not, one session computes on all of them.
+Contract: the choice is measured. Every small operation of a model ends in a barrier between its
+threads. If another process has one of the cores, each barrier waits for the system's scheduler.
+Sessions that compute on one thread each have no barriers, and on most machines they are faster on
+quiet cores too. Where they are not, one session computes on all threads.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Threading:
 def choose_threading(
     device: torch.device, dtype: torch.dtype, threads: int | None = None
 ) -> Threading:
-    """The faster of many sessions on a thread each, and one session on all threads.
+    """The faster of two ways: many sessions on one thread each, or one session on all threads.
 
     Args:
         device: Where the model computes.
@@ -75,7 +75,7 @@ def available_cores() -> int:
 
 
 def compute_on(threads: int | None) -> None:
-    """Let the calling thread's operations run on so many threads; ``None`` leaves it be."""
+    """Set how many threads the calling thread's operations use; ``None`` changes nothing."""
     if threads is None or getattr(_here, "threads", None) == threads:
         return
     torch.set_num_threads(threads)
@@ -84,14 +84,14 @@ def compute_on(threads: int | None) -> None:
 
 @cache
 def _workers_win(threads: int, dtype: torch.dtype) -> bool:
-    """Whether so many one-thread workers do more than one worker on so many threads."""
+    """Whether this many one-thread workers do more than one worker on as many threads."""
     alone = min(_seconds(1, threads, threads, dtype) for _ in range(TRIALS))
     side_by_side = min(_seconds(threads, 1, 1, dtype) for _ in range(TRIALS))
     return side_by_side <= alone
 
 
 def _seconds(workers: int, threads: int, passes: int, dtype: torch.dtype) -> float:
-    """The time ``workers`` threads take, each for its share of the passes."""
+    """Seconds that ``workers`` threads take, each for its share of the passes."""
     ready = Barrier(workers + 1)
     done = Barrier(workers + 1)
 
@@ -115,7 +115,7 @@ def _seconds(workers: int, threads: int, passes: int, dtype: torch.dtype) -> flo
 
 
 def _layer(state: torch.Tensor, wide: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
-    """Products and small operations in the mixture that a model's layer has."""
+    """Products and small operations, mixed as in a model's layer."""
     normed = state * state.float().square().mean(-1, keepdim=True).rsqrt().to(state.dtype)
     gate, up = (normed @ wide.t()).chunk(2, -1)
     weights = (normed @ normed.t()).softmax(-1)
