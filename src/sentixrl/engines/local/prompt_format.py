@@ -160,7 +160,7 @@ class PlainFormat:
 
     def __init__(self, text: Text) -> None:
         self._text = text
-        # A line break ends an answer in plain text; without one, the model's own end token does.
+        # A line break ends an answer in plain text, or the end token if it is not one token.
         line = text.bare("\n")
         self.end = line[0] if len(line) == 1 else min(text.end_ids)
 
