@@ -1,4 +1,4 @@
-"""Retrieved demonstrations: labelled utterances that resemble the dialogue at hand.
+"""Retrieved demonstrations: labelled utterances that resemble the dialogue.
 
 Contract: demonstrations are chosen once per dialogue, so that its prompts keep sharing their first
 part, and never from a dialogue with the same id. Gold labels are read from the pool alone.

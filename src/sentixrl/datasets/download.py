@@ -125,7 +125,7 @@ def ask(url: str, headers: Mapping[str, str]) -> HTTPResponse:
 def _joined(here: str, target: str) -> str:
     try:
         return urljoin(here, target)
-    except ValueError:  # said where it is opened
+    except ValueError:  # reported when it is opened
         return target
 
 

@@ -38,7 +38,7 @@ class _Draft:
 
 
 class Gathering:
-    """A split in the making.
+    """A split being collected.
 
     Args:
         request: What the loader was asked for.

@@ -88,7 +88,7 @@ class Request:
 class Reading:
     """What a loader returns; the fields are those of :class:`~sentixrl.datasets.dataset.Dataset`.
 
-    ``label_set`` is set only where the files have fewer labels than the task's scheme.
+    ``label_set`` is set only if the files have fewer labels than the task's scheme.
     """
 
     dialogues: tuple[Dialogue, ...]

@@ -37,7 +37,7 @@ class Binning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Items of like confidence.
+    """Items of similar confidence.
 
     Attributes:
         lower: Left edge, not in the bin (but 0 is in the first).

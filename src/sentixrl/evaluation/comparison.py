@@ -1,7 +1,7 @@
 """Runs of several systems on the same items, compared pair by pair.
 
-Contract: runs are compared only if they hold the same items with the same gold labels and
-clusters, in whatever order. With one run per system, p-values come from a permutation test that
+Contract: runs are compared only if they hold the same items with the same gold labels and clusters,
+in any order. With one run per system, p-values come from a permutation test that
 swaps clusters; with several (seeds), from a bootstrap over seeds and clusters. p-values are
 Holm-adjusted over the pairs, separately for each metric: decide beforehand which metric counts.
 """

@@ -47,7 +47,7 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class LabelAnswer:
-    """A label's name and, where the engine scores, how it came about.
+    """A label's name and, if the engine scores, its scores.
 
     Attributes:
         name: The label; ``None`` if none was readable.
@@ -64,7 +64,7 @@ class LabelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class VerdictAnswer:
-    """A verdict, and log P(agree) where the engine scores."""
+    """A verdict, and log P(agree) if the engine scores."""
 
     verdict: Verdict | None
     agree_log_prob: float | None = None

@@ -157,7 +157,7 @@ def singly(session: Session, inbox: Inbox) -> None:
 
 
 def in_step(session: Session, turns: Sequence[Turn[T]]) -> list[T | Failure]:
-    """Run a few turns that belong together to their ends, whatever room the session has left.
+    """Run a few turns that belong together to their ends, without asking the session for room.
 
     Returns:
         Each turn's result or failure, in the order of the turns.

@@ -60,7 +60,7 @@ def labels_identity(label_set: LabelSet) -> Json:
 
 
 def model_identity(classifier: Classifier) -> Json:
-    """The model: its name, what its engine says of itself, and a hash of its bundle."""
+    """The model: its name, its engine's facts, and a hash of its bundle."""
     bundle = classifier.bundle
     policy = asdict(bundle)
     for place in ("adapter", "base", "name"):

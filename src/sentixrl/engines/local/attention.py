@@ -32,7 +32,7 @@ class Workspace:
         self._held: dict[str, torch.Tensor] = {}
 
     def take(self, name: str, like: torch.Tensor, *shape: int) -> torch.Tensor:
-        """The buffer ``name`` in this shape, holding whatever was last written there."""
+        """The buffer ``name`` in this shape, with its last content."""
         size = math.prod(shape)
         held = self._held.get(name)
         if held is None or len(held) < size:

