@@ -1,8 +1,8 @@
 """Fitting a calibration on held-out answers.
 
 Contract: one temperature, chosen by the likelihood of the gold labels (Guo et al. 2017, arXiv
-1706.04599). It cannot change which label is likeliest, so it costs no accuracy. One bias per label
-could, and was found to fit noise at the size of dev splits.
+1706.04599). It cannot change which label is likeliest, so it costs no accuracy; a bias a label
+could, and was found to fit noise at the sizes dev splits have.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ Switch = str | bool
 """The value of a loader's switch."""
 
 LABEL_MARK = "label:"
-"""Prefix of the metadata keys that hold a multi-label utterance's labels."""
+"""What the metadata keys start with that hold the labels of a multi-label utterance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def titled(name: str, split: str, variant: str) -> str:
 def labels_of(utterance: Utterance) -> tuple[str, ...]:
     """All gold labels of an utterance; it has several only if read with ``single_label=False``.
 
-    Several are in its metadata, as ``label:<name>`` → 1; ``gold`` is then ``None``.
+    Several stand in its metadata, as ``label:<name>`` → 1, and no one label beside them.
     """
     if utterance.gold is not None:
         return (utterance.gold,)

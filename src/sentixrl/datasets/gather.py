@@ -1,4 +1,4 @@
-"""Collects one split turn by turn: mends texts, checks labels and identifiers, counts both.
+"""Collects one split turn by turn: mends texts, checks labels and identifiers, counts repairs.
 
 Contract: every loader builds its :class:`~sentixrl.datasets.info.Reading` here, so that mending
 texts, reading labels and counting multi-label rows is done in one way only.
@@ -145,9 +145,9 @@ class Gathering:
     ) -> None:
         """Add a text that stands alone and may have any number of labels.
 
-        By default only texts with exactly one label become part of the split. With the switch
-        ``single_label`` off all do, and several labels are stored in the metadata. ``blank`` says
-        that the source is known to have rows without text; they are left out and counted.
+        By default only those with exactly one become part of the split; with the switch
+        ``single_label`` off all do, several labels standing in the metadata. ``blank`` says that
+        the source is known to have rows without text; they are left out and counted.
         """
         gold = next(iter(labels)) if len(labels) == 1 else None
         reason = self._reason_to_leave_out(raw, labels, blank)

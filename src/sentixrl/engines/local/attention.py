@@ -32,7 +32,7 @@ class Workspace:
         self._held: dict[str, torch.Tensor] = {}
 
     def take(self, name: str, like: torch.Tensor, *shape: int) -> torch.Tensor:
-        """The buffer ``name`` in this shape, with its last content."""
+        """The buffer ``name`` in this shape, holding whatever was last written there."""
         size = math.prod(shape)
         held = self._held.get(name)
         if held is None or len(held) < size:
@@ -163,7 +163,7 @@ def _dense(
     """
     keys, values = plan.store.layer(layer)
     shared, width = keys.shape[0], out.shape[-1] * out.shape[1] // keys.shape[0]
-    # Laid out once: gathering from another layout would copy all of it for every batch.
+    # Laid out once: gathering from any other layout copies all of it, batch after batch.
     heads_first = queries.reshape(len(queries), shared, -1).transpose(0, 1)
     by_head = plan.space.take("by_head", queries, *heads_first.shape).copy_(heads_first)
     padded = sum(len(batch.gather) for batch in plan.batches)

@@ -91,7 +91,7 @@ def matmul_rate(dtype: torch.dtype, size: int = 768, repeats: int = 4) -> float:
     for _ in range(repeats + 1):
         start = time.perf_counter()
         torch.mm(left, left)
-        best = min(best, max(time.perf_counter() - start, 1e-9))  # a clock may not advance
+        best = min(best, max(time.perf_counter() - start, 1e-9))  # a clock may stand still
     return 2.0 * size**3 / best
 
 

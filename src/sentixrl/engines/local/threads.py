@@ -1,9 +1,9 @@
 """How many sessions compute at once, and each on how many threads.
 
-Contract: the choice is measured. Every small operation of a model ends in a barrier between its
-threads. If another process has one of the cores, each barrier waits for the system's scheduler.
-Sessions that compute on one thread each have no barriers, and on most machines they are faster on
-quiet cores too. Where they are not, one session computes on all threads.
+Contract: chosen by measurement. Every small operation of a model ends in a barrier between its
+threads; where another process has one of the cores, each barrier waits for the scheduler. Sessions
+that compute on one thread each have no barriers, and on most machines are faster on quiet cores
+too; where they are not, one session computes on all of them.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def compute_on(threads: int | None) -> None:
 
 @cache
 def _workers_win(threads: int, dtype: torch.dtype) -> bool:
-    """Whether this many one-thread workers do more than one worker on as many threads."""
+    """Whether so many one-thread workers do more than one worker on so many threads."""
     alone = min(_seconds(1, threads, threads, dtype) for _ in range(TRIALS))
     side_by_side = min(_seconds(threads, 1, 1, dtype) for _ in range(TRIALS))
     return side_by_side <= alone
