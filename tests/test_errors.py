@@ -105,12 +105,12 @@ def test_an_environment_of_words_is_one_sentence(
 def test_training_reads_its_place_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = pytest.importorskip("sentixrl.training.processes")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    assert (processes.count(), processes.is_main()) == (1, True)
+    assert (processes.world_size(), processes.is_main()) == (1, True)
     for name in ("LOCAL_RANK", "RANK", "WORLD_SIZE"):
         with monkeypatch.context() as patch:
             patch.setenv(name, "x")
             with pytest.raises(SentixError, match=name):
-                processes.count()
+                processes.world_size()
 
 
 def test_a_clock_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:

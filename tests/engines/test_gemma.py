@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -39,8 +41,8 @@ def requests() -> list[ScoreRequest]:
     return [ScoreRequest(prompt, LABELS) for prompt in prompts]
 
 
-def log_probs(dtype: str, decoder: str) -> torch.Tensor:
-    engine = open_engine(GEMMA.name, EngineOptions(dtype=dtype, decoder=decoder)  # type: ignore[arg-type])
+def log_probs(dtype: str, decoder: Literal["own", "transformers"]) -> torch.Tensor:
+    engine = open_engine(GEMMA.name, EngineOptions(dtype=dtype, decoder=decoder))
     assert (decoder == "own") == isinstance(engine.decoder, BlockDecoder)
     asked = requests()
     assert len(engine.prompt_format.encode(asked[-1].prompt)) > WINDOW + 50

@@ -1,8 +1,8 @@
 """Attention over a pack's rows: each range of tokens against its own keys.
 
-Contract: ``attend`` gives what dense attention under the trie's visibility would give. On the CPU
-rows of like shape are padded into one batched product under an additive mask, and little more
-than their own pairs is computed; on CUDA the pack is one row for FlexAttention, whose blocks
+Contract: ``attend`` gives what dense attention under the trie's visibility would give. On the CPU,
+rows of similar shape are padded into one batched product under an additive mask, and few other
+pairs than their own are computed; on CUDA the pack is one row for FlexAttention, whose blocks
 without a visible pair are skipped.
 """
 
@@ -24,8 +24,8 @@ from sentixrl.trie import Pack
 class Workspace:
     """Buffers that all layers and batches of a pack write into.
 
-    Fresh results of this size would come as untouched pages from the system, layer after layer;
-    faulting them in takes longer than the products themselves.
+    Otherwise every layer's results would be fresh memory pages from the system, and faulting them
+    in takes longer than the products themselves.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class PackPlan:
         )
 
     def places(self, heads: int) -> torch.Tensor:
-        """Where each token's heads stand in the padded batches' results, ``[length * heads]``.
+        """Places of each token's heads in the padded batches' results, ``[length * heads]``.
 
         The results are ``[heads, places]`` for each batch, one batch after the other.
         """
@@ -112,7 +112,7 @@ class PackPlan:
         scale: float,
         window: int | None,
     ) -> torch.Tensor:
-        """Store the pack's keys and values and attend: what transformers' models call.
+        """Store the pack's keys and values and attend; transformers' models call this.
 
         Args:
             layer: The decoder layer.
@@ -194,7 +194,7 @@ def _weights(
     scale: float,
     window: int | None,
 ) -> torch.Tensor:
-    """What each place of a batch takes from each key.
+    """The attention weights of a batch.
 
     Args:
         queries: ``[key_heads, length, group * head_dim]``.
@@ -235,7 +235,7 @@ def _sparse(
     out: torch.Tensor,
     window: int | None,
 ) -> None:
-    """FlexAttention, a batch of one row at a time."""
+    """FlexAttention, one batch of one row at a time."""
     keys, values = plan.store.layer(layer)
     for batch in plan.batches:
         mixed = flex_attention(queries.device)(
@@ -253,7 +253,7 @@ def uses_flex(device: torch.device) -> bool:
     """Whether packs on this device go to FlexAttention."""
     if device.type != "cuda":
         return False
-    # The compiled kernel needs Triton; without it dense rows are the better choice.
+    # The compiled kernel needs Triton; without it dense rows are better.
     return importlib.util.find_spec("triton") is not None
 
 

@@ -1,6 +1,7 @@
 """A model folder's files: its ``config.json`` and its safetensors.
 
-Contract: what is there is read as it is; what is missing or damaged is one sentence. Weights are
+Contract: files are read as they are; what is missing or damaged is reported in one sentence.
+    Weights are
 memory-mapped and never unpickled.
 """
 
@@ -17,7 +18,7 @@ from sentixrl.errors import ModelError
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; ``None`` where there is none to be read."""
+    """The object in a JSON file; ``None`` if it cannot be read."""
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

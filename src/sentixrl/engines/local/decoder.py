@@ -109,7 +109,7 @@ class BlockDecoder:
         cos: torch.Tensor,
         sin: torch.Tensor,
     ) -> torch.Tensor:
-        """What every token takes from the tokens it sees, ``[length, heads * head_dim]``."""
+        """Attention of every token, ``[length, heads * head_dim]``."""
         model, space = self.architecture, plan.space
         normed = layer.norm_in(state, space, space.take("normed", state, *state.shape))
         qkv = layer.qkv(normed, space, "qkv").view(state.shape[0], -1, model.head_dim)
@@ -199,7 +199,7 @@ class _Reader:
 
 
 def _check_shapes(model: Architecture, weights: Mapping[str, torch.Tensor]) -> None:
-    """Refuse weights of another size than the configuration says."""
+    """Refuse weights whose sizes do not match the configuration."""
     hidden, wide = model.hidden, model.intermediate
     queries, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
     wanted = {

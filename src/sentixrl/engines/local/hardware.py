@@ -1,7 +1,7 @@
 """What this machine can do: device, number format, threads.
 
-Contract: choices are measured, not looked up. CPUs differ in which of float32 and bfloat16 they
-multiply faster — by a factor of four either way — so a few milliseconds of matrix products decide.
+Contract: choices are measured, not looked up. CPUs multiply either float32 or bfloat16 faster, by
+up to a factor of four, so a few milliseconds of matrix products decide.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from sentixrl.errors import ConfigError
 
-# bfloat16 rounds; it has to earn that.
+# bfloat16 rounds, so it must be clearly faster.
 BFLOAT16_ADVANTAGE = 1.25
 
 # glibc's mallopt(3): parameters and values.
@@ -53,7 +53,7 @@ def choose_device(device: str | None = None) -> torch.device:
 
 
 def check_device(device: str) -> None:
-    """Make sure that something can be computed there.
+    """Check that the device can compute.
 
     Raises:
         ConfigError: It cannot.
@@ -116,7 +116,7 @@ def _seconds_of_product(dtype: torch.dtype, size: int) -> float:
 
 
 def processor_name(device: torch.device) -> str:
-    """What the device calls itself."""
+    """The device's own name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:
@@ -130,10 +130,10 @@ def processor_name(device: torch.device) -> str:
 def keep_memory() -> bool:
     """Have this process keep the memory it frees, where the C library is glibc.
 
-    A training step allocates and frees gigabytes. By default glibc gives blocks of megabytes back
-    to the system at once, which hands them out again page by page, each cleared by one thread
-    while the others wait: a third of a training step's time. What is kept is asked for in pages of
-    megabytes, so that the processor finds them without a search.
+    A training step allocates and frees gigabytes. By default glibc returns blocks of megabytes to
+    the system at once. The system hands them out again page by page, each cleared by one thread
+    while the others wait, which takes a third of a training step's time. Kept memory is requested
+    in pages of megabytes, which need fewer address look-ups.
 
     Returns:
         Whether there was something to set.
@@ -151,15 +151,15 @@ def keep_memory() -> bool:
 def _widen_pages() -> None:
     """Have the heap grow into large pages.
 
-    A block of half the memory is taken and given back untouched: it costs nothing, the heap holds
-    on to its addresses, and the system has been told of them.
+    A block of half the memory is allocated and freed untouched. This costs nothing; the heap keeps
+    the addresses, and the system has been told to use large pages for them.
     """
     libc, size = ctypes.CDLL(None), (memory_bytes() or 0) // 2
     libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
     libc.free.argtypes = [ctypes.c_void_p]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     block = libc.malloc(size) if size else None
-    if block is None:  # no more than a pity
+    if block is None:  # failure only costs speed
         return
     start = -(-block // _LARGE_PAGE_BYTES) * _LARGE_PAGE_BYTES
     length = (block + size - start) // _LARGE_PAGE_BYTES * _LARGE_PAGE_BYTES
@@ -168,7 +168,7 @@ def _widen_pages() -> None:
 
 
 def memory_bytes() -> int | None:
-    """Physical memory of this machine in bytes, where the system tells."""
+    """Physical memory of this machine in bytes, if the system tells."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
