@@ -16,7 +16,7 @@ from functools import cache
 
 import torch
 
-from sentixrl.engines.local.batches import RowBatch, alike
+from sentixrl.engines.local.batches import RowBatch, group_rows
 from sentixrl.engines.local.store import KeyValueStore
 from sentixrl.trie import Pack
 
@@ -76,7 +76,7 @@ class PackPlan:
     ) -> PackPlan:
         """Move a pack to the device."""
         sparse = uses_flex(device)
-        groups = [[row] for row in pack.rows] if sparse else alike(pack.rows)
+        groups = [[row] for row in pack.rows] if sparse else group_rows(pack.rows)
         return cls(
             tokens=torch.from_numpy(pack.tokens).to(device),
             positions=torch.from_numpy(pack.positions).to(device),

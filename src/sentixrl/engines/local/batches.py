@@ -122,7 +122,7 @@ class RowBatch:
         return create_block_mask(visible, None, None, self.queries, self.keys, device=str(device))
 
 
-def alike(rows: Sequence[Row]) -> Iterator[list[Row]]:
+def group_rows(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Group rows so that padding each group to one shape costs little."""
     group: list[Row] = []
     area = 0
