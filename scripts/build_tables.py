@@ -256,10 +256,10 @@ def _gain(name: str, dev: Content, test: Content, mark: str = "") -> list[str]:
 
 
 def bench_training(content: Content) -> str:
-    """Training with packs against one prompt an utterance."""
+    """Training with packs against one prompt per utterance."""
     machine, found, tokens = content["machine"], content["headline"], content["tokens"]
     rows = [
-        ["one prompt an utterance", f"{found['plain_utterances_per_second']:.1f}", "1.0×",
+        ["one prompt per utterance", f"{found['plain_utterances_per_second']:.1f}", "1.0×",
          f"{tokens['plain']:,}"],
         ["trie packs", f"{found['utterances_per_second']:.1f}", f"{found['ratio']:.1f}×",
          f"{tokens['trie']:,}"],

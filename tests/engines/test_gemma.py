@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.local.bundled import GEMMA
 from sentixrl.engines.local.decoder import BlockDecoder
-from sentixrl.engines.local.loading import LocalOptions, open_engine
+from sentixrl.engines.local.loading import open_engine
+from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import ScoreRequest, Scores
 
 pytestmark = [
@@ -38,11 +41,11 @@ def requests() -> list[ScoreRequest]:
     return [ScoreRequest(prompt, LABELS) for prompt in prompts]
 
 
-def log_probs(dtype: str, decoder: str) -> torch.Tensor:
-    engine = open_engine(GEMMA.name, LocalOptions(dtype=dtype, decoder=decoder))
+def log_probs(dtype: str, decoder: Literal["own", "transformers"]) -> torch.Tensor:
+    engine = open_engine(GEMMA.name, EngineOptions(dtype=dtype, decoder=decoder))
     assert (decoder == "own") == isinstance(engine.decoder, BlockDecoder)
     asked = requests()
-    assert len(engine.framing.encode(asked[-1].prompt)) > WINDOW + 50
+    assert len(engine.prompt_format.encode(asked[-1].prompt)) > WINDOW + 50
     with engine.session() as session:
         answers = session.score(asked)
     assert all(isinstance(answer, Scores) for answer in answers)

@@ -343,11 +343,16 @@ def test_a_missing_bundled_model_names_the_command(
 
 
 def test_the_number_format_is_the_faster_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates = {torch.float32: 100.0, torch.bfloat16: 300.0}
-    monkeypatch.setattr(hardware, "matmul_rate", rates.__getitem__)
+    seconds = {torch.float32: 3.0, torch.bfloat16: 1.0}
+    monkeypatch.setattr(hardware, "_seconds_of_product", lambda dtype, size: seconds[dtype])
+    threads = torch.get_num_threads()
+    hardware._bfloat16_pays.cache_clear()
     assert hardware.choose_dtype(CPU) is torch.bfloat16
-    rates[torch.bfloat16] = 110.0
+    seconds[torch.bfloat16] = 2.9
+    hardware._bfloat16_pays.cache_clear()
     assert hardware.choose_dtype(CPU) is torch.float32
+    hardware._bfloat16_pays.cache_clear()
+    assert torch.get_num_threads() == threads
 
 
 def test_remote_code_is_not_run(make_model: MakeModel) -> None:

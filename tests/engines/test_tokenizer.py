@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sentixrl.engines.local.framing import Text, _without_markers, read_tokenizer
 from tokenizers import (
     AddedToken,
     Tokenizer,
@@ -23,6 +22,7 @@ from tokenizers import (
 
 from sentixrl.engines.local import bundled
 from sentixrl.engines.local.piece_tokenizer import PieceTokenizer
+from sentixrl.engines.local.prompt_format import Text, _without_markers, read_tokenizer
 from sentixrl.engines.local.tokenizer_table import TABLE_FILE, read_table, write_table
 
 from ..conftest import MakeModel

@@ -1,8 +1,8 @@
-"""What several posteriors over the same labels say together.
+"""Several posteriors over the same labels, combined into one.
 
 Contract: opinions are pooled by adding log-probabilities, so each counts the same and their order
-does not matter. A probability of zero counts as the smallest normal float: it all but rules a
-label out, yet labels that someone rules out can still be compared.
+does not matter. A probability of zero counts as the smallest normal float: it practically rules a
+label out, but labels ruled out by one opinion can still be compared.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def pooled(opinions: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def confidence(opinions: Sequence[Mapping[str, float]], label: str) -> float:
     """The share of ``label`` in the opinions' normalised geometric mean (a log-opinion pool).
 
-    Of one opinion it is simply the probability. It takes opinions for equally good and keeps
-    their own spread; it is not fitted on data.
+    With one opinion it is simply the probability. All opinions weigh the same, and nothing is
+    fitted on data.
 
     Args:
         opinions: At least one, each label → log-probability over the same labels.

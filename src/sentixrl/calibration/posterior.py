@@ -1,9 +1,9 @@
 """Maps from raw choice scores to posteriors.
 
 Contract: a map takes log-probabilities over the label set and returns log-probabilities over the
-label set; it is applied before a label is proposed or gated. A probability of zero stays zero.
-The identity is a map too: until one is fitted, posteriors are the model's own, and results say
-so.
+label set; it is applied before a label is proposed or compared with the confidence threshold. A
+probability of zero stays zero. Until a map is fitted it is the identity: posteriors are the model's
+own, and results say so.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """``softmax(scale · log p + bias)``: temperature scaling with an optional bias a label.
+    """``softmax(scale · log p + bias)``: temperature scaling with an optional bias per label.
 
     Attributes:
         scale: The inverse temperature, > 0.
-        bias: One number a label, in the label set's order; empty for none.
+        bias: One number per label, in the label set's order; empty for none.
         fitted: Whether it was fitted on data, or is the identity.
         thresholds: Where each label is judged by itself: the probability from which an utterance
             gets it, in the label set's order; empty for one half each.
@@ -67,7 +67,7 @@ class Calibration:
 
 
 def normalise(scores: Floats) -> Floats:
-    """``log softmax`` over the last axis, shape kept; a score of each row must be finite."""
+    """``log softmax`` over the last axis, shape kept. Each row needs a finite score."""
     peak = scores.max(axis=-1, keepdims=True)
     if not np.isfinite(peak).all():
         raise ValueError(f"scores whose largest is {peak.min()} have no softmax")

@@ -38,7 +38,7 @@ def one_line(text: str) -> str:
 
 
 def language_of(dialogue: Dialogue) -> str:
-    """The language a dialogue names, else the one its text tells, else ``unknown``."""
+    """The language a dialogue names, else the one its text is recognised as, else ``unknown``."""
     return dialogue.language or identify_language(turn.text for turn in dialogue) or UNKNOWN
 
 
@@ -65,15 +65,15 @@ Demonstrator = Callable[[Dialogue], tuple[Demonstration, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ContextOptions:
-    """Which parts a prompt has; each switches off alone (that is the ablation).
+    """Which parts a prompt has. Each can be switched off by itself, for ablations.
 
     Attributes:
         instruction: I, the task.
         history: H, the turns before the target.
         labels: L, the closed set.
         glosses: Whether L explains each label.
-        deduction: E, inferred per utterance, once an anchor, or not at all; ``auto`` lets the
-            classifier choose by what its model can do, and means ``off`` here.
+        deduction: E, inferred per utterance, once per anchor, or not at all. ``auto`` lets the
+            classifier choose by what its model can do; here it means ``off``.
         demonstrations: Labelled examples placed after L, the same for all dialogues.
         window: How far H looks back.
         language: The templates' language; ``auto`` follows the dialogue's own, else its text.
@@ -179,7 +179,7 @@ class ContextBuilder:
 
         Args:
             dialogue: The turns; gold labels are not read.
-            deductions: E of each target, shape ``[n_turns]``, where the mode asks for it.
+            deductions: E of each target, shape ``[n_turns]``, if deduction is on.
         """
         template = self.template_for(dialogue)
         head = self.head(template, self._demonstrator(dialogue) if self._demonstrator else ())
@@ -193,7 +193,7 @@ class ContextBuilder:
             if deduction is not None:
                 parts = {part: one_line(said) for part, said in deduction.parts().items()}
                 said = template.render("context", "deduction", **parts)
-                # Per anchor it stands before the turns, where neighbours share it.
+                # Once per anchor: it stands before the turns, where neighbours share it.
                 lines = [said, *lines] if mode == "anchor" else [*lines, said]
             prompt = head.then("user", *_lines(lines))
             contexts.append(TargetContext(index, speakers[index], prompt, start))
@@ -232,7 +232,7 @@ class ContextBuilder:
         )
 
     def _speakers(self, dialogue: Dialogue) -> list[str | None]:
-        """Each turn's speaker as prompts show it; letters go by first appearance."""
+        """Each turn's speaker as prompts show it; letters are given by first appearance."""
         if not self.options.anonymous:
             return [_shown_name(turn.speaker) for turn in dialogue]
         letters: dict[str, str] = {}
@@ -243,7 +243,7 @@ class ContextBuilder:
 
 
 def _lines(texts: Sequence[str]) -> list[str]:
-    """Segments that each begin a line, but for a message's first."""
+    """Segments that each begin a line, except a message's first."""
     return [text if position == 0 else f"\n{text}" for position, text in enumerate(texts)]
 
 
@@ -253,7 +253,7 @@ def _shown_name(speaker: str | None) -> str | None:
 
 
 def _letter(position: int) -> str:
-    """A, B, … Z, AA, AB, … as spreadsheets count."""
+    """A, B, … Z, AA, AB, … as spreadsheets name columns."""
     name = ""
     position += 1
     while position:

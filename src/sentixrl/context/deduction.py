@@ -1,8 +1,8 @@
-"""Emotional deduction E = (S, P, R): scenario, people and relationships, told by the model.
+"""Emotional deduction E = (S, P, R): scenario, people and relationships, by the model.
 
-Contract: this module says what to ask and how to read the reply; whoever holds a session asks.
-Three short openers are completed one after the other, so that any model that can continue text
-yields the three parts.
+Contract: this module says what to ask and how to read the reply; the caller, which has a session,
+asks. The model completes three short openers one after the other, so any model that can continue
+text gives the three parts.
 """
 
 from __future__ import annotations

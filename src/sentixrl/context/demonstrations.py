@@ -1,7 +1,7 @@
-"""Retrieved demonstrations: labelled utterances that resemble the dialogue at hand.
+"""Retrieved demonstrations: labelled utterances that resemble the dialogue.
 
-Contract: a choice is made once a dialogue, so that its prompts keep sharing their first part, and
-never among the turns of a dialogue with the same id. Gold labels are read from the pool alone.
+Contract: demonstrations are chosen once per dialogue, so that its prompts keep sharing their first
+part, and never from a dialogue with the same id. Gold labels are read from the pool alone.
 
 Comparing with the whole dialogue lets a later turn change what earlier prompts show; with
 ``opening=1`` only the first turn, which every prompt may know, is compared.
@@ -29,7 +29,7 @@ class DemonstrationPool:
     Args:
         dialogues: Training dialogues; turns with a gold label and at most 200 characters are
             taken, in order.
-        count: How many demonstrations a dialogue gets, where the pool holds as many.
+        count: How many demonstrations a dialogue gets, if the pool holds as many.
         per_label: Most demonstrations of one label; ``None`` for no bound.
         opening: How many of a dialogue's first turns are compared; ``None`` for all of them.
 

@@ -1,6 +1,6 @@
-"""Which templates a language asks for.
+"""Which templates a language takes.
 
-Contract: those in the language itself where there are any, else the default ones.
+Contract: the templates in the language itself if there are any, else the default ones.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sentixrl.formats.language import SCRIPTS, language_tag
 
 
 def template_language(tag: str) -> str:
-    """The template language for a dialogue that names its own; the default where none fits.
+    """The template language for a dialogue's language; the default if none fits.
 
     Args:
         tag: Its BCP-47 tag: ``zh-Hans`` takes ``zh``. Hindi in Latin letters (``hi-Latn``) is

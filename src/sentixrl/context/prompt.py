@@ -24,7 +24,7 @@ def lead(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one party says: its text cut into segments."""
+    """A message of one role: its text cut into segments."""
 
     role: Role
     segments: tuple[str, ...]
@@ -48,7 +48,7 @@ class Prompt:
         return Prompt((*self.messages, Message(role, segments)))
 
     def line(self, role: Role, text: str) -> Prompt:
-        """Append a line: below the last message if it has this role, else a message of its own."""
+        """Append a line, to the last message if it has this role, else as a new message."""
         continues = bool(self.messages) and self.messages[-1].role == role
         return self.then(role, f"\n{text}" if continues else text)
 
@@ -73,9 +73,9 @@ class Prompt:
 def begins_line(before: Message, message: Message) -> bool:
     """Whether plain text gives a message a line of its own.
 
-    An answer follows its question on the same line, and after an answer of one line the talk
-    goes on there: every round asks a few words about every utterance, and a line break would be
-    one token in three.
+    An answer follows its question on the same line, and after a one-line answer the next question
+    continues that line. Every round asks a few words about every utterance, so a line break would
+    be one token in three.
     """
     if message.role == "assistant":
         return False

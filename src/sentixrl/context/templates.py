@@ -1,8 +1,8 @@
-"""Prompt templates: a folder a language, a file a role, a block a segment.
+"""Prompt templates: one folder per language, one file per role, one block per segment.
 
 Contract: a block is rendered on its own, stripped, and becomes one segment of a prompt. Templates
-see only the values handed to them (a sandboxed environment, no loaders for user text), and the
-hash of a language's files stands beside every result made with them.
+see only the values handed to them (a sandboxed environment, no loaders for user text), and every
+result carries the hash of the files it was made with.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class TemplateSet:
 
     @property
     def identity(self) -> str:
-        """Language, version and hash: what a result says it was made with."""
+        """Language, version and hash, as results carry them."""
         return f"{self.language}-v{VERSION}-{self.digest}"
 
     def render(self, role: str, block: str, **values: object) -> str:

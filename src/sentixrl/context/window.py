@@ -2,9 +2,10 @@
 
 Contract: a window never drops its target, never looks past it, and drops the oldest turns first.
 It is *anchored*: its start stays put while it grows from ``history_min`` to ``history_max``
-turns, then jumps, so that neighbouring prompts share their prefix. Two jumps in turns lie at
-least ``history_max + 1 - history_min`` targets apart; of turns of like length each is computed
-about ``(history_max + 1) / (history_max + 1 - history_min)`` times, however long the dialogue.
+turns, then jumps, so that neighbouring prompts share their prefix. Jumps caused by the bound in
+turns are at least ``history_max + 1 - history_min`` targets apart. Among turns of similar length
+each is computed about ``(history_max + 1) / (history_max + 1 - history_min)`` times, however long
+the dialogue is.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ class HistoryWindow:
 
     Attributes:
         history_max: Most earlier turns a prompt holds (0: the target alone).
-        history_min: Most earlier turns kept when the start jumps. Equal to ``history_max`` the
+        history_min: Most earlier turns kept when the start jumps. If it equals ``history_max``, the
             window slides, and nothing is shared once it is full.
-        max_tokens: Most tokens that earlier turns and target take together; a target longer
-            than that stands alone. A jump keeps ``history_min / history_max`` of what the
-            target leaves of it.
+        max_tokens: Most tokens that earlier turns and target take together, as the engine counts
+            them. A longer target stands alone. A jump keeps ``history_min / history_max`` of the
+            tokens that the target leaves free.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
@@ -49,7 +50,7 @@ class HistoryWindow:
             raise ConfigError(f"The history window has a bound above {LARGEST:,}.")
 
     def of_turns(self, history_max: int) -> HistoryWindow:
-        """The same window of another length: what a jump keeps keeps its share of it.
+        """The same window with another length; a jump keeps the same share of it.
 
         Raises:
             ConfigError: ``history_max`` is below zero.
@@ -81,6 +82,6 @@ class HistoryWindow:
         return starts
 
     def _room(self, target_length: int) -> int:
-        """Tokens of history that a jump keeps; below zero where the target alone is too long."""
+        """Tokens of history that a jump keeps; below zero if the target alone is too long."""
         left = self.max_tokens - target_length
         return left * self.history_min // self.history_max if self.history_max else left

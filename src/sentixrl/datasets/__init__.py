@@ -1,6 +1,7 @@
-"""Published data sets and users' own, read into dialogues with gold labels.
+"""Published data sets and users' own data, read into dialogues with gold labels.
 
-Start with :func:`load` and :data:`REGISTRY`; a loader a file, all built on ``gather``.
+Start with :func:`load` and :data:`REGISTRY`; there is one file per loader, and all are built on
+``gather``.
 """
 
 from sentixrl.datasets.dataset import Dataset, Repair, labels_of

@@ -1,4 +1,4 @@
-"""Tables with one 0/1 column a label, the layout that XED and BRIGHTER share here."""
+"""Tables with one 0/1 column per label: the layout that XED and BRIGHTER share."""
 
 from __future__ import annotations
 

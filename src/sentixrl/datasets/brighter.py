@@ -1,6 +1,6 @@
 """BRIGHTER (SemEval-2025 task 11, track A): short texts with up to six emotions, several at once.
 
-Layout: ``{train,dev,test}/<language>.csv``: id, text and a 0/1 column an emotion.
+Layout: ``{train,dev,test}/<language>.csv``: id, text and one 0/1 column per emotion.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ INFO = DatasetInfo(
     tasks={"emotion": Task("brighter-6", ("macro_f1", "weighted_f1", "accuracy"), neutral=None)},
     splits=_SPLITS,
     group_kind="text",
-    layouts=("{train,dev,test}/<language>.csv (id, text, a 0/1 column an emotion)",),
+    layouts=("{train,dev,test}/<language>.csv (id, text, one 0/1 column per emotion)",),
     read=read,
     switches={
         "language": tuple(LANGUAGES),

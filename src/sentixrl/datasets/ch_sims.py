@@ -3,7 +3,7 @@
 Layout: ``ch_sims_{v1,v2s}_label.csv``, or the official ``label.csv`` (v1) and ``meta.csv`` (v2s),
 all splits in one file. **Every clip is a dialogue of its own**: the clips of a video leave gaps
 and name no speaker, and both versions put clips of one video into several splits, so a history
-made of them would be neither whole nor clean. The video is the unit of resampling.
+made of them would be neither whole nor clean. Resampling draws whole videos.
 """
 
 from __future__ import annotations

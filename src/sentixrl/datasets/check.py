@@ -1,6 +1,6 @@
 """Whether a folder holds a data set as it was published: every split read, every number compared.
 
-Contract: nothing is raised for what is wrong with the files; every split has a line that says so.
+Contract: faults of the files raise nothing; every split gets a line that reports them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sentixrl.errors import InputError
 
 
 class State(StrEnum):
-    """What became of a split."""
+    """The result of checking a split."""
 
     FINE = "fine"
-    """It has the published size, or there is none."""
+    """It has the published size, or none is published."""
     DIFFERS = "differs"
-    """It can be read but is not as published."""
+    """It can be read, but is not as published."""
     MISSING = "missing"
     """Its files are not there."""
     BROKEN = "broken"
@@ -32,14 +32,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What checking one split for one task gave.
+    """The result of checking one split for one task.
 
     Attributes:
         split: The split.
-        part: The layout, version or language, where the data set has several.
+        part: The layout, version or language, if the data set has several.
         task: The task.
-        state: What became of it.
-        expected: The published size, where it is known.
+        state: Whether it is as published.
+        expected: The published size, if known.
         dataset: What was read, unless it is missing or broken.
         error: Why it could not be read.
     """
@@ -58,8 +58,8 @@ def check(
 ) -> tuple[Finding, ...]:
     """Read every split of a data set, for every task, and compare it with the published size.
 
-    Layouts, versions and languages are gone through one by one unless ``switches`` fixes them;
-    those that the folder has no file of are passed over.
+    Layouts, versions and languages are read one by one unless ``switches`` fixes them; those
+    without a file in the folder are skipped.
 
     Raises:
         ConfigError: There is no such switch, or no such value of it.

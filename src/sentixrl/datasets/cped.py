@@ -16,8 +16,8 @@ SOURCE = "https://github.com/scutcyr/CPED (data/CPED/*.csv)"
 LOWRES_DEV_SHOWS = frozenset({"44"})
 """The shows (``TV_ID``) of the valid file that are ``lowres-dev``; the rest are ``lowres-train``.
 
-Show 44 is a fifth of the file, has all thirteen emotions and, show 45 aside (the largest, needed
-for training), their distribution is the nearest to that of the others.
+Show 44 is a fifth of the file, has all thirteen emotions and their distribution is the nearest to
+that of the other shows, except show 45, which is the largest and needed for training.
 """
 
 _FILES = {

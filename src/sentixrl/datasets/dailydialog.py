@@ -1,8 +1,8 @@
 """DailyDialog: written everyday dialogues of two people with seven emotions.
 
 Two layouts: ``{train,validation,test}.csv``, and the official text files, where the turns of a
-dialogue stand on one line, ended by ``__eou__``, and emotions and acts on the same line of two
-further files.
+dialogue are on one line, each ended by ``__eou__``, and its emotions and acts are on the same line
+of two other files.
 """
 
 from __future__ import annotations

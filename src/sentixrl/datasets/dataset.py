@@ -1,6 +1,6 @@
 """A loaded split: dialogues with gold labels, and a full account of how they were read.
 
-Contract: immutable. What was mended, left out or not as expected is stated in the object itself.
+Contract: immutable. The object itself records what was mended, left out or unexpected.
 ``data_hash`` changes exactly when a text, a speaker, a label, the order or a dialogue's bounds do.
 """
 
@@ -46,15 +46,15 @@ class Dataset:
     Attributes:
         name: The registry's name of the data set.
         split: ``train``, ``dev``, ``test`` or a name of the data set's own.
-        task: Which annotation the gold labels are.
+        task: Which annotation the gold labels come from.
         label_set: The closed set of labels.
         dialogues: The dialogues in the source's order, turns in order. ``gold`` is ``None`` only
-            for turns that are there as context.
+            for turns that serve as context.
         group_kind: What ``Dialogue.group`` is: ``dialogue``, ``show``, ``video``, ``episode`` …
-        variant: The layout, version or language that was read, where there are several.
+        variant: The layout, version or language that was read, if there are several.
         switches: The loader's switches as they were set.
         repairs: What was mended.
-        warnings: What is not as expected, a sentence each (counts that differ, …).
+        warnings: What is not as expected, one sentence each (counts that differ, …).
         left_out: Reason → how many rows of the source are not in ``dialogues``.
         rows: How many labelled rows the source has.
         source_labels: Label → how often it occurs in the source, left-out rows included.
@@ -82,7 +82,7 @@ class Dataset:
 
     @property
     def title(self) -> str:
-        """What messages call it, for example ``emorynlp/dev (full)``."""
+        """Its name in messages, for example ``emorynlp/dev (full)``."""
         return titled(self.name, self.split, self.variant)
 
     @property
@@ -143,7 +143,7 @@ class Dataset:
 
 
 def titled(name: str, split: str, variant: str) -> str:
-    """What tables and messages call a split."""
+    """A split's name in tables and messages."""
     return f"{name}/{split} ({variant})" if variant else f"{name}/{split}"
 
 

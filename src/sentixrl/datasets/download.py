@@ -1,8 +1,8 @@
-"""Asking a server for a file, and not waiting for ever.
+"""Downloading a file from a server, without waiting for ever.
 
-Contract: only ``http`` and ``https`` addresses are opened, wherever a server redirects to. A server
-that does not answer in :data:`TIMEOUT` seconds, or sends less than :data:`SLOWEST` bytes a second
-over a minute, is given up, however often it gives a sign of life. All of it is one
+Contract: only ``http`` and ``https`` addresses are opened, also after redirects. A download is
+given up if the server does not answer within :data:`TIMEOUT` seconds, or sends less than
+:data:`SLOWEST` bytes a second over a minute. Every failure is one
 :class:`~sentixrl.errors.SentixError`, ``retryable``.
 """
 
@@ -26,7 +26,7 @@ TIMEOUT = 60.0
 SLOWEST = 1024
 """Bytes a second, over :data:`TIMEOUT` seconds; a slower download would never end."""
 REDIRECTS = 5
-"""How often a server may send elsewhere."""
+"""How many redirects are followed."""
 NO_SUCH_RANGE = 416
 
 _CHUNK = 64 * 1024
@@ -34,7 +34,7 @@ _ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 
 
 class _Waiting(HTTPConnection):
-    """A connection whose answer has to be there in time, all of its head."""
+    """A connection that waits a bounded time for the whole head of the answer."""
 
     def connect(self) -> None:
         """Connect, the handshake of https included."""
@@ -48,7 +48,7 @@ class _Waiting(HTTPConnection):
 
     @contextlib.contextmanager
     def _in_time(self) -> Iterator[None]:
-        """A timeout of the socket starts anew with every byte; this one does not."""
+        """A socket's own timeout starts anew with every byte; this one does not."""
         timer = Timer(TIMEOUT, self._hang_up)
         timer.daemon = True
         timer.start()
@@ -98,8 +98,7 @@ def ask(url: str, headers: Mapping[str, str]) -> HTTPResponse:
     """The server's answer, its head read.
 
     Raises:
-        SentixError: There is none, or it says that something is wrong; the code of a status is
-            ``status_`` and its number.
+        SentixError: There is none, or it is an error; a status' code is ``status_`` and its number.
     """
     opener, here = _opener(), url
     for _ in range(REDIRECTS + 1):
@@ -115,7 +114,7 @@ def ask(url: str, headers: Mapping[str, str]) -> HTTPResponse:
                 reason = f"the server answers {error.code} {error.reason}"
                 raise failed(url, reason, f"status_{error.code}") from None
             here = _joined(here, target)
-        # ValueError: what no address can be, such as a port that is no number.
+        # ValueError: the address is not valid, for example its port is no number.
         except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
             raise failed(url, str(getattr(error, "reason", error)) or "no answer") from None
         else:
@@ -126,12 +125,12 @@ def ask(url: str, headers: Mapping[str, str]) -> HTTPResponse:
 def _joined(here: str, target: str) -> str:
     try:
         return urljoin(here, target)
-    except ValueError:  # said where it is opened
+    except ValueError:  # reported when it is opened
         return target
 
 
 def chunks(response: HTTPResponse, url: str) -> Iterator[bytes]:
-    """What an answer holds, piece by piece as it comes.
+    """The content of an answer, piece by piece as it arrives.
 
     Raises:
         SentixError: It breaks off, or comes too slowly.
@@ -154,7 +153,7 @@ def chunks(response: HTTPResponse, url: str) -> Iterator[bytes]:
 
 
 def failed(url: str, reason: str, code: str = "download_failed") -> SentixError:
-    """What to tell a user whose download came to nothing."""
+    """What to tell a user whose download failed."""
     return SentixError(
         f"The download of {url} failed: {reason.rstrip('.')}.",
         hint="What has arrived is kept: give the same command again to continue.",

@@ -1,4 +1,4 @@
-"""E-MaSaC: code-mixed Hindi and English dialogues of a series, in Latin script, eight emotions.
+"""E-MaSaC: dialogues of a series in mixed Hindi and English, in Latin script, eight emotions.
 
 Two layouts: ``{train,val,test}.csv``, and the shared task's ``MaSaC_{train,val,test}_erc.json``
 (the test file that participants were given has no emotions).

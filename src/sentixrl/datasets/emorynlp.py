@@ -1,9 +1,9 @@
 """EmoryNLP: lines of the series *Friends* with the seven emotions of the feeling wheel.
 
-Three layouts, of two different sizes, are never mixed: ``full`` (a table a split, the 9,934 /
+Three layouts, of two different sizes, are never mixed: ``full`` (one table per split, the 9,934 /
 1,344 / 1,328 utterances of published numbers), ``json`` (the official files, of the same size) and
-``timestamped`` (the smaller subset with times). ``auto`` takes the first of them that the folder
-holds any file of, and then reads every split from that layout alone.
+``timestamped`` (the smaller subset with times). ``auto`` takes the first layout that the folder has
+a file of, and reads every split from that layout alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """EmotionTalk: acted Chinese dialogues of two people with seven emotions.
 
-Layout: ``{train,valid,test}.csv``. What was annotated from the text alone and from all modalities
-are two tasks.
+Layout: ``{train,valid,test}.csv``. Labels annotated from the text alone and from all modalities are
+two tasks.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Contract: a file appears under its name only whole and with the checksum the registry pins; until
 then it is ``<name>.part``, which the next call continues. A file that is there and differs is
-never overwritten. Checksums were taken from copies in our hands; where those were converted, the
-data set is not offered (its entry says where to get it).
+never overwritten. Checksums are those of our own copies. Where our copy was converted, the data set
+is not offered (its entry says where to get it).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def fetch(
 
     Args:
         entry: The registry entry.
-        folder: Where to put them; made if it is not there.
+        folder: Where to put them; created if it is not there.
         mirror: An address that has the same files under the same relative paths, to be used
             instead of the pinned ones.
         report: Called after every file.
@@ -161,7 +161,7 @@ class Resuming:
         except SentixError as error:
             if not have or error.code != f"status_{NO_SUCH_RANGE}":
                 raise
-            self.part.unlink()  # what is there is no beginning of what the server has
+            self.part.unlink()  # the partial file is not the beginning of the server's
             self._continue(url)
             return
         with response:
@@ -171,7 +171,7 @@ class Resuming:
                 self._copy(response, stream, url)
 
     def _check_length(self, response: HTTPResponse, url: str, have: int) -> None:
-        """Refuse another file, such as a page to log in, before it is written."""
+        """Refuse another file, such as a login page, before it is written."""
         said = response.headers.get("Content-Length", "")
         if not said.isdecimal() or len(said) > 18 or have + int(said) == self.size:
             return

@@ -1,6 +1,6 @@
-"""From a data set's folder to rows: files found, decoded and cut up, each row knowing its line.
+"""From a data set's folder to rows: files are found, decoded and split; each row knows its line.
 
-Contract: whatever is wrong with a file is one :class:`~sentixrl.errors.InputError` that names the
+Contract: every fault of a file is one :class:`~sentixrl.errors.InputError` that names the
 file and, where there is one, the line. Nothing larger than ``MAX_BYTES`` is read.
 """
 
@@ -26,7 +26,7 @@ MISSING = "missing_data"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: a file (relative to the data set's folder) and a spot in it."""
+    """Where something is: a file (relative to the data set's folder) and a place in it."""
 
     file: str
     spot: str
@@ -147,7 +147,7 @@ def read_text(path: Path, folder: Path) -> str:
 
 
 def relative(path: Path, folder: Path) -> str:
-    """How reports name a file: relative to the data set's folder, on every machine alike."""
+    """A file's name in reports: relative to the data set's folder, the same on every machine."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 

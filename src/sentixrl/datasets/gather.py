@@ -1,7 +1,7 @@
-"""Collects one split turn by turn: mends texts, checks labels and identifiers, keeps the account.
+"""Collects one split turn by turn: mends texts, checks labels and identifiers, counts repairs.
 
-Contract: every loader builds its :class:`~sentixrl.datasets.info.Reading` here, so that texts are
-mended, labels read and multi-label rows counted in one way only.
+Contract: every loader builds its :class:`~sentixrl.datasets.info.Reading` here, so that mending
+texts, reading labels and counting multi-label rows is done in one way only.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class _Draft:
 
 
 class Gathering:
-    """A split in the making.
+    """A split being collected.
 
     Args:
         request: What the loader was asked for.
         language: BCP-47 tag of the dialogues.
         cp1252: Whether control characters U+0080 to U+009F are bytes of Windows-1252 that were
-            decoded as something else (then they become what they stood for); else they are
-            removed, for nothing is known of them.
+            decoded as something else. Then they are replaced by the characters they stood for;
+            otherwise they are removed.
     """
 
     def __init__(self, request: Request, language: str, *, cp1252: bool = True) -> None:
@@ -63,7 +63,7 @@ class Gathering:
         """``raw`` mended: control characters replaced, outer white space removed.
 
         Raises:
-            InputError: There is nothing left to see, or it holds half a character.
+            InputError: Nothing visible is left, or it holds a lone surrogate.
         """
         text = self._without_controls(raw, place)
         if text != text.strip():
@@ -112,7 +112,7 @@ class Gathering:
             dialogue: The dialogue's identifier.
             utterance: The turn, its text mended and its label read; its id is unique in the
                 dialogue.
-            order: Its rank in the dialogue; the order of the calls where there is none.
+            order: Its rank in the dialogue; default: the order of the calls.
             group: The dialogue's unit of resampling.
 
         Raises:

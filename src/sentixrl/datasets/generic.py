@@ -1,4 +1,4 @@
-"""A user's own data: a file of labelled dialogues, or a folder with one such file a split.
+"""A user's own data: a file of labelled dialogues, or a folder with one such file per split.
 
 Contract: files are read by :mod:`sentixrl.formats`, gold labels by the label set given; an
 utterance without a label is context.
@@ -23,7 +23,7 @@ from sentixrl.formats.columns import as_option
 from sentixrl.labels import LabelSet
 
 NAME = "custom"
-"""What results call a data set that is not in the registry."""
+"""The name in results of a data set that is not in the registry."""
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx", ".csv.gz", ".jsonl.gz")
 
@@ -39,11 +39,11 @@ def load_custom(
     """Read labelled dialogues of one's own.
 
     Args:
-        path: A file in any format that is read, a ConvoKit corpus, or a folder that holds
+        path: A file in any format we read, a ConvoKit corpus, or a folder that holds
             ``<split>.csv``, ``.tsv``, ``.jsonl``, ``.json``, ``.parquet`` or ``.xlsx``.
         label_set: What the gold labels are read as.
-        split: What results call this part.
-        tell: Called with each sentence that a person should know of how the file is read.
+        split: The name of this part in results.
+        tell: Called with each sentence that a user should know about how the file is read.
         **options: How the file is read, as :class:`~sentixrl.formats.ReadingOptions` says.
 
     Raises:
@@ -58,7 +58,7 @@ def load_custom(
         )
     if source.is_dir() and not is_corpus(source):
         names = [split + ending for ending in ENDINGS]
-        hint = "Give a file, or a folder with a file a split."
+        hint = "Give a file, or a folder with one file per split."
         source = find(source, names, f"split '{split}'", hint)
     reader = open_dialogues(source, **options)
     for note in reader.notes:

@@ -43,7 +43,7 @@ CODES: Mapping[str, str] = {
 """The source's codes of the six classes → label names."""
 
 OTHER_CODES = frozenset({"xxx", "oth", "sur", "fea", "dis"})
-"""The source's codes of turns that no class is taken from."""
+"""The source's codes of turns that belong to no class."""
 
 _TURN = re.compile(r"(Ses0[1-5][FM]_\w+?_[FM](?:XX)?\d+)\s*\[([\d.]+)\s*-\s*([\d.]+)\]\s*:(.*)")
 _LABEL = re.compile(r"\[[\d.]+\s*-\s*[\d.]+\]\t(\S+)\t(\w+)\t\[")
@@ -152,7 +152,7 @@ def _read_folders(gathering: Gathering) -> Iterator[_Line]:
 
 
 def _files(root: Path, folder: str) -> list[Path]:
-    # macOS leaves files called ._Ses… in the release; the pattern passes them by.
+    # macOS leaves files called ._Ses… in the release; the pattern skips them.
     if paths := sorted((root / folder).glob("Ses0*.txt")):
         return paths
     kind = f"no {folder}/Ses*.txt in" if root.is_dir() else "no data folder"

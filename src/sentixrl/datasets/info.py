@@ -1,4 +1,4 @@
-"""What the registry knows of a data set, and what a loader gets and gives.
+"""What the registry knows about a data set, and what a loader receives and returns.
 
 Contract: plain data. A loader is a function from a :class:`Request` to a :class:`Reading`; it
 raises :class:`~sentixrl.errors.InputError` for anything wrong with the files and nothing else.
@@ -35,12 +35,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How large a split is, as published; ``None`` where that is not known.
+    """How large a split is, as published; ``None`` if not known.
 
     Attributes:
-        utterances: Labelled utterances (rows, where the data are multi-label).
-        dialogues: Dialogues, where the data are dialogues.
-        groups: Units of resampling, where they are not the dialogues.
+        utterances: Labelled utterances (rows, if the data are multi-label).
+        dialogues: Dialogues, if the data are dialogues.
+        groups: Units of resampling, if they are not the dialogues.
     """
 
     utterances: int
@@ -86,9 +86,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a loader gives; the fields are those of :class:`~sentixrl.datasets.dataset.Dataset`.
+    """What a loader returns; the fields are those of :class:`~sentixrl.datasets.dataset.Dataset`.
 
-    ``label_set`` is set only where the files have fewer labels than the task's scheme.
+    ``label_set`` is set only if the files have fewer labels than the task's scheme.
     """
 
     dialogues: tuple[Dialogue, ...]
@@ -105,23 +105,23 @@ class DatasetInfo:
     """A registry entry.
 
     Attributes:
-        name: What commands call it.
+        name: Its name on the command line.
         title: Its full name.
         languages: BCP-47 primary subtags.
-        licence: What its authors state, and what that leaves open.
+        licence: What its authors state, and what they leave open.
         citation: The paper to cite.
         source: Where to get it.
         tasks: Name → task; the first is the default.
-        splits: The splits it has, by our names.
+        splits: Its splits, by our names.
         group_kind: The unit that resampling draws.
-        layouts: The files that are looked for, a line a layout.
+        layouts: The files that are looked for, one line per layout.
         read: The loader.
         switches: Name → allowed values, the default first.
         sweep: The switch whose values are separate parts of the data (layouts, languages, …).
         expected: ``split`` or ``split/variant`` → published size.
-        within: Split → the split whose dialogues it has a part of.
+        within: Split → the split that it is a part of.
         multi_label: Whether an utterance may have several labels in the source.
-        notes: Traps, a sentence each.
+        notes: Traps, one sentence each.
         remotes: The files that ``fetch`` downloads.
         not_fetched: Why ``fetch`` does not download it, or not all of it.
     """
@@ -156,5 +156,5 @@ class DatasetInfo:
         return one == other or self.within.get(one) == other or self.within.get(other) == one
 
     def count(self, split: str, variant: str = "") -> Count | None:
-        """The published size of a split, where it is known."""
+        """The published size of a split, if known."""
         return self.expected.get(f"{split}/{variant}" if variant else split)

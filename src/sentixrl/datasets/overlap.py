@@ -1,13 +1,13 @@
-"""What training data shares with the data a model will be evaluated on.
+"""What training data share with the data that a model will be evaluated on.
 
-Two measures. *Shared lines*: utterances of at least ``min_tokens`` tokens whose tokens are those
-of a training utterance. *Shared n-grams*: runs of ``n`` tokens, taken across the turns of a
-dialogue, so that lines cut up differently are found too. A training dialogue is to be dropped if
-it shares at least ``threshold`` distinct n-grams with the evaluated data, or is, as a whole, a
-dialogue of it. Tokens are those of :mod:`sentixrl.datasets.tokens`.
+There are two measures. *Shared lines*: utterances of at least ``min_tokens`` tokens that have the
+same tokens as a training utterance. *Shared n-grams*: runs of ``n`` tokens, taken across the turns
+of a dialogue, so that lines that were split differently are found too. A training dialogue should
+be dropped if it shares at least ``threshold`` distinct n-grams with the evaluated data, or if it is
+one of its dialogues as a whole. Tokens are those of :mod:`sentixrl.datasets.tokens`.
 
-Contract: plain sets of 64-bit hashes; corpora of a million tokens take seconds, and a false match
-is to be expected in one of some ten million comparisons of two such corpora.
+Contract: plain sets of 64-bit hashes; corpora of a million tokens take seconds, and about one in
+ten million comparisons of two such corpora has a false match.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
 
 COVERED = 0.3
-"""The share of an evaluated dialogue's n-grams from which on it counts as covered."""
+"""An evaluated dialogue with at least this share of its n-grams shared counts as covered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Dialogues and what reports call them."""
+    """Dialogues and their name in reports."""
 
     name: str
     dialogues: Sequence[Dialogue]
@@ -38,13 +38,13 @@ class Shared:
     Attributes:
         name: The evaluated part.
         lines: Its utterances that are long enough to count.
-        shared_lines: How many of these stand in the training part.
+        shared_lines: How many of these are in the training part.
         dialogues: Its dialogues.
         with_two_lines: Dialogues with at least two shared lines.
         with_ngrams: Dialogues with at least ``threshold`` distinct shared n-grams.
         covered: Dialogues with at least 30% of their n-grams shared.
-        repeated: Dialogues that stand in the training part as a whole.
-        drop: How many training dialogues would go for this part alone.
+        repeated: Dialogues that are in the training part as a whole.
+        drop: How many training dialogues would be dropped for this part alone.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Shared:
 
     @property
     def line_share(self) -> float:
-        """The fraction of long enough utterances that stand in the training part."""
+        """The fraction of long enough utterances that are in the training part."""
         return self.shared_lines / self.lines if self.lines else 0.0
 
 
@@ -109,11 +109,11 @@ def overlap(
     """Compare a training part with every part that will be evaluated on.
 
     Args:
-        train: Where the dialogues to drop are looked for.
+        train: The part whose dialogues may be dropped.
         evaluated: Dev and test splits.
         n: Tokens of an n-gram.
-        threshold: Distinct shared n-grams from which on a dialogue is dropped.
-        min_tokens: Tokens from which on a line, or a whole dialogue, counts.
+        threshold: A dialogue with at least this many distinct shared n-grams is dropped.
+        min_tokens: The fewest tokens of a line, or a whole dialogue, that counts.
 
     Raises:
         ConfigError: A number below 1, or nothing to compare with.

@@ -82,7 +82,7 @@ def load_split(
     task: str | None = None,
     switches: Mapping[str, Switch] | None = None,
 ) -> Dataset:
-    """:func:`load` for switches that a user wrote, whose names may be anything.
+    """:func:`load` for switches from user input, whose names may be anything.
 
     Raises:
         ConfigError: As :func:`load`.
@@ -125,7 +125,7 @@ def split_name(entry: DatasetInfo, split: str) -> str:
 
 
 def task_name(entry: DatasetInfo, task: str | None) -> str:
-    """The annotation that is meant; the data set's first if ``None``.
+    """The named annotation; the data set's first if ``None``.
 
     Raises:
         ConfigError: The data set has no such task.
@@ -139,7 +139,7 @@ def task_name(entry: DatasetInfo, task: str | None) -> str:
 
 
 def switch_value(entry: DatasetInfo, name: str, value: Switch) -> Switch:
-    """The allowed value of a switch that ``value`` is, also written as text (``off``, ``no``).
+    """The allowed value of a switch that ``value`` means, also written as text (``off``, ``no``).
 
     Raises:
         ConfigError: The data set has no such switch, or it has no such value.

@@ -1,4 +1,4 @@
-"""CH-SIMS's own metrics: Acc-2, Acc-3, Acc-5 and the two F1s that its literature mixes up.
+"""CH-SIMS's own metrics: Acc-2, Acc-3, Acc-5 and the two F1s that its literature confuses.
 
 Contract: plain Python. The class bounds are those of MMSA (``github.com/thuiar/MMSA``), whose
 results most papers quote: scores are clipped to [-1, 1] and fall into left-open intervals.

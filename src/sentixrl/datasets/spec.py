@@ -1,4 +1,4 @@
-"""Naming a part of a data set in one word, as ``overlap`` takes it on the command line.
+"""How the command line names a part of a data set in one word (``overlap``).
 
 Contract: ``NAME[:SPLIT][:switch=value]…[@FOLDER]`` for a data set of the registry, or the path of
 a file of one's own dialogues.
@@ -29,13 +29,13 @@ def read_part(
 
     Args:
         spec: For example ``meld:test@data/meld``, ``brighter:dev:language=hin`` or ``mine.csv``.
-        split: The split where the spec names none.
-        root: The folder that has a folder a data set, where the spec names no folder.
+        split: The split if the spec names none.
+        root: The folder with one subfolder per data set, used if the spec names no folder.
         tell: Called with each sentence that a person should know of how a file is read.
         **options: How a file is read, as :class:`~sentixrl.formats.ReadingOptions` says.
 
     Raises:
-        ConfigError: It names no data set, split or switch that there is.
+        ConfigError: The data set, split or switch does not exist.
         InputError: It is not of that form, or the files are not as they should be.
     """
     if Path(spec).is_file():

@@ -1,8 +1,8 @@
 """Texts as comparable tokens, for finding what two data sets share.
 
 Contract: two texts that differ only in case, punctuation, kind of apostrophe or width of letters
-have the same tokens. Scripts that put spaces between words give words; Chinese characters, kana
-and the letters of Thai, Lao, Khmer and Burmese are tokens one by one.
+have the same tokens. In scripts with spaces between words, tokens are words. Chinese characters,
+kana and the letters of Thai, Lao, Khmer and Burmese are tokens one by one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def tokens(text: str) -> list[str]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    # \w leaves out combining marks, without which a Hindi or Arabic word falls to pieces.
+    # \w leaves out combining marks, without which Hindi and Arabic words fall apart.
     return re.compile(f"[{_UNSPACED}]|(?:[^\\W_{_UNSPACED}]|[{_marks()}])+")
 
 

@@ -1,8 +1,8 @@
 """XED: subtitle lines in 40 languages with Plutchik's eight emotions, several of which may apply.
 
-Two layouts: ``<stem>.csv`` (text and a 0/1 column an emotion), and the official tables
-``<stem>.tsv`` or ``<stem>-projections.tsv`` (text and numbers from 1 to 8). There are no splits
-and no dialogues; the split is called ``all``.
+Two layouts: ``<stem>.csv`` (text and one 0/1 column per emotion), and the official tables
+``<stem>.tsv`` or ``<stem>-projections.tsv`` (text and numbers from 1 to 8). There are no splits and
+no dialogues; the split is called ``all``.
 """
 
 from __future__ import annotations

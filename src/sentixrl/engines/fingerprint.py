@@ -15,10 +15,10 @@ from sentixrl.engines.local.bundled import INSTALLED_FILE
 from sentixrl.errors import InputError
 
 BIG_FILE = 64 * 1024 * 1024
-"""Files from this size on are hashed by their length and ``SAMPLES`` blocks of ``BLOCK`` bytes."""
+"""Larger files are hashed by their length and ``SAMPLES`` blocks of ``BLOCK`` bytes."""
 BLOCK, SAMPLES = 1 << 20, 48
 MODEL_SUFFIXES = frozenset({".safetensors", ".json", ".jinja", ".model", ".txt"})
-"""Endings of the files of a model's folder: weights, settings, templates, vocabularies."""
+"""Suffixes of a model's files: weights, settings, templates, vocabularies."""
 
 
 def fingerprint(path: Path) -> str:

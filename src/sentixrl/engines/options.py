@@ -13,17 +13,19 @@ PromptFormatName = Literal["plain", "chat"]
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How a local model is loaded; what is ``None`` is chosen by measuring the machine.
+    """How a local model is loaded.
+
+    ``None`` is chosen by the model's folder or by measuring the machine.
 
     Attributes:
         device: ``cpu``, ``cuda``, ``cuda:1``, …
         dtype: ``float32``, ``bfloat16`` or ``float16``.
         threads: How many threads compute, in all.
-        prompt_format: ``chat`` or ``plain``; chat where the model has a chat template.
+        prompt_format: ``chat`` or ``plain``; chat if the model has a chat template.
         adapter: Folder of a PEFT adapter.
         bits: 8 or 4 to quantise on CUDA.
         budget: Bounds on packs.
-        decoder: ``own`` or ``transformers`` to insist on one of the two.
+        decoder: ``own`` or ``transformers`` to require one of the two.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)

@@ -1,10 +1,10 @@
-"""The one door to language models: requests in, answers out, in the same order.
+"""The only way to language models: requests in, answers out, in the same order.
 
 Contract: an engine opens sessions; a session scores closed choices and generates text. A failed
 item is a :class:`Failure` in its place, never an exception for the batch. Engines own their prompt
 format and tokenisation; they tokenise prompts segment by segment, so that equal prefixes stay
 equal whatever follows them. An engine may be used from many threads at once, each with sessions
-of its own. Nobody outside ``engines/`` needs more of an engine than what stands here.
+of its own. Nobody outside ``engines/`` needs more of an engine than this, except training.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Capabilities:
 
     Attributes:
         score: It returns log-probabilities of closed choices.
-        constrain: It can be held to answer with one of several choices.
+        constrain: It can be constrained to answer with one of several choices.
         context_tokens: The longest prompt plus answer it reads; ``None`` if unknown.
         parameters: How many the model has; ``None`` if unknown.
-        workers: How many threads may compute at once to advantage, each with a session of its own.
-        batches: A call with many requests costs less than as many calls. Where it does not (a
-            server across a network), every utterance goes its own way.
+        workers: How many threads should compute at once, each with a session of its own.
+        batches: One call with many requests costs less than many calls. If not (a server across a
+            network), utterances are not run in step.
     """
 
     score: bool
@@ -44,9 +44,9 @@ class Cost:
     """What an answer took.
 
     Attributes:
-        tokens: Tokens computed for it. What it shares with another request counts once, for the
-            request that came first.
-        seconds: Its share of the time its batch took, by tokens.
+        tokens: Tokens computed for it. Tokens that requests share count once, for the request that
+            came first.
+        seconds: Its share of its batch's time, by tokens.
     """
 
     tokens: int = 0
@@ -63,9 +63,9 @@ class Usage:
     Attributes:
         requests: Requests answered, failures included.
         tokens: Tokens computed.
-        prompt_tokens: Tokens the prompts and choices hold when each stands alone.
+        prompt_tokens: Tokens of all prompts and choices if nothing were shared.
         passes: Forward passes, or calls to a server.
-        visible_pairs: Query–key pairs that carry attention, a layer; 0 where unknown.
+        visible_pairs: Query–key pairs that carry attention, per layer; 0 if unknown.
         seconds: Time spent computing, summed over threads.
     """
 
@@ -88,7 +88,7 @@ class Usage:
 
 
 Facts = Mapping[str, str | int | float | bool | None]
-"""What a run's identity keeps of an engine: plain values by name."""
+"""What a run's identity records of an engine: plain values by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,10 @@ class ScoreRequest:
     """Ask for log P(choice | prompt) of each choice.
 
     Attributes:
-        prompt: What the choices would continue.
+        prompt: The text that the choices would continue.
         choices: At least one text.
-        mass: Also tell how much of the probability the choices hold together, where that is
-            not known anyway.
+        mass: Whether to tell how much of the probability the choices hold together, even if that
+            takes extra work.
     """
 
     prompt: Prompt
@@ -130,11 +130,11 @@ class Scores:
 
     Attributes:
         log_probs: Shape ``[n_choices]``.
-        exact: Whether they are the model's own, whole choices included; ``False`` for bounds and
-            for choices asked for by a code.
+        exact: Whether they are the model's own, over whole choices; ``False`` for bounds and for
+            choices that were asked for by a code.
         mass: How much of the probability of all continuations the choices' first tokens held
-            before normalising, 0 to 1; ``None`` where it was not measured. Little of it means
-            that the model would rather have said something else.
+            before normalising, 0 to 1; ``None`` if it was not measured. A small mass means that the
+            model would rather have said something else.
         cost: What the answer took.
     """
 
@@ -173,15 +173,15 @@ class Failure:
 class Session(Protocol):
     """A context manager that may keep what it computed and reuse shared prefixes.
 
-    A session owns its memory: it is told of the first request of each utterance before it has to
-    answer it, and says whether there is room. It belongs to one thread at a time.
+    A session owns its memory budget: it is shown the first request of each utterance before it has
+    to answer it, and says whether there is room. It belongs to one thread at a time.
     """
 
     def admit(self, request: ScoreRequest | GenerateRequest) -> bool:
         """Whether there is room for an utterance that begins with this request.
 
-        An empty session admits anything. What was admitted counts against the session's budget
-        at once; what is refused leaves the session as it was.
+        An empty session admits anything. An admitted request counts against the session's budget at
+        once; a refused one leaves the session as it was.
         """
         ...
 
@@ -208,7 +208,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """What results say answered them."""
+        """The model's name in results."""
         ...
 
     @property
@@ -222,14 +222,14 @@ class Engine(Protocol):
         ...
 
     def describe(self) -> Facts:
-        """What makes its answers what they are, for a run's identity.
+        """What its answers depend on, for a run's identity.
 
-        Two engines of equal facts answer alike. Places and times are no facts.
+        Two engines with equal facts give the same answers. Places and times are no facts.
         """
         ...
 
     def machine(self) -> Facts:
-        """Where it computes: processor, device, threads; no part of an identity."""
+        """Where it computes: processor, device, threads; not part of an identity."""
         ...
 
     def count_tokens(self, text: str) -> int:

@@ -1,7 +1,7 @@
 """An engine that answers from a script, for tests, docs and teaching.
 
-Contract: it behaves like any engine — sessions, capabilities, failures in their place — but its
-words come from a function of the prompt, so that a negotiation can be watched without a model.
+Contract: it behaves like any engine (sessions, capabilities, failures in their place), but its
+answers come from a function of the prompt, so that a negotiation can be followed without a model.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class ScriptedEngine:
     Args:
         score: Prompt and choices → a weight ≥ 0 for each choice (not all zero), or a failure.
         write: Prompt → text, or a failure.
-        constrain: Whether it counts as an engine that can be held to choices; it then answers
-            with the choice that ``write`` names, or the first.
-        name: What results say answered them.
+        constrain: Whether it can be constrained to choices; it then answers with the choice that
+            ``write`` names, or else with the first.
+        name: The model's name in results.
         workers: How many threads may ask at once.
         batches_requests: Whether many requests come in one call.
         session_tokens: How many words a session takes before it admits no more; ``None`` for any
@@ -82,7 +82,7 @@ class ScriptedEngine:
         return [request for batch in self.batches for request in batch]
 
     def describe(self) -> Facts:
-        """Nothing but that it is a script."""
+        """Only that it is a script."""
         return {"scripted": True}
 
     def machine(self) -> Facts:
@@ -97,7 +97,7 @@ class ScriptedEngine:
             self.usage += Usage(len(requests), prompt_tokens=words, passes=1)
 
     def charge(self, cost: Cost) -> None:
-        """Note what an answer took."""
+        """Note what an answer cost."""
         with self._counting:
             self.usage += Usage(tokens=cost.tokens, seconds=cost.seconds)
 

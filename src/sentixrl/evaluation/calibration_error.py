@@ -1,9 +1,9 @@
-"""How far probabilities are from what happened: ECE, Brier, NLL and the reliability curve.
+"""How far probabilities are from outcomes: ECE, Brier, NLL and the reliability curve.
 
 Contract: pure functions of arrays. Nothing here is fitted; fitting is ``calibration``'s. The
-headline error is over 15 bins of equal mass, which small data and sharp models need; the equal
-width of Guo et al. (2017), "On Calibration of Modern Neural Networks", stands beside it. Both
-are biased upwards on few items: compare them at the same size only.
+headline error uses 15 bins of equal mass, which small data and confident models need. The error
+over bins of equal width, of Guo et al. (2017), "On Calibration of Modern Neural Networks", is given
+too. Both are biased upwards on few items: compare them only at the same size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 BINS = 15
 SMALLEST = 5e-7
 """Probabilities below this count as this in :func:`negative_log_likelihoods`: a run's log keeps six
-decimals, so that its 0 is anything below."""
+decimals, so its 0 may be anything below."""
 _SUM_TOLERANCE = 0.01
 
 
@@ -37,7 +37,7 @@ class Binning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Items of like confidence.
+    """Items of similar confidence.
 
     Attributes:
         lower: Left edge, not in the bin (but 0 is in the first).
@@ -96,7 +96,7 @@ def expected_calibration_error(
 
 
 def brier_scores(probabilities: Floats, gold: Ints) -> Floats:
-    """Brier's (1950) score over all classes, an item each: from 0 (right and sure) to 2.
+    """Brier's (1950) score over all classes, per item: from 0 (right and sure) to 2.
 
     Args:
         probabilities: Rows that sum to 1. Shape [n, L].
@@ -110,7 +110,7 @@ def brier_scores(probabilities: Floats, gold: Ints) -> Floats:
 
 
 def negative_log_likelihoods(probabilities: Floats, gold: Ints) -> Floats:
-    """``-ln p(gold)`` in nats, an item each, p not below ``SMALLEST``. Shape [n]."""
+    """``-ln p(gold)`` in nats, per item, with p not below ``SMALLEST``. Shape [n]."""
     of_gold = probabilities[np.arange(len(gold)), gold]
     return np.asarray(-np.log(np.maximum(of_gold, SMALLEST)))
 

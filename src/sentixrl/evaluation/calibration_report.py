@@ -1,8 +1,8 @@
 """Calibration and abstention of one run, from its items.
 
-Contract: two probabilities are judged apart, each on the items that have it. ``proposal``: the
+Contract: two probabilities are judged separately, each on the items that have it. ``proposal``: the
 posterior of the first round against gold. ``answer``: the confidence of the final label against
-whether that label is right. Where there is neither, there is no report.
+whether that label is right. If there is neither, there is no report.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sentixrl.evaluation.items import Answer, Item
 from sentixrl.evaluation.risk_coverage import risk_coverage, thinned
 
 _SAME = 5e-4
-"""How far a measure of one and the same probabilities is moved by their rounding."""
+"""How much rounding may move a measure of the same probabilities."""
 
 
 def calibration_report(
@@ -55,7 +55,7 @@ def calibration_report(
 def one_probability(report: Mapping[str, Any]) -> bool:
     """Whether ``proposal`` and ``answer`` judge the same numbers, as without negotiation.
 
-    What was stored is rounded, so the two differ in far decimals, and a few items in their bins.
+    Stored numbers are rounded, so the two differ in late decimals, and a few items in their bins.
     """
     proposal, answer = report.get("proposal"), report.get("answer")
     if not proposal or not answer or proposal["n"] != answer["n"]:
@@ -102,7 +102,7 @@ def _calibration(confidence: Floats, right: Bools) -> dict[str, Any]:
 
 
 def _risk_coverage(items: Sequence[Item], *, by_confidence: bool) -> dict[str, Any]:
-    """Over all items, what has no label or no score being answered last, by force."""
+    """Over all items; those without a label or a score are answered last, with the forced label."""
     scores = np.array([_score(item, by_confidence=by_confidence) for item in items])
     right = np.array([item.answer(Answer.FORCED) == item.gold for item in items])
     curve = risk_coverage(scores, right)

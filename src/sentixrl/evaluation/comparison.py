@@ -1,9 +1,9 @@
 """Runs of several systems on the same items, compared pair by pair.
 
-Contract: runs are compared only if they hold the same items with the same gold labels and
-clusters, in whatever order. With one run a system, p-values come from a permutation test that
+Contract: runs are compared only if they hold the same items with the same gold labels and clusters,
+in any order. With one run per system, p-values come from a permutation test that
 swaps clusters; with several (seeds), from a bootstrap over seeds and clusters. p-values are
-Holm-adjusted over the pairs, for each metric apart: name the metric that decides beforehand.
+Holm-adjusted over the pairs, separately for each metric: decide beforehand which metric counts.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Comparison:
     Attributes:
         n: Items.
         n_clusters: Clusters they stand in.
-        pairs: One entry a pair.
+        pairs: One entry per pair.
     """
 
     n: int
@@ -144,7 +144,7 @@ def compare_runs(
     pairs: Pairs = Pairs.FIRST,
     how: Resampling | None = None,
 ) -> Comparison:
-    """Compare systems that were each run once; see :func:`compare_systems`."""
+    """Compare systems with one run each; see :func:`compare_systems`."""
     systems = {name: [items] for name, items in runs.items()}
     return compare_systems(systems, labels, which=which, pairs=pairs, how=how)
 

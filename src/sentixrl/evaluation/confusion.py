@@ -1,10 +1,10 @@
-"""Counts of right answers, gold items and answers by class: what every count-based metric needs.
+"""Counts of right answers, gold items and answers by class: what all count-based metrics need.
 
 Contract: counts of one cluster are an array [3, L]: right answers, gold items and answers of each
 of the L labels, in the label set's order. An item without an answer counts as a gold item alone.
 Because counts add up over clusters, resampling clusters is one matrix product, and a metric over
-2,000 resamples is one array operation. A whole confusion matrix, gold by answer, is made for people
-to look at, of all clusters at once.
+2,000 resamples is one array operation. A confusion matrix, gold by answer, covers all clusters at
+once and is for display.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def gold_codes(items: Sequence[Item], labels: Sequence[str]) -> Ints:
 def answer_codes(
     items: Sequence[Item], labels: Sequence[str], which: Answer = Answer.FORCED
 ) -> Ints:
-    """The position of each answer in ``labels``, ``len(labels)`` where there is none. Shape [n].
+    """The position of each answer in ``labels``, ``len(labels)`` for none. Shape [n].
 
     Raises:
         InputError: An answer is not one of them.
@@ -80,7 +80,7 @@ def count(
     Args:
         gold: Codes below ``n_labels``. Shape [n].
         answers: Codes up to ``n_labels``, which stands for no answer. Shape [n].
-        clusters: Codes below ``n_clusters``; ``None`` where all are one. Shape [n].
+        clusters: Codes below ``n_clusters``; ``None`` if all items form one. Shape [n].
         n_labels: L.
         n_clusters: C.
 
@@ -117,8 +117,8 @@ def tally(
         items: What to count.
         labels: The task's L labels, in order.
         which: Which answer to count.
-        clusters: The C clusters, in order; by default the items' own. Name them when the items
-            are a part of a run whose clusters are all to be drawn.
+        clusters: The C clusters, in order; by default the items' own. Give them if the items are a
+            part of a run whose clusters are all to be drawn.
 
     Returns:
         Right answers, gold items and answers of each class. Shape [C, 3, L].

@@ -1,8 +1,8 @@
-"""Anybody's predictions, from a file, as if the data set had been answered here.
+"""Predictions from a file, evaluated as if a system here had made them.
 
-Contract: every annotated utterance of the split is answered exactly once, by a label of the
-task, and nothing else is: else one :class:`~sentixrl.errors.InputError` names file and row.
-Utterances that are context only may be answered or not.
+Contract: every annotated utterance of the split is answered exactly once, by a label of the task,
+and there are no other rows; otherwise one :class:`~sentixrl.errors.InputError` names file and row.
+Utterances that serve only as context may be answered or not.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read_predictions(
             and ``p_<label>`` for every label (they sum to 1). Or what ``classify`` printed with
             ``--csv`` or ``--json``.
         dataset: The whole split.
-        columns: What the table calls its columns; ``turn`` is the position.
+        columns: The names of the table's columns; ``turn`` is the position.
         encoding: The file's text encoding.
         quoting: Whether quotation marks surround cells.
 
@@ -118,7 +118,7 @@ def read_predictions(
 def _rows(
     source: InputSource, columns: Columns | None, quoting: Quoting
 ) -> tuple[Sequence[str], Iterator[Row]]:
-    """The columns of a file of predictions by our names, and its rows."""
+    """A file of predictions: its columns by our names, and its rows."""
     format = detect_rows(source)
     if format != "csv":
         rows = list(_result_rows(source, lines=format == "jsonl"))

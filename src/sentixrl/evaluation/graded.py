@@ -1,7 +1,7 @@
 """Sentiment scores cut into classes, scored at each granularity (CH-SIMS's Acc-2, Acc-3, Acc-5).
 
-Contract: only class codes come in; where a score is cut is the data set's business. The field has
-two "F1" of that name: MMSA's regression path means weighted-F1 over two classes, its
+Contract: only class codes are passed in; the bounds of the classes are the data set's. Two metrics
+are called "F1" in the field: MMSA's regression path means weighted-F1 over two classes, its
 classification path weighted-F1 over three (``metricsTop.py`` of thuiar/MMSA). Both are given,
 as ``f1_2`` and ``f1_3``.
 """
@@ -27,7 +27,7 @@ def graded_metrics(
 
     Args:
         gold: Number of classes k → codes below k. Shapes [n].
-        answers: The same for the answers, k standing for no answer. Shapes [n].
+        answers: The same for the answers; k means no answer. Shapes [n].
         clusters: Cluster of each item, from 0. Shape [n].
         how: Number of draws, seed and level.
 

@@ -2,11 +2,12 @@
 
 Utterances of one dialogue are not independent, so whole clusters are drawn: with replacement, as
 many as there are, ``resamples`` times. Interval ends are percentiles of the drawn values, taken
-further out than 2.5% and 97.5% as Student's t asks for few clusters: the *expanded percentile*
-interval of Hesterberg (2015), "What Teachers Should Know About the Bootstrap", The American
-Statistician 69(4). It stays inside [0, 1]. Over 3,000 simulated test sets of 200 dialogues it held
-the true accuracy, weighted- and macro-F1 in 94.3, 94.2 and 93.7%, no less often than the plain
-percentile, basic and BCa intervals; with 20 dialogues, in 93.4, 94.1 and 83.6%.
+further out than 2.5% and 97.5%, by Student's t for the number of clusters: the *expanded
+percentile* interval of Hesterberg (2015), "What Teachers Should Know About the Bootstrap", The
+American Statistician 69(4). It stays inside [0, 1]. Over 3,000 simulated test sets of 200 dialogues
+it contained the true accuracy, weighted- and macro-F1 in 94.3, 94.2 and 93.7% of cases, no less
+often than the plain percentile, basic and BCa intervals; with 20 dialogues, in 93.4, 94.1 and
+83.6%.
 
 Contract: everything works on tallies, arrays [C, *K] of counts or sums that add up over the C
 clusters, and on a statistic that takes summed tallies [..., *K] to values [..., M]. The same seed
@@ -64,14 +65,14 @@ class Resampling:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value with what is known of its precision.
+    """A value and its precision.
 
     Attributes:
-        value: The value on all items; NaN where there are none.
+        value: The value on all items; NaN if there are none.
         low: Lower end; ``None`` with fewer than two clusters.
         high: Upper end; ``None`` with fewer than two clusters.
-        se: Standard error: the jackknife's (:func:`standard_errors`), of a difference the standard
-            deviation of its draws; ``None`` with fewer than two clusters.
+        se: Standard error: the jackknife's (:func:`standard_errors`); for a difference, the
+            standard deviation of its draws; ``None`` with fewer than two clusters.
     """
 
     value: float
@@ -136,7 +137,7 @@ def means(sums: Floats) -> Floats:
 
 
 def populated_clusters(tallies: Floats) -> int:
-    """How many clusters hold anything at all."""
+    """How many clusters hold anything."""
     return int(tallies.reshape(len(tallies), -1).any(axis=1).sum())
 
 
@@ -153,8 +154,8 @@ def bootstrap(tallies: Floats, statistic: Statistic, how: Resampling) -> Floats:
 def kinds_of(flat: Floats) -> tuple[Floats, Ints]:
     """Distinct rows and how often each occurs. Shapes [kinds, K] and [kinds].
 
-    Drawing kinds as often as they occur is drawing clusters, and much less work where clusters
-    are single utterances.
+    Drawing kinds in proportion to their number is the same as drawing clusters, and much less work
+    if clusters are single utterances.
     """
     found = sorted(Counter(row.tobytes() for row in np.ascontiguousarray(flat)).items())
     kinds = np.frombuffer(b"".join(content for content, _ in found), dtype=flat.dtype)
@@ -168,7 +169,7 @@ def draw_weights(copies: Ints, how: Resampling, width: int) -> Iterator[Floats]:
     Args:
         copies: How often each kind occurs. Shape [kinds].
         how: Number of draws and seed.
-        width: Numbers that a draw's sums hold; parts are so large that neither these nor the
+        width: How many numbers a draw's sums hold; parts are sized so that neither these nor the
             weights take much memory.
     """
     rng = np.random.default_rng(how.seed)
@@ -184,7 +185,7 @@ def draw_weights(copies: Ints, how: Resampling, width: int) -> Iterator[Floats]:
 
 
 def _drawn_one_by_one(rng: np.random.Generator, copies: Ints, rows: int) -> Floats:
-    """The same distribution as a multinomial draw, faster where most clusters differ."""
+    """The same distribution as a multinomial draw, but faster if most clusters differ."""
     kinds, clusters = len(copies), int(copies.sum())
     kind_of_cluster = np.repeat(np.arange(kinds), copies)
     drawn = kind_of_cluster[rng.integers(0, clusters, size=(rows, clusters))]
@@ -201,7 +202,7 @@ def interval_ends(values: Floats, clusters: int, level: float) -> Floats:
 
 
 def check_libraries() -> None:
-    """Miss what intervals need before a long evaluation begins, not at its end.
+    """Check for what intervals need before a long evaluation begins, not at its end.
 
     Raises:
         MissingDependencyError: SciPy is not installed.
@@ -236,7 +237,7 @@ def standard_errors(tallies: Floats, statistic: Statistic) -> Floats:
 
 
 def few_clusters(number: int) -> str | None:
-    """A warning where intervals and p-values rest on too few clusters, else ``None``."""
+    """A warning if intervals and p-values rest on too few clusters, else ``None``."""
     if number >= FEW_CLUSTERS:
         return None
     return (

@@ -1,8 +1,8 @@
 """The unit of evaluation: one annotated utterance, what was answered, and what it cost.
 
 Contract: only utterances with a gold label become items; the others were context. An item holds
-all that metrics, slices and comparisons ask for, so that none of them needs the dialogue again.
-Items are known by ``(dialogue_id, index)`` and are drawn by ``cluster`` when resampled.
+everything that metrics, slices and comparisons need, so that none of them needs the dialogue again.
+Items are identified by ``(dialogue_id, index)``; resampling draws whole ``cluster``s.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sentixrl.errors import InputError
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 
 UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my"})
-"""Languages whose words are not set apart by spaces: only their characters are counted."""
+"""Languages without spaces between words: only their characters are counted."""
 
 ItemKey = tuple[str, int]
 """Dialogue identifier and position in the dialogue, from 0."""
@@ -31,12 +31,12 @@ class Answer(StrEnum):
     STRICT = "strict"
     """The label; an outlier, unreadable or failed answer is wrong."""
     SINGLE = "single"
-    """What the same model proposed in its first round, before any judgement."""
+    """The same model's proposal in its first round, before any judgement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What answering one utterance took, where it was measured."""
+    """What answering one utterance took, if it was measured."""
 
     tokens: float | None = None
     seconds: float | None = None
@@ -53,19 +53,19 @@ class Item:
         gold: The annotated label's name.
         status: How the answer came about.
         label: The answer; ``None`` for outlier, invalid and error.
-        fallback: The forced answer where there is no label.
+        fallback: The forced answer if there is no label.
         single: The same model's first-round proposal.
-        confidence: Probability that ``label`` is right, where there is one.
-        probabilities: Label name → posterior of the first round, where there is one.
+        confidence: Probability that ``label`` is right, if known.
+        probabilities: Label name → posterior of the first round, if known.
         rounds: Rounds of negotiation used; 0 without negotiation.
-        same_speaker: Whether the turn before was this speaker's; ``None`` on the first turn or
-            where a speaker is unknown.
+        same_speaker: Whether the turn before was this speaker's; ``None`` on the first turn or if a
+            speaker is unknown.
         emotion_shift: Whether ``gold`` differs from this speaker's latest earlier gold label;
-            ``None`` where there is none.
+            ``None`` if there is none.
         words: White-space separated words; ``None`` in languages that do not separate them.
-        characters: Characters of the text, outer white space aside.
+        characters: Characters of the text, without outer white space.
         language: The dialogue's language, if known.
-        cost: Tokens and seconds, where measured.
+        cost: Tokens and seconds, if measured.
     """
 
     dialogue_id: str
@@ -88,17 +88,17 @@ class Item:
 
     @property
     def key(self) -> ItemKey:
-        """What tells it from every other item of a run."""
+        """Identifies it among the items of a run."""
         return self.dialogue_id, self.index
 
     @property
     def covered(self) -> bool:
-        """Whether it has a label without forcing one."""
+        """Whether it has a label that was not forced."""
         return self.label is not None
 
     @property
     def negotiated(self) -> bool:
-        """Whether two roles spoke about it."""
+        """Whether it was negotiated."""
         return self.rounds > 0 and self.status is not Status.SINGLE
 
     def answer(self, which: Answer = Answer.FORCED) -> str | None:
@@ -119,7 +119,7 @@ def build_items(
         pairs: Each dialogue with the prediction for it.
 
     Raises:
-        InputError: A prediction is of another dialogue, does not hold one answer an utterance in
+        InputError: A prediction is of another dialogue, does not hold one answer per utterance in
             order, or a dialogue occurs twice.
     """
     items: list[Item] = []

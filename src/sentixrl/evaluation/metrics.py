@@ -3,9 +3,9 @@
 Contract: every function takes counts of shape [..., 3, L] (right answers, gold items and answers by
 class, see :mod:`sentixrl.evaluation.confusion`) and reduces the last two axes. Values equal
 scikit-learn's with ``labels=<the task's labels>, zero_division=0``: an item without an answer is a
-miss for its gold class and a false alarm for none, and a class that is neither in gold nor in the
-answers counts 0 in the macro average. Where there are no items, accuracy, weighted- and macro-F1
-are NaN.
+miss for its gold class and a false alarm for no class, and a class that occurs neither in gold nor
+in the answers counts 0 in the macro average. Without items, accuracy, weighted- and macro-F1 are
+NaN.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def answered(counts: Floats) -> Floats:
 
 
 def precision(counts: Floats) -> Floats:
-    """Right answers among the answers of a class, 0 where there are none. Shape [..., L]."""
+    """Right answers among the answers of a class, 0 if there are none. Shape [..., L]."""
     return _ratio(hits(counts), answered(counts))
 
 
 def recall(counts: Floats) -> Floats:
-    """Right answers among the gold items of a class, 0 where there are none. Shape [..., L]."""
+    """Right answers among the gold items of a class, 0 if there are none. Shape [..., L]."""
     return _ratio(hits(counts), support(counts))
 
 
@@ -80,8 +80,8 @@ def micro_f1_without(counts: Floats, neutral: int) -> Floats:
 
     Args:
         counts: Shape [..., 3, L].
-        neutral: Position of the class that is left out of the average. Its items still count
-            as false alarms where another class was answered.
+        neutral: Position of the class that is left out of the average. Its items still count as
+            false alarms if another class was answered.
     """
     kept = [place for place in range(counts.shape[-1]) if place != neutral]
     both = (support(counts) + answered(counts))[..., kept].sum(axis=-1)

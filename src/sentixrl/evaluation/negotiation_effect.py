@@ -1,8 +1,8 @@
-"""What negotiation changed, against the same model's first proposal on the same items.
+"""What negotiation changed, compared with the same model's first proposals on the same items.
 
 Contract: the first proposal is what a single pass would have answered; the final answer is the
-forced one, at full coverage. Every item is in exactly one :class:`Change`. Whether the gain is
-more than chance is asked as of any two systems: paired, by cluster.
+forced one, at full coverage. Every item is in exactly one :class:`Change`. Whether a gain is more
+than chance is tested as for any two systems: paired, by cluster.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sentixrl.prediction import Status
 
 
 class Change(StrEnum):
-    """What became of an item between the first proposal and the final answer."""
+    """How an item changed between the first proposal and the final answer."""
 
     FIXED = "fixed"
     """Wrong, then right."""
@@ -83,7 +83,7 @@ class NegotiationEffect:
 
     Attributes:
         n: Items.
-        negotiated: Items that two roles spoke about.
+        negotiated: Items that were negotiated.
         changes: Items by kind of change.
         per_class: Gold label → its items by kind of change.
         gains: Accuracy, weighted-F1 and macro-F1 before and after.
@@ -91,7 +91,7 @@ class NegotiationEffect:
         survival: After round 1, 2, …: the share of negotiated items without consensus so far.
         consensus_rate: Share of negotiated items that ended in consensus; NaN without any.
         statuses: Status → items.
-        tokens: Tokens in all and a measured item; ``None`` where not measured.
+        tokens: Tokens in all and per measured item; ``None`` if not measured.
         seconds: The same for seconds.
     """
 
@@ -141,7 +141,7 @@ class Spent:
 
     @property
     def mean(self) -> float:
-        """A measured item's share."""
+        """The mean per measured item."""
         return self.total / self.measured
 
     def as_dict(self) -> dict[str, Any]:

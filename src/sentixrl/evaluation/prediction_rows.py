@@ -1,7 +1,7 @@
-"""Rows of somebody's predictions: which utterance each answers, and how.
+"""Rows of a file of predictions: which utterance each answers, and how.
 
-Contract: a row is found by its position in the dialogue or by the utterance's id; where it gives
-both, they must agree. Ids match in any Unicode form of the same characters. Nothing is guessed.
+Contract: a row names its utterance by position in the dialogue or by id; if it gives both, they
+must agree. Ids match in any Unicode form of the same characters. Nothing is guessed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ROLES = {DIALOGUE: "dialogue", UTTERANCE: "id", INDEX: "turn", LABEL: "label"}
 
 
 class Utterances:
-    """Where the utterances of a data set are, by the names a row may give them."""
+    """The utterances of a data set, by the names that a row may give them."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dialogues = {dialogue.id: dialogue for dialogue in dataset}
@@ -102,11 +102,11 @@ class Utterances:
 
 
 class Answers:
-    """Reads what rows of one file answer.
+    """Reads the answers in one file's rows.
 
     Args:
         labels: The task's labels.
-        header: The file's columns, by our names for them.
+        header: The file's columns, by our names.
         file: What errors call the file.
     """
 
@@ -134,7 +134,7 @@ class Answers:
         )
 
     def _unanswered(self, row: Row, index: int, status: Status) -> Prediction:
-        """What our own results say of an utterance that has no label."""
+        """How our own results mark an utterance without a label."""
         said = row.cells.get(ERROR, "").strip() or "The model gave no answer."
         return Prediction(
             index=index,
@@ -165,7 +165,7 @@ class Answers:
         return {name: value / total for name, value in values.items()}
 
     def _probability_columns(self, header: Collection[str], place: str) -> dict[str, str]:
-        """Label → its column; empty where there are none."""
+        """Label → its column; empty if there are none."""
         columns: dict[str, str] = {}
         for column in header:
             if not column.startswith(PROBABILITY):
@@ -185,7 +185,7 @@ class Answers:
 
 
 def our_names(header: Sequence[str], columns: Columns | None, file: str) -> list[str]:
-    """A table's columns by our names for them, where it calls them otherwise.
+    """A table's columns by our names, if its own names differ.
 
     Args:
         header: The columns' names.
@@ -193,7 +193,7 @@ def our_names(header: Sequence[str], columns: Columns | None, file: str) -> list
         file: What errors call the table.
 
     Raises:
-        InputError: One that is needed or named is not there, or one stands there twice.
+        InputError: A column that is needed or named is missing, or occurs twice.
     """
     names = list(header)
     place = f"{file}, line 1"
@@ -235,7 +235,7 @@ def _composed(text: str) -> str:
 
 
 def _unique(dataset: Dataset) -> Mapping[str, Dialogue]:
-    """Dialogues by the composed form of their ids, where it is that of one alone."""
+    """Dialogues by the composed Unicode form of their ids, if only one has it."""
     found: dict[str, Dialogue] = {}
     doubled: set[str] = set()
     for dialogue in dataset:

@@ -1,10 +1,10 @@
-"""What abstaining would buy: the risk on the most confident part, for every size of that part.
+"""What abstaining would gain: the risk on the most confident part, for every size of that part.
 
 Contract: items are answered from the most to the least confident; risk is the share of wrong
 answers among those answered. Equal confidences are answered in random order, so their risk is the
 expected one and the order of items does not matter. Areas follow Geifman et al. (2019),
 "Bias-Reduced Uncertainty Estimation for Deep Neural Classifiers", with the exact optimum for n
-items in the place of its limit.
+items instead of its limit.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """An evaluation from beginning to end: answer, log, score.
 
-Contract: answers go to the run folder dialogue by dialogue as they come; numbers are made from
-what the folder holds when all are there, so that a run that was broken off and resumed gives the
-numbers of one that was not.
+Contract: answers go to the run folder dialogue by dialogue as they come. Once all are there, scores
+are computed from the folder, so that an interrupted and resumed run gives the same numbers as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -81,21 +81,21 @@ def evaluate(
     watch: Watch = plainly,
     opened: Callable[[RunFolder], None] = lambda run: None,
 ) -> dict[str, Any]:
-    """Measure a system on a split, in a run folder that goes on where it was broken off.
+    """Measure a system on a split, in a run folder; an interrupted run is continued.
 
     Args:
         system: What answers: a :class:`~sentixrl.classifier.Classifier`, a baseline, or anything
             that has ``predict_many``.
         dataset: The whole split.
         folder: The run folder.
-        identity: What makes the system what it is, as plain data; a classifier tells by itself.
+        identity: The system's identity as plain data; not needed for a classifier.
         limit: Only this many dialogues, drawn with the seed.
         seed: Draws ``limit`` and the intervals.
         neutral: The label that a further micro-F1 leaves out.
-        ledger: Where to log a look at a test split; ``None`` logs nothing.
+        ledger: Where to log an evaluation of a test split; ``None`` logs nothing.
         command: The command line, for the run's record.
         watch: Shows progress.
-        opened: Told of the run folder before anything is answered.
+        opened: Called with the run folder before anything is answered.
 
     Returns:
         What the run's ``metrics.json`` holds.
@@ -103,8 +103,8 @@ def evaluate(
     Raises:
         ConfigError: The folder holds another run.
         InputError: Nothing has a gold label, or the log does not fit the data.
-        SentixError: Some dialogues failed for a passing reason, or the disk is full; what is done
-            is kept.
+        SentixError: Some dialogues failed for a passing reason, or the disk is full; finished
+            dialogues are kept.
     """
     check_libraries()
     part = draw(dataset, limit, seed)
@@ -142,7 +142,7 @@ def _identity(
 
 
 def identity_of(system: System, dataset: Dataset) -> dict[str, Any]:
-    """What makes a system what it is, as far as it can tell."""
+    """A system's identity, as far as it can be known."""
     if not isinstance(system, Classifier):
         return {"kind": "system", "model": {"name": type(system).__name__}}
     return {
@@ -155,9 +155,9 @@ def identity_of(system: System, dataset: Dataset) -> dict[str, Any]:
 def answer_all(
     system: System, dialogues: Sequence[Dialogue], run: RunFolder, watch: Watch = plainly
 ) -> None:
-    """Answer the dialogues that are not in the log yet, each going there as it is done.
+    """Answer the dialogues that are not in the log yet, and log each as it is done.
 
-    A dialogue in which something failed for a passing reason is not done: it does not go there.
+    A dialogue in which something failed for a passing reason is not done and not logged.
 
     Args:
         system: What answers.
@@ -210,7 +210,7 @@ def score(
     neutral: str | None = None,
     how: Resampling | None = None,
 ) -> dict[str, Any]:
-    """Score a run whose dialogues are all in the log: what its ``metrics.json`` is to hold.
+    """Score a run whose dialogues are all in the log: the content of its ``metrics.json``.
 
     Args:
         run: The run.
@@ -253,7 +253,7 @@ def _speed(entries: Sequence[Entry]) -> dict[str, float | None]:
 
 
 def ledger_line(run: RunFolder, metrics: Mapping[str, Any], date: str) -> dict[str, Any]:
-    """What the ledger keeps of a run: what was evaluated on what, and its headline."""
+    """A run's line in the ledger: what was evaluated on what, and its headline."""
     identity = run.record["identity"]
     data = identity["data"]
     return {

@@ -1,8 +1,8 @@
 """CH-SIMS's Acc-2, Acc-3 and Acc-5 of a run that answered with labels.
 
-Contract: gold scores are the data set's own, cut as MMSA cuts them. Acc-2 and Acc-3 take an
-answer's label for -1, 0 or 1. Acc-5 needs a finer answer: P(positive) - P(negative) of the first
-round, the expected score; where an item has no probabilities there is no Acc-5.
+Contract: gold scores are the data set's own, cut as MMSA cuts them. For Acc-2 and Acc-3 an answer's
+label counts as -1, 0 or 1. Acc-5 needs a finer answer: P(positive) - P(negative) of the first
+round, the expected score; if an item has no probabilities, there is no Acc-5.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ _TIE = 1e-12
 class McNemar:
     """The exact test on items that only one of two runs got right.
 
-    It assumes that items are independent. Utterances of one dialogue are not, so its p-value
-    tends to be too small; it stands here because papers report it.
+    It assumes that items are independent. Utterances of one dialogue are not, so its p-value tends
+    to be too small; it is given because papers report it.
 
     Attributes:
         only_first: Items that only the first run got right.
@@ -47,7 +47,7 @@ class McNemar:
 
 
 def mcnemar(first_right: Bools, second_right: Bools) -> McNemar:
-    """McNemar's exact test. Both of shape [n]; independence of items is assumed."""
+    """McNemar's exact test. Both of shape [n]; items are assumed to be independent."""
     only_first = int((first_right & ~second_right).sum())
     only_second = int((second_right & ~first_right).sum())
     number = only_first + only_second
@@ -70,9 +70,9 @@ def permutation_p(
 ) -> list[float]:
     """Two-sided p-values of a paired permutation test that swaps whole clusters.
 
-    Under the null hypothesis the two systems' answers to a cluster could be exchanged. Where the
-    2^C ways to swap are no more than ``how.permutations`` all are tried and p is exact; else that
-    many are drawn and p is ``(1 + as extreme) / (1 + drawn)``.
+    Under the null hypothesis the two systems' answers to a cluster could be exchanged. If the 2^C
+    ways to swap are at most ``how.permutations``, all are tried and p is exact. Otherwise that many
+    are drawn and p is ``(1 + as extreme) / (1 + drawn)``.
 
     Args:
         first: The first run's tallies. Shape [C, *K].
@@ -81,7 +81,7 @@ def permutation_p(
         how: Number of permutations and seed.
 
     Returns:
-        One p-value a statistic, M of them.
+        One p-value per statistic, M of them.
     """
     gaps = (second - first).reshape(len(first), -1)
     gaps = gaps[gaps.any(axis=1)]
@@ -131,12 +131,12 @@ def differences(
 ) -> tuple[list[Interval], list[float]]:
     """Second minus first, averaged over seeds, with intervals and bootstrap p-values.
 
-    A draw takes clusters, the same for both systems, and for each system its seeds, both with
+    A draw takes clusters, the same for both systems, and seeds, for each system its own, both with
     replacement: the crossed ("pigeonhole") bootstrap of Owen (2007), Annals of Applied Statistics
     1(2). Of S > 1 seeds S - 1 are drawn (Rao and Wu 1988), without which a handful of seeds would
     look less noisy than they are. A single seed is taken as it is: its interval says nothing about
-    training again. (Simulated: where training moves accuracy by about 1 point from seed to seed,
-    one seed a system calls 18% of equal systems different at 5%; three seeds, 2%.)
+    training again. (Simulated, with training that moves accuracy by about 1 point from seed to
+    seed: at 5%, one seed per system calls 18% of equal systems different; three seeds, 2%.)
 
     Args:
         first: Tallies of the first system's runs. Shape [S1, C, *K].

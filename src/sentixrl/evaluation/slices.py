@@ -1,10 +1,10 @@
 """Where a model fails: the same metrics on parts of the items.
 
-Contract: a dimension cuts the items by one property; items where it is unknown are in none of its
-parts, and a dimension that has fewer than two parts says nothing and is left out. Intervals draw
-all clusters of the run, not only those that reach into a part, so a part's size varies with the
-draw as it should. Parts overlap across dimensions and are looked at together: an interval that
-leaves the headline is a question, not a finding.
+Contract: a dimension divides the items by one property. Items for which it is unknown are in none
+of its parts, and a dimension with fewer than two parts is left out. Intervals draw all clusters of
+the run, not only those with items in a part, so a part's size varies with the draw as it should.
+Parts of different dimensions overlap, and there are many: an interval that does not contain the
+headline is a question, not a finding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Slice:
     """One part of one dimension.
 
     Attributes:
-        dimension: The property that cuts.
+        dimension: The property that divides the items.
         part: Its value here.
         n: Items in it.
         n_clusters: Clusters they stand in.
@@ -56,7 +56,7 @@ def in_ranges(*starts: int) -> Callable[[int], str]:
     """Name the range a number falls in: ``in_ranges(1, 2, 4)`` gives ``1``, ``2-3`` and ``4+``.
 
     Args:
-        starts: The ranges' first numbers, ascending; what lies below the first joins it.
+        starts: The ranges' first numbers, ascending; numbers below the first join its range.
     """
 
     def name(number: int) -> str:
@@ -89,7 +89,7 @@ DIMENSIONS: Mapping[str, Cut] = {
     "characters": lambda item: _character_counts(item.characters),
     "language": lambda item: item.language,
 }
-"""Name → how it cuts. ``turn`` counts from 1; ``standalone`` is a dialogue's first turn."""
+"""Name → how it divides items. ``turn`` counts from 1; ``standalone``: a dialogue's first turn."""
 
 
 def slices(

@@ -1,8 +1,8 @@
-"""``metrics.json``: all that is measured of one run, as fractions with their intervals.
+"""``metrics.json``: everything measured of one run, as fractions with their intervals.
 
 Contract: plain JSON data, without NaN. The headline (``accuracy``, ``weighted_f1``, ``macro_f1``)
-scores the forced label at full coverage; ``outlier_as_wrong``, ``selective`` and ``coverage``
-stand beside it. ``warnings`` says in words where an interval should not be trusted.
+scores the forced label at full coverage; ``outlier_as_wrong``, ``selective`` and ``coverage`` are
+given too. ``warnings`` says which intervals should not be trusted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ FEW_CLUSTERS_OF_A_LABEL = 10
 
 
 def nothing_to_score() -> InputError:
-    """What is said of data without gold labels."""
+    """The message for data without gold labels."""
     return InputError(
         "There is nothing to score: no utterance has a gold label.",
         hint="Name the column that holds the gold labels, or choose a split that has them.",
@@ -153,7 +153,7 @@ def _class_scores(counts: Floats) -> Floats:
 
 
 def _confusion(items: Sequence[Item], labels: Sequence[str]) -> dict[str, Any]:
-    """Counts, gold by answer; the last column holds what has no answer."""
+    """Counts, gold by answer; the last column counts items without an answer."""
     return {
         which.value: confusion(items, labels, which).tolist()
         for which in (Answer.FORCED, Answer.STRICT)

@@ -1,11 +1,12 @@
-"""Does negotiation pay? Two measurements and the controls, from runs that negotiated.
+"""Does negotiation pay? Two measurements and controls, from runs that negotiated.
 
-Contract: everything is read off the first round of a negotiating run: the generator's posterior,
-and what the discriminator thought of its proposal. Choices (thresholds, weights) are fitted on one
-run, dev, and applied to another, test. Three questions, in order: is the truth among the first two
-(else no judge can find it); does P(agree) tell anything that the generator's own confidence and
-margin do not; and does any policy built on it beat its controls: the same number of changes made by
-margin alone, the generator with a bias a label, the verdicts of other turns.
+Contract: everything is computed from the first round of a negotiating run: the generator's
+posterior, and the discriminator's verdict on its proposal. Choices (thresholds, weights) are fitted
+on one
+run, dev, and applied to another, test. Three questions, in order: is the gold label among the first
+two (otherwise no judge can find it); does P(agree) tell anything that the generator's own
+confidence and margin do not; and does any policy built on it beat its controls: the same number of
+changes by margin alone, the generator with one bias per label, the verdicts of other turns.
 """
 
 from __future__ import annotations
@@ -29,20 +30,20 @@ from sentixrl.runs import Entry
 
 FOLDS = 5
 SHRINKAGE = 0.01
-"""What a squared bias costs, in nats an item: unshrunk biases fit dev's noise."""
+"""Penalty of a squared bias, in nats per item: biases without it fit dev's noise."""
 _FLOOR = 1e-9
 
 
 @dataclass(frozen=True)
 class Opinions:
-    """What both roles thought of every labelled turn in the first round.
+    """Both roles' opinions on every labelled turn in the first round.
 
     Attributes:
         names: The labels.
         gold: Index of the gold label, ``[n]``.
         cluster: The unit that resampling draws, ``[n]``.
         generator: The generator's log-probabilities, ``[n, n_labels]``.
-        agree: Log-odds of the discriminator's agreeing to the proposal, ``[n]``.
+        agree: Log-odds that the discriminator agrees with the proposal, ``[n]``.
         discriminator: Its log-probabilities over the labels, ``[n, n_labels]``.
     """
 
@@ -180,7 +181,7 @@ Policy = Callable[[Opinions], Ints]
 
 
 def by_objection(threshold: float) -> Policy:
-    """Where log-odds of agreement are below ``threshold``, the discriminator's best other label."""
+    """If log-odds of agreement are below ``threshold``, the discriminator's best other label."""
 
     def answer(held: Opinions) -> Ints:
         others = held.discriminator.copy()
@@ -191,7 +192,7 @@ def by_objection(threshold: float) -> Policy:
 
 
 def by_runner_up(threshold: float) -> Policy:
-    """Where the log-odds of agreement are below ``threshold``, the generator's second choice."""
+    """If log-odds of agreement are below ``threshold``, the generator's second choice."""
     return lambda held: np.where(held.agree < threshold, held.second, held.first)
 
 
@@ -201,7 +202,7 @@ def by_stacking(weight: float) -> Policy:
 
 
 def by_margin(changes: float) -> Policy:
-    """A control: as many changes to the second choice, where the margin is smallest."""
+    """A control: the same number of changes to the second choice, where the margin is smallest."""
 
     def answer(held: Opinions) -> Ints:
         ranked = -np.sort(-held.generator, axis=-1)
@@ -257,12 +258,12 @@ def by_strangers(policy: Policy, seed: int = 0) -> Policy:
 
 
 def by_oracle(held: Opinions) -> Ints:
-    """A control: whichever of the first two is right."""
+    """An upper bound: whichever of the first two is right."""
     return np.where(held.second == held.gold, held.second, held.first)
 
 
 def choose(held: Opinions) -> dict[str, Policy]:
-    """The best policy of each family on dev; leaving everything as it is counts as one."""
+    """The best policy of each family on dev; changing nothing counts as one."""
     thresholds = np.quantile(held.agree, np.linspace(0, 0.4, 41))
     thresholds = np.concatenate([[-np.inf], thresholds])
     families: Mapping[str, list[Policy]] = {
@@ -278,7 +279,7 @@ def choose(held: Opinions) -> dict[str, Policy]:
 
 
 def measure(answers: Ints, held: Opinions, how: Resampling | None = None) -> dict[str, Any]:
-    """Answers against the generator alone: what they gain, with its interval and a paired test."""
+    """Answers compared with the generator alone: the gain, its interval and a paired test."""
     how = how or Resampling()
     fixed = (answers == held.gold) & ~held.right
     broken = (answers != held.gold) & held.right

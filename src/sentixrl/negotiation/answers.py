@@ -1,8 +1,9 @@
 """Closed questions: a label of the set, or a verdict.
 
-Contract: an answer is one of the allowed words or ``None``, never a nearby one. Where the engine
-scores, it is read off the probabilities (calibrated, if it is a label); else off the reply, held
-to the words if the engine can be. What was answered is appended to the state.
+Contract: an answer is one of the allowed words or ``None``, never a nearby one. If the engine
+scores, the answer is read off the probabilities (for labels, calibrated ones). Otherwise it is read
+off the reply, which is constrained to the words if the engine can do that. The answer is appended
+to the state's prompt.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class Judging:
     Attributes:
         label_set: The closed set.
         calibration: From raw label scores to posteriors.
-        agree_threshold: The discriminator agrees from this P(agree) on.
-        priors: The model's preferences to take off first, if any were measured.
+        agree_threshold: The discriminator agrees if P(agree) reaches this.
+        priors: The model's preferences to subtract first, if any were measured.
     """
 
     label_set: LabelSet
@@ -46,13 +47,13 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class LabelAnswer:
-    """A label's name and, where the engine scores, how it came about.
+    """A label's name and, if the engine scores, its scores.
 
     Attributes:
         name: The label; ``None`` if none was readable.
         log_probs: Label → log-probability over the whole set.
-        exact: Whether those are the model's own.
-        mass: How much of the probability the labels held before they were set against each other.
+        exact: Whether the log-probabilities are the model's own.
+        mass: How much of the probability the labels held before it was normalised over them.
     """
 
     name: str | None
@@ -63,14 +64,14 @@ class LabelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class VerdictAnswer:
-    """A verdict, and log P(agree) where the engine scores."""
+    """A verdict, and log P(agree) if the engine scores."""
 
     verdict: Verdict | None
     agree_log_prob: float | None = None
 
 
 class Answers:
-    """Asks closed questions in whatever way the engine can answer them.
+    """Asks closed questions in the way that the engine can answer.
 
     Args:
         capabilities: What the engine can do.
@@ -126,7 +127,8 @@ class Answers:
         prior = self._judging.prior(state)
         raw = raw if prior is None else prior.label(raw)
         names = self._judging.label_set.names
-        # Calibrated as a whole: a bias belongs to a label, whether or not all labels compete.
+        # Calibrated over all labels: a bias belongs to its label, even if some labels are not
+        # allowed.
         posterior = self._judging.calibration([raw.get(name, -math.inf) for name in names])
         log_probs = dict(zip(names, posterior.tolist(), strict=True))
         return LabelAnswer(max(raw, key=log_probs.__getitem__), log_probs)
@@ -141,8 +143,8 @@ def discriminator_view(
 ) -> dict[str, float]:
     """The discriminator's distribution over labels, as log-probabilities.
 
-    P(agree) stays with the proposal; the rest goes to the other labels as its counter-proposal
-    spread it, evenly where it was not asked for one.
+    P(agree) goes to the proposal. The rest is shared among the other labels in proportion to its
+    counter-proposal, or evenly if it was not asked for one.
 
     Args:
         proposed: The label it judged.
@@ -171,5 +173,5 @@ def _read_verdict(text: str, agree: str, disagree: str) -> Verdict | None:
 
 @cache
 def _verdict_words(agree: str, disagree: str) -> LabelSet:
-    """Read as labels are: give or take case, outer punctuation and white space."""
+    """Verdicts are read as labels are, apart from case, outer punctuation and white space."""
     return LabelSet("verdict", (agree, disagree))

@@ -1,9 +1,9 @@
-"""Emotional deduction carried out: the model is asked for E before it judges.
+"""Carrying out emotional deduction: the model is asked for E before it judges.
 
-Contract: what a dialogue's deductions are drawn from is known before any is asked for, each is
-asked for once, and known ones are kept in a bounded cache by prompt. Where the model says nothing
-or fails, E is left out, never invented: a turn too long to deduce from must not take its
-neighbours down. Failures are not kept.
+Contract: it is known from the start which deductions a dialogue needs. Each is asked for once, and
+results are kept in a bounded cache by prompt. If the model says nothing or fails, E is left out,
+never invented: a turn that is too long for a deduction must not make its neighbours fail. Failures
+are not kept.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sentixrl.negotiation.turns import Turn, write
 CACHE_SIZE = 10_000
 
 Source = tuple[Prompt, TemplateSet]
-"""What a deduction is drawn from: the turns so far, and the language it is asked in."""
+"""The input of a deduction: the turns so far, and the language it is asked in."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +41,12 @@ class Deductions:
         self._lock = Lock()
 
     def known(self, sources: list[Source]) -> dict[Source, Deduction | None]:
-        """Those of the sources that were deduced from before."""
+        """The deductions that are known already, by source."""
         with self._lock:
             return {source: self._known[source] for source in sources if source in self._known}
 
     def keep(self, found: Mapping[Source, Deduction | None]) -> None:
-        """Keep deductions for later dialogues; the oldest make room."""
+        """Keep deductions for later dialogues; the oldest are dropped."""
         with self._lock:
             self._known |= found
             while len(self._known) > self._size:
@@ -54,7 +54,7 @@ class Deductions:
 
 
 class DeductionPlan:
-    """The deductions one dialogue needs, and what has become of them.
+    """The deductions one dialogue needs, and their results so far.
 
     Args:
         builder: Makes the contexts.
@@ -62,7 +62,7 @@ class DeductionPlan:
         kept: Deductions already made.
 
     Attributes:
-        missing: What is still to be deduced from, each source once.
+        missing: The sources whose deductions are still missing, each once.
     """
 
     def __init__(self, builder: ContextBuilder, dialogue: Dialogue, kept: Deductions) -> None:
@@ -75,7 +75,7 @@ class DeductionPlan:
         self._asked = len(self.missing)
 
     def settle(self, source: Source, answer: Deduction | Failure | None) -> None:
-        """Note what one of the missing came to."""
+        """Note the result for one of the missing sources."""
         self.missing.remove(source)
         if isinstance(answer, Failure):
             self._failures.append(answer)
@@ -94,7 +94,7 @@ class DeductionPlan:
         return self._builder.build(self._dialogue, found)
 
     def _find_sources(self) -> list[Source | None]:
-        """What each target's deduction is drawn from, if it gets one."""
+        """The source of each target's deduction, if it gets one."""
         options = self._builder.options
         if options.deduction in NO_DEDUCTION:
             return [None] * len(self._dialogue)
@@ -103,9 +103,9 @@ class DeductionPlan:
         if options.deduction == "utterance":
             return [(context.prompt, template) for context in contexts]
         if not options.history:
-            # What came before a turn is not to be known, not even by hearsay.
+            # With history off, nothing said before a turn may be shown, not even as a summary.
             return [None] * len(contexts)
-        # Once an anchor: from what was said before the window starts.
+        # Once per anchor, from what was said before the window starts.
         starts = [context.dropped_turns for context in contexts]
         return [(contexts[start - 1].prompt, template) if start else None for start in starts]
 

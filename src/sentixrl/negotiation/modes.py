@@ -2,8 +2,8 @@
 
 Contract: a mode is written for one utterance; drivers run many in step. Scored roles answer by
 probabilities and write nothing; written roles give an analysis or assessment first. A reply that
-holds no allowed word yields ``None``, never a nearby label. Utterances whose verdict is
-agreement sit out the step in which the others ask for a counter-label, so that all stay in step.
+holds no allowed word gives ``None``, never a nearby label. An utterance whose verdict is agreement
+skips the step in which the others ask for a counter-label, so that all stay in step.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Mode(ABC):
         """The discriminator's turn on a readable proposal; appends it to the state's prompt."""
 
     def _counter(self, state: NegotiationState, found: VerdictAnswer) -> Turn[LabelAnswer | None]:
-        """The label the discriminator would give instead, where it disagrees."""
+        """The label the discriminator would give instead, if it disagrees."""
         if found.verdict is not Verdict.DISAGREE:
             yield None
             return None
@@ -134,7 +134,7 @@ class WrittenMode(Mode):
         state.begin("discriminator", "counter_answer")
 
     def _finish(self, state: NegotiationState, role: str, block: str) -> Turn[str]:
-        """A line that the template begins and the model finishes, as it stands in the prompt."""
+        """A line that the template begins and the model finishes, as the prompt then holds it."""
         state.begin(role, block)
         opening = state.say(role, block)
         reply = yield from write(GenerateRequest(state.prompt, self._max_tokens, ("\n",)))

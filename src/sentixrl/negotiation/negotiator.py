@@ -1,9 +1,9 @@
 """One negotiation per utterance, written as if it were alone; one task per dialogue.
 
-Contract: :func:`negotiate` is a turn: it yields requests and returns a prediction, whatever fails.
-A :class:`Negotiator` knows how dialogues are to be asked about and makes a :class:`DialogueTask`
-of each, which hands out the dialogue's turns and collects one prediction an utterance, in order.
-It computes nothing itself: a scheduler runs the tasks.
+Contract: :func:`negotiate` is a turn: it yields requests and returns a prediction, even if a
+request fails. A :class:`Negotiator` holds the options and makes a :class:`DialogueTask` of each
+dialogue. The task hands out one turn per utterance and collects the predictions in order. Nothing
+is computed here: a scheduler runs the tasks.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ def negotiate(
     Args:
         state: The utterance, before anybody has spoken.
         mode: How the roles answer.
-        rules: When the negotiation ends; ``None`` lets the generator's first word stand.
-        threshold: No negotiation where the first posterior reaches this.
+        rules: When the negotiation ends; ``None`` takes the generator's first answer.
+        threshold: The confidence threshold: no negotiation if the first proposal's probability
+            reaches it.
     """
     try:
         yield from _rounds(state, mode, rules, threshold)
@@ -106,7 +107,7 @@ class Negotiator:
         if options.correct_priors and engine.capabilities.score and options.mode != "written":
             self.priors = Priors(label_set, builder, verdicts=options.enabled)
         self.mode = _choose_mode(engine, label_set, options, self.priors)
-        # A deduction known from another dialogue would change the shape of this one's batch.
+        # A deduction known from another dialogue would change the shape of this dialogue's batches.
         self.deductions = Deductions(0 if options.reproducible else CACHE_SIZE)
 
     def task(self, dialogue: Dialogue) -> DialogueTask:
@@ -115,14 +116,14 @@ class Negotiator:
 
 
 class DialogueTask:
-    """A dialogue on its way to its predictions.
+    """A dialogue being classified.
 
     Args:
-        negotiator: How it is asked about.
+        negotiator: Holds the options.
         dialogue: The turns.
 
     Attributes:
-        alone: Whether it is computed in a session that nobody shares.
+        alone: Whether it is computed in sessions that no other dialogue shares.
         finished: Set once it is answered or broken.
         cancelled: Whether nobody waits for it any more.
     """
@@ -154,7 +155,7 @@ class DialogueTask:
         return self.cancelled or self.finished.is_set()
 
     def start(self, add: Callable[[Job], None]) -> None:
-        """Hand out the dialogue's turns; more may follow once some of them are through.
+        """Hand out the dialogue's turns. Utterances follow once their deductions are done.
 
         Args:
             add: Puts a job into the inbox of the driver that runs this task.
@@ -187,7 +188,7 @@ class DialogueTask:
         )
 
     def broke(self, error: BaseException) -> None:
-        """Give up: what drove it failed."""
+        """Give up: the session that ran it failed."""
         self._error = error
         self.finished.set()
 
@@ -223,7 +224,7 @@ class DialogueTask:
             self.finished.set()
 
     def _share(self, index: int) -> Cost:
-        """An utterance's share of what was deduced for all."""
+        """An utterance's share of the cost of the dialogue's deductions."""
         tokens, rest = divmod(self._besides.tokens, len(self))
         return Cost(tokens + (index < rest), self._besides.seconds / len(self))
 

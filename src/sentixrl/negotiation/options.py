@@ -17,18 +17,18 @@ class NegotiationOptions:
     """How the roles negotiate.
 
     Attributes:
-        enabled: Off means the generator's first word stands (status ``single``).
+        enabled: Off means that the generator's first answer is taken (status ``single``).
         rules: Round limit and agreements needed.
-        mode: ``scored``, ``written``, or what the engine does best.
-        confidence_threshold: No negotiation where the first posterior reaches this; ``None`` to
-            negotiate whatever it is.
-        agree_threshold: The discriminator agrees from this P(agree) on.
+        mode: ``scored``, ``written``, or ``auto``: scored if the engine scores.
+        confidence_threshold: No negotiation if the first proposal's probability reaches this;
+            ``None`` to negotiate always.
+        agree_threshold: The discriminator agrees if P(agree) reaches this.
         calibration: From raw label scores to posteriors.
-        correct_priors: Take an untrained model's preferences off its scores (scored mode).
-        reproducible: Every dialogue is computed alone, in a fixed shape, so that its numbers
-            depend on that dialogue alone. Off, dialogues are computed together: single messages
-            are answered several times faster, probabilities move in the third decimal with what
-            shares their batch, and a label may differ where the first two are within 0.05 nats.
+        correct_priors: Subtract an untrained model's preferences from its scores (scored mode).
+        reproducible: Every dialogue is computed alone, in a fixed shape, so that its numbers do not
+            depend on other dialogues. If off, dialogues are computed together. Single messages are
+            then answered several times faster, but probabilities vary in the third decimal with
+            what shares their batch, and a label may differ if the first two are within 0.05 nats.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)

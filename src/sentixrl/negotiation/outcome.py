@@ -1,7 +1,8 @@
-"""From a negotiation that is over to the prediction it stands for.
+"""From a finished negotiation to its prediction.
 
-Contract: a label where the roles agreed or none was needed, else ``None``; the forced answer
-whenever anything was readable, even if the negotiation failed later; the record as far as it goes.
+Contract: there is a label if the roles agreed or did not negotiate, else ``None``. The forced
+answer is there whenever anything was readable, even if the negotiation failed later. The record
+holds everything said.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from sentixrl.prediction import Prediction, Proposal, Round, Status
 
 
 def predict(state: NegotiationState, names: Sequence[str]) -> Prediction:
-    """What a negotiation that is over says of its utterance.
+    """The prediction of a finished negotiation.
 
     Args:
-        state: It ended, failed, or stands at a first proposal that nobody is to judge.
+        state: It ended, failed, or holds a first proposal that will not be judged.
         names: The label set, in order.
     """
     record = state.record
@@ -33,7 +34,7 @@ def predict(state: NegotiationState, names: Sequence[str]) -> Prediction:
         probabilities=_posterior(first),
         confidence=_confidence(label, record),
         dropped_turns=state.context.dropped_turns,
-        # A proposal that stands unjudged was no negotiation.
+        # A proposal that was not judged is no round of negotiation.
         rounds=state.state.rounds if state.error is None else record,
         error=state.error,
         exact=all(exchange.proposal.exact for exchange in record),
@@ -57,6 +58,6 @@ def _posterior(first: Proposal | None) -> dict[str, float] | None:
 
 
 def _confidence(label: str | None, record: Sequence[Round]) -> float | None:
-    """How sure both roles' turns are of the label; of a single proposal, its probability."""
+    """The label's confidence over both roles' turns; for a single proposal, its probability."""
     opinions = spoken(record)
     return confidence(opinions, label) if label is not None and opinions else None

@@ -1,7 +1,7 @@
-"""What a model would answer about nothing: label and verdict preferences, to be taken off.
+"""What a model answers about nothing: preferences for labels and verdicts, to be subtracted.
 
 Contract: an untrained model prefers some words whatever was said. Its answers about an empty
-conversation measure that preference, and dividing by it leaves what the words at hand say
+conversation measure that preference. Dividing by them leaves what the actual words contribute
 (contextual calibration, Zhao et al. 2021, arXiv 2102.09690). Nothing is fitted on data. Trained
 models are calibrated on dev instead.
 """
@@ -58,12 +58,12 @@ class Prior:
 
 
 class Priors:
-    """The priors of the template languages met so far.
+    """The priors of the template languages seen so far.
 
     Args:
         label_set: The closed set.
         builder: Makes the contexts.
-        verdicts: Whether verdicts will be asked for, and their preferences are needed too.
+        verdicts: Whether verdicts will be asked for, so that their preferences are needed too.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class Priors:
         self._learning = Lock()
 
     def learn(self, engine: Engine, template: TemplateSet) -> None:
-        """Ask about nothing in a language that is new, once, whatever comes of it.
+        """Measure the prior of a new language, once, even if that fails.
 
-        It is asked in a session of its own: what a dialogue computes must not depend on its being
-        the first. A second try could succeed, and then a result would depend on its place in the
+        It has a session of its own, because a dialogue's numbers must not depend on being the
+        first. There is no second try: if it succeeded, a result would depend on its place in the
         input.
         """
         with self._learning:

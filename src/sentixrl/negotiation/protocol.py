@@ -1,8 +1,9 @@
 """SANM's rules as a pure state machine.
 
 Contract: :func:`advance` takes one round and returns the next state; it touches no model. A
-negotiation ends in consensus once the generator's label has been agreed to often enough in a row,
-or at the round limit: as an outlier, or as invalid where no round held a readable label.
+negotiation ends in consensus once the generator's label has been agreed to often enough in a row.
+Otherwise it ends at the round limit: as an outlier, or as invalid if no round held a readable
+label.
 """
 
 from __future__ import annotations
@@ -91,11 +92,11 @@ def advance(state: State, rules: Rules, exchange: Round) -> State:
 
 
 def forced_answer(rounds: Sequence[Round], names: Sequence[str]) -> str | None:
-    """The answer at full coverage; ``None`` where no label was readable.
+    """The answer at full coverage; ``None`` if no label was readable.
 
-    Where there are scores: the label with the largest sum of log-probabilities over both roles
-    and all rounds. Elsewhere: the label proposed most often, counter-proposals included. Ties go
-    to the label that was named earliest, then to the earlier one in the set.
+    With scores: the label with the largest sum of log-probabilities over both roles and all rounds.
+    Without: the label proposed most often, counter-proposals included. Ties go to the label that
+    was named earliest, then to the earlier one in the set.
 
     Args:
         rounds: What was said, oldest first.
@@ -110,7 +111,7 @@ def forced_answer(rounds: Sequence[Round], names: Sequence[str]) -> str | None:
 
 
 def spoken(rounds: Sequence[Round]) -> list[Mapping[str, float]]:
-    """Each turn's log-probabilities over the labels, oldest first, where the engine scores."""
+    """Each turn's log-probabilities over the labels, oldest first, if the engine scores."""
     turns = [turn for exchange in rounds for turn in (exchange.proposal, exchange.judgement)]
     return [turn.log_probs for turn in turns if turn is not None and turn.log_probs is not None]
 

@@ -1,10 +1,10 @@
 """Worker threads that answer dialogues: whole dialogues to each, one model for all.
 
-Contract: tasks are begun in the order in which they are submitted, by whoever is free; callers
-from any number of threads share the workers. A worker runs whole dialogues in sessions of its
-own, so nothing but the weights is shared. What breaks one session breaks the dialogues that were
-in it and no others. Memory is bounded by what the workers' sessions hold and by how far a run
-looks ahead, whatever the number of dialogues.
+Contract: tasks start in the order in which they are submitted, on the next free worker; callers
+from any number of threads share the workers. A worker runs whole dialogues in sessions of its own,
+so only the weights are shared. If a session breaks, the dialogues in it fail and no others. Memory
+is bounded by what the workers' sessions hold and by how far a run looks ahead, however many
+dialogues there are.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sentixrl.errors import ModelError, SentixError
 from sentixrl.negotiation.turns import Job, singly, together
 
 AHEAD = 4096
-"""Utterances that a run keeps with the workers, answered ones that nobody took included."""
+"""Most utterances that a run has submitted, including answers that the caller has not taken yet."""
 PER_STEP = 128
-"""Utterances that join a shared session at one step: enough for a full pack, few enough that
+"""Most utterances that join a shared session at one step: enough for a full pack, few enough that
 answers keep coming."""
-_WAKE = 0.2  # seconds between two looks at whether a worker is still there
+_WAKE = 0.2  # seconds between checks that a worker is still there
 
 R = TypeVar("R", covariant=True)
 
@@ -49,16 +49,16 @@ class Task(Protocol[R]):
         ...
 
     def broke(self, error: BaseException) -> None:
-        """Be told that what drove it failed."""
+        """Note that the session that ran it failed."""
         ...
 
     def result(self) -> R:
-        """What came of it."""
+        """Its result."""
         ...
 
 
 class Scheduler:
-    """The workers of one engine, shared by all who ask it.
+    """The workers of one engine, shared by all callers.
 
     Args:
         engine: Who answers.
@@ -67,7 +67,8 @@ class Scheduler:
 
     def __init__(self, engine: Engine, workers: int | None = None) -> None:
         self._pool = _Pool(engine, workers or engine.capabilities.workers)
-        # Threads hold the pool, and nobody but callers this: when they are gone, the threads end.
+        # Threads hold the pool, but only callers hold this object: once they drop it, the threads
+        # end.
         self.close = weakref.finalize(self, self._pool.close)
 
     @property
@@ -76,10 +77,11 @@ class Scheduler:
         return self._pool.workers
 
     def run(self, tasks: Iterable[Task[R]]) -> Iterator[R]:
-        """Results in the order of the tasks, as they come.
+        """Results in the order of the tasks, as they become ready.
 
-        Tasks are made as they are needed. What an iterator of tasks raises is raised once the
-        tasks before are answered. Closing the iterator drops what is not answered yet.
+        Tasks are taken from the iterable as they are needed. If it raises, the error is raised
+        after the tasks before it are answered. Closing the returned iterator drops what is not
+        answered yet.
 
         Raises:
             SentixError: A dialogue's session broke, or the workers were closed.
@@ -159,7 +161,7 @@ class _Pool:
                 self._keep_workers()
 
     def close(self) -> None:
-        """Let the workers finish the step at hand and end; waiting tasks stay unanswered."""
+        """Let the workers finish their current step and end; waiting tasks stay unanswered."""
         with self._change:
             self._closed = True
             self._change.notify_all()
@@ -168,7 +170,7 @@ class _Pool:
                 thread.join()
 
     def _keep_workers(self) -> None:
-        """Have all threads running: at first, after a fork, and where one is gone."""
+        """Start the threads that are missing: at first, after a fork, and if one has died."""
         if self._process != os.getpid():
             self._process, self._threads = os.getpid(), []
         self._threads = [thread for thread in self._threads if thread.is_alive()]
@@ -179,7 +181,7 @@ class _Pool:
             thread.start()
 
     def _work(self) -> None:
-        """A worker's life: a session after the other, while there are tasks."""
+        """A worker's loop: one session after another, while there are tasks."""
         drawer = _Drawer(self._next)
         while self._await_task(drawer):
             try:
@@ -189,11 +191,11 @@ class _Pool:
                         together(session, drawer, None if drawer.alone else PER_STEP)
                     else:
                         singly(session, drawer)
-            except BaseException as error:  # whatever it is: callers are told, the others go on
+            except BaseException as error:  # any error: its callers are told, the others go on
                 drawer.broke(_told(self._engine, error))
 
     def _await_task(self, drawer: _Drawer) -> bool:
-        """Wait until there is something to do; whether there is, or it is time to end."""
+        """Wait for work; returns whether there is some, or ``False`` if the pool is closed."""
         with self._change:
             while not self._closed and not drawer.holds_jobs and not self._waiting:
                 self._change.wait()
@@ -211,7 +213,7 @@ class _Pool:
 
 
 class _Drawer:
-    """A worker's inbox: the jobs of the tasks it has begun, and the next task when they are out.
+    """A worker's inbox: the jobs of the tasks it has begun, and then the next task.
 
     Args:
         draw: The next waiting task, if it is of an allowed kind (alone, shared).
@@ -230,14 +232,14 @@ class _Drawer:
         return bool(self._jobs)
 
     def begin_session(self) -> None:
-        """A session is about to be opened: any task may be the first in it."""
+        """Prepare for a new session: any task may be the first in it."""
         self._tasks = [task for task in self._tasks if not task.over]
         self._fresh = not self._jobs
         if self._fresh:
             self._start_next()
 
     def peek(self) -> Job | None:
-        """The next job for the session at hand."""
+        """The next job for the current session."""
         if not self._jobs:
             self._start_next()
         return self._jobs[0] if self._jobs else None
@@ -247,7 +249,7 @@ class _Drawer:
         self._jobs.popleft()
 
     def broke(self, error: BaseException) -> None:
-        """Tell the tasks of the session at hand, and drop what is left of them."""
+        """Tell the tasks of the current session, and drop their remaining jobs."""
         for task in self._tasks:
             if not task.over:
                 task.broke(error)
@@ -255,7 +257,7 @@ class _Drawer:
         self._jobs.clear()
 
     def _start_next(self) -> None:
-        # A dialogue that is computed alone neither joins others nor lets them join.
+        # A dialogue that is computed alone neither joins others nor lets others join.
         task = self._draw(self._fresh, self._fresh or not self.alone)
         if task is None:
             return
@@ -265,7 +267,7 @@ class _Drawer:
 
 
 def _told(engine: Engine, error: BaseException) -> BaseException:
-    """An error that callers can be shown; what is ours is that already."""
+    """An error that callers can be shown; our own errors are that already."""
     if isinstance(error, SentixError):
         return error
     lines = str(error).strip().splitlines() or [""]

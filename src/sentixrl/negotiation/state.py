@@ -1,4 +1,4 @@
-"""One utterance's negotiation under way: the words so far and where it stands.
+"""One utterance's negotiation in progress: the words so far and the protocol's state.
 
 Contract: a state's prompt is everything both roles have said, and every method only appends to
 it, so each question's prompt begins with the one before.
@@ -25,7 +25,7 @@ class NegotiationState:
         template: The wording.
         prompt: Context and conversation so far.
         state: The protocol's state.
-        proposal: The generator's latest word, while its round is open.
+        proposal: The generator's latest proposal, while its round is open.
         error: Why it failed, if it did.
     """
 
@@ -43,7 +43,7 @@ class NegotiationState:
 
     @property
     def round(self) -> int:
-        """Number of the round under way, from 1."""
+        """Number of the current round, from 1."""
         return len(self.state.rounds) + 1
 
     @property
@@ -54,12 +54,12 @@ class NegotiationState:
 
     @property
     def open(self) -> bool:
-        """Whether it neither ended nor failed."""
+        """Whether it has neither ended nor failed."""
         return self.error is None and self.state.status is None
 
     @property
     def proposed(self) -> str | None:
-        """The label that awaits its judgement, if there is a readable one."""
+        """The label to be judged, if there is a readable one."""
         return self.proposal.label if self.proposal else None
 
     @property
@@ -78,7 +78,7 @@ class NegotiationState:
         self.prompt = self.prompt.line("user", self.say(role, block))
 
     def begin(self, role: str, block: str) -> None:
-        """Begin a line of the model's own, which it is to finish."""
+        """Begin a line that the model is to finish."""
         self.prompt = self.prompt.line("assistant", self.say(role, block))
 
     def go_on(self, role: str, block: str) -> None:
@@ -94,7 +94,7 @@ class NegotiationState:
         self.error = ItemError(failure.code, failure.message, failure.hint, failure.retryable)
 
     def end_round(self, judgement: Judgement | None, rules: Rules) -> None:
-        """Close the round under way; no judgement where there was nothing to judge."""
+        """Close the current round. There is no judgement if there was nothing to judge."""
         if self.proposal is None:
             raise ValueError("a round cannot end before its proposal")
         self.state = advance(self.state, rules, Round(self.round, self.proposal, judgement))

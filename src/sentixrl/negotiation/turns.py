@@ -1,11 +1,11 @@
 """Many turns side by side, so that what they ask at the same time is one engine call.
 
 Contract: a turn is a generator that yields one request at a time, is sent the answer, and returns
-its result; it reads as if it were alone. A request that fails is thrown into its turn as
+its result; it is written as if it were alone. A request that fails is thrown into its turn as
 :class:`RequestFailedError`; a turn that does not catch it ends with the failure as its result, and
-the others go on. Two drivers run turns: :func:`together` many in step, :func:`singly` one after
-the other (several threads of it make what remote servers want). Both take them from an inbox that
-may be filled while they run, and return when it has nothing more for this session.
+the others go on. Two drivers run turns: :func:`together` runs many in step, :func:`singly` one
+after the other (for remote servers, in several threads). Both take turns from an inbox that may be
+filled while they run, and return when it has nothing more for this session.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ T = TypeVar("T")
 Request = ScoreRequest | GenerateRequest
 Answer = Scores | Completion
 Turn: TypeAlias = Generator[Request | None, Answer | None, T]
-"""Yields requests, or ``None`` to sit a step out; is sent their answers (``None`` to begin and
-after a step it sat out); returns a ``T``."""
+"""Yields requests, or ``None`` to skip a step; is sent their answers (``None`` to begin and after a
+skipped step); returns a ``T``."""
 
 
 class RequestFailedError(Exception):
@@ -61,12 +61,12 @@ def write(request: GenerateRequest) -> Turn[str]:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A turn on its way through a driver.
+    """A turn that a driver runs.
 
     Attributes:
         turn: A fresh generator.
         done: Called once with its result, or its failure, and what its answers cost.
-        wanted: Whether anybody still waits for it; a turn that nobody wants is closed.
+        wanted: Whether anybody still waits for the result; otherwise the turn is closed.
         asked: What it asks for now.
         cost: What its answers cost so far.
     """
@@ -79,14 +79,14 @@ class Job:
     _begun: bool = False
 
     def begin(self) -> bool:
-        """Let the turn ask for the first time; whether it goes on."""
+        """Let the turn ask for the first time; returns whether it goes on."""
         if self._begun:
             return True
         self._begun = True
         return self._advance(lambda: self.turn.send(None))
 
     def take(self, answer: Answer | Failure | None) -> bool:
-        """Give the turn what it asked for; whether it goes on."""
+        """Give the turn what it asked for; returns whether it goes on."""
         if not self.wanted():
             self.turn.close()
             return False
@@ -113,7 +113,7 @@ class Inbox(Protocol):
     """Where a driver finds its jobs."""
 
     def peek(self) -> Job | None:
-        """The job that is next for this session; ``None`` where there is none for now."""
+        """The next job for this session; ``None`` if there is none for now."""
         ...
 
     def pop(self) -> None:
@@ -122,7 +122,7 @@ class Inbox(Protocol):
 
 
 def together(session: Session, inbox: Inbox, per_step: int | None = None) -> None:
-    """Run jobs in step until there is none left that this session has room for.
+    """Run jobs in step until none is left that this session has room for.
 
     New jobs join at every step, while the session has room.
 
@@ -157,7 +157,7 @@ def singly(session: Session, inbox: Inbox) -> None:
 
 
 def in_step(session: Session, turns: Sequence[Turn[T]]) -> list[T | Failure]:
-    """Run a few turns that belong together to their ends, whatever room the session has left.
+    """Run a few turns that belong together to their ends, without asking the session for room.
 
     Returns:
         Each turn's result or failure, in the order of the turns.

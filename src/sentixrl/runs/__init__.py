@@ -1,7 +1,7 @@
 """Run folders: an append-only log of items, the run's identity, and resuming it.
 
-``items.jsonl`` holds one dialogue a line, ``run.json`` who answered what; :class:`RunFolder`
-writes both, :func:`read_items`, :func:`read_entries` and :func:`read_run` reopen them.
+``items.jsonl`` holds one dialogue per line, ``run.json`` the run's identity. :class:`RunFolder`
+writes both; :func:`read_items`, :func:`read_entries` and :func:`read_run` read them.
 """
 
 from sentixrl.runs.entries import Entry

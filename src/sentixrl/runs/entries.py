@@ -1,16 +1,16 @@
-"""A line of ``items.jsonl``: one dialogue, what was answered, and what that took.
+"""A line of ``items.jsonl``: one dialogue, its answers, and their cost.
 
-Contract: a line is the ``--json`` object of the dialogue (:mod:`sentixrl.formats.results`) with
-what evaluation needs added beside its keys, so that whoever reads the one reads the other:
+Contract: a line is the ``--json`` object of the dialogue (:mod:`sentixrl.formats.results`) plus
+what evaluation needs, so that one reader reads both:
 
 - the dialogue's ``group`` (and ``cluster``, the unit of resampling) and ``dialogue_language``;
-- an utterance's ``gold`` and ``metadata``, where it has them;
+- an utterance's ``gold`` and ``metadata``, if it has them;
 - ``log_probs`` of each proposal and judgement, ``agree_log_prob``: lists in the order of the
-  line's ``labels``, ``null`` where there is none, ``"-inf"`` for a probability of zero;
-- an utterance's ``cost`` in ``tokens`` and ``seconds``, where it was computed.
+  line's ``labels``, ``null`` if there is none, ``"-inf"`` for a probability of zero; - an
+utterance's ``cost`` in ``tokens`` and ``seconds``, if it was computed.
 
-Reading a line and writing it again gives the same line. What is read was possibly written by
-others: types and ranges are checked, and :func:`difference` holds an entry against the data.
+Reading a line and writing it again gives the same line. A line may have been written by others:
+types and ranges are checked, and :func:`difference` compares an entry with the data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sentixrl.prediction import DialoguePrediction, Prediction, Round
 
 LogProbs = Mapping[str, float]
 LOG_SLACK = 1e-3
-"""How far above 0 rounding may lift a log-probability."""
+"""How far above 0 a log-probability may be by rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,11 @@ def _no_line(dialogue: Dialogue, why: str) -> InputError:
 
 
 def difference(entry: Entry, dialogue: Dialogue, labels: Container[str]) -> str | None:
-    """What keeps an entry from being an answer to ``dialogue``, as the end of a sentence.
+    """Why an entry is no answer to ``dialogue``, as the end of a sentence.
 
     Args:
         entry: What a log holds under the dialogue's name.
-        dialogue: The dialogue as the data have it.
+        dialogue: The dialogue as in the data.
         labels: The task's labels; an answer is one of them.
     """
     stored = entry.dialogue
@@ -128,7 +128,7 @@ def _quoted(value: object) -> str:
 
 
 def _answers(item: Prediction) -> Iterator[str]:
-    """Every label that stands in an answer."""
+    """Every label that an answer names."""
     yield from (name for name in (item.label, item.fallback) if name is not None)
     yield from item.probabilities or ()
     for exchange in item.rounds:
@@ -148,7 +148,7 @@ LogProb = Annotated[float, Field(le=LOG_SLACK), BeforeValidator(_log_prob)]
 
 
 class _Strict(BaseModel):
-    """Text is no number here and a number no text; what is not known is left alone."""
+    """Text does not count as a number, nor a number as text; unknown values are left alone."""
 
     model_config = ConfigDict(strict=True)
 

@@ -1,8 +1,8 @@
-"""A run folder: who answers what (``run.json``) and what was answered so far (``items.jsonl``).
+"""A run folder: the run's identity (``run.json``) and the answers so far (``items.jsonl``).
 
-Contract: a dialogue stands in the log whole or not at all, and never twice. The folder goes on
-only under the identity it was made with, and has one writer at a time. What a run finds stored is
-trusted only as far as it fits the data: :meth:`RunFolder.remaining` compares it. Reading needs no
+Contract: a dialogue is in the log whole or not at all, and never twice. A run continues only under
+the identity its folder was made with, and the folder has one writer at a time. Stored entries are
+trusted only if they fit the data: :meth:`RunFolder.remaining` compares them. Reading needs no
 lock and changes nothing.
 """
 
@@ -37,7 +37,7 @@ RUN_FILE = "run.json"
 METRICS_FILE = "metrics.json"
 SCHEMA = 2
 SEALED_SCHEMA = 2
-"""From this schema on every line of the log bears its digest."""
+"""From this schema on, every line of the log carries its digest."""
 MAX_BYTES = 1 << 26
 """Of ``run.json`` and ``metrics.json``."""
 
@@ -46,9 +46,9 @@ class RunFolder:
     """A run that is being written; a context manager.
 
     Args:
-        path: The folder; made if it is not there.
-        identity: What must be the same whenever the run goes on (plain data); the names of the
-            labels stand under ``labels``, ``names``.
+        path: The folder; created if it is not there.
+        identity: What must be the same whenever the run is continued (plain data). The label names
+            are under ``labels``, ``names``.
 
     Attributes:
         path: The folder.
@@ -80,7 +80,7 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """The run's own name, made when the folder was."""
+        """The run's own name, made with the folder."""
         return str(self.record["run"])
 
     @property
@@ -91,11 +91,11 @@ class RunFolder:
     def remaining(self, dialogues: Iterable[Dialogue]) -> list[Dialogue]:
         """The dialogues that are not in the log, in order.
 
-        What the log held when it was opened is compared with them before it counts as done.
+        Entries found in the log are compared with the dialogues before they count as done.
 
         Raises:
-            InputError: The log holds dialogues that are not among them, or an entry is not an
-                answer to the dialogue of its name: its turns, texts or gold labels are others.
+            InputError: The log holds dialogues that are not among them, or an entry does not fit
+                the dialogue it names: its turns, texts or gold labels differ.
         """
         wanted = list(dialogues)
         if stray := set(self._done) - {dialogue.id for dialogue in wanted}:
@@ -109,7 +109,7 @@ class RunFolder:
         return [dialogue for dialogue in wanted if dialogue.id not in self._done]
 
     def _compare(self, dialogues: Mapping[str, Dialogue]) -> None:
-        """Hold every entry that was there before against the data, once."""
+        """Compare every earlier entry with the data, once."""
         path = self.path / ITEMS_FILE
         labels = set(self.record["identity"]["labels"]["names"])
         for number, entry in _entries(Scan(path)):
@@ -124,11 +124,11 @@ class RunFolder:
             self._stored.discard(entry.dialogue.id)
 
     def append(self, dialogue: Dialogue, prediction: DialoguePrediction) -> None:
-        """Put one dialogue into the log; a crash does not take it back.
+        """Put one dialogue into the log, where a crash does not undo it.
 
         Raises:
-            InputError: It is there already.
-            SentixError: The disk is full or refuses; nothing that was there is lost.
+            InputError: It is there already. SentixError: The disk is full or refuses; nothing that
+            was there is lost.
         """
         if dialogue.id in self._done:
             raise InputError(f"Dialogue '{dialogue.id}' is in {self.path} already.")
@@ -136,19 +136,19 @@ class RunFolder:
         self._done[dialogue.id] = len(self._done) + 1
 
     def begin_session(self, facts: Mapping[str, Any]) -> None:
-        """Note in ``run.json`` when, where and by which command the run is worked on."""
+        """Note in ``run.json`` when, where and by which command the run was worked on."""
         sessions = [*self.record["sessions"], {**plain(facts), "dialogues_before": len(self._done)}]
         command = facts.get("command")
         self.record = {**self.record, "command": command, "sessions": sessions}
         write_json(self.path / RUN_FILE, self.record)
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Write ``metrics.json``, whole, once the log is safe."""
+        """Write ``metrics.json`` as a whole, once the log is safe."""
         self._log.sync()
         write_json(self.path / METRICS_FILE, metrics)
 
     def close(self) -> None:
-        """Let go of the log and the lock."""
+        """Close the log and release the lock."""
         try:
             self._log.close()
         finally:

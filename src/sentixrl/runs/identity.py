@@ -1,8 +1,8 @@
-"""What makes a run that run: model, templates, labels, data and options, as plain JSON.
+"""A run's identity: model, templates, labels, data and options, as plain JSON.
 
-Contract: two runs of one identity answer the same dialogues in the same way. Place and time
-(machine, date, command line, where the model's folder lies) are noted beside it and do not
-count; the number format (``dtype``) and the library's version do.
+Contract: two runs with the same identity answer the same dialogues in the same way. Machine,
+device, date, command line and the model's folder are recorded too, but are not compared. The number
+format (``dtype``) and the library's version are.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from sentixrl.labels import LabelSet
 Json = dict[str, Any]
 
 NOT_COMPARED = frozenset({"model.base"})
-"""What the identity holds for the reader's sake: weights are told apart by their hash."""
+"""Recorded for readers, not compared: weights are told apart by their hash."""
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "peft")
 
 
 def data_identity(dataset: Dataset, *, limit: int | None = None, seed: int = 0) -> Json:
-    """The data: name, split, task, switches, hash of the whole split, what is drawn of it."""
+    """The data: name, split, task, switches, hash of the whole split, and which part is drawn."""
     return {
         "dataset": dataset.name,
         "split": dataset.split,
@@ -60,7 +60,7 @@ def labels_identity(label_set: LabelSet) -> Json:
 
 
 def model_identity(classifier: Classifier) -> Json:
-    """The model: its name, what its engine says of itself, and a hash of its bundle."""
+    """The model: its name, its engine's facts, and a hash of its bundle."""
     bundle = classifier.bundle
     policy = asdict(bundle)
     for place in ("adapter", "base", "name"):
@@ -75,7 +75,7 @@ def model_identity(classifier: Classifier) -> Json:
 
 
 def options_identity(classifier: Classifier, dialogues: Iterable[Dialogue]) -> Json:
-    """How it is asked: templates of the dialogues' languages, context, negotiation."""
+    """The options: templates of the dialogues' languages, context, negotiation."""
     return {
         "templates": classifier.templates_of(dialogues),
         "context": asdict(classifier.context),

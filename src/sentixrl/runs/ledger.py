@@ -1,7 +1,7 @@
 """The ledger: one line for every evaluation on a test split.
 
-Contract: lines are only added, one a run. Looking at test often is choosing on test; the ledger
-shows how often it was.
+Contract: lines are only added, one per run. Evaluating on test often amounts to choosing on test;
+the ledger shows how often it was done.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sentixrl.untrusted import read_bounded
 LEDGER_FILE = Path("results") / "ledger.jsonl"
 """Where the ledger is, relative to the current folder, if that has a ``results`` folder."""
 MAX_BYTES = 1 << 28
-"""What a ledger may have; a line has about a thousand bytes."""
+"""The most bytes a ledger may have; a line has about a thousand."""
 
 
 def find_ledger(named: Path | None) -> Path | None:
@@ -29,7 +29,7 @@ def find_ledger(named: Path | None) -> Path | None:
 
 
 def check_ledger(path: Path) -> None:
-    """Make sure that a line can be added, before there is one.
+    """Check that a line can be added, before there is one.
 
     Raises:
         SentixError: It cannot be read or written.
@@ -47,7 +47,7 @@ def enter_ledger(path: Path, line: Mapping[str, Any]) -> bool:
     """Add a line, unless its run is in the ledger already.
 
     Args:
-        path: The ledger; made, with its folder, if it is not there.
+        path: The ledger; created, with its folder, if it is not there.
         line: At least ``run``, the run's name.
 
     Returns:
@@ -79,7 +79,7 @@ def _lines(path: Path) -> bytes:
 
 
 def _run(line: bytes) -> object:
-    """The run that a line is of; none where others wrote something else."""
+    """The run that a line belongs to; ``None`` if it is not one of our lines."""
     try:
         content = json.loads(line)
     except (ValueError, RecursionError):

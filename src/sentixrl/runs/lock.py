@@ -1,8 +1,8 @@
-"""One writer a folder.
+"""One writer per folder.
 
-Contract: the lock is the operating system's, so it goes with the process however that ends; a
-``.lock`` file that is left behind holds nobody up. It is held on the folder itself as well, where
-the system can: to remove the ``.lock`` file lets no second writer in.
+Contract: the lock is the operating system's, so it is released when the process ends, however that
+happens; a ``.lock`` file left behind blocks nobody. Where the system allows it, the folder itself
+is locked too, so that removing the ``.lock`` file lets no second writer in.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from sentixrl.runs.storage import storage_error
 
 LOCK_FILE = ".lock"
 _HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
-"""What systems say of a lock that another process holds; anything else is no lock at all."""
+"""Errors that mean another process holds the lock; any other error is not about the lock."""
 
 
 class FolderLock:
-    """Held from the making of the object until :meth:`release` or the end of the process.
+    """Held from the object's creation until :meth:`release` or the end of the process.
 
     Args:
         folder: An existing folder.
@@ -54,10 +54,10 @@ class FolderLock:
             ) from None
 
     def _lock_folder(self, folder: Path) -> None:
-        """Lock the folder's own entry, which cannot be removed while it is worked in."""
+        """Lock the folder itself, which cannot be removed while it is in use."""
         try:
             handle = os.open(folder, os.O_RDONLY)
-        except OSError:  # Windows opens no folders; there a file that is open cannot be removed
+        except OSError:  # Windows cannot open folders, but there an open file cannot be removed
             return
         self._held.append(handle)
         try:
@@ -65,7 +65,7 @@ class FolderLock:
         except OSError as error:
             if error.errno in _HELD:
                 raise
-            # Disks on the network lock no folders.
+            # Network disks do not lock folders.
 
     def _holder(self) -> str:
         """The other process's number in brackets, if it is known."""
@@ -73,7 +73,7 @@ class FolderLock:
         return f" ({number})" if number else ""
 
     def release(self) -> None:
-        """Let go; the file stays, empty of meaning."""
+        """Release the lock; the file stays and means nothing."""
         while self._held:
             os.close(self._held.pop())
 

@@ -1,11 +1,11 @@
-"""Files that survive: an append-only log of lines, and whole files put in place.
+"""Files that survive crashes: an append-only log of lines, and files replaced as a whole.
 
-Contract: :meth:`AppendLog.append` leaves the whole line or nothing of it. A killed process loses
-no line that was appended; a power cut loses at most those since the last wait for the disk, which
-comes with the first line after ``SYNC_SECONDS``. What a crash cut off is the last line at most;
-:class:`Scan` tells it from whole lines, and opening the log drops it. Each line bears a digest, by
-which an edited one is known; it guards against accidents, not against who computes it anew.
-Whatever the disk refuses is one :class:`~sentixrl.errors.SentixError`.
+Contract: :meth:`AppendLog.append` writes the whole line or nothing. A killed process loses no
+appended line. A power cut loses at most the lines since the last wait for the disk, which comes
+with the first line after ``SYNC_SECONDS``. A crash cuts off the last line at most; :class:`Scan`
+recognises it, and opening the log drops it. Each line carries a digest that reveals edits. It
+guards against accidents, not against somebody who computes it anew. Whatever the disk refuses is
+one :class:`~sentixrl.errors.SentixError`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from sentixrl.untrusted import open_file
 SYNC_SECONDS = 0.2
 """Lines that come faster than this share a wait for the disk."""
 MAX_LINE = 1 << 29
-"""No line has more bytes; a longer one is not whole."""
+"""The most bytes of a line; a longer one is not whole."""
 DIGEST = "digest"
-"""The key under which a line bears the digest of all that is before it."""
+"""The key of a line's digest, which covers everything before it in the line."""
 CHANGED = (
     "The file was changed by other means: restore it, or remove the line to have its dialogue "
     "answered anew."
@@ -39,11 +39,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Scan:
-    """The objects of a log's whole lines, one after the other; a last line cut off is left out.
+    """The objects of a log's whole lines, in order; a last line that was cut off is left out.
 
     Args:
-        path: The file; one that is not there has no lines.
-        sealed: Whether every line must bear its digest, as :meth:`AppendLog.append` writes it.
+        path: The file; if it is not there, there are no lines.
+        sealed: Whether every line must carry its digest, as :meth:`AppendLog.append` writes it.
 
     Attributes:
         end: Bytes of the whole lines, once all have been read.
@@ -59,8 +59,8 @@ class Scan:
         """Number and object of each line.
 
         Raises:
-            InputError: The file cannot be read, a line that others follow is not a whole object,
-                or one was changed since it was written.
+            InputError: The file cannot be read, a line before the last is not a whole object, or a
+                line was changed since it was written.
         """
         self.end = self.cut = 0
         try:
@@ -111,7 +111,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _unchanged(line: bytes, payload: Mapping[str, Any], *, sealed: bool) -> bool:
-    """Whether a line is as it was written; a line without a digest, whether it may lack one."""
+    """Whether a line is as it was written; if it has no digest, whether it may lack one."""
     if DIGEST not in payload:
         return not sealed
     body = line[: -len(_seal(b""))] + b"}"
@@ -133,7 +133,7 @@ class AppendLog:
     """A file of JSON lines that only grows, each with a digest of itself.
 
     Args:
-        found: What is there already, read to its end; a line cut off is dropped.
+        found: What is there already, read to its end; a line that was cut off is dropped.
 
     Raises:
         SentixError: It cannot be written.
@@ -157,8 +157,8 @@ class AppendLog:
         """Write one line, and wait for the disk if that was ``SYNC_SECONDS`` ago or longer.
 
         Raises:
-            SentixError: The disk is full or refuses, or the file was removed or replaced by other
-                means; the log is as it was before.
+            SentixError: The disk is full or refuses, or the file was removed or replaced meanwhile;
+                the log is as it was before.
         """
         line = _line(payload)
         self._check_in_place()
@@ -176,7 +176,7 @@ class AppendLog:
             self.sync()
 
     def _check_in_place(self) -> None:
-        """What is written to a file that was removed would be lost without a word."""
+        """Lines written to a removed file would be lost without notice."""
         try:
             here = os.path.samestat(self.path.stat(), os.fstat(self._file))
         except OSError:
@@ -207,7 +207,7 @@ class AppendLog:
             os.ftruncate(self._file, self._end)
 
     def close(self) -> None:
-        """Wait for the disk and let go of the file.
+        """Wait for the disk and close the file.
 
         Raises:
             SentixError: The disk refuses.
@@ -228,14 +228,14 @@ class AppendLog:
 
 
 def write_all(file: int, content: bytes) -> None:
-    """Write all of ``content``, however little the system takes at a time."""
+    """Write all of ``content``, however little the system writes at a time."""
     view = memoryview(content)
     while view:
         view = view[os.write(file, view) :]
 
 
 def as_bytes(text: str) -> bytes:
-    """JSON as UTF-8; half characters, which names of files may hold, as the escapes of JSON."""
+    """JSON as UTF-8; lone surrogates, which file names may hold, as JSON escapes."""
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -249,7 +249,7 @@ def write_json(path: Path, payload: Mapping[str, Any] | Sequence[Any]) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Put a whole file in place; at every moment the old or the new one stands there.
+    """Replace a file as a whole; at every moment the old or the new one is there.
 
     Raises:
         SentixError: The disk is full or refuses; the old file, if any, is untouched.
@@ -269,10 +269,10 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Say at once that a folder cannot be written, before anything slow begins.
+    """Check that a folder can be written, before anything slow begins.
 
     Args:
-        folder: A folder, or one that is to be made.
+        folder: A folder, or one that will be created.
 
     Raises:
         SentixError: It cannot.
@@ -283,8 +283,8 @@ def check_writable(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until a folder's new entries are on the disk, where the system can."""
-    with contextlib.suppress(OSError):  # Windows opens no folders
+    """Wait until a folder's new entries are on the disk, if the system can do that."""
+    with contextlib.suppress(OSError):  # Windows cannot open folders
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -293,7 +293,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Wait until what a file holds is on the disk.
+    """Wait until a file's content is on the disk.
 
     Raises:
         OSError: The disk refuses.
@@ -303,7 +303,7 @@ def sync_file(path: Path) -> None:
 
 
 def storage_error(path: Path, error: Exception) -> SentixError:
-    """What to tell a user whose disk refuses, be it a library's own error that says so."""
+    """What to tell a user whose disk refuses, also if a library's own error says so."""
     said = getattr(error, "strerror", None)
     if getattr(error, "errno", None) in _FULL:
         return SentixError(

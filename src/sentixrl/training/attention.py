@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from sentixrl.engines.local.attention import flex_attention, uses_flex
-from sentixrl.engines.local.batches import RowBatch, alike
+from sentixrl.engines.local.batches import RowBatch, group_rows
 from sentixrl.trie import Pack
 
 
@@ -33,7 +33,7 @@ class TrainingPlan:
 
     def __init__(self, pack: Pack, dtype: torch.dtype, device: torch.device) -> None:
         self._sparse = uses_flex(device)
-        groups = [[row] for row in pack.rows] if self._sparse else alike(pack.rows)
+        groups = [[row] for row in pack.rows] if self._sparse else group_rows(pack.rows)
         batches = [RowBatch.of(rows, dtype, device, self._sparse) for rows in groups]
         place = np.empty(int(pack.slots.max()) + 1, np.int64)
         place[pack.slots] = np.arange(len(pack))

@@ -3,7 +3,7 @@
 Contract: a pack lists tokens so that every token's ancestors stand before it, in this pack, in an
 earlier one, or among those computed before. A pack's *rows* say which keys a range of its tokens
 attends to. In depth-first order token ``k`` is visible to token ``q`` exactly if
-``k <= q < end[k]``, where ``end[k]`` is where the subtree of ``k`` ends: one integer a token is
+``k <= q < end[k]``, where ``end[k]`` is the end of the subtree of ``k``. One integer per token is
 the whole attention mask.
 """
 
@@ -19,7 +19,7 @@ from sentixrl.trie.trie import Node, PromptTrie
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-ROW_SHORTEST = 16  # a row this short is not worth a call of its own
+ROW_SHORTEST = 16  # shorter rows are not worth a call of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class PackBudget:
     Attributes:
         pack: Most tokens computed in one forward pass.
         row: Most tokens that attend together.
-        waste: A row ends where the next token would not see this many of its keys: longer rows
-            pay for more pairs they cannot see, shorter ones for more calls.
+        waste: A row ends where the next token would not see this many of its keys. Longer rows
+            compute more pairs that are masked; shorter rows need more calls.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
@@ -152,8 +152,8 @@ class _Layout:
     def shared_depths(self) -> list[int]:
         """How many ancestors each query shares with the query before it, shape ``[n_queries]``.
 
-        On the way from one to the next, depth-first order enters some nodes; the shallowest of
-        them hangs from their deepest common ancestor.
+        Between one query and the next, depth-first order enters some nodes. The shallowest of them
+        is a child of the two queries' deepest common ancestor.
         """
         entered = np.append(self.position, 0)
         inside = np.ones(len(entered), np.bool_)
@@ -175,8 +175,8 @@ class _Layout:
 def _depth_first(root: Node, leaves: Sequence[Node]) -> list[Node]:
     """The touched nodes, parents first, short subtrees before long ones.
 
-    Branches thus stand next to the turn they hang from, and a range of tokens attends to the
-    trunk above it and to little else.
+    Branches thus stand next to the turn they belong to, and a range of tokens attends to the trunk
+    above it and to little else.
     """
     children: dict[int, list[Node]] = {}
     touched: set[int] = set()
@@ -245,7 +245,7 @@ def _row_bounds(layout: _Layout, budget: PackBudget) -> list[tuple[int, int]]:
         if length and (far or length >= min(budget.row, budget.pack)):
             bounds.append((start, place))
             start, keys = place, 0
-        # What the row gains: the path from where the last token's path is left.
+        # New keys of the row: the path below where it leaves the last token's path.
         keys += depth - (shared if place > start else 0)
     if start < len(depths):
         bounds.append((start, len(depths)))
@@ -278,8 +278,8 @@ def _row(layout: _Layout, start: int, stop: int, offset: int) -> Row:
     queries = layout.queries[start:stop]
     low, high = int(queries[0]), int(queries[-1])
     keys = np.flatnonzero(layout.end[: high + 1] > low)
-    # Between the first and the last query every ancestor's interval meets the row's; what lies
-    # between them but above no query (another branch, computed before) is dropped here.
+    # The interval of every ancestor overlaps the row's. Keys between the first and the last query
+    # that are no query's ancestor (another branch, computed before) are dropped here.
     between = keys > low
     if between.any():
         nearest = queries[np.minimum(np.searchsorted(queries, keys), len(queries) - 1)]

@@ -2,7 +2,7 @@
 
 Contract: a question is a prompt and the token sequences that may continue it. Each token of each
 choice is one *step*: the node whose last token predicts it, and the token. A choice's last token
-is predicted, never computed. Inference and training read off by the same plan.
+is predicted, never computed. Inference and training share this plan.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ class Steps:
     Attributes:
         read: Which of the read-out's nodes predicts the step, ``[n_steps]``.
         token: Which token is predicted, ``[n_steps]``.
-        inner: Whether the step lies inside a choice, where the whole vocabulary competes; at a
-            prompt's end all choices share one normaliser, which cancels. ``[n_steps]``.
+        inner: Whether the step lies inside a choice and so needs the normaliser over the whole
+            vocabulary; at a prompt's end all choices share one normaliser, which cancels.
+            ``[n_steps]``.
         choice: Which choice the step belongs to, counted over all questions, ``[n_steps]``.
     """
 
@@ -37,10 +38,10 @@ class Steps:
 
 
 class ReadOut:
-    """A read-out that grows question by question.
+    """A read-out to which questions are added one by one.
 
     Args:
-        trie: Where the questions stand.
+        trie: Holds the questions.
 
     Attributes:
         nodes: The nodes whose last hidden states are needed, each once.

@@ -1,8 +1,8 @@
 """A radix trie over token sequences that grows while it is read.
 
-Contract: inserting a sequence returns the node its last token ends; tokens already there are
-shared. Every token has a *slot*, its place in the model's key–value store, given once and never
-moved. Tokens inserted since the last :meth:`PromptTrie.take_pending` are *pending*: their keys
+Contract: inserting a sequence returns the node that ends with its last token; tokens already there
+are shared. Every token has a *slot*, its place in the model's key–value store, which never changes.
+Tokens inserted since the last :meth:`PromptTrie.take_pending` are *pending*: their keys
 and values still have to be computed.
 """
 
@@ -17,7 +17,7 @@ Tokens = NDArray[np.int64]
 
 
 class Node:
-    """A run of tokens with one way in.
+    """A run of tokens without branches.
 
     Attributes:
         parent: The node before it; ``None`` for the root.
@@ -134,7 +134,7 @@ class PromptTrie:
 
 def _common_prefix(left: Tokens, right: Tokens) -> int:
     length = min(len(left), len(right))
-    # Nearly always a whole run is shared, and comparing bytes is much the quickest way to see it.
+    # Nearly always a whole run is shared, and comparing bytes is by far the fastest check.
     if left[:length].tobytes() == right[:length].tobytes():
         return length
     return int((left[:length] != right[:length]).argmax())

@@ -2,6 +2,6 @@
 
 import os
 
-# Threads that spin while they wait for each other starve on a machine that does anything else:
-# a busy second process made a forward pass twenty times slower. Read when torch is first imported.
+# OpenMP threads that spin while they wait lose their cores to other processes: one busy process
+# made a forward pass twenty times slower. Torch reads this when it is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""Everything that touches transformers: its causal language models as decoders over packs.
+"""Everything that uses transformers: its causal language models as decoders over packs.
 
 Contract: the model's own modules run; only their attention is replaced, through transformers'
 attention interface, by attention over the pack's rows. A model whose packs would not give its own
@@ -25,17 +25,17 @@ from sentixrl.untrusted import boundary
 
 ATTENTION = "sentixrl_trie"
 
-# Layers that packs can go through: they keep keys and values, and nothing else.
+# Layers that packs can use: they keep keys and values, and nothing else.
 LAYERS = {"full_attention", "sliding_attention"}
-# What models tell their attention besides switches, and need not: packs know better.
+# What models pass to attention besides switches; packs replace it.
 NEEDLESS = {"dropout", "position_ids", "cache_position"}
-# Names of what is refused where transformers' own would not tell.
+# Names for refused arguments whose own names in transformers say little.
 SPOKEN = {"s_aux": "attention sinks", "softcap": "capped scores"}
 ELSE = "Use a model of plain full or sliding attention, like Llama, Qwen3, Mistral or Gemma 3."
 
 
 class AttentionPlan(Protocol):
-    """Who attends to whom in the pack under way, to compute or to train on."""
+    """The current pack's attention, to compute or to train on."""
 
     def attend(
         self,
@@ -46,7 +46,7 @@ class AttentionPlan(Protocol):
         scale: float,
         window: int | None,
     ) -> torch.Tensor:
-        """Attention of every token, ``[length, heads, value_dim]``, from heads laid out so."""
+        """Attention of every token, ``[length, heads, value_dim]``, from heads in that layout."""
         ...
 
 
@@ -55,7 +55,7 @@ _current: ContextVar[AttentionPlan] = ContextVar("pack")
 
 @contextlib.contextmanager
 def attending(plan: AttentionPlan) -> Iterator[None]:
-    """Within the block, the models' attention is that of ``plan``."""
+    """Within the block, models attend as ``plan`` says."""
     token = _current.set(plan)
     try:
         yield
@@ -70,7 +70,7 @@ class TransformersDecoder:
         model: A causal language model whose attention goes through the attention interface.
 
     Raises:
-        ModelError: Packs would not give what the model gives by itself.
+        ModelError: Packs would not give the model's own log-probabilities.
     """
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - transformers has no useful base type
@@ -102,7 +102,7 @@ class TransformersDecoder:
         self.model.eval()  # dropout would make a difference
         apart = disagreement(self, self._own)
         self.model.train(training)
-        # Formats round every layer; what is computed otherwise is off by tenths.
+        # Number formats round every layer; a different computation is off by tenths.
         allowed = max(0.01, torch.finfo(self.dtype).eps ** 0.5)
         if not apart <= allowed:  # nor if it is not a number
             raise ModelError(
@@ -121,7 +121,7 @@ class TransformersDecoder:
 
 
 def _head(model: Any) -> Head:  # noqa: ANN401
-    """What a model makes of its hidden states; configurations differ in how they say it."""
+    """How a model makes logits of its hidden states; configurations name it differently."""
     output, config = model.get_output_embeddings(), _text_config(model)
     scale = float(getattr(config, "logit_scale", None) or 1.0)
     scaling = float(getattr(config, "logits_scaling", None) or 1.0)
@@ -141,10 +141,10 @@ def _text_config(model: Any) -> Any:  # noqa: ANN401
 
 
 def steer(model: Any) -> None:  # noqa: ANN401 - transformers has no useful base type
-    """Let the pack under way decide a model's attention.
+    """Make a model attend as the current pack says.
 
     Raises:
-        ModelError: The model does its attention in its own way, or keeps more than keys and
+        ModelError: The model does not use the attention interface, or keeps more than keys and
             values.
     """
     name = type(model).__name__
@@ -174,7 +174,7 @@ def _register() -> None:
 
 
 def _window(*args: object, local_size: int | None = None, **kwargs: object) -> int | None:
-    """In place of a mask, all that packs need of it: how far a layer looks back."""
+    """Replaces the mask by what packs need of it: how far a layer looks back."""
     return local_size
 
 
@@ -203,7 +203,7 @@ def _attention(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
     layer = int(getattr(module, "layer_idx", 0))
-    # Some models tell a layer's window by its mask alone.
+    # In some models only the mask says a layer's window.
     window = attention_mask if sliding_window is None else sliding_window
     out = _current.get().attend(layer, q, k, v, scale, window)
     return out[None], None
@@ -262,9 +262,9 @@ def _merge(model: Any, adapter: Path) -> Any:  # noqa: ANN401
 
 
 def _untie(model: Any) -> None:  # noqa: ANN401
-    """Keep a difference merged into one end of the model out of the other.
+    """Keep an adapter merged into one end of the model out of the other.
 
-    PEFT adds it in place, where embedding and head may be one tensor.
+    PEFT adds it in place, and embedding and head may be one tensor.
     """
     ends = model.get_input_embeddings(), model.get_output_embeddings()
     first, last = (getattr(end, "base_layer", end) for end in ends)

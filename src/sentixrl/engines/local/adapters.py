@@ -17,15 +17,15 @@ from sentixrl.engines.local.checkpoint import read_object, read_tensors
 from sentixrl.errors import ModelError
 from sentixrl.formats.characters import shown
 
-# What an adapter's configuration may set and still be pairs of matrices added to weights. What
-# later versions of PEFT may invent is not among it.
+# What a configuration may set if the adapter is only pairs of matrices added to weights. Options of
+# later versions of PEFT are not included.
 _KNOWN = {
     *("peft_type", "r", "lora_alpha", "use_rslora", "bias", "init_lora_weights"),
     *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
     *("task_type", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"),
     *("inference_mode", "lora_dropout", "megatron_core", "qalora_group_size"),
 }
-# Beginnings that leave the base's weights alone.
+# Initialisations that leave the base's weights unchanged.
 _STARTS = (True, False, None, "gaussian")
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 # Kinds that put something before or beside the layers; nothing of it goes into their weights.
@@ -89,7 +89,7 @@ def merge_lora(
     Args:
         weights: Checkpoint name → tensor; changed in place.
         adapter: A folder saved by PEFT.
-        dtype: What each sum is rounded to, once.
+        dtype: The format that each sum is rounded to, once.
 
     Returns:
         Whether it is plain LoRA; if not, nothing was changed.
@@ -113,7 +113,7 @@ def merge_lora(
 
 
 def read_lora(adapter: Path) -> tuple[float, Pairs] | None:
-    """An adapter's scale and matrices; ``None`` where it is not plain LoRA.
+    """An adapter's scale and matrices; ``None`` if it is not plain LoRA.
 
     Raises:
         ModelError: Its weights cannot be read.
@@ -150,7 +150,7 @@ def _fit(down: torch.Tensor, up: torch.Tensor, rank: int) -> bool:
 
 
 def _read_pairs(adapter: Path) -> Pairs | None:
-    """An adapter's matrices; ``None`` where its file holds anything else."""
+    """An adapter's matrices; ``None`` if its file holds anything else."""
     tensors = read_tensors(adapter / _WEIGHTS)
     pairs = {}
     for name in [name for name in tensors if name.endswith(_DOWN)]:

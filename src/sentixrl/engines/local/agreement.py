@@ -1,9 +1,9 @@
-"""Whether packs give what a model gives by itself, on a prompt of ten tokens.
+"""Whether packs give a model's own log-probabilities, on a prompt of ten tokens.
 
 Contract: two sequences that differ in their last token go through the trie one after the other,
-the second from the first one's keys, and both through the model's own forward pass. A model that
-keeps a state besides keys and values, attends in some way of its own, or makes its logits
-otherwise, differs.
+the second from the first one's keys, and both through the model's own forward pass. The two differ
+if a model keeps a state besides keys and values, has its own kind of attention, or makes its logits
+in another way.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sentixrl.trie import PackBudget, PromptTrie
 
 TOKENS = 10
 
-# Tokens whose logits are compared: enough to tell, and a large vocabulary is not copied.
+# Tokens whose logits are compared: enough to decide, without copying a large vocabulary.
 SAMPLE = 4096
 
 
 def disagreement(decoder: Decoder, own: Callable[[torch.Tensor], torch.Tensor]) -> float:
-    """How far packed log-probabilities are from a model's own, relative to how far those spread.
+    """How far packed log-probabilities are from a model's own, relative to their spread.
 
     Args:
         decoder: The model over packs.

@@ -1,8 +1,8 @@
-"""What a model's ``config.json`` says of its computation, for the architectures of our decoder.
+"""What a model's ``config.json`` says about its computation, for our decoder's architectures.
 
-Contract: Llama, Qwen2 and Gemma 3 differ in a handful of choices — biases, norms, the activation,
-windows, rotations, scales — and each is a field here; the decoder knows no names. A model that
-makes any other choice is none of ours (``None``), and a configuration that cannot be right is
+Contract: Llama, Qwen2 and Gemma 3 differ in a few choices (biases, norms, the activation, windows,
+rotations, scales). Each is a field here; the decoder knows no model names. A model with any other
+choice is not computed by our decoder (``None``), and a configuration that cannot be right is
 refused.
 """
 
@@ -21,19 +21,19 @@ from sentixrl.errors import ModelError
 Activation = Literal["silu", "gelu_tanh"]
 LLAMA, QWEN2, GEMMA3 = "LlamaForCausalLM", "Qwen2ForCausalLM", "Gemma3ForCausalLM"
 _SLIDING = "sliding_attention"
-# What numbers of the wrong kind, or none at all, end in.
+# The errors that wrong or missing numbers cause.
 _WRONG = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, RuntimeError)
 _LAYERS = ("full_attention", _SLIDING)
 
 
 @dataclass(frozen=True, slots=True)
 class Llama3Scaling:
-    """Llama 3's stretching of slow rotations, for contexts longer than the first training's.
+    """Llama 3's scaling of slow rotations, for contexts longer than in pre-training.
 
     Attributes:
-        factor: By how much the slowest are slowed.
+        factor: By how much the slowest rotations are slowed.
         low: Turns within the original context below which a rotation is slow.
-        high: Turns above which it is left alone.
+        high: Turns above which it is left unchanged.
         context: The original context, in tokens.
     """
 
@@ -49,14 +49,14 @@ class Rotary:
 
     Attributes:
         theta: The base of the frequencies.
-        scaling: What they are slowed by: a number for all alike, or Llama 3's way.
+        scaling: How they are slowed: one number for all, or Llama 3's scaling.
     """
 
     theta: float
     scaling: float | Llama3Scaling = 1.0
 
     def frequencies(self, head_dim: int) -> torch.Tensor:
-        """Radians a token, ``[head_dim / 2]``."""
+        """Radians per token, ``[head_dim / 2]``."""
         steps = torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim
         frequencies = 1.0 / (self.theta**steps)
         if not isinstance(self.scaling, Llama3Scaling):
@@ -102,10 +102,11 @@ class Architecture:
         attention_scale: What products of queries and keys are multiplied by.
         qkv_bias: Whether queries, keys and values have biases.
         head_norms: Whether each head of queries and keys is normed before it is turned.
-        branch_norms: Whether what a layer's two branches give is normed before it is added.
+        branch_norms: Whether the results of a layer's two branches are normed before they are
+            added.
         centred_norms: Whether norms' weights are stored as their difference from one.
         embedding_scale: What embeddings are multiplied by.
-        softcap: What logits are bent to stay within.
+        softcap: The bound that logits are squashed to.
     """
 
     layers: tuple[LayerKind, ...]
@@ -129,12 +130,12 @@ class Architecture:
 
     @property
     def rotated(self) -> int:
-        """Heads that positions turn: those of queries and keys."""
+        """Heads that are rotated by position: those of queries and keys."""
         return self.heads + self.kv_heads
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Architecture | None:
-        """Read a ``config.json``; ``None`` if the model is none that our decoder computes.
+        """Read a ``config.json``; ``None`` if our decoder does not compute the model.
 
         Raises:
             ModelError: It is one of them by name, and its numbers cannot be right.
@@ -148,7 +149,7 @@ class Architecture:
         try:
             found = read(config)
             if found is not None:
-                for kind in found.layers:  # what they lack is said here too
+                for kind in found.layers:  # what they lack is reported here too
                     kind.rotary.frequencies(found.head_dim)
         except _WRONG as error:
             raise ModelError(
@@ -159,7 +160,7 @@ class Architecture:
 
 
 def _sizes(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What all configurations say in the same words."""
+    """What all configurations name in the same way."""
     heads = config["num_attention_heads"]
     return {
         "heads": heads,
@@ -197,7 +198,7 @@ def _llama(config: Mapping[str, Any]) -> Architecture | None:
     )
 
 
-# What transformers takes for given where a configuration says nothing.
+# transformers' defaults for what a configuration leaves out.
 _GEMMA3 = {
     "num_attention_heads": 8,
     "num_key_value_heads": 4,
@@ -241,12 +242,12 @@ def _gemma3(config: Mapping[str, Any]) -> Architecture | None:
 
 
 def _gemma3_layers(config: Mapping[str, Any]) -> tuple[LayerKind, ...] | None:
-    """Layers that look back a window, and every few of them one that looks back all the way."""
+    """Layers with a sliding window, and every few of them one with full attention."""
     count, every = config["num_hidden_layers"], config["sliding_window_pattern"]
     window = index(config["sliding_window"])
     names = config.get("layer_types") or [_LAYERS[bool((n + 1) % every)] for n in range(count)]
     ropes = config.get("rope_parameters")
-    if ropes is None:  # as configurations were before
+    if ropes is None:  # in older configurations
         local = {"rope_theta": config.get("rope_local_base_freq", _LOCAL_THETA)}
         whole = {
             "rope_theta": config.get("rope_theta", _GLOBAL_THETA),

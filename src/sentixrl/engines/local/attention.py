@@ -1,8 +1,8 @@
 """Attention over a pack's rows: each range of tokens against its own keys.
 
-Contract: ``attend`` gives what dense attention under the trie's visibility would give. On the CPU
-rows of like shape are padded into one batched product under an additive mask, and little more
-than their own pairs is computed; on CUDA the pack is one row for FlexAttention, whose blocks
+Contract: ``attend`` gives what dense attention under the trie's visibility would give. On the CPU,
+rows of similar shape are padded into one batched product under an additive mask, and few other
+pairs than their own are computed; on CUDA the pack is one row for FlexAttention, whose blocks
 without a visible pair are skipped.
 """
 
@@ -16,7 +16,7 @@ from functools import cache
 
 import torch
 
-from sentixrl.engines.local.batches import RowBatch, alike
+from sentixrl.engines.local.batches import RowBatch, group_rows
 from sentixrl.engines.local.store import KeyValueStore
 from sentixrl.trie import Pack
 
@@ -24,20 +24,27 @@ from sentixrl.trie import Pack
 class Workspace:
     """Buffers that all layers and batches of a pack write into.
 
-    Fresh results of this size would come as untouched pages from the system, layer after layer;
-    faulting them in takes longer than the products themselves.
+    Otherwise every layer's results would be fresh memory pages from the system, and faulting them
+    in takes longer than the products themselves.
     """
 
     def __init__(self) -> None:
         self._held: dict[str, torch.Tensor] = {}
+        # Layer after layer asks for the same shapes; a view costs as much as a small operation.
+        self._views: dict[str, dict[tuple[int, ...], torch.Tensor]] = {}
 
     def take(self, name: str, like: torch.Tensor, *shape: int) -> torch.Tensor:
         """The buffer ``name`` in this shape, holding whatever was last written there."""
-        size = math.prod(shape)
-        held = self._held.get(name)
-        if held is None or len(held) < size:
-            held = self._held[name] = like.new_empty(size)
-        return held[:size].view(shape)
+        views = self._views.setdefault(name, {})
+        view = views.get(shape)
+        if view is None:
+            size = math.prod(shape)
+            held = self._held.get(name)
+            if held is None or held.shape[0] < size:
+                held = self._held[name] = like.new_empty(size)
+                views.clear()
+            view = views[shape] = held[:size].view(shape)
+        return view
 
 
 @dataclass(slots=True)
@@ -69,7 +76,7 @@ class PackPlan:
     ) -> PackPlan:
         """Move a pack to the device."""
         sparse = uses_flex(device)
-        groups = [[row] for row in pack.rows] if sparse else alike(pack.rows)
+        groups = [[row] for row in pack.rows] if sparse else group_rows(pack.rows)
         return cls(
             tokens=torch.from_numpy(pack.tokens).to(device),
             positions=torch.from_numpy(pack.positions).to(device),
@@ -80,7 +87,7 @@ class PackPlan:
         )
 
     def places(self, heads: int) -> torch.Tensor:
-        """Where each token's heads stand in the padded batches' results, ``[length * heads]``.
+        """Places of each token's heads in the padded batches' results, ``[length * heads]``.
 
         The results are ``[heads, places]`` for each batch, one batch after the other.
         """
@@ -105,7 +112,7 @@ class PackPlan:
         scale: float,
         window: int | None,
     ) -> torch.Tensor:
-        """Store the pack's keys and values and attend: what transformers' models call.
+        """Store the pack's keys and values and attend; transformers' models call this.
 
         Args:
             layer: The decoder layer.
@@ -142,7 +149,7 @@ def attend(
         out: Where the result goes, ``[length, heads, value_dim]``.
         window: How many tokens back a layer with a sliding window looks.
     """
-    if any(batch.sparse for batch in plan.batches):
+    if plan.batches and plan.batches[0].sparse:
         _sparse(queries, plan, layer, scale, out, window)
     else:
         _dense(queries, plan, layer, scale, out, window)
@@ -164,17 +171,17 @@ def _dense(
     keys, values = plan.store.layer(layer)
     shared, width = keys.shape[0], out.shape[-1] * out.shape[1] // keys.shape[0]
     # Laid out once: gathering from any other layout copies all of it, batch after batch.
-    heads_first = queries.reshape(len(queries), shared, -1).transpose(0, 1)
+    heads_first = queries.reshape(queries.shape[0], shared, -1).transpose(0, 1)
     by_head = plan.space.take("by_head", queries, *heads_first.shape).copy_(heads_first)
-    padded = sum(len(batch.gather) for batch in plan.batches)
+    padded = sum(batch.places_padded for batch in plan.batches)
     mixed = plan.space.take("mixed", values, shared * padded, width)
     at = 0
     for batch in plan.batches:
         weights = _weights(by_head, keys, plan.space, batch, scale, window)
         value = _gathered("value", values, plan.space, batch.slots)
-        end = at + shared * len(batch.gather)
+        end = at + shared * batch.places_padded
         place = mixed[at:end].view(*weights.shape[:2], -1)
-        torch.bmm(weights, value.view(len(weights), batch.keys, -1), out=place)
+        torch.bmm(weights, value.view(weights.shape[0], batch.keys, -1), out=place)
         at = end
     torch.index_select(mixed, 0, plan.places(shared), out=out.view(-1, width))
 
@@ -187,7 +194,7 @@ def _weights(
     scale: float,
     window: int | None,
 ) -> torch.Tensor:
-    """What each place of a batch takes from each key.
+    """The attention weights of a batch.
 
     Args:
         queries: ``[key_heads, length, group * head_dim]``.
@@ -200,7 +207,7 @@ def _weights(
     Returns:
         ``[key_heads * batch, queries * group, keys]``.
     """
-    shared, count = len(keys), len(batch.rows)
+    shared, count = keys.shape[0], len(batch.rows)
     query = _gathered("query", queries, space, batch.gather).view(
         shared * count, -1, keys.shape[-1]
     )
@@ -216,7 +223,7 @@ def _gathered(
     name: str, source: torch.Tensor, space: Workspace, index: torch.Tensor
 ) -> torch.Tensor:
     """``source``'s second dimension at ``index``, in the buffer ``name``."""
-    buffer = space.take(name, source, len(source), len(index), source.shape[-1])
+    buffer = space.take(name, source, source.shape[0], index.shape[0], source.shape[-1])
     return torch.index_select(source, 1, index, out=buffer)
 
 
@@ -228,7 +235,7 @@ def _sparse(
     out: torch.Tensor,
     window: int | None,
 ) -> None:
-    """FlexAttention, a batch of one row at a time."""
+    """FlexAttention, one batch of one row at a time."""
     keys, values = plan.store.layer(layer)
     for batch in plan.batches:
         mixed = flex_attention(queries.device)(
@@ -246,7 +253,7 @@ def uses_flex(device: torch.device) -> bool:
     """Whether packs on this device go to FlexAttention."""
     if device.type != "cuda":
         return False
-    # The compiled kernel needs Triton; without it dense rows are the better choice.
+    # The compiled kernel needs Triton; without it dense rows are better.
     return importlib.util.find_spec("triton") is not None
 
 

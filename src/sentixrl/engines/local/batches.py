@@ -1,7 +1,7 @@
-"""Rows of like shape side by side: what attention computes in one call.
+"""Rows of similar shape side by side, which attention computes in one call.
 
-Contract: a batch pads its rows to one shape and hides the padding, and what a token may not see,
-with its mask.
+Contract: a batch pads its rows to one shape. Its mask hides the padding and what a token may not
+see.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 from sentixrl.trie import Row
 
-# A batch may compute this much more than its rows alone: calls cost too.
+# A batch may compute this much more than its rows alone, because calls cost time too.
 PADDING = 1.4
 # Query-key pairs of a batch: with some ten heads its scores still fit a core's cache.
 BATCH_PAIRS = 1 << 17
@@ -28,7 +28,7 @@ class RowBatch:
     Attributes:
         rows: The rows, at most ``queries`` tokens and ``keys`` keys each.
         gather: Token of the pack at each place of the padded batch, ``[batch * queries]``.
-        places: Where each of the rows' tokens stands in the padded batch, ``[n_tokens]``.
+        places: Place of each of the rows' tokens in the padded batch, ``[n_tokens]``.
         tokens: Which tokens of the pack those are, ``[n_tokens]``.
         slots: Slot of each key, padded with a key of the row, ``[batch * keys]``.
         queries: Padded number of tokens.
@@ -72,10 +72,15 @@ class RowBatch:
             rows, first.flatten(), second, third, fourth.flatten(), queries, keys, dtype, sparse
         )
 
+    @property
+    def places_padded(self) -> int:
+        """Places of the padded batch, those that hold no token included."""
+        return len(self.rows) * self.queries
+
     def mask(self, window: int | None) -> Any:  # noqa: ANN401 - a tensor or a block mask
         """The rows' mask, for layers that look back ``window`` tokens or all the way."""
         if window is not None and self._reach() < window:
-            window = None  # the same mask, and made already
+            window = None  # the same mask, which exists already
         if window not in self._masks:
             build = self._block_mask if self.sparse else self._additive
             self._masks[window] = build(window)
@@ -93,7 +98,7 @@ class RowBatch:
             if window is not None:
                 seen &= row.distance() < window
             hidden[place, : seen.shape[0], : seen.shape[1]] = ~seen
-            hidden[place, seen.shape[0] :, 0] = False  # padding sees something, or it is NaN
+            hidden[place, seen.shape[0] :, 0] = False  # padding must see something, or it is NaN
         bias = torch.zeros(hidden.shape, dtype=self.dtype, device=self.slots.device)
         bias.masked_fill_(torch.from_numpy(hidden).to(self.slots.device), float("-inf"))
         return bias
@@ -117,7 +122,7 @@ class RowBatch:
         return create_block_mask(visible, None, None, self.queries, self.keys, device=str(device))
 
 
-def alike(rows: Sequence[Row]) -> Iterator[list[Row]]:
+def group_rows(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Group rows so that padding each group to one shape costs little."""
     group: list[Row] = []
     area = 0

@@ -1,7 +1,7 @@
 """What our decoder's layers are made of: matrices, norms, rotations, gates.
 
 Contract: each block writes what it can into the pack's workspace, so that no layer waits for fresh
-pages of memory. Nothing here knows a model's name.
+memory pages. Nothing here depends on a model's name.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from sentixrl.engines.local.attention import Workspace
 
 @cache
 def packs_weights(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether matrices are laid out for oneDNN, whose products are the plain ones' bit for bit.
+    """Whether matrices are laid out for oneDNN, whose products equal the plain ones bit for bit.
 
-    Its own layout saves it from arranging a matrix anew in every product: a tenth of the time of
-    wide ones, half that of products with few rows. float32 goes to another library by itself.
+    With its own layout it need not rearrange a matrix in every product, which saves a tenth of the
+    time of wide products and half the time of products with few rows. float32 products go to
+    another library anyway.
     """
     return (
         device.type == "cpu"
@@ -50,7 +51,7 @@ class Linear:
         if self.packed:
             out = self._fused(states, "none", "")
         else:
-            out = space.take(name, states, len(states), self.width)
+            out = space.take(name, states, states.shape[0], self.width)
             torch.mm(states, self._weight.t(), out=out)
         return out if self._bias is None else out.add_(self._bias)
 
@@ -109,8 +110,8 @@ class Norm:
 class CentredNorm(Norm):
     """A norm whose weight is stored as its difference from one, rounded once.
 
-    One plus a weight has fewer digits left for the weight, so it is kept in float32. What is
-    normed is widened into a buffer first: operations on mixed formats take twice as long.
+    One plus a weight has fewer digits left for the weight, so it is kept in float32. Its input is
+    widened into a buffer first: operations on mixed formats take twice as long.
     """
 
     def __init__(self, weight: torch.Tensor, epsilon: float) -> None:
@@ -164,8 +165,8 @@ class _PlainGate:
 class _FusedGELU:
     """GELU within the gate's product, the multiplication within the other's.
 
-    By itself GELU's tanh takes a fifth of the products' time. SiLU would round otherwise than it
-    does by itself.
+    As a separate operation GELU's tanh takes a fifth of the products' time. SiLU is not fused
+    because it would round differently.
     """
 
     def __init__(self, gate: torch.Tensor, up: torch.Tensor) -> None:

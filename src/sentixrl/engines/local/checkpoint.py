@@ -1,6 +1,6 @@
 """A model folder's files: its ``config.json`` and its safetensors.
 
-Contract: what is there is read as it is; what is missing or damaged is one sentence. Settings are
+Contract: files are read as they are; what is missing or damaged is one sentence. Settings are
 read with a bound; weights are memory-mapped and never unpickled. Links are followed, as hubs keep a
 model's files behind them.
 """
@@ -22,7 +22,7 @@ MAX_SETTINGS = 1 << 24
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; ``None`` where there is none to be read."""
+    """The object in a JSON file; ``None`` if it cannot be read."""
     try:
         content = json.loads(read_bounded(path, MAX_SETTINGS))
     except (OSError, ValueError, RecursionError):

@@ -109,10 +109,10 @@ class BlockDecoder:
         cos: torch.Tensor,
         sin: torch.Tensor,
     ) -> torch.Tensor:
-        """What every token takes from the tokens it sees, ``[length, heads * head_dim]``."""
+        """Attention of every token, ``[length, heads * head_dim]``."""
         model, space = self.architecture, plan.space
         normed = layer.norm_in(state, space, space.take("normed", state, *state.shape))
-        qkv = layer.qkv(normed, space, "qkv").view(len(state), -1, model.head_dim)
+        qkv = layer.qkv(normed, space, "qkv").view(state.shape[0], -1, model.head_dim)
         turning, values = qkv[:, : model.rotated], qkv[:, model.rotated :]
         if layer.head_norm is not None:
             turning = layer.head_norm(turning, space, space.take("heads", state, *turning.shape))
@@ -199,7 +199,7 @@ class _Reader:
 
 
 def _check_shapes(model: Architecture, weights: Mapping[str, torch.Tensor]) -> None:
-    """Refuse weights of another size than the configuration says."""
+    """Refuse weights whose sizes do not match the configuration."""
     hidden, wide = model.hidden, model.intermediate
     queries, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
     wanted = {

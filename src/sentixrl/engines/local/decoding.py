@@ -42,17 +42,17 @@ class Decoding:
         self._done: dict[int, Completion] = {}
 
     def add(self, index: int, end: Node, request: GenerateRequest, fresh: int) -> None:
-        """Open a stream at a prompt's end, whose prompt has so many tokens to be computed."""
+        """Open a stream at the end of a prompt that has this many tokens to compute."""
         alike = any(other.end is end for other in self.open)
         again = not (end.pending or alike)  # its last token is
         self.open.append(_Stream(index, end, request, fresh + again))
 
     def ends(self) -> list[Node]:
-        """Where each open stream's next token is predicted."""
+        """The nodes that predict each open stream's next token."""
         return [stream.end for stream in self.open]
 
     def step(self, tokens: list[int], trie: PromptTrie) -> None:
-        """Append one token to each open stream and close those that end with it."""
+        """Append one token to each open stream and close those that it ends."""
         going = []
         reached: set[int] = set()
         for stream, token in zip(self.open, tokens, strict=True):
@@ -68,7 +68,7 @@ class Decoding:
         return self._done
 
     def _advance(self, stream: _Stream, token: int) -> bool:
-        """Take one token; whether the stream goes on."""
+        """Take one token; returns whether the stream goes on."""
         ended = token in self._ends
         if not ended:
             stream.tokens.append(token)

@@ -1,8 +1,8 @@
-"""The local engine: prompts become a trie, the trie becomes packs, packs meet the model.
+"""The local engine: prompts become a trie, the trie becomes packs, the model computes packs.
 
 Contract: scores are exact log-probabilities of whole choices. Sessions keep keys and values, so
-the next round's prompts cost only their new tokens, and count what they keep against a budget. A
-request that does not fit the model is a ``too_long`` failure in its place. Threads share the
+the next round's prompts cost only their new tokens, and they count what they keep against a budget.
+A request that is too long for the model is a ``too_long`` failure in its place. Threads share the
 weights; each session computes on the threads its engine gives it.
 """
 
@@ -41,7 +41,7 @@ from sentixrl.trie import Node, PackBudget, PromptTrie, ReadOut, plan
 from sentixrl.trie.trie import Tokens
 
 SESSION_TOKENS = 12_000
-"""What a session may hold before it admits no more, in tokens: some 280 MB at 135M parameters."""
+"""The tokens a session holds before it admits no more: some 280 MB at 135M parameters."""
 
 
 class Decoder(Protocol):
@@ -50,7 +50,7 @@ class Decoder(Protocol):
     dtype: torch.dtype
     device: torch.device
     head: Head
-    """What makes logits of its hidden states."""
+    """Makes logits of its hidden states."""
     parameters: int
     """How many the model has."""
 
@@ -63,14 +63,14 @@ class LocalEngine:
     """A model on this machine.
 
     Args:
-        name: What results say answered them.
+        name: The model's name in results.
         decoder: The model.
         text: Its tokenisation.
         prompt_format: How prompts become text.
         context_tokens: The longest sequence it reads.
         budget: Bounds on packs.
         threading: How many sessions compute at once, each on how many threads.
-        facts: Tells what is known of its weights, for :meth:`describe`.
+        facts: Gives what is known about its weights, for :meth:`describe`.
         session_tokens: What a session may hold before it admits no more.
     """
 
@@ -110,7 +110,7 @@ class LocalEngine:
         return self._usage
 
     def describe(self) -> Facts:
-        """Weights by hash where known, prompt format and number format."""
+        """Hash of the weights if known, prompt format and number format."""
         return {
             **self._facts(),
             "prompt_format": self.prompt_format.name,
@@ -152,7 +152,7 @@ class LocalSession:
         self._engine = engine
         self._trie = PromptTrie()
         self._store = KeyValueStore()
-        # The prompt, which its key must outlive, its tokens, and how many of them were new.
+        # The prompt (kept, because the key is its id), its tokens, and how many of them were new.
         self._admitted: dict[int, tuple[Prompt, Tokens, int]] = {}
 
     @property
@@ -180,7 +180,7 @@ class LocalSession:
         held = self._trie.slots
         if held and held + self._trie.missing(prompt) > self._engine.session_tokens:
             return False
-        if self._too_long(len(prompt)) is None:  # else it fails when it is asked for
+        if self._too_long(len(prompt)) is None:  # otherwise it fails when it is asked
             self._trie.insert(prompt)
             known = (request.prompt, prompt, self._trie.slots - held)
             self._admitted.setdefault(id(request.prompt), known)
@@ -299,8 +299,8 @@ class LocalSession:
     def _read_off(self, hidden: torch.Tensor, out: ReadOut) -> list[list[float]]:
         """Normalised log-probabilities of each question's choices.
 
-        At the prompt's end all choices share one normaliser, which cancels: only the rows of
-        their first tokens are needed. Further down the whole vocabulary is.
+        At the prompt's end all choices share one normaliser, which cancels: only the rows of their
+        first tokens are needed. Inside choices the whole vocabulary is needed.
         """
         steps = out.steps()
         if not len(steps.read):
@@ -341,7 +341,7 @@ def compute(
     reads: Sequence[Node],
     budget: PackBudget,
 ) -> tuple[torch.Tensor, Usage]:
-    """Compute what is pending of a trie.
+    """Compute a trie's pending tokens.
 
     Args:
         decoder: The model.
@@ -375,13 +375,13 @@ def _totals(values: np.ndarray, choices: np.ndarray, sizes: Sequence[int]) -> li
     for size in sizes:
         part = sums[at : at + size]
         at += size
-        with np.errstate(invalid="ignore"):  # NaN stays NaN; whoever asked says what that means
+        with np.errstate(invalid="ignore"):  # NaN stays NaN; the caller reports it
             results.append((part - np.logaddexp.reduce(part)).tolist())
     return results
 
 
 def _shares(tokens: Sequence[int], seconds: float) -> list[Cost]:
-    """What each answer of a batch took: its own tokens, and its share of the time by them."""
+    """The cost of each answer of a batch: its own tokens, and its share of the time by tokens."""
     total = sum(tokens)
     even = seconds / len(tokens) if tokens else 0.0
     return [Cost(own, seconds * own / total if total else even) for own in tokens]

@@ -1,7 +1,7 @@
 """What this machine can do: device, number format, threads.
 
-Contract: choices are measured, not looked up. CPUs differ in which of float32 and bfloat16 they
-multiply faster — by a factor of four either way — so a few milliseconds of matrix products decide.
+Contract: choices are measured, not looked up. CPUs multiply either float32 or bfloat16 faster, by
+up to a factor of four, so a few milliseconds of matrix products decide.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from sentixrl.errors import ConfigError
 
-# bfloat16 rounds; it has to earn that.
+# bfloat16 rounds, so it must be clearly faster.
 BFLOAT16_ADVANTAGE = 1.25
 
 # glibc's mallopt(3): parameters and values.
@@ -53,7 +53,7 @@ def choose_device(device: str | None = None) -> torch.device:
 
 
 def check_device(device: str) -> None:
-    """Make sure that something can be computed there.
+    """Check that the device can compute.
 
     Raises:
         ConfigError: It cannot.
@@ -73,8 +73,7 @@ def choose_dtype(device: torch.device) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if device.type != "cpu":
         return torch.float32
-    fast = matmul_rate(torch.bfloat16) >= BFLOAT16_ADVANTAGE * matmul_rate(torch.float32)
-    return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if _bfloat16_pays() else torch.float32
 
 
 def detect(device: str | None = None) -> Hardware:
@@ -84,19 +83,40 @@ def detect(device: str | None = None) -> Hardware:
 
 
 @cache
+def _bfloat16_pays(rounds: int = 6) -> bool:
+    """Whether this CPU multiplies bfloat16 so much faster that rounding is worth it.
+
+    Both formats are measured in turn, on one thread: other processes that come and go would else
+    decide, and answers would depend on them.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        best = {torch.bfloat16: float("inf"), torch.float32: float("inf")}
+        for _ in range(rounds):
+            for dtype in best:
+                best[dtype] = min(best[dtype], _seconds_of_product(dtype, 512))
+    finally:
+        torch.set_num_threads(threads)
+    return best[torch.float32] >= BFLOAT16_ADVANTAGE * best[torch.bfloat16]
+
+
+@cache
 def matmul_rate(dtype: torch.dtype, size: int = 768, repeats: int = 4) -> float:
     """Floating-point operations a second of a square CPU matrix product, best of ``repeats``."""
-    left = torch.ones(size, size, dtype=dtype)
-    best = float("inf")
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        torch.mm(left, left)
-        best = min(best, max(time.perf_counter() - start, 1e-9))  # a clock may stand still
+    best = min(_seconds_of_product(dtype, size) for _ in range(repeats + 1))
     return 2.0 * size**3 / best
 
 
+def _seconds_of_product(dtype: torch.dtype, size: int) -> float:
+    left = torch.ones(size, size, dtype=dtype)
+    start = time.perf_counter()
+    torch.mm(left, left)
+    return max(time.perf_counter() - start, 1e-9)  # a clock may stand still
+
+
 def processor_name(device: torch.device) -> str:
-    """What the device calls itself."""
+    """The device's own name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:
@@ -110,10 +130,10 @@ def processor_name(device: torch.device) -> str:
 def keep_memory() -> bool:
     """Have this process keep the memory it frees, where the C library is glibc.
 
-    A training step allocates and frees gigabytes. By default glibc gives blocks of megabytes back
-    to the system at once, which hands them out again page by page, each cleared by one thread
-    while the others wait: a third of a training step's time. What is kept is asked for in pages of
-    megabytes, so that the processor finds them without a search.
+    A training step allocates and frees gigabytes. By default glibc returns blocks of megabytes to
+    the system at once. The system hands them out again page by page, each cleared by one thread
+    while the others wait, which takes a third of a training step's time. Kept memory is requested
+    in pages of megabytes, which need fewer address look-ups.
 
     Returns:
         Whether there was something to set.
@@ -131,15 +151,15 @@ def keep_memory() -> bool:
 def _widen_pages() -> None:
     """Have the heap grow into large pages.
 
-    A block of half the memory is taken and given back untouched: it costs nothing, the heap holds
-    on to its addresses, and the system has been told of them.
+    A block of half the memory is allocated and freed untouched. This costs nothing; the heap keeps
+    the addresses, and the system has been told to use large pages for them.
     """
     libc, size = ctypes.CDLL(None), (memory_bytes() or 0) // 2
     libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
     libc.free.argtypes = [ctypes.c_void_p]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     block = libc.malloc(size) if size else None
-    if block is None:  # no more than a pity
+    if block is None:  # failure only costs speed
         return
     start = -(-block // _LARGE_PAGE_BYTES) * _LARGE_PAGE_BYTES
     length = (block + size - start) // _LARGE_PAGE_BYTES * _LARGE_PAGE_BYTES
@@ -148,7 +168,7 @@ def _widen_pages() -> None:
 
 
 def memory_bytes() -> int | None:
-    """Physical memory of this machine in bytes, where the system tells."""
+    """Physical memory of this machine in bytes, if the system tells."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):

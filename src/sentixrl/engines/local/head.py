@@ -1,8 +1,8 @@
-"""From hidden states to logits: the vocabulary matrix, and what a model does to its product.
+"""From hidden states to logits: the vocabulary matrix, and the model's scale and cap.
 
-Contract: logits and normalisers are float32 whatever the weights are in, so that a choice's
-log-probability is never above 0 by more than float32 rounds, or than a wide vocabulary's two-part
-sums do (2⁻¹⁸ of a logit). The whole vocabulary's logits are never held at once.
+Contract: logits and normalisers are float32 whatever the weights' format, so a choice's
+log-probability exceeds 0 at most by float32's rounding, or by that of a wide vocabulary's two-part
+sums (2⁻¹⁸ of a logit). The whole vocabulary's logits are never held at once.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import torch.nn.functional as F
 
 from sentixrl.engines.local.blocks import packs_weights
 
-# Rows of the vocabulary matrix that stand in float32 at a time, and logits made from them.
+# Rows of the vocabulary matrix held in float32 at a time, and logits made from them.
 ROWS = 8192
 LOGITS = 1 << 22
-# From so many rows on, normalisers are most of a choice's cost and are made of two parts each.
+# With at least this many rows, normalisers are most of a choice's cost and are made of two parts
+# each.
 WIDE = 200_000
 
 
@@ -29,8 +30,8 @@ class Head:
     Attributes:
         weight: The vocabulary matrix, ``[vocabulary, hidden]``.
         bias: Added to its product, ``[vocabulary]``.
-        scale: What that is multiplied by; positive.
-        softcap: Logits are bent to stay within ± this: ``softcap · tanh(logit / softcap)``.
+        scale: The factor of that; positive.
+        softcap: Logits are squashed to stay within ± this: ``softcap · tanh(logit / softcap)``.
     """
 
     weight: torch.Tensor
@@ -54,7 +55,7 @@ class Head:
     def normalisers(self, hidden: torch.Tensor) -> torch.Tensor:
         """Log Σ exp of the whole vocabulary's logits, ``[n]``, from hidden states ``[n, hidden]``.
 
-        A product kept in bfloat16 would round logits near 20 by a sixteenth.
+        A bfloat16 product would round logits near 20 by up to a sixteenth.
         """
         make = self._sums_of_two if self._wide(hidden) else self.logits
         parts = [make(hidden, block).logsumexp(-1) for block in self._blocks(len(hidden))]
@@ -75,10 +76,10 @@ class Head:
         return like and self.bias is None and len(self.weight) >= WIDE
 
     def _sums_of_two(self, hidden: torch.Tensor, block: slice) -> torch.Tensor:
-        """Logits as products in bfloat16 and what their rounding left over.
+        """Logits as products in bfloat16 plus the remainder of their rounding.
 
-        A product is summed up in float32 within oneDNN, which subtracts the rounded one before it
-        rounds again. Two such products cost half of one in float32.
+        oneDNN sums a product in float32 and subtracts the rounded product before it rounds again.
+        Two such products cost half of one in float32.
         """
         weight = self.weight[block].t()
         rounded = hidden @ weight
@@ -91,7 +92,7 @@ class Head:
         return logits if self.softcap is None else self.softcap * (logits / self.softcap).tanh()
 
     def _blocks(self, count: int) -> Iterator[slice]:
-        """The vocabulary in parts whose logits for ``count`` states stay small."""
+        """The vocabulary in parts, so that logits of ``count`` states stay small."""
         step = max(1, min(ROWS, LOGITS // count))
         for start in range(0, len(self.weight), step):
             yield slice(start, start + step)

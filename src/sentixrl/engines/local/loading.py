@@ -1,7 +1,8 @@
 """From a model's name or folder to a local engine.
 
-Contract: a folder, a bundled model's name, or a hub id. Llama, Qwen2 and Gemma 3 take our own
-decoder; everything else, and whatever needs quantising, takes transformers.
+Contract: a folder, a bundled model's name, or a hub id. GGUF files are not read here: installing
+converts them. Llama, Qwen2 and Gemma 3 use our own decoder; all other models, and quantised ones,
+use transformers.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from sentixrl.untrusted import boundary, read_bounded
 MOST_TOKENS = 1 << 31
 """No vocabulary has more tokens."""
 DEFAULT_CONTEXT = 2048
-"""Tokens that a model takes which does not say how many."""
+"""The context length of a model that does not say it."""
 
 
 def open_engine(
@@ -95,16 +96,16 @@ def engine_around(
     threading: Threading | None = None,
     facts: Callable[[], Facts] | None = None,
 ) -> LocalEngine:
-    """An engine that answers with a decoder that is loaded already.
+    """An engine around a decoder that is loaded already.
 
     Args:
         decoder: The model.
-        name: What results say answered them.
-        folder: The model's folder: its tokenisation, prompt_format and context length.
+        name: The model's name in results.
+        folder: The model's folder: its tokenisation, prompt format and context length.
         prompt_format: How prompts become text; ``None`` for the model's own.
-        budget: Bounds on packs; ``None`` for what suits the decoder's device.
+        budget: Bounds on packs; ``None`` for the default of the decoder's device.
         threading: How many sessions compute at once; ``None`` for one, on all threads.
-        facts: Tells what is known of the weights.
+        facts: Gives what is known about the weights.
 
     Raises:
         ModelError: The folder lacks what is needed.
@@ -125,13 +126,13 @@ def engine_around(
 
 
 def context_tokens(config: Mapping[str, Any]) -> int:
-    """The longest sequence that a model of this configuration reads right."""
+    """The longest sequence that a model with this configuration reads correctly."""
     if isinstance(config.get("text_config"), Mapping):  # one of several parts
         config = config["text_config"]
     rope = config.get("rope_parameters") or config.get("rope_scaling")
     rope = rope if isinstance(rope, Mapping) else {}
     if "longrope" in (rope.get("rope_type"), rope.get("type")):
-        # Beyond this its frequencies change for all of a pack, shorter prompts included.
+        # Beyond this its frequencies change for the whole pack, including shorter prompts.
         for place in (config, rope):
             if length := _length(place, "original_max_position_embeddings"):
                 return length
@@ -143,7 +144,7 @@ def context_tokens(config: Mapping[str, Any]) -> int:
 
 
 def _length(config: Mapping[str, Any], key: str) -> int | None:
-    """What a configuration says, which may be no number.
+    """A number from a configuration, which may hold anything.
 
     Raises:
         ModelError: It is not.
@@ -266,7 +267,7 @@ def _ends(declared: object, file: str) -> list[int]:
 
 
 def _begin(tokenizer: Any, settings: dict[str, Any]) -> tuple[int, ...]:  # noqa: ANN401
-    """The tokens this tokenizer puts before every text."""
+    """The tokens that this tokenizer puts before every text."""
     ids = tokenizer.encode("a", add_special_tokens=True).ids
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     if len(ids) > len(bare) and ids[len(ids) - len(bare) :] == bare:
@@ -308,12 +309,12 @@ def _dtype(name: str) -> torch.dtype:
 def _budget(device: torch.device) -> PackBudget:
     if not uses_flex(device):
         return PackBudget()
-    # One row a pack: FlexAttention skips what a row cannot see by itself.
+    # One row per pack: FlexAttention itself skips what a row cannot see.
     return PackBudget(pack=16_384, row=16_384, waste=16_384)
 
 
 def _content(token: object) -> str:
-    """A special token's text, which configurations write as text or as a mapping."""
+    """A special token's text, which configurations give as text or as a mapping."""
     if isinstance(token, dict):
         return str(token.get("content", ""))
     return token if isinstance(token, str) else ""

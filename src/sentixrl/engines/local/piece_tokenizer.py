@@ -1,8 +1,8 @@
-"""Byte-pair encoding from a table of merges: what the ``tokenizers`` library gives, at once.
+"""Byte-pair encoding from a table of merges: as ``tokenizers`` does, but starting at once.
 
 Contract: the same ids, offsets of markers and text as ``tokenizers.Tokenizer`` of the
-``tokenizer.json`` that the table was made from. Only what a text needs of a quarter of a million
-pieces is ever turned into Python objects. Safe to call from many threads.
+``tokenizer.json`` that the table was made from. Of a quarter of a million pieces, only those that a
+text needs become Python objects. Safe to call from many threads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from sentixrl.engines.local.tokenizer_table import SPACE, AddedToken, TokenizerTable
 
-# Words are said again and again; long ones are not, and would make the cache's memory theirs.
+# Words are repeated often; long ones are not, and would fill the cache.
 _CACHED_WORDS = 50_000
 _CACHED_CHARACTERS = 40
 _CACHED_PAIRS = 100_000
@@ -32,8 +32,9 @@ class PieceEncoding:
 
     Attributes:
         ids: Their ids.
-        widths: How many characters each takes; of a character's bytes, the first takes it.
-        pieces: Where their text is looked up.
+        widths: How many characters each covers; if a character is several bytes, the first covers
+            it.
+        pieces: Looks up their text.
     """
 
     ids: list[int]
@@ -69,7 +70,7 @@ class PieceTokenizer:
         self._finder = _Finder(table.added)
 
     def encode(self, text: str, add_special_tokens: bool = True) -> PieceEncoding:
-        """The tokens of a text, and before them, if asked for, those that begin every text."""
+        """The tokens of a text; if asked for, those that begin every text come first."""
         begin = self._begin if add_special_tokens else ()
         ids, widths = list(begin), [0] * len(begin)
         for part, token in self._finder.split(text):
@@ -96,7 +97,7 @@ class PieceTokenizer:
     def unmarked(self) -> tuple[PieceTokenizer, frozenset[int]]:
         """A tokenizer that reads markers as the text they are, and the markers' ids.
 
-        Every added token is a marker but those of a single character and that of the unknown.
+        Every added token is a marker, except single characters and the unknown token.
         """
         markers = {token.id for token in self._added if token.special or len(token.content) > 1}
         other = copy(self)
@@ -105,11 +106,11 @@ class PieceTokenizer:
 
 
 class _Finder:
-    """Finds added tokens in texts: of those that start earliest, the longest.
+    """Finds added tokens in texts: the longest of those that start earliest.
 
     Args:
         added: The tokens.
-        passed: Ids of those that are text where they are found; no other is looked for in them.
+        passed: Ids of tokens that are read as plain text; no others are looked for inside them.
     """
 
     def __init__(self, added: Iterable[AddedToken], passed: Set[int] = frozenset()) -> None:
@@ -141,7 +142,7 @@ class Pieces:
     """The pieces and merges of a table, looked up as they are needed.
 
     Args:
-        table: Where they stand.
+        table: Holds them.
     """
 
     def __init__(self, table: TokenizerTable) -> None:
@@ -151,7 +152,7 @@ class Pieces:
         self._ranks, self._merged = table.ranks.data, table.merged.data
         self._bytes = range(table.first_byte, table.first_byte + 256)
         self._characters = self._single_characters()
-        # No merge reaches over these places: what stands between them is merged by itself.
+        # No merge crosses these places, so the parts between them are merged separately.
         self._joints = re.compile(f"(?<![{SPACE}{re.escape(table.joining)}])(?={SPACE})")
         self._pair = lru_cache(maxsize=_CACHED_PAIRS)(self._find_pair)
         self._word = lru_cache(maxsize=_CACHED_WORDS)(self._merge)
@@ -165,7 +166,7 @@ class Pieces:
             widths += wide
 
     def text(self, ids: Iterable[int]) -> str:
-        """What tokens stand for; bytes that are no text, a mark each."""
+        """The text of tokens; bytes that are no text become one mark each."""
         parts: list[str] = []
         pending = bytearray()
         for token in ids:
@@ -178,7 +179,7 @@ class Pieces:
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
-        """Piece → id: a quarter of a million, for rare questions."""
+        """Piece → id: a quarter of a million, rarely needed."""
         return {self[number]: number for number in range(len(self._ends))}
 
     def __getitem__(self, token: int) -> str:
@@ -204,7 +205,7 @@ class Pieces:
         return self._ranks[at], self._merged[at]
 
     def _symbols(self, word: str) -> tuple[list[int], list[int]]:
-        """What a word is before any merge: its characters, or the bytes of unknown ones."""
+        """A word before any merge: its characters, or the bytes of unknown ones."""
         ids: list[int] = []
         widths: list[int] = []
         for character in word:
@@ -215,7 +216,7 @@ class Pieces:
         return ids, widths
 
     def _merge(self, word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """A word's tokens and their widths: the lowest rank is merged first, from the left."""
+        """A word's tokens and their widths. Merges go by rank, lowest first, from the left."""
         ids, widths = self._symbols(word)
         count = len(ids)
         after, before = list(range(1, count + 1)), list(range(-1, count - 1))

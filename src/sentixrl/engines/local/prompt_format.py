@@ -1,8 +1,8 @@
 """From prompts to token sequences: chat markup or plain text, segment by segment.
 
 Contract: prompts that share their first segments share their first tokens. What users wrote is
-tokenised as bare text; special tokens come only from the format itself. Text that
-imitates the chat markup therefore stays text.
+tokenised as bare text; special tokens come only from the format itself. So text that imitates chat
+markup stays text.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _FAILS = "The model's tokenizer fails"
 _MARK = "\ue000{}\ue001"  # private-use characters: no chat template writes them
 MAX_BYTES = 1 << 28
-"""Of a ``tokenizer.json``; those of the largest vocabularies have 30 MB."""
-# What is said again and again is short; long texts would make the cache's memory theirs.
+"""Bound on a ``tokenizer.json``; those of the largest vocabularies have 30 MB."""
+# Repeated texts are short; long ones would fill the cache.
 _CACHED_TEXTS = 20_000
 _CACHED_CHARACTERS = 400
 
@@ -46,8 +46,8 @@ class Text:
         tokenizer: The model's tokenizer.
         end_ids: Tokens with which the model ends a text; at least one.
         begin_ids: Tokens every text begins with.
-        context_tokens: How many the model reads; of texts that are surely longer, only so much is
-            tokenised that this shows. ``None`` for all of any text.
+        context_tokens: How many the model reads. Of texts that are surely longer, only enough is
+            tokenised to show it. ``None`` to tokenise all of any text.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Text:
 
     @cached_property
     def _longest_token(self) -> int:
-        """Characters that the longest token stands for, but for what stands for unknown ones."""
+        """Characters of the longest token, apart from the unknown token."""
         return max(map(len, self._tokenizer.get_vocab()))
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -111,10 +111,10 @@ class Text:
             return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _dummy_prefix(self) -> str:
-        """What keeps a SentencePiece tokenizer from putting a space before every segment.
+        """Keeps a SentencePiece tokenizer from putting a space before every segment.
 
-        Such tokenizers write ``▁`` before the first word of whatever they are given. A line
-        break, which is a token of its own, takes it instead and is dropped again.
+        Such tokenizers put ``▁`` before the first word of any text. A line break, which is a token
+        of its own, is put first to take it, and is dropped again.
         """
         alone = self._unmarked.encode("a", add_special_tokens=False)
         if not (alone.tokens and alone.tokens[0].startswith("▁")):
@@ -130,9 +130,9 @@ class Text:
 def _without_markers(tokenizer: AnyTokenizer) -> tuple[AnyTokenizer, frozenset[int]]:
     """A copy that reads markers as the text they are, and the markers' ids.
 
-    Every added token is a marker, special or not: who adds chat markers often leaves that out.
-    Not so single characters, which vocabularies add that lack a letter, nor the token that
-    stands for what is unknown. A copy, because reading markup needs the original as it is.
+    Every added token counts as a marker, special or not, since chat markers are often not declared
+    special. Exceptions are single characters, which some vocabularies add for missing letters, and
+    the unknown token. It is a copy because reading markup needs the original.
     """
     if isinstance(tokenizer, PieceTokenizer):
         return tokenizer.unmarked()
@@ -160,7 +160,7 @@ class PlainFormat:
 
     def __init__(self, text: Text) -> None:
         self._text = text
-        # A line break ends an answer in plain text; the model's own end is the second best.
+        # A line break ends an answer in plain text, or the end token if it is not one token.
         line = text.bare("\n")
         self.end = line[0] if len(line) == 1 else min(text.end_ids)
 
@@ -222,13 +222,13 @@ class ChatFormat:
         return [self._text.bare(space + choice) for choice in choices]
 
     def _turn_end(self) -> int:
-        """Of the tokens that may end a text, the one that ends the assistant's turn."""
+        """Among the tokens that may end a text, the one that ends the assistant's turn."""
         try:
             closing = self._markup_around(("user", "assistant"))[-1]
         except ModelError as error:
             if error.code == UNUSABLE:
                 raise
-            closing = ""  # said where such a conversation is really asked for
+            closing = ""  # reported when such a conversation is really used
         ends = self._text.end_ids
         known = (closing, self._special.get("eos_token", ""))
         first = [token for markup in known for token in self._text.markup(markup)[:1]]
@@ -263,7 +263,7 @@ PromptFormat = PlainFormat | ChatFormat
 def branches(
     prompt_format: PromptFormat, prompt: Prompt, choices: Sequence[str]
 ) -> list[tuple[int, ...]]:
-    """Token ids of each choice, ended only where another choice extends it."""
+    """Token ids of each choice, with an end token only if another choice extends it."""
     answers = prompt_format.answers(prompt, choices)
     starts = {answer[:length] for answer in answers for length in range(1, len(answer))}
     return [(*answer, prompt_format.end) if answer in starts else answer for answer in answers]

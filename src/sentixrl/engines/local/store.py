@@ -1,21 +1,21 @@
-"""The key–value store of a session: one slot a trie token, in every layer.
+"""The key–value store of a session: one slot per trie token, in every layer.
 
-Contract: slots are written once per computation and read by any number of rows. The store
-doubles; closing the session drops it. Heads stand first, so that gathering a row's keys yields
-what a product a head takes.
+Contract: slots are written once per computation and read by any number of rows. The store grows by
+doubling; closing the session drops it. Heads are the first dimension, so that gathered keys can go
+into one product per head.
 """
 
 from __future__ import annotations
 
 import torch
 
-# Room beyond what is asked for: three rounds of objections double a session. A system's untouched
-# pages cost nothing there, and copying a store costs as much as computing a hundred tokens.
+# Room beyond the request: three rounds of objections double a session. Untouched memory pages cost
+# nothing, and copying a store costs as much as computing a hundred tokens.
 GROWTH = 2
 
 
 class KeyValueStore:
-    """Keys and values of computed tokens, shaped by what each layer first writes."""
+    """Keys and values of computed tokens; a layer's first write sets its shape."""
 
     def __init__(self) -> None:
         self._capacity = 0

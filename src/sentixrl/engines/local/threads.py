@@ -45,7 +45,7 @@ class Threading:
 def choose_threading(
     device: torch.device, dtype: torch.dtype, threads: int | None = None
 ) -> Threading:
-    """The faster of many sessions on a thread each, and one session on all threads.
+    """The faster of two ways: many sessions on one thread each, or one session on all threads.
 
     Args:
         device: Where the model computes.
@@ -78,7 +78,7 @@ def available_cores() -> int:
 
 
 def compute_on(threads: int | None) -> None:
-    """Let the calling thread's operations run on so many threads; ``None`` leaves it be."""
+    """Set how many threads the calling thread's operations use; ``None`` changes nothing."""
     if threads is None or getattr(_here, "threads", None) == threads:
         return
     torch.set_num_threads(threads)
@@ -94,7 +94,7 @@ def _workers_win(threads: int, dtype: torch.dtype) -> bool:
 
 
 def _seconds(workers: int, threads: int, passes: int, dtype: torch.dtype) -> float:
-    """The time ``workers`` threads take, each for its share of the passes."""
+    """Seconds that ``workers`` threads take, each for its share of the passes."""
     ready = Barrier(workers + 1)
     done = Barrier(workers + 1)
 
@@ -118,7 +118,7 @@ def _seconds(workers: int, threads: int, passes: int, dtype: torch.dtype) -> flo
 
 
 def _layer(state: torch.Tensor, wide: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
-    """Products and small operations in the mixture that a model's layer has."""
+    """Products and small operations, mixed as in a model's layer."""
     normed = state * state.float().square().mean(-1, keepdim=True).rsqrt().to(state.dtype)
     gate, up = (normed @ wide.t()).chunk(2, -1)
     weights = (normed @ normed.t()).softmax(-1)

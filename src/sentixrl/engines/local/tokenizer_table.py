@@ -1,10 +1,10 @@
 """A tokenizer's pieces and merges as arrays, made once when a model is installed.
 
-Contract: ``tokenizer.json`` of a quarter of a million pieces takes seconds to parse, its arrays
-milliseconds to read. They are a safetensors file beside it that names the ``tokenizer.json`` it was
-made from and its own content by SHA-256: if either is another, or the tokenizer makes a choice
-that :class:`~sentixrl.engines.local.piece_tokenizer.PieceTokenizer` does not, there is no table
-and ``tokenizer.json`` itself is read.
+Contract: a ``tokenizer.json`` of a quarter of a million pieces takes seconds to parse; arrays take
+milliseconds to read. They are in a safetensors file beside it, with the SHA-256 of the
+``tokenizer.json`` it was made from and of its own content. If either differs, or the tokenizer
+makes a choice that :class:`~sentixrl.engines.local.piece_tokenizer.PieceTokenizer` does not
+support, there is no table and ``tokenizer.json`` itself is read.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 TABLE_FILE = "tokenizer.table"
 SPACE = "▁"
-"""What stands for a space within pieces."""
+"""The mark for a space within pieces."""
 _VERSION = "1"
 _ARRAYS = {"text": np.uint8, "ends": np.int32, "starts": np.int32} | dict.fromkeys(
     ("rights", "ranks", "merged"), np.int32
 )
-# A tokenizer of SentencePiece's kind: spaces are pieces like others, bytes stand for the rest.
+# A tokenizer like SentencePiece's: spaces are ordinary pieces; the rest is bytes.
 _STEPS: dict[str, Any] = {
     "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": SPACE},
     "pre_tokenizer": {
@@ -57,7 +57,7 @@ _MODEL = {
 
 @dataclass(frozen=True, slots=True)
 class AddedToken:
-    """A token that stands outside the merges.
+    """A token that takes no part in merges.
 
     Attributes:
         id: Its id.
@@ -77,15 +77,16 @@ class TokenizerTable:
     Attributes:
         text: All pieces in UTF-8, one after the other, by id.
         ends: Where each ends in ``text``, ``[pieces]``.
-        starts: Where the merges of each left piece start in the next three, ``[pieces + 1]``.
-        rights: The right piece of each merge, ascending among those of one left, ``[merges]``.
+        starts: Where the merges of each left piece start in the next three arrays,
+            ``[pieces + 1]``.
+        rights: The right piece of each merge, ascending for each left piece, ``[merges]``.
         ranks: Its rank; lower ones go first.
         merged: The piece it makes.
         added: The added tokens.
         begin: Tokens that every text begins with.
-        unknown: The token of what is unknown, if there is one.
+        unknown: The unknown token, if there is one.
         first_byte: The token of the byte 0; the other 255 follow it.
-        joining: Characters after which a space may be merged with what stands before it.
+        joining: Characters after which a space may be merged with what precedes it.
     """
 
     text: NDArray[np.uint8]
@@ -102,7 +103,7 @@ class TokenizerTable:
 
 
 def write_table(folder: Path) -> bool:
-    """Write a model folder's table, if its tokenizer is of the kind.
+    """Write a model folder's table, if its tokenizer is of this kind.
 
     Returns:
         Whether there is one now.
@@ -125,7 +126,7 @@ def write_table(folder: Path) -> bool:
 
 
 def read_table(folder: Path) -> TokenizerTable | None:
-    """A model folder's table; ``None`` where there is none, or not of this ``tokenizer.json``."""
+    """A model folder's table; ``None`` if there is none for this ``tokenizer.json``."""
     path = folder / TABLE_FILE
     if not path.is_file():
         return None
@@ -143,7 +144,7 @@ def read_table(folder: Path) -> TokenizerTable | None:
                 return None
     except (SafetensorError, OSError):
         return None
-    # Whoever wrote these was this module: the digest says so.
+    # The digest shows that this module wrote them.
     return TokenizerTable(
         **arrays,
         added=tuple(AddedToken(*token) for token in json.loads(facts["added"])),
@@ -155,7 +156,7 @@ def read_table(folder: Path) -> TokenizerTable | None:
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, str]) -> str:
-    """What the content is known by."""
+    """The content's digest."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in _ARRAYS:
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
@@ -204,7 +205,7 @@ def _pack(content: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str
 
 
 def _bytes_follow(vocabulary: Mapping[str, int]) -> bool:
-    """Whether there are the tokens of all bytes, in order, and none that looks like one."""
+    """Whether the tokens of all bytes are there, in order, and no other token looks like one."""
     first = vocabulary.get("<0x00>", 0)
     return all(vocabulary.get(f"<0x{byte:02X}>") == first + byte for byte in range(256)) and (
         sum(bool(re.fullmatch("<0x..>", piece)) for piece in vocabulary) == 256

@@ -1,4 +1,4 @@
-"""Systems to compare with: what no understanding, little understanding and equal compute give.
+"""Systems to compare with: without understanding, with little, and with equal compute.
 
 Contract: a baseline answers like a :class:`~sentixrl.classifier.Classifier` (``predict_many``), so
 that one evaluation serves all. None of them ever sees a test split.

@@ -1,7 +1,7 @@
 """An ensemble over orders of the label statement: what negotiation's compute buys without it.
 
 A language model's posterior depends on the order in which labels are named. Averaging over ``k``
-orders costs ``k`` passes, as rounds of negotiation do, and is the control they must beat.
+orders costs ``k`` passes, as rounds of negotiation do, and is the control that they must beat.
 
 Contract: pass 1 keeps the label set's own order, so one pass is the classifier's single pass; the
 others are drawn from the seed. Nothing is negotiated. An utterance that fails in one pass is
@@ -29,7 +29,7 @@ class LabelOrders:
 
     Attributes:
         label_set: The task's labels in their own order.
-        passes: One classifier an order.
+        passes: One classifier per order.
         name: What results call it.
     """
 
@@ -72,7 +72,7 @@ def label_orders(classifier: Classifier, passes: int = 3, *, seed: int = 0) -> L
 
     Args:
         classifier: Its engine must give scores.
-        passes: How many orders; distinct ones while there are so many.
+        passes: How many orders; distinct ones as long as there are enough.
         seed: Draws the orders.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The most frequent label of the training split, for every utterance: what no reading gives.
+"""The most frequent label of the training split, for every utterance: nothing is read.
 
 Contract: the posterior is the training split's label shares, so calibration and Brier score show
 what the shares alone are worth.
@@ -17,7 +17,7 @@ from sentixrl.prediction import DialoguePrediction
 
 @dataclass(frozen=True, slots=True)
 class Majority:
-    """Answers the same everywhere.
+    """Gives the same answer everywhere.
 
     Attributes:
         shares: Label name → its share of the training split.
@@ -34,7 +34,7 @@ class Majority:
 
 
 def majority(train: Dataset) -> Majority:
-    """Count the training split's labels; of equally frequent ones the set's first wins.
+    """Count the training split's labels; among equally frequent ones the set's first wins.
 
     Raises:
         InputError: No utterance has a gold label.

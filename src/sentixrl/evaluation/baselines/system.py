@@ -1,6 +1,6 @@
-"""What every system under evaluation has in common, and how a baseline words its answers.
+"""What all evaluated systems have in common, and how baselines make predictions.
 
-Contract: one :class:`~sentixrl.prediction.DialoguePrediction` a dialogue, in order; a baseline
+Contract: one :class:`~sentixrl.prediction.DialoguePrediction` per dialogue, in order; a baseline
 uses no prompt, so its template is ``none``, and it never negotiates.
 """
 
@@ -42,8 +42,8 @@ def answer(
 
     Args:
         dialogue: What was labelled.
-        posteriors: One a turn: label name → probability, ties going to the first label.
-        model: What results call the baseline.
+        posteriors: One per turn: label name → probability; ties go to the first label.
+        model: The baseline's name in results.
     """
     items = []
     for index, (_, posterior) in enumerate(zip(dialogue, posteriors, strict=True)):

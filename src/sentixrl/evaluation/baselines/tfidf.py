@@ -36,11 +36,11 @@ class TfidfSettings:
     """What is chosen on dev.
 
     Attributes:
-        characters: Character n-grams of the text as it stands, or within words only.
-        balanced: Whether classes weigh the same in the loss, or by their frequency.
+        characters: Character n-grams across the whole text, or within words only.
+        balanced: Whether all classes weigh the same in the loss, or by their frequency.
         strength: scikit-learn's ``C``: the larger, the less regularised.
         sublinear: Whether a term counts ``1 + ln(frequency)``.
-        min_df: The least number of utterances a term must stand in.
+        min_df: The fewest utterances that a term must occur in.
     """
 
     characters: Characters = "char_wb"
@@ -107,11 +107,11 @@ class Tfidf:
 
 
 def tfidf(train: Dataset, dev: Dataset, *, grid: Sequence[TfidfSettings] = GRID) -> Tfidf:
-    """Train with every setting and keep the best on dev; of equally good ones the first.
+    """Train with every setting and keep the best on dev; among equally good ones the first.
 
     Args:
-        train: What is learnt from.
-        dev: What the choice is made on.
+        train: The data to learn from.
+        dev: The data to choose on.
         grid: The settings to try, at least one.
 
     Raises:
@@ -141,7 +141,7 @@ def tfidf(train: Dataset, dev: Dataset, *, grid: Sequence[TfidfSettings] = GRID)
 
 
 def _features_of(settings: TfidfSettings) -> tuple[str, bool, int]:
-    """What settings share that differ in the regression alone."""
+    """The features, which settings share if they differ only in the regression."""
     return settings.characters, settings.sublinear, settings.min_df
 
 

@@ -1,6 +1,6 @@
-"""Everything the report says, worded and in order, before it becomes HTML or Markdown.
+"""The report's content, in words and in order, before it becomes HTML or Markdown.
 
-Contract: a :class:`Content` holds plain data alone. Templates place it and escape it; they decide
+Contract: a :class:`Content` holds only plain data. Templates place and escape it; they decide
 nothing.
 """
 
@@ -36,7 +36,7 @@ Table = list[tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Headline:
-    """One number at the top: its name, value and interval, and a word on what it means."""
+    """One number at the top: its name, value and interval, and what it means."""
 
     name: str
     value: str
@@ -77,7 +77,7 @@ class Content:
 def content(
     pairs: Sequence[Pair], metrics: Mapping[str, Any], run: Mapping[str, Any], label_set: LabelSet
 ) -> Content:
-    """Gather and word what a run has to say."""
+    """Collect a run's results and put them into words."""
     found = flow(pairs)
     pictures = (
         confusion(metrics),
@@ -188,7 +188,7 @@ def _confusion_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def _most_confused(metrics: Mapping[str, Any], how_many: int = 3) -> list[str]:
-    """The commonest mix-ups, a sentence each."""
+    """The commonest confusions, one sentence each."""
     names, matrix, totals = shown_classes(metrics)
     counts = matrix[:, : len(names)].copy()
     np.fill_diagonal(counts, 0)

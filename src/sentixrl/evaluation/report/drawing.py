@@ -1,8 +1,8 @@
-"""How pictures are drawn: vector, quiet, legible in grey and to colour-blind readers.
+"""How pictures are drawn: as vectors, plain, legible in grey and to colour-blind readers.
 
-Contract: a :class:`Picture` is the same text for the same data. ``inline`` belongs into a page:
-its colours are the page's own, its ids do not clash with another picture's. ``standalone`` is a
-file for a paper: no background, text kept as text.
+Contract: a :class:`Picture` is the same text for the same data. ``inline`` is for a page: it takes
+the page's colours, and its ids do not clash with another picture's. ``standalone`` is a file for a
+paper: it has no background, and text stays text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ROLES = {
     SAND: "sand", GREY: "grey", ON_BLUE: "on-blue", ON_ORANGE: "on-orange",
 }  # fmt: skip
 
-_TAG = re.compile("<[^>]*>")  # what stands between tags is a label, and stays as it is
+_TAG = re.compile("<[^>]*>")  # text between tags is a label and stays as it is
 FOLDER = "pictures"
 FULL, HALF = 7.2, 3.5
 """Widths in inches: of a page's text, and of half of it."""
@@ -92,7 +92,7 @@ class Picture:
 
 @contextmanager
 def style(name: str) -> Iterator[None]:
-    """Within it, figures look like ours and their ids depend on ``name`` alone.
+    """Inside this context, figures have our style and their ids depend only on ``name``.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -106,7 +106,7 @@ def style(name: str) -> Iterator[None]:
 
 
 def canvas(width: float, height: float) -> Any:  # noqa: ANN401  (matplotlib is untyped)
-    """An empty figure of so many inches, apart from any window or global state."""
+    """An empty figure of this many inches, without any window or global state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height))
@@ -177,7 +177,7 @@ def short(label: str) -> str:
 
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
-    """About how many inches a text takes, in any script."""
+    """The approximate width of a text in inches, in any script."""
     ems = sum(_ems(character) for character in text)
     return ems * size / 72
 

@@ -1,8 +1,7 @@
 """What happened to each negotiated utterance, round by round.
 
-Contract: every utterance that two roles spoke about is in exactly one state at each step: after
-the first proposal, after each round, and at the end, where the forced answer counts. What was
-settled stays settled.
+Contract: every negotiated utterance is in exactly one state at each step: after the first proposal,
+after each round, and at the end, where the forced answer counts. A settled utterance stays settled.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ Pair = tuple[Dialogue, DialoguePrediction]
 
 
 class State(StrEnum):
-    """Where an utterance stands; pictures stack them in this order, from the top."""
+    """The state of an utterance; pictures stack them in this order, from the top."""
 
     RIGHT = "agreed, right"
     OPEN_RIGHT = "open, right proposed"
@@ -31,11 +30,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """All utterances' ways through the negotiation.
+    """How all utterances go through the negotiation.
 
     Attributes:
         steps: The steps' names, the first proposal first and the final answer last.
-        counts: Utterances in each state, a step each.
+        counts: Utterances in each state, per step.
         moves: (state, next state) → utterances, one mapping between two steps.
     """
 
@@ -50,7 +49,7 @@ class Flow:
 
 
 def negotiated(prediction: Prediction) -> bool:
-    """Whether two roles spoke about it."""
+    """Whether it was negotiated."""
     return bool(prediction.rounds) and prediction.status is not Status.SINGLE
 
 
@@ -82,7 +81,7 @@ def _path(answer: Prediction, gold: str, rounds: int) -> tuple[State, ...]:
         if number >= len(proposed) and answer.status is Status.CONSENSUS:
             path.append(_settled(answer.label, gold))
         else:
-            # The next round's proposal shows how a round left the matter.
+            # The next round's proposal shows how a round ended.
             path.append(_open(proposed[min(number, len(proposed) - 1)], gold))
     final = answer.label if answer.label is not None else answer.fallback
     return (*path, _settled(final, gold))
@@ -101,7 +100,7 @@ def _settled(label: str | None, gold: str) -> State:
 
 
 def table(found: Flow) -> list[tuple[str, Sequence[int]]]:
-    """Each state that occurs with its counts, a step each."""
+    """Each state that occurs, with its counts per step."""
     return [
         (state.value, [column[state] for column in found.counts])
         for state in State

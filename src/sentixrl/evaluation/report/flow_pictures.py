@@ -1,4 +1,4 @@
-"""The report's pictures of negotiation: each utterance's way, and what was fixed or broken."""
+"""The report's pictures of negotiation: how utterances moved, and what was fixed or broken."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Places = dict[State, tuple[float, float]]
 
 
 def flow_picture(found: Flow) -> Picture | None:
-    """Ribbons between the steps, as thick as the utterances that take the way are many."""
+    """Ribbons between the steps; a ribbon's width is the number of utterances."""
     if not found.total:
         return None
     with style("negotiation"):
@@ -72,7 +72,7 @@ def flow_picture(found: Flow) -> Picture | None:
 
 
 def _places(column: Counter[State], total: int) -> Places:
-    """Where each state stands in a step: bottom and top, from 0 to 1."""
+    """The place of each state in a step: bottom and top, from 0 to 1."""
     present = [state for state in State if column[state]]
     room = 1 - _GAP * (len(State) - 1)
     height = room * column.total() / total + _GAP * (len(present) - 1)
@@ -160,7 +160,7 @@ def _legend(plot: Any, found: Flow) -> None:  # noqa: ANN401
 
 
 def changes_picture(metrics: Mapping[str, Any]) -> Picture | None:
-    """Of every gold label: how many answers negotiation fixed, and how many it broke."""
+    """How many answers negotiation fixed, and how many it broke, per gold label."""
     found = {
         name: kinds
         for name, kinds in metrics["negotiation"]["per_class"].items()

@@ -1,7 +1,7 @@
-"""The mistakes a model is surest of, each with what was said before and how it was negotiated.
+"""A model's most confident mistakes, with the turns before and the negotiation.
 
 Contract: ranked by the answer's confidence, else by its posterior. Answers without either, and
-forced ones, come after all others: of them, those that took the fewest rounds first.
+forced ones, come last: those with the fewest rounds first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Mistake:
     Attributes:
         dialogue_id: Where it stands.
         number: Which turn it is, from 1.
-        utterance_id: The source's own name for it, where it has another.
+        utterance_id: The source's own id, if it has one.
         gold: The annotated label.
         answer: The forced answer, if any.
         score: Its confidence or posterior, if there is one.
@@ -89,7 +89,7 @@ def forced(answer: Prediction) -> str | None:
 
 
 def score_of(answer: Prediction) -> float | None:
-    """How sure an answer is; ``None`` for a forced one and where nothing tells."""
+    """The confidence in an answer; ``None`` if it was forced or nothing is known."""
     if answer.label is None:
         return None
     if answer.confidence is not None:
@@ -144,5 +144,5 @@ def _exchange(entry: Round) -> Exchange:
 
 
 def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
-    """``text``, cut with an ellipsis where it is longer than ``longest``."""
+    """``text``, cut with an ellipsis if it is longer than ``longest``."""
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

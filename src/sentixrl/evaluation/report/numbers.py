@@ -1,6 +1,6 @@
 """How numbers are worded: fractions as percentage points, intervals with an en dash.
 
-Contract: what is not known (``None``) is an en dash, never a zero.
+Contract: an unknown value (``None``) is an en dash, never a zero.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def span(interval: Mapping[str, float | None], *, signs: bool = False) -> str:
 
 
 def whole(number: float | None) -> str:
-    """A count with thousands set apart."""
+    """A count with thousands separators."""
     return UNKNOWN if number is None else f"{number:,.0f}"
 
 
@@ -56,7 +56,7 @@ def level(metrics: Mapping[str, Any]) -> str:
 
 
 def isolated(name: str) -> str:
-    """A name set apart within a sentence, so that its direction of writing stays its own."""
+    """A name within a sentence, isolated so that it keeps its own writing direction."""
     if any(unicodedata.bidirectional(character) in {"R", "AL"} for character in name):
         return f"\u2068{name}\u2069"
     return name

@@ -1,6 +1,6 @@
 """The report's pictures of a run's metrics: confusion, classes, calibration, abstention, slices.
 
-Contract: pure functions of ``metrics.json``. Where it holds nothing to draw they give ``None``.
+Contract: pure functions of ``metrics.json``. If there is nothing to draw, they return ``None``.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from sentixrl.evaluation.report.drawing import (
 from sentixrl.evaluation.report.numbers import points, whole
 
 MOST_LABELS = 40
-"""More classes than this make no readable matrix; the most frequent are drawn."""
+"""The most classes in a readable matrix; of more, the most frequent are drawn."""
 NO_LABEL = "no label"
 _SMALL = FONT_SIZE - 1
 _TALL = 4.1
 
 
 def confusion(metrics: Mapping[str, Any]) -> Picture:
-    """Gold by answer, in shares of the gold label, counts beneath; the last column is no label."""
+    """Gold by answer, as shares of the gold label, with counts; the last column is no label."""
     names, matrix, totals = shown_classes(metrics)
     size = len(names)
     margin = max(text_width(short(name)) for name in names) + 0.35
@@ -74,7 +74,7 @@ def confusion(metrics: Mapping[str, Any]) -> Picture:
 
 
 def shown_classes(metrics: Mapping[str, Any]) -> tuple[list[str], Floats, Floats]:
-    """Labels, counts and totals of the gold labels; of very many labels the most frequent alone.
+    """Labels, counts and totals of the gold labels; of very many labels, only the most frequent.
 
     Returns:
         L names, counts of gold by answer, shape [L, L + 1], and gold items, shape [L].
@@ -116,7 +116,7 @@ def _write_cell(
     number: float,
     inches: float,
 ) -> None:
-    """The share in %, and the count beneath it; in small cells less, in tiny ones nothing."""
+    """The share in %, with the count below; less in small cells, nothing in tiny ones."""
     across, down = place
     look = {"ha": "center", "va": "center", "color": ON_BLUE if share > 0.5 else INK}
     if inches > 0.4:
@@ -183,7 +183,7 @@ _CURVES = (
 def reliability(
     metrics: Mapping[str, Any], confidences: Mapping[str, Sequence[float]]
 ) -> Picture | None:
-    """Accuracy against confidence by bins of equal mass, and where the confidences lie.
+    """Accuracy against confidence by bins of equal mass, and the confidences' distribution.
 
     Args:
         metrics: The run's.
@@ -304,7 +304,7 @@ def slices(metrics: Mapping[str, Any]) -> Picture | None:
 
 
 def _reach(metrics: Mapping[str, Any], rows: Sequence[tuple[str, str, Any]]) -> tuple[float, float]:
-    """The tens around all intervals."""
+    """The multiples of ten around all intervals."""
     shown = [metrics["weighted_f1"], *(one["weighted_f1"] for _, _, one in rows)]
     ends = [
         100 * value
@@ -317,7 +317,7 @@ def _reach(metrics: Mapping[str, Any], rows: Sequence[tuple[str, str, Any]]) -> 
 
 
 def part_words(part: str) -> str:
-    """How a part of a dimension is called."""
+    """The name of a part of a dimension."""
     return SLICE_WORDS.get(part, part.replace("-", "–") if part[:1].isdigit() else part)
 
 

@@ -1,6 +1,6 @@
-"""What was run, as rows of a table: what a reader asks first, then all else that is recorded.
+"""What was run, as rows of a table: the main facts, then everything else recorded.
 
-Contract: whatever shape ``run.json`` has, nothing of it is left out but what is empty.
+Contract: whatever the shape of ``run.json``, only empty values are left out.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run_facts(
 
 
 def all_else(run: Mapping[str, Any]) -> list[Fact]:
-    """Everything that ``run.json`` holds but the commands, a row a value."""
+    """Everything in ``run.json`` except the commands, one row per value."""
     return [fact for fact in _flat(run) if fact[0].split(JOINT)[-1] != "command"]
 
 
@@ -60,7 +60,7 @@ def commands(run: Mapping[str, Any]) -> list[str]:
 
 
 def title_of(run: Mapping[str, Any], pairs: Sequence[Pair]) -> str:
-    """Data set and split, and who answered."""
+    """Data set, split and system."""
     data = _part(run, "identity", "data")
     named = " ".join(str(data[key]) for key in ("dataset", "split") if data.get(key))
     model = _each(prediction.model for _, prediction in pairs)

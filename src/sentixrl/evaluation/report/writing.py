@@ -33,7 +33,7 @@ class Report:
     Attributes:
         html: One self-contained page.
         markdown: The same in Markdown; its pictures are expected beside it, in ``pictures/``.
-        pictures: What was drawn.
+        pictures: The pictures.
     """
 
     html: str
@@ -92,7 +92,7 @@ def write_report(folder: Path) -> None:
 
 
 def _shown(text: str) -> str:
-    """Text whose characters all can be seen: what would turn a line round is spelt out."""
+    """Text with only visible characters: those that change the writing direction are spelt out."""
     return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", _UNSEEN.sub("\ufffd", text))
 
 
@@ -144,7 +144,7 @@ def _grid(rows: Table) -> Markup:
 
 
 def _code(text: str) -> Markup:
-    """Text as it stands, in as many backticks as it takes."""
+    """Text as code, in as many backticks as needed."""
     ticks = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     return Markup(f"{ticks} {' '.join(text.split())} {ticks}")
 
