@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from email.message import Message
+from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -310,7 +311,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, reply: Reply | Exception) -> list[str
             raise reply
         return reply
 
-    monkeypatch.setattr(installing, "urlopen", answer)
+    monkeypatch.setattr(installing, "_open", answer)
     return asked
 
 
@@ -340,11 +341,6 @@ def test_a_url_will_do(
         ("https://models.example/toy", TimeoutError("timed out"), "timed out"),
         (
             "https://models.example/toy",
-            Reply(b"".join(PIECES), "http://elsewhere.example/toy"),
-            "leads to an address that is not https",
-        ),
-        (
-            "https://models.example/toy",
             Reply(bytes(1 << 20), "https://models.example/toy"),
             "from models.example is longer than",
         ),
@@ -367,4 +363,28 @@ def test_a_url_that_does_not_give_the_file_is_a_sentence(
     with pytest.raises(ModelError, match=says) as caught:
         install(model, url)
     assert "secret" not in str(caught.value)
+    assert_nothing_is_left(home, model)
+
+
+@pytest.mark.parametrize("target", ["ftp://models.example/toy", "http://models.example/toy"])
+def test_no_server_leads_away_from_https(target: str) -> None:
+    asked = Request("https://models.example/toy")
+    handler = installing._StaysSecure()
+    with pytest.raises(URLError, match="not https"):
+        handler.redirect_request(asked, io.BytesIO(), 302, "Found", HTTPMessage(), target)
+    further = "https://elsewhere.example/toy"
+    found = handler.redirect_request(asked, io.BytesIO(), 302, "Found", HTTPMessage(), further)
+    assert found is not None
+    assert found.full_url == further
+
+
+def test_a_server_that_is_too_slow_is_given_up(
+    model: BundledModel, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installing, "SILENCE", -1.0)
+    monkeypatch.setattr(installing, "SLOWEST", 10**15)
+    url = "https://models.example/toy.gguf"
+    serve(monkeypatch, Reply(b"".join(PIECES), url))
+    with pytest.raises(ModelError, match="came too slowly"):
+        install(model, url)
     assert_nothing_is_left(home, model)

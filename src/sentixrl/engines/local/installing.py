@@ -18,15 +18,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from ssl import SSLError
-from typing import IO
+from typing import IO, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from sentixrl import __version__
 from sentixrl.engines.local.bundled import INSTALLED_FILE, BundledModel, Part
@@ -39,6 +40,8 @@ BLOCK = 1 << 20
 """Bytes that are read at a time."""
 SILENCE = 60.0
 """Seconds that a server may be silent."""
+SLOWEST = 1024
+"""Bytes a second below which a download is given up after that time."""
 _LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "gguf")
 _ELSEWHERE = "Get it again, or from elsewhere: sentixrl models install {name} --source PATH"
 
@@ -166,10 +169,8 @@ def _from_url(model: BundledModel, url: str, sink: IO[bytes], report: Progress) 
     report(f"Fetching from {where}")
     request = Request(url, headers={"User-Agent": f"sentixrl/{__version__}"})
     try:
-        with urlopen(request, timeout=SILENCE) as reply:
-            if _host(reply.url) is None:
-                raise URLError("it leads to an address that is not https")
-            _copy(model, reply, sink, f"The file from {where}")
+        with _open(request, timeout=SILENCE) as reply:
+            _copy(model, cast(IO[bytes], _Steady(reply)), sink, f"The file from {where}")
     except (URLError, HTTPException, TimeoutError, ConnectionError, SSLError, ValueError) as error:
         if isinstance(error, HTTPError):
             why = f"the server answers {error.code}"
@@ -181,6 +182,45 @@ def _from_url(model: BundledModel, url: str, sink: IO[bytes], report: Progress) 
             hint="Check the address and the network, or give a file that is here already.",
             retryable=True,
         ) from None
+
+
+class _StaysSecure(HTTPRedirectHandler):
+    """Follows a server to https addresses alone."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        """The request to make instead.
+
+        Raises:
+            URLError: The server sends to another kind of address.
+        """
+        if _host(newurl) is None:
+            raise URLError("it leads to an address that is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_open = build_opener(_StaysSecure).open
+
+
+class _Steady:
+    """A reply that is given up if it would never end."""
+
+    def __init__(self, reply: HTTPResponse) -> None:
+        self._reply, self._since, self._got = reply, time.monotonic(), 0
+
+    def read(self, size: int) -> bytes:
+        """What has come, at most ``size`` bytes.
+
+        Raises:
+            URLError: It comes too slowly.
+        """
+        block = self._reply.read1(size)
+        self._got += len(block)
+        passed = time.monotonic() - self._since
+        if block and passed > SILENCE and self._got < SLOWEST * passed:
+            raise URLError(f"it came too slowly, {self._got:,} bytes in {passed:.0f} seconds")
+        return block
 
 
 def _host(url: str) -> str | None:
