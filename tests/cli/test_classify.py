@@ -527,3 +527,18 @@ def test_invalid_is_no_error(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> N
     assert (answer.code, turn["status"]) == (0, Status.INVALID)
     assert (turn["probabilities"], turn["confidence"], turn["fallback"]) == (None, None, None)
     assert "! invalid" in shell("classify", "--text", "Well.").out
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("I waited for you all day and you never came.", "dialogue 1 · en\n"),
+        ("Ich habe den ganzen Tag auf dich gewartet.", "dialogue 1 · de · prompts in en\n"),
+        ("Hm.", "dialogue 1 · unknown · prompts in en\n"),
+    ],
+)
+def test_the_languages_of_text_and_prompts_are_told_apart(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, text: str, title: str
+) -> None:
+    use(monkeypatch, scripted(Roles([always("joy")])))
+    assert title in shell("classify", "--text", text).out

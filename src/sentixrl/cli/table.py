@@ -182,7 +182,11 @@ def item_errors(result: DialoguePrediction) -> Iterator[Text]:
 
 
 def _title(dialogue: Dialogue, result: DialoguePrediction) -> Text:
-    return styled(("dialogue ", "dim"), (dialogue.id, "bold"), (f" · {result.language}", "dim"))
+    asked_in = result.template.partition("-v")[0]
+    prompts = "" if asked_in == result.language else f" · prompts in {asked_in}"
+    return styled(
+        ("dialogue ", "dim"), (dialogue.id, "bold"), (f" · {result.language}{prompts}", "dim")
+    )
 
 
 def _said(turn: Utterance, item: Prediction) -> Text:
