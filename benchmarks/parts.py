@@ -123,10 +123,16 @@ def quiet(bench: Bench, engine: EngineProcess, reference: EngineProcess | None) 
 
 
 def negotiation(bench: Bench, engine: EngineProcess) -> None:
-    """Negotiation to the round limit, and as it ends by itself."""
+    """Negotiation to the round limit, and as it ends by itself.
+
+    Dialogues are computed together, as the reference does; to the limit also each alone.
+    """
     for _ in bench.repeated(max(1, bench.repeats - 1)):
         for name, task in ((names.FORCED, "forced"), (names.NATURAL, "natural")):
-            bench.tell(bench.results.add(engine.run(name, bench.dialogues, task=task)))
+            found = engine.run(name, bench.dialogues, task=task, reproducible=False)
+            bench.tell(bench.results.add(found))
+        alone = engine.run(names.FORCED_ALONE, bench.dialogues, task="forced")
+        bench.tell(bench.results.add(alone))
 
 
 def threads(bench: Bench) -> None:

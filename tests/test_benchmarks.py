@@ -85,9 +85,10 @@ def test_headline_has_every_figure_and_null_for_what_was_left_out() -> None:
     results = Results()
     results.add(TIMING)
     results.add(replace(TIMING, name=names.REFERENCE, seconds=3.0))
+    results.add(replace(TIMING, name=names.TOGETHER, seconds=1.0))
     results.contended[19] = replace(TIMING, seconds=4.0)
     found = headline(results, None, 1.0)
-    assert found["threads_gain"] == 1.5
+    assert (found["default_gain"], found["threads_gain"]) == (1.5, 3.0)
     assert found["contended_fraction"] == 0.5
     nothing = {name for name, value in found.items() if value is None}
     assert {"ratio_llama_cpp", "ratio_decision_pipeline", "contended_fraction_nice0"} <= nothing

@@ -80,7 +80,7 @@ def test_turns_of_like_length_are_computed_as_often_as_the_contract_says(
     most: int, data: st.DataObject, turns: int
 ) -> None:
     least = data.draw(st.integers(0, most))
-    starts = HistoryWindow(most, least, max_tokens=10**9).starts([7] * turns)
+    starts = HistoryWindow(most, least, max_tokens=10**6).starts([7] * turns)
     assert len(encodings(starts)) <= turns * (most + 1) / (most + 1 - least) + most
 
 

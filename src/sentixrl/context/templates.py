@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -24,6 +24,7 @@ SEVERAL = "several"
 """The file of the questions about several labels. It has a hash of its own: bundles that were made
 before there were such questions keep theirs."""
 DEFAULT_LANGUAGE = "en"
+_KEPT = 4096  # lines that are kept, of all speakers
 
 
 def _folder() -> Traversable:
@@ -64,7 +65,9 @@ class TemplateSet:
         }
         self.digest = _digest(texts[role] for role in ROLES)
         self.several_digest = _digest([texts[SEVERAL]])
-        self._cache: dict[tuple[str, str], str] = {}
+        self._said = lru_cache(maxsize=_KEPT)(
+            lambda role, block, *values: self._render(role, block, dict(values))
+        )
 
     @property
     def identity(self) -> str:
@@ -80,16 +83,12 @@ class TemplateSet:
             block: The block in it.
             **values: What the block may show.
         """
-        template = self._templates[role]
-        if values:
-            return self._render(template, block, values)
-        known = self._cache.get((role, block))
-        if known is None:
-            known = self._cache[role, block] = self._render(template, block, values)
-        return known
+        if values.keys() <= {"speaker"}:  # asked again and again of the same few people
+            return self._said(role, block, *values.items())
+        return self._render(role, block, values)
 
-    @staticmethod
-    def _render(template: Template, block: str, values: Mapping[str, object]) -> str:
+    def _render(self, role: str, block: str, values: Mapping[str, object]) -> str:
+        template = self._templates[role]
         context = template.new_context(dict(values))
         return "".join(template.blocks[block](context)).strip()
 

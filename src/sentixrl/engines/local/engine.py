@@ -177,8 +177,9 @@ class LocalSession:
     def admit(self, request: ScoreRequest | GenerateRequest) -> bool:
         """Whether the prompt's new tokens fit the session's budget; if so, they are in the trie."""
         prompt = self._engine.prompt_format.encode(request.prompt)
-        held = self._trie.slots
-        if held and held + self._trie.missing(prompt) > self._engine.session_tokens:
+        held, room = self._trie.slots, self._engine.session_tokens
+        tight = held and held + len(prompt) > room  # else it fits, whatever it shares
+        if tight and held + self._trie.missing(prompt) > room:
             return False
         if self._too_long(len(prompt)) is None:  # otherwise it fails when it is asked
             self._trie.insert(prompt)
