@@ -83,13 +83,14 @@ def evaluate(
         if predictions is None
         else foreign(predictions, whole, inputs)
     )
-    _measure(subject, data, whole, neutral, out, book, _command(context.obj or []))
+    _measure(subject, data, whole, part, neutral, out, book, _command(context.obj or []))
 
 
 def _measure(
     subject: Subject,
     data: DataOptions,
     whole: Dataset,
+    part: Dataset,
     neutral: str | None,
     out: Path,
     book: Path | None,
@@ -98,7 +99,7 @@ def _measure(
     """Run the evaluation and say what came of it."""
     from sentixrl.evaluation import running
 
-    part, notices = running.draw(whole, data.limit, data.seed), errors()
+    notices = errors()
     runs: list[RunFolder] = []
 
     def opened(run: RunFolder) -> None:

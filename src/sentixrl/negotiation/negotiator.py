@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from threading import Event
 
 from sentixrl.context.building import ContextBuilder, TargetContext, language_of
+from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Cost, Engine, Failure
 from sentixrl.errors import ConfigError
@@ -161,9 +163,8 @@ class DialogueTask:
             add: Puts a job into the inbox of the driver that runs this task.
         """
         negotiator = self._negotiator
-        template = negotiator.builder.template_for(self._dialogue)
         if negotiator.priors is not None:
-            negotiator.priors.learn(negotiator.engine, template)
+            negotiator.priors.learn(negotiator.engine, self._template)
         plan = DeductionPlan(negotiator.builder, self._dialogue, negotiator.deductions)
         if not plan.missing:
             self._add_utterances(plan.contexts(), add)
@@ -183,7 +184,7 @@ class DialogueTask:
             dialogue_id=dialogue.id,
             language=language_of(dialogue),
             model=self._negotiator.engine.name,
-            template=self._negotiator.builder.template_for(dialogue).identity,
+            template=self._template.identity,
             items=tuple(item for item in self._items if item is not None),
         )
 
@@ -191,6 +192,11 @@ class DialogueTask:
         """Give up: the session that ran it failed."""
         self._error = error
         self.finished.set()
+
+    @cached_property
+    def _template(self) -> TemplateSet:
+        """The dialogue's templates; finding its language is not free."""
+        return self._negotiator.builder.template_for(self._dialogue)
 
     def _wanted(self) -> bool:
         return not self.over
@@ -208,10 +214,9 @@ class DialogueTask:
 
     def _add_utterances(self, contexts: list[TargetContext], add: Callable[[Job], None]) -> None:
         negotiator = self._negotiator
-        template = negotiator.builder.template_for(self._dialogue)
         threshold = negotiator.options.confidence_threshold
         for context in contexts:
-            state = NegotiationState.of(context, template)
+            state = NegotiationState.of(context, self._template)
             turn = negotiate(state, negotiator.mode, negotiator.rules, threshold)
             add(Job(turn, self._keep, self._wanted))
 
