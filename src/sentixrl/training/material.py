@@ -39,12 +39,15 @@ class Source:
         epochs: How many times training passes over it.
         dropped: How many dialogues were dropped because they share text with the holdout.
         kept: How many share text with it and stayed.
+        neutral_share: The share of neutral answers that each pass should reach (see
+            :func:`sentixrl.training.neutral.one_pass`); 0 leaves it as it is.
     """
 
     data: Dataset
     epochs: float
     dropped: int = 0
     kept: int = 0
+    neutral_share: float = 0.0
 
     @property
     def labelled(self) -> int:
@@ -147,8 +150,13 @@ def load_sources(
             data = data if stay else data.without(found.drop)
             what = "kept, although they" if stay else "dropped, which"
             say(f"{part.name}: {met:,} dialogues {what} share text with dev or test data.")
-        counts = {"kept" if stay else "dropped": met}
-        source = Source(data, part.epochs or recipe.epochs, **counts)
+        source = Source(
+            data,
+            part.epochs or recipe.epochs,
+            dropped=0 if stay else met,
+            kept=met if stay else 0,
+            neutral_share=part.neutral_share,
+        )
         times = "once" if source.epochs == 1 else f"{source.epochs:g} times"
         say(f"{part.name}: {len(data):,} dialogues, {source.labelled:,} labelled turns, {times}.")
         missing = [name for name, count in source.label_counts.items() if not count]

@@ -17,7 +17,8 @@ from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue
 from sentixrl.training.drawing import LabelDraw
-from sentixrl.training.material import Source, is_labelled
+from sentixrl.training.material import Source
+from sentixrl.training.neutral import one_pass
 
 LINE_TOKENS = 3  # what a turn's speaker takes besides its text
 QUESTION_TOKENS = 5  # what its question and label take
@@ -100,12 +101,7 @@ def _epoch(
     share: float,
 ) -> list[PackPlan]:
     """One pass over a source, or a share of one, in packs."""
-    order = [
-        place
-        for place, dialogue in enumerate(source.data)
-        if any(is_labelled(source.data, turn) for turn in dialogue)  # else its pack were empty
-    ]
-    rng.shuffle(order)
+    order = one_pass(source.data, source.neutral_share, rng)
     queue = deque(order[: max(1, round(share * len(order)))])
     golds = [dialogue.utterances[0].gold for dialogue in source.data]
     plans = []

@@ -204,9 +204,12 @@ class TrainPart(DataPart):
 
     Attributes:
         epochs: How many times training passes over it; the recipe's ``epochs`` if not given.
+        neutral_share: The share of answers that should be neutral or none, below 1. Dialogues
+            without any emotion come more than once in a pass for it, up to five times.
     """
 
     epochs: Positive | None = None
+    neutral_share: Annotated[Real, Field(ge=0, lt=1)] = 0.0
 
 
 class Window(Section):
