@@ -58,6 +58,16 @@ def canonical_base(base: str) -> str:
     return str(Path(base).resolve()) if base not in BUNDLED and Path(base).is_dir() else base
 
 
+def calibration_key(label_set: LabelSet, *, several: bool = False) -> str:
+    """Under what a bundle keeps the calibration for some labels.
+
+    Args:
+        label_set: The labels.
+        several: Whether each is judged by itself.
+    """
+    return f"{label_set.digest}/several" if several else label_set.digest
+
+
 class _CalibrationFile(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 

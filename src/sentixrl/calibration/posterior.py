@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,19 @@ class Calibration:
             )
         if not all(map(math.isfinite, self.bias)):
             raise ConfigError(f"A calibration's bias is {self.bias}; each needs to be finite.")
+
+    def reordered(self, order: Sequence[int]) -> Calibration:
+        """The same for the labels in another order.
+
+        Args:
+            order: Which of the labels stands at each place.
+        """
+        moved = {
+            name: tuple(values[place] for place in order)
+            for name in ("bias", "thresholds")
+            if len(values := getattr(self, name)) == len(order)
+        }
+        return replace(self, **moved)
 
     def __call__(self, log_probs: Sequence[float]) -> Floats:
         """Calibrated log-probabilities, shape ``[n_labels]``.

@@ -2,22 +2,24 @@
 
 Contract: :func:`negotiate` is a turn: it yields requests and returns a prediction, even if a
 request fails. A :class:`Negotiator` holds the options and makes a :class:`DialogueTask` of each
-dialogue. The task hands out one turn per utterance and collects the predictions in order. Nothing
-is computed here: a scheduler runs the tasks.
+dialogue. The task hands out the jobs of each utterance (one, or one per label where each label is
+judged by itself) and collects the predictions in order. Nothing is computed here: a scheduler runs
+the tasks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Event
+from typing import Protocol
 
 from sentixrl.context.building import ContextBuilder, TargetContext, language_of
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Cost, Engine, Failure
+from sentixrl.engines.protocol import Cost, Engine
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.answers import Judging
@@ -33,6 +35,7 @@ from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.outcome import predict
 from sentixrl.negotiation.priors import Priors
 from sentixrl.negotiation.protocol import Rules
+from sentixrl.negotiation.several import LabelJudge
 from sentixrl.negotiation.state import NegotiationState
 from sentixrl.negotiation.turns import Job, RequestFailedError, Turn
 from sentixrl.prediction import DialoguePrediction, Prediction
@@ -79,6 +82,50 @@ def _sure_enough(state: NegotiationState, threshold: float | None) -> bool:
     return math.exp(proposal.log_probs[proposal.label]) >= threshold
 
 
+Keep = Callable[[Prediction, Cost], None]
+"""Takes an utterance's prediction and what it cost."""
+
+
+class Approach(Protocol):
+    """How an utterance is answered."""
+
+    def jobs(
+        self,
+        context: TargetContext,
+        template: TemplateSet,
+        keep: Keep,
+        wanted: Callable[[], bool],
+    ) -> Sequence[Job]:
+        """The jobs that answer one utterance; ``keep`` is called once, by the last of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiation:
+    """One label per utterance, which the two roles negotiate.
+
+    Attributes:
+        mode: How the roles answer.
+        rules: When a negotiation ends; ``None`` takes the generator's first answer.
+        threshold: The confidence threshold.
+    """
+
+    mode: Mode
+    rules: Rules | None
+    threshold: float | None
+
+    def jobs(
+        self,
+        context: TargetContext,
+        template: TemplateSet,
+        keep: Keep,
+        wanted: Callable[[], bool],
+    ) -> Sequence[Job]:
+        """One job: its negotiation."""
+        state = NegotiationState.of(context, template)
+        return [Job(negotiate(state, self.mode, self.rules, self.threshold), keep, wanted)]
+
+
 class Negotiator:
     """How dialogues are classified: one engine, one label set, one set of options.
 
@@ -91,7 +138,8 @@ class Negotiator:
         options: How the roles negotiate.
 
     Raises:
-        ConfigError: The mode or the confidence threshold needs scores, and the engine gives none.
+        ConfigError: The mode, the confidence threshold or several labels need scores, and the
+            engine gives none or they are not to be used.
     """
 
     def __init__(
@@ -104,11 +152,17 @@ class Negotiator:
         self.engine = engine
         self.builder = builder
         self.options = options
-        self.rules = options.rules if options.enabled else None
         self.priors: Priors | None = None
-        if options.correct_priors and engine.capabilities.score and options.mode != "written":
-            self.priors = Priors(label_set, builder, verdicts=options.enabled)
-        self.mode = _choose_mode(engine, label_set, options, self.priors)
+        self.approach: Approach
+        if options.several(label_set):
+            _check_several(engine, options)
+            self.approach = LabelJudge(label_set, options.calibration)
+        else:
+            if options.correct_priors and engine.capabilities.score and options.mode != "written":
+                self.priors = Priors(label_set, builder, verdicts=options.enabled)
+            mode = _choose_mode(engine, label_set, options, self.priors)
+            rules = options.rules if options.enabled else None
+            self.approach = Negotiation(mode, rules, options.confidence_threshold)
         # A deduction known from another dialogue would change the shape of this dialogue's batches.
         self.deductions = Deductions(0 if options.reproducible else CACHE_SIZE)
 
@@ -213,15 +267,12 @@ class DialogueTask:
         return settle
 
     def _add_utterances(self, contexts: list[TargetContext], add: Callable[[Job], None]) -> None:
-        negotiator = self._negotiator
-        threshold = negotiator.options.confidence_threshold
+        approach = self._negotiator.approach
         for context in contexts:
-            state = NegotiationState.of(context, self._template)
-            turn = negotiate(state, negotiator.mode, negotiator.rules, threshold)
-            add(Job(turn, self._keep, self._wanted))
+            for job in approach.jobs(context, self._template, self._keep, self._wanted):
+                add(job)
 
-    def _keep(self, answer: Prediction | Failure, cost: Cost) -> None:
-        assert isinstance(answer, Prediction)  # negotiate() catches failures
+    def _keep(self, answer: Prediction, cost: Cost) -> None:
         cost += self._share(answer.index)
         self._items[answer.index] = replace(answer, tokens=cost.tokens, seconds=cost.seconds)
         self._left -= 1
@@ -239,16 +290,32 @@ def _choose_mode(
 ) -> Mode:
     capabilities = engine.capabilities
 
-    def needs_scores(what: str, hint: str) -> ConfigError:
-        return ConfigError(
-            f"The engine '{engine.name}' gives no scores, which {what} needs.", hint=hint
-        )
-
     if options.enabled and options.confidence_threshold is not None and not capabilities.score:
-        raise needs_scores("a confidence threshold", "Leave the threshold out.")
+        raise _needs_scores(engine, "a confidence threshold needs", "Leave the threshold out.")
     if options.mode == "scored" and not capabilities.score:
-        raise needs_scores("the scored mode", "Use --mode written.")
+        raise _needs_scores(engine, "the scored mode needs", "Use --mode written.")
     judging = Judging(label_set, options.calibration, options.agree_threshold, priors)
     if options.mode == "written" or not capabilities.score:
         return WrittenMode(capabilities, judging)
     return ScoredMode(capabilities, judging)
+
+
+def _check_several(engine: Engine, options: NegotiationOptions) -> None:
+    """Refuse to judge labels one by one without probabilities.
+
+    Raises:
+        ConfigError: The engine gives none, or they are not to be used.
+    """
+    if options.mode == "written":
+        raise ConfigError(
+            "Several labels are judged by probabilities, not by what a model writes.",
+            hint="Leave --mode written out, or ask for one label with --no-several.",
+        )
+    if not engine.capabilities.score:
+        raise _needs_scores(
+            engine, "several labels need", "Ask for one label instead, with --no-several."
+        )
+
+
+def _needs_scores(engine: Engine, what: str, hint: str) -> ConfigError:
+    return ConfigError(f"The engine '{engine.name}' gives no scores, which {what}.", hint=hint)

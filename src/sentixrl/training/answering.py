@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sentixrl.bundle import ModelBundle
+from sentixrl.bundle import ModelBundle, calibration_key
 from sentixrl.calibration.fitting import fit_several, fit_temperature
 from sentixrl.calibration.posterior import Calibration, Floats
 from sentixrl.calibration.several import Flags, given, probabilities
@@ -98,7 +98,7 @@ def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answer
     # Which dialogues share a batch is chance where several workers take them: then each is computed
     # alone, so that a resumed training finds the same numbers.
     alone = engine.capabilities.workers > 1
-    options = NegotiationOptions(enabled=False, reproducible=alone)
+    options = NegotiationOptions(enabled=False, reproducible=alone, kind="single")
     bundle = ModelBundle("training", None, trained=True)
     classifier = Classifier(engine, data.label_set, context, options, bundle)
     floor = np.finfo(np.float64).tiny
@@ -151,12 +151,6 @@ def _batches(engine: Engine, context: ContextOptions, data: Dataset) -> Iterator
         yield batch
 
 
-def calibration_key(data: Dataset) -> str:
-    """Under what a bundle keeps the calibration for a dev part's labels and kind."""
-    digest = data.label_set.digest
-    return f"{digest}/several" if data.several else digest
-
-
 def fit_calibrations(
     dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
 ) -> dict[str, Calibration]:
@@ -164,11 +158,11 @@ def fit_calibrations(
     single: dict[str, list[Answers]] = {}
     several: dict[str, list[SeveralAnswers]] = {}
     for name, data in dev.items():
-        found = answers[name]
+        found, key = answers[name], _key(data)
         if isinstance(found, SeveralAnswers):
-            several.setdefault(calibration_key(data), []).append(found)
+            several.setdefault(key, []).append(found)
         else:
-            single.setdefault(calibration_key(data), []).append(found)
+            single.setdefault(key, []).append(found)
     fitted = {
         key: fit_temperature(
             np.concatenate([part.log_probs for part in parts]),
@@ -194,10 +188,14 @@ def score_parts(
     found = {}
     for name, given_answers in answers.items():
         if isinstance(given_answers, SeveralAnswers):
-            found[name] = given_answers.scores(calibrations[calibration_key(dev[name])])
+            found[name] = given_answers.scores(calibrations[_key(dev[name])])
         else:
             found[name] = given_answers.scores()
     return found
+
+
+def _key(data: Dataset) -> str:
+    return calibration_key(data.label_set, several=data.several)
 
 
 def decisive(part: Mapping[str, float]) -> float:
