@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.building import ContextOptions
-from sentixrl.context.templates import digest_of
+from sentixrl.context.templates import SEVERAL, digest_of
 from sentixrl.context.window import HistoryWindow
 from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.engines.options import PromptFormatName
@@ -165,6 +165,11 @@ class ModelBundle:
     negotiation: NegotiationOptions = field(default_factory=NegotiationOptions)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     adapter: Path | None = None
+
+    @property
+    def taught_several(self) -> bool:
+        """Whether it was trained to judge each label by itself."""
+        return any(part.endswith(f"/{SEVERAL}") for part in self.templates)
 
     def save(self, folder: Path) -> None:
         """Write the bundle to ``folder``, adapter included, in place of one that is there.

@@ -56,12 +56,11 @@ class Calibration:
         Args:
             order: Which of the labels stands at each place.
         """
-        moved = {
-            name: tuple(values[place] for place in order)
-            for name in ("bias", "thresholds")
-            if len(values := getattr(self, name)) == len(order)
-        }
-        return replace(self, **moved)
+
+        def moved(values: tuple[float, ...]) -> tuple[float, ...]:
+            return tuple(values[place] for place in order) if values else values
+
+        return replace(self, bias=moved(self.bias), thresholds=moved(self.thresholds))
 
     def __call__(self, log_probs: Sequence[float]) -> Floats:
         """Calibrated log-probabilities, shape ``[n_labels]``.

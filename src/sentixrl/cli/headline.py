@@ -36,6 +36,8 @@ def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Group:
 
 def headline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Name and value of every row of the headline table."""
+    if metrics.get("kind") == "several":
+        return _several_rows(metrics)
     rows: list[tuple[str, Mapping[str, Any]]] = [
         ("weighted-F1", metrics["weighted_f1"]),
         ("macro-F1", metrics["macro_f1"]),
@@ -56,6 +58,18 @@ def headline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, An
     for part, what in parts[one_probability(calibration) :]:
         if calibration.get(part):
             rows.append((f"ECE of the {what}", {"value": calibration[part]["ece"]}))
+    return rows
+
+
+def _several_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    rows: list[tuple[str, Mapping[str, Any]]] = [
+        ("macro-F1", metrics["macro_f1"]),
+        ("micro-F1", metrics["micro_f1"]),
+        ("Jaccard index", metrics["jaccard"]),
+        ("exactly the gold labels", metrics["exact_match"]),
+    ]
+    if metrics["calibration"]:
+        rows.append(("ECE of the labels' probabilities", {"value": metrics["calibration"]["ece"]}))
     return rows
 
 

@@ -18,6 +18,8 @@ from sentixrl.cli.groups import OptionGroup
 from sentixrl.context.templates import templates
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ConfigError
+from sentixrl.labels import LabelSet
+from sentixrl.negotiation.options import KindName
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.spec import ClassifierSpec
 
@@ -83,8 +85,14 @@ class ModelOptions(OptionGroup):
         ),
     ] = False
 
-    def spec(self, labels: str | None = None) -> ClassifierSpec:
+    def spec(
+        self, labels: str | LabelSet | None = None, *, several: bool | None = None
+    ) -> ClassifierSpec:
         """The classifier they describe.
+
+        Args:
+            labels: The labels; default: the model's.
+            several: Whether an utterance may get several of them; default: as they say.
 
         Raises:
             SentixError: An option does not fit, or there is no such model.
@@ -119,6 +127,7 @@ class ModelOptions(OptionGroup):
             "confidence_threshold": self.confidence_threshold,
             "mode": self.mode and self.mode.value,
             "reproducible": False if self.fast else None,
+            "kind": None if several is None else _kind(several),
         }
         return replace(
             spec,
@@ -126,13 +135,15 @@ class ModelOptions(OptionGroup):
             negotiation=replace(spec.negotiation, rules=rules, **_given(negotiation)),
         )
 
-    def load(self, labels: str | None = None) -> Classifier:
-        """Load the classifier they describe.
+    def load(
+        self, labels: str | LabelSet | None = None, *, several: bool | None = None
+    ) -> Classifier:
+        """Load the classifier they describe; see :meth:`spec`.
 
         Raises:
             SentixError: An option does not fit, or there is no such model.
         """
-        return self.spec(labels).load()
+        return self.spec(labels, several=several).load()
 
 
 MODEL_OPTIONS = tuple(part.name for part in fields(ModelOptions))
@@ -152,6 +163,8 @@ def given(context: typer.Context, name: str) -> bool:
 
 
 def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
+    if classifier.several:
+        return _notes_on_several(classifier, context)
     if classifier.negotiation.enabled:
         own = classifier.bundle
         if own.trained and not own.negotiation.enabled:
@@ -166,6 +179,24 @@ def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
         for name in NEGOTIATING
         if given(context, name)
     ]
+
+
+def _notes_on_several(classifier: Classifier, context: typer.Context) -> list[str]:
+    found = [
+        f"--{name.replace('_', '-')} has no effect: each label is judged by itself, and nothing is "
+        "negotiated."
+        for name in ("negotiate", *NEGOTIATING)
+        if given(context, name)
+    ]
+    if classifier.bundle.trained and not classifier.bundle.taught_several:
+        found.append(
+            "this model was never trained to judge labels one by one: expect too many of them."
+        )
+    return found
+
+
+def _kind(several: bool) -> KindName:
+    return "several" if several else "single"
 
 
 def _given(changes: dict[str, Any]) -> dict[str, Any]:
