@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sentixrl.runs import RunFolder
 
 EXIT_INTERRUPTED = 130
-TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
+TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF, BaselineChoice.EMBEDDINGS)
 """Baselines without a model."""
 NOT_FOR_VOTES = ("negotiate", "confidence_threshold", "agreements")
 PASSES = 3
