@@ -132,7 +132,9 @@ def _read_several(turn: Utterance, label_set: LabelSet, place: str) -> Utterance
     written = split_labels(turn.gold or "[]") if turn.golds is None else turn.golds
     names = [_name(text, label_set, place) for text in written]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"{place}: the label '{twice[0]}' stands there twice.")
+        raise InputError(
+            f"{place}: the label '{twice[0]}' stands there twice.", hint="Remove one of the two."
+        )
     golds = tuple(name for name in label_set.names if name in names)
     return replace(turn, gold=golds[0] if len(golds) == 1 else None, golds=golds)
 

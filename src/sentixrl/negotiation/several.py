@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
@@ -119,7 +120,7 @@ class LabelJudge:
             return settle
 
         return [
-            Job(_opinion(question), settler(place), wanted, share=1 / len(questions))
+            Job(_opinion(question), settler(place), wanted, share=Fraction(1, len(questions)))
             for place, question in enumerate(questions)
         ]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sentixrl.engines.protocol import (
@@ -77,7 +78,7 @@ class Job:
     wanted: Callable[[], bool] = lambda: True
     asked: Request | None = None
     cost: Cost = field(default_factory=Cost)
-    share: float = 1.0
+    share: Fraction = Fraction(1)
     _begun: bool = False
 
     def begin(self) -> bool:
@@ -188,7 +189,7 @@ def _step(session: Session, active: Sequence[Job]) -> list[Job]:
 def _joining(session: Session, inbox: Inbox, limit: int | None) -> list[Job]:
     """The jobs that join now, each at its first request."""
     joined: list[Job] = []
-    utterances = 0.0
+    utterances = Fraction(0)
     while (limit is None or utterances < limit) and (job := inbox.peek()) is not None:
         if not job.wanted() or not job.begin():
             inbox.pop()

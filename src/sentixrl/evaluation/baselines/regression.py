@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sentixrl.calibration.fitting import fit_thresholds
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.calibration.several import given
 from sentixrl.datasets.dataset import Dataset
@@ -134,12 +133,15 @@ def fit_regressions(
         InputError: A split has no gold labels.
         MissingDependencyError: scikit-learn is not installed.
     """
+    regression = _regression()  # said before SciPy, which comes with it, is missed
+    from sentixrl.calibration.fitting import fit_thresholds
+
     texts, gold = labelled_several(train)
     dev_texts, dev_gold = labelled_several(dev)
     matrix, dev_matrix = features.transform(texts), features.transform(dev_texts)
     best: LabelRegressions | None = None
     for strength in STRENGTHS:
-        models = tuple(_against_the_rest(matrix, flags, strength) for flags in gold.T)
+        models = tuple(_against_the_rest(regression, matrix, flags, strength) for flags in gold.T)
         shares = _shares(models, dev_matrix)
         thresholds = fit_thresholds(shares, dev_gold)
         score = _macro_f1(given(shares, Calibration(thresholds=thresholds)), dev_gold)
@@ -219,10 +221,10 @@ class _Known:
         return self.matrix
 
 
-def _against_the_rest(matrix: Any, flags: Bools, strength: float) -> Any:  # noqa: ANN401
+def _against_the_rest(kind: Any, matrix: Any, flags: Bools, strength: float) -> Any:  # noqa: ANN401
     if flags.all() or not flags.any():
         return None
-    model = _regression()(
+    model = kind(
         C=strength, solver="liblinear", max_iter=MAX_ITERATIONS, tol=TOLERANCE, random_state=0
     )
     return model.fit(matrix, flags)
