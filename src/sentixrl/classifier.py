@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sentixrl.bundle import ModelBundle, calibration_key
+from sentixrl.bundle import ModelBundle
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.dialogue import Dialogue
@@ -178,6 +178,15 @@ class Classifier:
         scheduler = self._scheduler
         return Classifier(self.engine, labels, context, negotiation, self.bundle, scheduler)
 
+    def uncalibrated(self) -> Classifier:
+        """The same model whose first word stands, with its own probabilities."""
+        options = replace(
+            self.negotiation, enabled=False, calibration=Calibration(), prior=None, sets=None
+        )
+        bundle = replace(self.bundle, calibrations={}, fallbacks={})
+        scheduler = self._scheduler
+        return Classifier(self.engine, self.label_set, self.context, options, bundle, scheduler)
+
     def templates_of(self, dialogues: Iterable[Dialogue]) -> list[str]:
         """The identities of the prompt templates these dialogues are asked with, sorted."""
         used = {self._builder.template_for(dialogue).identity for dialogue in dialogues}
@@ -192,15 +201,12 @@ class Classifier:
         named = self.label_set.name in scheme_names()
         # Labels that prompts show alike may still be read otherwise.
         known = named and _same(scheme(self.label_set.name), self.label_set)
-        calibrations = dict(self.bundle.calibrations)
-        if self.negotiation.calibration != Calibration():
-            calibrations[calibration_key(self.label_set, several=self.several)] = (
-                self.negotiation.calibration
-            )
+        bundle, fitted = self.bundle, self.negotiation.calibration
+        if fitted != bundle.calibration(self.label_set, several=self.several):
+            bundle = bundle.with_calibration(self.label_set, fitted, several=self.several)
         bundle = replace(
-            self.bundle,
+            bundle,
             labels=self.label_set.name if known else self.label_set,
-            calibrations=calibrations,
             context=self.context,
             negotiation=self.negotiation,
         )
@@ -230,8 +236,8 @@ def _calibrated(
     """The options with the bundle's calibration for a label set, unless they bring one."""
     if options.calibration != Calibration():
         return options
-    key = calibration_key(label_set, several=options.several(label_set))
-    return replace(options, calibration=bundle.calibrations.get(key, Calibration()))
+    found = bundle.calibration(label_set, several=options.several(label_set))
+    return replace(options, calibration=found)
 
 
 def _same(one: LabelSet, other: LabelSet) -> bool:

@@ -116,6 +116,9 @@ class Prediction:
         label_mass: As :attr:`Proposal.label_mass` of the first proposal.
         labels: The names of all labels that apply, in the label set's order, which may be none;
             ``None`` where one label was asked for, and on errors.
+        calibrated: Whether its probabilities were calibrated on data with these labels.
+        candidates: The labels that hold the true one with the probability that was asked for,
+            likeliest first; ``None`` if none was.
     """
 
     index: int
@@ -132,6 +135,8 @@ class Prediction:
     exact: bool = True
     label_mass: float | None = None
     labels: tuple[str, ...] | None = None
+    calibrated: bool = False
+    candidates: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,10 @@ class Calibration:
         fitted: Whether it was fitted on data, or is the identity.
         thresholds: Where each label is judged by itself: the probability from which an utterance
             gets it, in the label set's order; empty for one half each.
+        shares: Where a bias was fitted: each label's share of the data it was fitted on, in the
+            label set's order, which the posteriors then assume.
+        truths: The calibrated probabilities that the true labels got on data that the scale was not
+            fitted on, ascending; what conformal sets are made from.
 
     Raises:
         ConfigError: The scale is not above 0, or a number is not finite.
@@ -41,6 +45,8 @@ class Calibration:
     bias: tuple[float, ...] = ()
     fitted: bool = False
     thresholds: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
+    truths: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.scale > 0 and math.isfinite(self.scale)):
@@ -60,7 +66,12 @@ class Calibration:
         def moved(values: tuple[float, ...]) -> tuple[float, ...]:
             return tuple(values[place] for place in order) if values else values
 
-        return replace(self, bias=moved(self.bias), thresholds=moved(self.thresholds))
+        return replace(
+            self,
+            bias=moved(self.bias),
+            thresholds=moved(self.thresholds),
+            shares=moved(self.shares),
+        )
 
     def __call__(self, log_probs: Sequence[float]) -> Floats:
         """Calibrated log-probabilities, shape ``[n_labels]``.

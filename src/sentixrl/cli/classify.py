@@ -96,8 +96,9 @@ def classify(
         return _print_data(answered, _print_json)
     if csv_output:
         names = classifier.label_set.names if classifier.several else None
-        _echo_csv(csv_header(names))
-        return _print_data(answered, partial(_print_csv, names))
+        sets = classifier.negotiation.sets is not None
+        _echo_csv(csv_header(names, sets=sets))
+        return _print_data(answered, partial(_print_csv, names, sets))
     return _print_tables(classifier, answered, show)
 
 
@@ -161,9 +162,9 @@ def _print_json(one: Answered) -> None:
     typer.echo(_json_line(dialogue_json(*one)))
 
 
-def _print_csv(several: Sequence[str] | None, one: Answered) -> None:
+def _print_csv(several: Sequence[str] | None, sets: bool, one: Answered) -> None:
     dialogue, result, _ = one
-    _echo_csv(dialogue_csv(dialogue, result, several))
+    _echo_csv(dialogue_csv(dialogue, result, several, sets=sets))
 
 
 def _json_line(content: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ Contract: what is not given is as the model's bundle says.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -18,6 +19,7 @@ from sentixrl.cli.groups import OptionGroup
 from sentixrl.context.templates import templates
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ConfigError
+from sentixrl.formats.characters import shown
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.options import KindName
 from sentixrl.negotiation.protocol import Rules
@@ -51,6 +53,14 @@ class ModelOptions(OptionGroup):
     ] = None
     mode: Annotated[
         ModeChoice | None, typer.Option(help="Answers by probabilities, or written out.")
+    ] = None
+    prior: Annotated[
+        str | None,
+        typer.Option(help='The labels\' shares, where you know them: "neutral=0.6, joy=0.4".'),
+    ] = None
+    sets: Annotated[
+        float | None,
+        typer.Option(help="For each turn the labels that hold the true one so often (0 to 1)."),
     ] = None
     deduction: Annotated[
         DeductionChoice | None, typer.Option(help="Let the model describe the situation first.")
@@ -128,6 +138,8 @@ class ModelOptions(OptionGroup):
             "mode": self.mode and self.mode.value,
             "reproducible": False if self.fast else None,
             "kind": None if several is None else _kind(several),
+            "prior": None if self.prior is None else read_shares(self.prior),
+            "sets": self.sets,
         }
         return replace(
             spec,
@@ -192,6 +204,30 @@ def _notes_on_several(classifier: Classifier, context: typer.Context) -> list[st
         found.append(
             "this model was never trained to judge labels one by one: expect too many of them."
         )
+    return found
+
+
+def read_shares(text: str) -> dict[str, float]:
+    """Shares by name, from ``neutral=0.6, joy=0.4``.
+
+    Raises:
+        ConfigError: It is not of that form, or a name stands there twice.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = (side.strip() for side in part.rpartition("="))
+        try:
+            value = float(share)
+        except ValueError:
+            value = math.nan
+        if not name or math.isnan(value):
+            raise ConfigError(
+                f"'{shown(part.strip())}' in the prior is no label with its share.",
+                hint='Write --prior "neutral=0.6, joy=0.4".',
+            )
+        if name in found:
+            raise ConfigError(f"The prior names the label '{shown(name)}' twice.")
+        found[name] = value
     return found
 
 

@@ -45,8 +45,10 @@ def header(classifier: Classifier) -> Text:
         how = "several labels a turn, each judged by itself"
     kind = "" if classifier.bundle.trained else " (untrained base model)"
     names = ", ".join(classifier.label_set.names)
+    trust = "calibrated" if negotiation.calibration.fitted else "not calibrated for these labels"
     return styled(
-        (classifier.engine.name, "bold"), f"{kind} · {classifier.label_set.name}: {names} · {how}"
+        (classifier.engine.name, "bold"),
+        f"{kind} · {classifier.label_set.name}: {names} · {how} · {trust}",
     )
 
 
@@ -127,7 +129,12 @@ class Turns:
             table.add_column("text", overflow="fold", ratio=1, min_width=TEXT_WIDTH // 3)
         several = any(item.labels is not None for _, _, item, _ in self.rows)
         confidence = layout.confidence and not several  # each label has its own
-        told = ["emotions" if several else "emotion", *["confidence"] * confidence]
+        sets = any(item.candidates is not None for _, _, item, _ in self.rows)
+        told = [
+            "emotions" if several else "emotion",
+            *["confidence"] * confidence,
+            *["candidates"] * sets,
+        ]
         for name in (*told, "status" if layout.words else ""):
             table.add_column(name, no_wrap=True)
         for name, turn, item, language in self.rows:
@@ -137,6 +144,7 @@ class Turns:
                 *([_said(turn, item)] if text else []),
                 _emotion(item, self.label_set, language, shares=layout.confidence),
                 *([_bar(item.confidence, bars=layout.bars)] if confidence else []),
+                *([styled((", ".join(item.candidates or ()), "dim"))] if sets else []),
                 _status(item, words=layout.words),
             )
         return table

@@ -67,6 +67,8 @@ class Item:
         characters: Characters of the text, without outer white space.
         language: The dialogue's language, if known.
         cost: Tokens and seconds, if measured.
+        candidates: The labels that hold the true one with the probability that was asked for, if
+            one was.
     """
 
     dialogue_id: str
@@ -86,6 +88,7 @@ class Item:
     characters: int = 0
     language: str | None = None
     cost: Cost = Cost()
+    candidates: frozenset[str] | None = None
 
     @property
     def key(self) -> ItemKey:
@@ -240,6 +243,7 @@ def _items_of(dialogue: Dialogue, prediction: DialoguePrediction) -> list[Item]:
             characters=len(turn.text.strip()),
             language=dialogue.language,
             cost=_cost(answer),
+            candidates=None if answer.candidates is None else frozenset(answer.candidates),
         )
         for index, (turn, answer) in enumerate(zip(dialogue, prediction.items, strict=True))
         if turn.gold is not None

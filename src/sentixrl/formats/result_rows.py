@@ -2,8 +2,9 @@
 
 Contract: the columns are :data:`COLUMNS`, an empty cell is ``None``, and a cell holds what was
 said as it was said. Where several labels were asked for, :data:`LABELS` and a probability per label
-follow. The rows read back as dialogues (:mod:`sentixrl.formats.tables`), and score as
-anybody's predictions do where every utterance has a label.
+follow; where sets were, :data:`CANDIDATES`. The rows read back as dialogues
+(:mod:`sentixrl.formats.tables`), and score as anybody's predictions do where every utterance has a
+label.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ DIALOGUE, INDEX, UTTERANCE = "dialogue_id", "index", "utterance_id"
 LABEL, STATUS, CONFIDENCE, FALLBACK, ERROR = "label", "status", "confidence", "fallback", "error"
 LABELS, PROBABILITY = "labels", "p_"
 """The columns that a file of predictions is read by."""
+CALIBRATED, CANDIDATES = "calibrated", "candidates"
 COLUMNS = (
     DIALOGUE,
     INDEX,
@@ -32,21 +34,27 @@ COLUMNS = (
     CONFIDENCE,
     FALLBACK,
     ERROR,
+    CALIBRATED,
 )
 
 
-def csv_header(several: Sequence[str] | None = None) -> str:
+def csv_header(several: Sequence[str] | None = None, *, sets: bool = False) -> str:
     """The line that names the columns, with its line end.
 
     Args:
         several: The label set's names, where several labels are asked for.
+        sets: Whether sets of candidates are asked for.
     """
     more = () if several is None else (LABELS, *(f"{PROBABILITY}{name}" for name in several))
-    return _line((*COLUMNS, *more))
+    return _line((*COLUMNS, *([CANDIDATES] if sets else []), *more))
 
 
 def dialogue_csv(
-    dialogue: Dialogue, prediction: DialoguePrediction, several: Sequence[str] | None = None
+    dialogue: Dialogue,
+    prediction: DialoguePrediction,
+    several: Sequence[str] | None = None,
+    *,
+    sets: bool = False,
 ) -> str:
     """The rows of one dialogue, each with its line end.
 
@@ -54,9 +62,10 @@ def dialogue_csv(
         dialogue: The dialogue.
         prediction: Its answers.
         several: As :func:`csv_header`.
+        sets: As :func:`csv_header`.
     """
     return "".join(
-        _line((*_row(dialogue, turn, item), *_judged(item, several)))
+        _line((*_row(dialogue, turn, item), *_candidates(item, sets), *_judged(item, several)))
         for turn, item in zip(dialogue, prediction.items, strict=True)
     )
 
@@ -65,6 +74,12 @@ def _row(dialogue: Dialogue, turn: Utterance, item: Prediction) -> Iterator[obje
     yield from (dialogue.id, item.index, turn.id, turn.speaker, turn.text, item.label)
     yield from (item.status.value, _rounded(item.confidence), item.fallback)
     yield item.error.message if item.error else None
+    yield None if item.probabilities is None else str(item.calibrated).lower()
+
+
+def _candidates(item: Prediction, sets: bool) -> Iterator[object]:
+    if sets:
+        yield None if item.candidates is None else label_cell(item.candidates)
 
 
 def _judged(item: Prediction, several: Sequence[str] | None) -> Iterator[object]:

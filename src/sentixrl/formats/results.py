@@ -93,6 +93,14 @@ class UtteranceResult(BaseModel):
     confidence: float | None = Field(
         ge=0, le=1, description="Probability that the label is right; null without scores."
     )
+    calibrated: bool | None = Field(
+        None,
+        description="Whether the probabilities were calibrated on data with these labels; null "
+        "without probabilities.",
+    )
+    candidates: list[str] | None = Field(
+        None, description="With --sets: the labels that hold the true one, likeliest first."
+    )
     probabilities: dict[str, float] | None = Field(
         description="Posterior of the first round over all labels; with labels, the probability "
         "that each applies; null without scores."
@@ -190,6 +198,8 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
         **({} if item.labels is None else {"labels": list(item.labels)}),
         "status": item.status.value,
         "confidence": None if item.confidence is None else round(item.confidence, DECIMALS),
+        "calibrated": None if probabilities is None else item.calibrated,
+        **({} if item.candidates is None else {"candidates": list(item.candidates)}),
         "probabilities": None
         if probabilities is None
         else {label: round(value, DECIMALS) for label, value in probabilities.items()},
@@ -256,6 +266,8 @@ def _prediction(position: int, entry: UtteranceResult) -> Prediction:
         labels=None if entry.labels is None else tuple(entry.labels),
         fallback=entry.fallback,
         probabilities=entry.probabilities,
+        calibrated=bool(entry.calibrated),
+        candidates=None if entry.candidates is None else tuple(entry.candidates),
         confidence=entry.confidence,
         dropped_turns=entry.dropped_turns,
         rounds=tuple(_round(item) for item in entry.negotiation),

@@ -10,12 +10,16 @@ the tasks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Event
 from typing import Protocol
 
+import numpy as np
+
+from sentixrl.calibration.conformal import in_set, threshold
+from sentixrl.calibration.shift import prior_shift, read_prior
 from sentixrl.context.building import ContextBuilder, TargetContext, language_of
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
@@ -157,14 +161,25 @@ class Negotiator:
         if options.several(label_set):
             _check_several(engine, options)
             self.approach = LabelJudge(label_set, options.calibration)
+            self._cut = None
         else:
             if options.correct_priors and engine.capabilities.score and options.mode != "written":
                 self.priors = Priors(label_set, builder, verdicts=options.enabled)
             mode = _choose_mode(engine, label_set, options, self.priors)
             rules = options.rules if options.enabled else None
             self.approach = Negotiation(mode, rules, options.confidence_threshold)
+            self._cut = _set_threshold(options)
         # A deduction known from another dialogue would change the shape of this dialogue's batches.
         self.deductions = Deductions(0 if options.reproducible else CACHE_SIZE)
+
+    def finished(self, answer: Prediction) -> Prediction:
+        """An answer with what is known of its probabilities."""
+        if answer.probabilities is None:
+            return answer
+        candidates = answer.candidates
+        if self._cut is not None:
+            candidates = _candidates(answer.probabilities, self._cut)
+        return replace(answer, calibrated=self.options.calibration.fitted, candidates=candidates)
 
     def task(self, dialogue: Dialogue) -> DialogueTask:
         """What a scheduler runs to answer a dialogue."""
@@ -274,6 +289,7 @@ class DialogueTask:
 
     def _keep(self, answer: Prediction, cost: Cost) -> None:
         cost += self._share(answer.index)
+        answer = self._negotiator.finished(answer)
         self._items[answer.index] = replace(answer, tokens=cost.tokens, seconds=cost.seconds)
         self._left -= 1
         if not self._left:
@@ -294,7 +310,14 @@ def _choose_mode(
         raise _needs_scores(engine, "a confidence threshold needs", "Leave the threshold out.")
     if options.mode == "scored" and not capabilities.score:
         raise _needs_scores(engine, "the scored mode needs", "Use --mode written.")
-    judging = Judging(label_set, options.calibration, options.agree_threshold, priors)
+    shift: tuple[float, ...] = ()
+    if options.prior is not None:
+        if not capabilities.score:
+            raise _needs_scores(engine, "a prior needs", "Leave the prior out.")
+        shares = read_prior(options.prior, label_set)
+        shift = tuple(prior_shift(shares, options.calibration).tolist())
+    calibration, agree = options.calibration, options.agree_threshold
+    judging = Judging(label_set, calibration, agree, priors, shift)
     if options.mode == "written" or not capabilities.score:
         return WrittenMode(capabilities, judging)
     return ScoredMode(capabilities, judging)
@@ -311,10 +334,46 @@ def _check_several(engine: Engine, options: NegotiationOptions) -> None:
             "Several labels are judged by probabilities, not by what a model writes.",
             hint="Leave --mode written out, or ask for one label with --no-several.",
         )
+    for option, value in (("--prior", options.prior), ("--sets", options.sets)):
+        if value is not None:
+            raise ConfigError(
+                f"{option} is for one label a turn, and several are asked for here.",
+                hint=f"Leave {option} out, or ask for one label with --no-several.",
+            )
     if not engine.capabilities.score:
         raise _needs_scores(
             engine, "several labels need", "Ask for one label instead, with --no-several."
         )
+
+
+def _set_threshold(options: NegotiationOptions) -> float | None:
+    """The probability from which a label is a candidate, if sets are asked for.
+
+    Raises:
+        ConfigError: The calibration does not tell; or a prior changes what it was fitted for.
+    """
+    if options.sets is None:
+        return None
+    if options.prior is not None:
+        raise ConfigError(
+            "Sets are made for the label shares of the calibration file, and a prior says that "
+            "they are others.",
+            hint="Leave --sets or --prior out.",
+        )
+    if not options.calibration.truths:
+        raise ConfigError(
+            "How large sets must be is not known for this model and these labels.",
+            hint="Find out on labelled turns of yours: sentixrl calibrate MODEL FILE --out FOLDER; "
+            "then use that folder as the model.",
+        )
+    return threshold(options.calibration.truths, options.sets)
+
+
+def _candidates(posterior: Mapping[str, float], cut: float) -> tuple[str, ...]:
+    """The labels of a set, likeliest first."""
+    flags = in_set(np.array(list(posterior.values())), cut)
+    found = [name for name, flag in zip(posterior, flags, strict=True) if flag]
+    return tuple(sorted(found, key=lambda name: -posterior[name]))
 
 
 def _needs_scores(engine: Engine, what: str, hint: str) -> ConfigError:

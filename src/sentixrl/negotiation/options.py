@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -35,6 +36,10 @@ class NegotiationOptions:
             an utterance gets any number of them; nothing is negotiated then. ``auto`` follows the
             label set: a set of one's own that is ``multi_label`` asks for several, a named scheme
             for one.
+        prior: Label name → its share of the data, where that is known; all labels, and they sum to
+            1. The posteriors are corrected for it (:mod:`sentixrl.calibration.shift`).
+        sets: The probability with which each turn's set of candidates holds the true label; needs a
+            calibration with ``truths``. ``None`` for no sets.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
@@ -48,9 +53,11 @@ class NegotiationOptions:
     correct_priors: bool = False
     reproducible: bool = True
     kind: KindName = "auto"
+    prior: Mapping[str, float] | None = field(default=None, hash=False)
+    sets: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("confidence_threshold", "agree_threshold"):
+        for name in ("confidence_threshold", "agree_threshold", "sets"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"'{name}' is {value}; a probability lies between 0 and 1.")

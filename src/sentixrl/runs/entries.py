@@ -131,6 +131,7 @@ def _answers(item: Prediction) -> Iterator[str]:
     """Every label that an answer names."""
     yield from (name for name in (item.label, item.fallback) if name is not None)
     yield from item.labels or ()
+    yield from item.candidates or ()
     yield from item.probabilities or ()
     for exchange in item.rounds:
         judgement = exchange.judgement

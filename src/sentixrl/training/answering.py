@@ -22,6 +22,7 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.protocol import Engine
 from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import HEADLINE, answered, headline, hits, macro_f1, support
+from sentixrl.labels import canonical_order
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.several import LabelQuestion, judge_together, label_questions
 
@@ -154,26 +155,26 @@ def _batches(engine: Engine, context: ContextOptions, data: Dataset) -> Iterator
 def fit_calibrations(
     dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
 ) -> dict[str, Calibration]:
-    """Key → calibration, fitted on all dev parts of the same labels and kind."""
-    single: dict[str, list[Answers]] = {}
-    several: dict[str, list[SeveralAnswers]] = {}
+    """Key → calibration, fitted on all dev parts whose labels are the same by any name."""
+    single: dict[str, list[tuple[Answers, list[int]]]] = {}
+    several: dict[str, list[tuple[SeveralAnswers, list[int]]]] = {}
     for name, data in dev.items():
-        found, key = answers[name], _key(data)
+        found, key, order = answers[name], _key(data), canonical_order(data.label_set)
         if isinstance(found, SeveralAnswers):
-            several.setdefault(key, []).append(found)
+            several.setdefault(key, []).append((found, order))
         else:
-            single.setdefault(key, []).append(found)
+            single.setdefault(key, []).append((found, order))
     fitted = {
         key: fit_temperature(
-            np.concatenate([part.log_probs for part in parts]),
-            np.concatenate([part.gold for part in parts]),
+            np.concatenate([part.log_probs[:, order] for part, order in parts]),
+            np.concatenate([np.argsort(order)[part.gold] for part, order in parts]),
         )
         for key, parts in single.items()
     }
     return fitted | {
         key: fit_several(
-            np.concatenate([part.log_odds for part in parts]),
-            np.concatenate([part.gold for part in parts]),
+            np.concatenate([part.log_odds[:, order] for part, order in parts]),
+            np.concatenate([part.gold[:, order] for part, order in parts]),
         )
         for key, parts in several.items()
     }
@@ -188,7 +189,8 @@ def score_parts(
     found = {}
     for name, given_answers in answers.items():
         if isinstance(given_answers, SeveralAnswers):
-            found[name] = given_answers.scores(calibrations[_key(dev[name])])
+            fitted, order = calibrations[_key(dev[name])], canonical_order(dev[name].label_set)
+            found[name] = given_answers.scores(fitted.reordered(np.argsort(order).tolist()))
         else:
             found[name] = given_answers.scores()
     return found
