@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sentixrl.bundle import ModelBundle, calibration_key
-from sentixrl.calibration.fitting import fit_several, fit_temperature
+from sentixrl.calibration.fitting import fit_fallback, fit_several, fit_temperature
 from sentixrl.calibration.posterior import Calibration, Floats
 from sentixrl.calibration.several import Flags, given, probabilities
 from sentixrl.classifier import Classifier
@@ -178,6 +178,31 @@ def fit_calibrations(
         )
         for key, parts in several.items()
     }
+
+
+def fit_fallbacks(
+    dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
+) -> dict[str, Calibration]:
+    """``single`` → one scale for labels that nothing was fitted for, if two sets of labels tell.
+
+    Dev parts whose labels are the same by any name are one set.
+    """
+    sets: dict[str, list[tuple[Floats, np.ndarray]]] = {}
+    for name, data in dev.items():
+        found, order = answers[name], canonical_order(data.label_set)
+        if isinstance(found, Answers) and len(found):
+            pair = (found.log_probs[:, order], np.argsort(order)[found.gold])
+            sets.setdefault(_key(data), []).append(pair)
+    if len(sets) < 2:
+        return {}
+    joined = {
+        key: (
+            np.concatenate([log_probs for log_probs, _ in parts]),
+            np.concatenate([gold for _, gold in parts]),
+        )
+        for key, parts in sets.items()
+    }
+    return {"single": fit_fallback(joined).calibration}
 
 
 def score_parts(

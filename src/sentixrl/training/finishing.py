@@ -28,7 +28,13 @@ from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
 from sentixrl.spec import load
-from sentixrl.training.answering import answer, decisive, fit_calibrations, score_parts
+from sentixrl.training.answering import (
+    answer,
+    decisive,
+    fit_calibrations,
+    fit_fallbacks,
+    score_parts,
+)
 from sentixrl.training.card import write_card
 from sentixrl.training.checking import Check
 from sentixrl.training.checkpoints import read_json
@@ -174,7 +180,8 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
         name: answer(shipped.engine, setting.context, data) for name, data in setting.dev.items()
     }
     calibrations = fit_calibrations(setting.dev, answers)
-    bundle = replace(shipped.bundle, calibrations=calibrations)
+    fallbacks = fit_fallbacks(setting.dev, answers)
+    bundle = replace(shipped.bundle, calibrations=calibrations, fallbacks=fallbacks)
     bundle.save(folder)
     trials: list[Trial] = []
     negotiated = {name: data for name, data in setting.dev.items() if not data.several}
