@@ -4,9 +4,9 @@
 
 The model answers the dev split of each data set once. From these answers: the expected calibration
 error as it is, under one scale fitted on the other sets (leave one set out), and with a temperature
-from 50 turns of whole dialogues, over 100 draws; and how often conformal sets at 90% hold the truth,
-over splits of the dialogues. ``--write`` puts the one scale of all sets into the model's bundle, for
-labels that nothing was fitted for. A set is named DATASET, or DATASET:TASK, or
+from 50 turns of whole dialogues, over 100 draws; and how often conformal sets at 90% hold the
+truth, over splits of the dialogues. ``--write`` puts the one scale of all sets into the model's
+bundle, for labels that nothing was fitted for. A set is named DATASET, or DATASET:TASK, or
 DATASET:switch=value,…
 """
 

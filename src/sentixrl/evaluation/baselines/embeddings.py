@@ -75,7 +75,7 @@ def embeddings(train: Dataset, dev: Dataset) -> TextRegression | LabelRegression
     """
     features = e5_features()
     if train.several:
-        return fit_regressions(features, train, dev, NAME)
+        return fit_regressions(features, train, dev, NAME, STRENGTHS)
     return fit_best(features, train, dev, NAME, STRENGTHS)[0]
 
 
