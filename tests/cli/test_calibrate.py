@@ -32,7 +32,7 @@ def test_a_calibrated_model_is_written_says_so_and_makes_sets(
     assert "expected calibration error" in answer.out
     assert "48 labelled turns in 8 dialogues; cross-validated, dialogues held out" in answer.flat
     written = json.loads((out / "bundle.json").read_text("utf-8"))
-    assert len(written["calibrations"]["afraid; annoyed; calm"]["truths"]) == 48
+    assert len(written["calibrations"]["annoyed; calm; fear"]["truths"]) == 48
 
     (found,) = shell("classify", "--model", out, "--text", "So.", "--sets", "0.9", "--json").objects
     (turn,) = found["utterances"]
