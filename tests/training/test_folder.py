@@ -136,10 +136,17 @@ def test_packs_that_are_planned_otherwise_are_other_material(
     claim(tmp_path, setting)
     with pytest.raises(ConfigError, match="on other material: packs was"):
         claim(tmp_path, replace(setting, packs=setting.packs[::-1]))
-    noted = json.loads((tmp_path / "material.json").read_text("utf-8"))
-    del noted["packs"]  # by a version that did not note them
-    (tmp_path / "material.json").write_text(json.dumps(noted), "utf-8")
     claim(tmp_path, setting)
+
+
+def test_a_training_in_another_number_format_is_another(setting: Setting, tmp_path: Path) -> None:
+    """As on a machine that computes faster in another."""
+    claim(tmp_path, setting)
+    noted = json.loads((tmp_path / "material.json").read_text("utf-8"))
+    noted["number_format"] = "float64"
+    (tmp_path / "material.json").write_text(json.dumps(noted), "utf-8")
+    with pytest.raises(ConfigError, match="number_format was \"float64\" and is now"):
+        claim(tmp_path, setting)
 
 
 def test_it_has_one_writer(setting: Setting, tmp_path: Path) -> None:

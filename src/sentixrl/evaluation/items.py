@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from sentixrl.context.building import language_of
 from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.engines.protocol import Cost
 from sentixrl.errors import InputError
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 
@@ -32,14 +33,6 @@ class Answer(StrEnum):
     """The label; an outlier, unreadable or failed answer is wrong."""
     SINGLE = "single"
     """The same model's proposal in its first round, before any judgement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What answering one utterance took, if it was measured."""
-
-    tokens: float | None = None
-    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +58,7 @@ class Item:
         words: White-space separated words; ``None`` in languages that do not separate them.
         characters: Characters of the text, without outer white space.
         language: The dialogue's language, if known.
-        cost: Tokens and seconds, if measured.
+        cost: What answering it took, if measured.
     """
 
     dialogue_id: str
@@ -84,7 +77,7 @@ class Item:
     words: int | None = None
     characters: int = 0
     language: str | None = None
-    cost: Cost = Cost()
+    cost: Cost | None = None
 
     @property
     def key(self) -> ItemKey:
@@ -168,7 +161,7 @@ def _items_of(dialogue: Dialogue, prediction: DialoguePrediction) -> list[Item]:
             words=len(turn.text.split()) if spaced else None,
             characters=len(turn.text.strip()),
             language=dialogue.language,
-            cost=Cost(answer.tokens, answer.seconds) if answer.seconds else Cost(),
+            cost=Cost(answer.tokens, answer.seconds) if answer.seconds else None,
         )
         for index, (turn, answer) in enumerate(zip(dialogue, prediction.items, strict=True))
         if turn.gold is not None

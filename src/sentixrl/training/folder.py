@@ -80,8 +80,7 @@ def _note_material(folder: Path, now: dict[str, Any]) -> None:
         return
     noted = read_json(path)
     with boundary(f"{path} cannot be compared with the training"):
-        # Earlier versions noted neither the base nor the packs.
-        changed = differences({"base": now["base"], "packs": now["packs"], **noted}, now)
+        changed = differences(noted, now)
     if changed:
         raise ConfigError(
             f"{folder} holds a training on other material: {'; '.join(changed)}.",
@@ -103,6 +102,7 @@ def material(setting: Setting) -> dict[str, Any]:
         "dev": {name: _identity(data) for name, data in setting.dev.items()},
         "templates": template_hashes(recipe),
         "base": fingerprint(setting.trainable.folder),
+        "number_format": str(setting.trainable.dtype).removeprefix("torch."),
         "start": fingerprint(adapter) if adapter else None,
         "packs_a_step": packs_a_step(recipe),
         "packs": digest([astuple(pack) for pack in setting.packs]),
