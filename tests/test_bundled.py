@@ -39,7 +39,7 @@ __all__ = ["make_shell"]
 
 pytestmark = [
     pytest.mark.bundled,
-    pytest.mark.skipif(not bundled.DEFAULT.installed, reason="sentixrl models install"),
+    pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install"),
 ]
 
 TALK = Dialogue.from_texts(
@@ -88,7 +88,7 @@ def test_trie_scores_are_full_sequence_likelihoods(prompt_format: PromptFormatNa
     own = open_engine(None, EngineOptions(dtype="float32", prompt_format=prompt_format))
     labels = LabelSet("lengths", ["joy", "joy mixed with dread", "calm", "schadenfreude"])
     asked = requests(own, TALK, labels) + requests(own, CHINESE, sentixrl.scheme("sentiment-3"))
-    plain = load_model(bundled.DEFAULT.folder, torch.float32, torch.device("cpu"))
+    plain = load_model(bundled.SMOLLM.folder, torch.float32, torch.device("cpu"))
     for request, found in list(zip(asked, scores(own, asked), strict=True))[1::2]:
         assert found == pytest.approx(reference(plain, own, request), abs=1e-3)
     lengths = {

@@ -139,16 +139,6 @@ def test_packs_that_are_planned_otherwise_are_other_material(
     claim(tmp_path, setting)
 
 
-def test_a_training_in_another_number_format_is_another(setting: Setting, tmp_path: Path) -> None:
-    """As on a machine that computes faster in another."""
-    claim(tmp_path, setting)
-    noted = json.loads((tmp_path / "material.json").read_text("utf-8"))
-    noted["number_format"] = "float64"
-    (tmp_path / "material.json").write_text(json.dumps(noted), "utf-8")
-    with pytest.raises(ConfigError, match="number_format was \"float64\" and is now"):
-        claim(tmp_path, setting)
-
-
 def test_it_has_one_writer(setting: Setting, tmp_path: Path) -> None:
     tmp_path.joinpath("out").mkdir()
     lock = FolderLock(tmp_path / "out")

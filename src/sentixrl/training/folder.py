@@ -102,7 +102,6 @@ def material(setting: Setting) -> dict[str, Any]:
         "dev": {name: _identity(data) for name, data in setting.dev.items()},
         "templates": template_hashes(recipe),
         "base": fingerprint(setting.trainable.folder),
-        "number_format": str(setting.trainable.dtype).removeprefix("torch."),
         "start": fingerprint(adapter) if adapter else None,
         "packs_a_step": packs_a_step(recipe),
         "packs": digest([astuple(pack) for pack in setting.packs]),

@@ -113,7 +113,7 @@ def start_folder(recipe: Recipe) -> Path | None:
     """The folder of the bundle that training starts from."""
     if recipe.start is None:
         return None
-    return release_folder() if recipe.start in RELEASE_NAMES else Path(recipe.start)
+    return release_folder(recipe.start) if recipe.start in RELEASE_NAMES else Path(recipe.start)
 
 
 def start_adapter(recipe: Recipe) -> Path | None:
