@@ -271,6 +271,7 @@ def _open_local(bundle: ModelBundle, options: EngineOptions) -> LocalEngine:
     if options.device is not None:
         check_device(options.device)
     options = replace(options, prompt_format=bundle.prompt_format, adapter=bundle.adapter)
+    assert bundle.base is not None  # only bundles around engines made by hand have none
     engine = open_engine(bundle.base, options)
     if bundle.trained:
         engine.name = bundle.name

@@ -36,7 +36,7 @@ class Outputs:
 
     def normalisers(self, read: torch.Tensor) -> torch.Tensor:
         """Log Σ exp of the whole vocabulary's logits at some reads, ``[n]`` from ``[n]``."""
-        reads, places = read.unique(return_inverse=True)
+        reads, places = torch.unique(read, return_inverse=True)
         return self.head.normalisers(self.states[reads])[places]
 
 
