@@ -51,7 +51,7 @@ CLOSE = 0.05  # nats
 
 @pytest.fixture(scope="module")
 def engine() -> LocalEngine:
-    return open_engine(None, EngineOptions(dtype="float32", prompt_format="plain"))
+    return open_engine("smollm2-135m", EngineOptions(dtype="float32", prompt_format="plain"))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def scores(engine: LocalEngine, asked: list[ScoreRequest]) -> list[tuple[float, 
 
 @pytest.mark.parametrize("prompt_format", ["plain", "chat"])
 def test_trie_scores_are_full_sequence_likelihoods(prompt_format: PromptFormatName) -> None:
-    own = open_engine(None, EngineOptions(dtype="float32", prompt_format=prompt_format))
+    own = open_engine("smollm2-135m", EngineOptions(dtype="float32", prompt_format=prompt_format))
     labels = LabelSet("lengths", ["joy", "joy mixed with dread", "calm", "schadenfreude"])
     asked = requests(own, TALK, labels) + requests(own, CHINESE, sentixrl.scheme("sentiment-3"))
     plain = load_model(bundled.SMOLLM.folder, torch.float32, torch.device("cpu"))
@@ -106,7 +106,7 @@ def test_bfloat16_names_the_same_label_unless_two_are_close(engine: LocalEngine)
         *requests(engine, TALK, sentixrl.scheme("goemotions-28")),
         *requests(engine, CHINESE, sentixrl.scheme("cped-13")),
     ]
-    rounded = open_engine(None, EngineOptions(dtype="bfloat16", prompt_format="plain"))
+    rounded = open_engine("smollm2-135m", EngineOptions(dtype="bfloat16", prompt_format="plain"))
     for exact, rough in zip(scores(engine, asked), scores(rounded, asked), strict=True):
         best, second = np.sort(exact)[::-1][:2]
         if best - second > CLOSE:
