@@ -23,6 +23,7 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ModelError, SentixError
+from sentixrl.labels import LabelSet
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
@@ -139,15 +140,24 @@ def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> Mod
         name=recipe.name,
         base=recipe.base,
         trained=True,
-        labels=recipe.labels or next(iter(dev.values())).label_set,
+        labels=recipe.labels or _labels_asked(next(iter(dev.values()))),
         prompt_format=recipe.prompt_format,
         templates=template_hashes(recipe),
         context=ContextOptions(
             language=recipe.language, window=HistoryWindow(**recipe.window.model_dump())
         ),
-        negotiation=NegotiationOptions(enabled=False),
+        negotiation=NegotiationOptions(
+            enabled=False,
+            kind="several" if all(part.kind == "several" for part in recipe.train) else "auto",
+        ),
         adapter=adapter,
     )
+
+
+def _labels_asked(data: Dataset) -> LabelSet:
+    """A part's labels, which a bundle asks for one at a time or several at once as the part did."""
+    found = data.label_set
+    return LabelSet(found.name, found.labels, multi_label=data.several)
 
 
 def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]], list[Trial]]:
