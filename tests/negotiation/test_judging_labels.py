@@ -40,7 +40,7 @@ def loaded(
 def test_each_label_has_a_probability_and_is_given_from_one_half() -> None:
     items = loaded().predict(TALK).items
     assert [item.labels for item in items] == [("joy",), ("joy", "calm"), ("joy",)]
-    assert all(item.label is item.fallback is item.confidence is None for item in items)
+    assert {(item.label, item.fallback, item.confidence) for item in items} == {(None, None, None)}
     assert {item.status for item in items} == {Status.SINGLE}
     assert items[1].probabilities == pytest.approx({"joy": 0.9, "fear": 0.1, "calm": 0.6})
 
@@ -78,7 +78,8 @@ def test_a_turn_of_which_a_label_fails_has_an_error_and_the_others_their_labels(
     assert second.status is Status.ERROR
     assert second.error is not None
     assert second.error.code == "too_long"
-    assert second.labels is second.probabilities is None
+    assert second.labels is None
+    assert second.probabilities is None
 
 
 @pytest.mark.parametrize(
