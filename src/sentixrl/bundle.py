@@ -23,7 +23,7 @@ from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.templates import SEVERAL, digest_of
 from sentixrl.context.window import HistoryWindow
-from sentixrl.engines.local.bundled import BUNDLED
+from sentixrl.engines.local.bundled import BUNDLED, SMOLLM
 from sentixrl.engines.options import PromptFormatName
 from sentixrl.errors import ConfigError, ModelError, fault_words
 from sentixrl.formats.characters import shown
@@ -46,15 +46,17 @@ MAX_FILE_BYTES = 1 << 20
 """The largest ``bundle.json`` that is read."""
 _MOST_SCALE, _MOST_BIAS = 1e4, 1e4
 """Bounds on a calibration's numbers: what is fitted stays far within, and nothing overflows."""
-RELEASE = "sentixrl-135m"
-"""The trained model that comes along."""
-RELEASE_NAMES = ("default", RELEASE)
-"""What it may be called."""
+RELEASES = {"sentixrl-135m": SMOLLM}
+"""The trained models that come along, the default first, each with its base."""
+RELEASE = next(iter(RELEASES))
+RELEASE_NAMES = ("default", *RELEASES)
+"""What they may be called."""
 
 
-def release_folder() -> Path:
-    """The bundle of the trained model that comes along."""
-    return Path(str(resources.files("sentixrl"))) / "releases" / RELEASE
+def release_folder(name: str = "default") -> Path:
+    """The bundle of a trained model that comes along."""
+    folder = RELEASE if name == "default" else name
+    return Path(str(resources.files("sentixrl"))) / "releases" / folder
 
 
 def canonical_base(base: str) -> str:

@@ -78,7 +78,8 @@ def test_a_turn_of_which_a_label_fails_has_an_error_and_the_others_their_labels(
     assert second.status is Status.ERROR
     assert second.error is not None
     assert second.error.code == "too_long"
-    assert (second.labels, second.probabilities) == (None, None)
+    assert second.labels is None
+    assert second.probabilities is None
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from sentixrl.errors import ConfigError
 from sentixrl.formats.characters import shown
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.options import KindName
-from sentixrl.negotiation.protocol import Rules
 from sentixrl.spec import ClassifierSpec
 
 NEGOTIATING = ("rounds", "agreements", "confidence_threshold")
@@ -122,16 +121,14 @@ class ModelOptions(OptionGroup):
         spec = ClassifierSpec(self.model, labels, engine=engine).resolved()
         assert spec.context is not None
         assert spec.negotiation is not None
-        window, rules = spec.context.window, spec.negotiation.rules
+        window = spec.context.window
         context = {
             "language": self.language,
             "window": None if self.window is None else window.of_turns(self.window),
             "deduction": self.deduction and self.deduction.value,
         }
-        rules = Rules(
-            rules.max_rounds if self.rounds is None else self.rounds,
-            rules.agreements_needed if self.agreements is None else self.agreements,
-        )
+        limits = {"max_rounds": self.rounds, "agreements_needed": self.agreements}
+        rules = replace(spec.negotiation.rules, **_given(limits))
         negotiation = {
             "enabled": self.negotiate,
             "confidence_threshold": self.confidence_threshold,

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from sentixrl.context.building import language_of
 from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.engines.protocol import Cost
 from sentixrl.errors import InputError
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 
@@ -33,14 +34,6 @@ class Answer(StrEnum):
     """The label; an outlier, unreadable or failed answer is wrong."""
     SINGLE = "single"
     """The same model's proposal in its first round, before any judgement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What answering one utterance took, if it was measured."""
-
-    tokens: float | None = None
-    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ class Item:
         words: White-space separated words; ``None`` in languages that do not separate them.
         characters: Characters of the text, without outer white space.
         language: The dialogue's language, if known.
-        cost: Tokens and seconds, if measured.
+        cost: What answering it took, if measured.
         candidates: The labels that hold the true one with the probability that was asked for, if
             one was.
     """
@@ -87,7 +80,7 @@ class Item:
     words: int | None = None
     characters: int = 0
     language: str | None = None
-    cost: Cost = Cost()
+    cost: Cost | None = None
     candidates: frozenset[str] | None = None
 
     @property
@@ -136,7 +129,7 @@ class SeveralItem:
     labels: frozenset[str] | None = None
     probabilities: Mapping[str, float] | None = None
     language: str | None = None
-    cost: Cost = Cost()
+    cost: Cost | None = None
 
     @property
     def key(self) -> ItemKey:
@@ -250,8 +243,8 @@ def _items_of(dialogue: Dialogue, prediction: DialoguePrediction) -> list[Item]:
     ]
 
 
-def _cost(answer: Prediction) -> Cost:
-    return Cost(answer.tokens, answer.seconds) if answer.seconds else Cost()
+def _cost(answer: Prediction) -> Cost | None:
+    return Cost(answer.tokens, answer.seconds) if answer.seconds else None
 
 
 def _first_proposal(prediction: Prediction) -> str | None:

@@ -35,7 +35,7 @@ from sentixrl.training.answering import (
     fit_fallbacks,
     score_parts,
 )
-from sentixrl.training.card import write_card
+from sentixrl.training.card import write_card, write_terms
 from sentixrl.training.checking import Check
 from sentixrl.training.checkpoints import read_json
 from sentixrl.training.lineage import TRAINING_FILE, earlier, holdout_record
@@ -112,6 +112,7 @@ def finish(
     facts["averaged"] = list(averaged)
     write_json(making / BUNDLE / TRAINING_FILE, facts)
     write_card(facts, making / BUNDLE)
+    write_terms(facts, making / BUNDLE)
     put_in_place(making / BUNDLE, folder)
     shutil.rmtree(making)
     return Finished.of(folder, facts)
