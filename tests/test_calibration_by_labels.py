@@ -10,7 +10,12 @@ import pytest
 import sentixrl
 from sentixrl import Calibration, LabelSet, ModelBundle, NegotiationOptions, scheme
 from sentixrl.bundle import calibration_key, release_folder
-from sentixrl.calibration.fitting import fit_fallback, fit_temperature, fit_with_bias
+from sentixrl.calibration.fitting import (
+    fit_fallback,
+    fit_several_fallback,
+    fit_temperature,
+    fit_with_bias,
+)
 from sentixrl.calibration.posterior import normalise
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.errors import ConfigError
@@ -132,3 +137,17 @@ def test_a_bias_from_few_turns_is_small() -> None:
     many = fit_with_bias(normalise(log_probs - np.log([0.7, 0.1, 0.1, 0.1])), gold).bias
     few = fit_with_bias(log_probs[:10], gold[:10]).bias
     assert np.abs(few).max() < np.abs(many).max() / 2
+
+
+def test_several_unknown_labels_share_a_scale_and_a_threshold() -> None:
+    rng = np.random.default_rng(6)
+    sets = []
+    for sure, labels in ((3.0, 4), (1.0, 6)):
+        true = rng.normal(-1.5, 2.0, (2000, labels))
+        gold = rng.random(true.shape) < 1 / (1 + np.exp(-true))
+        sets.append((sure * true, gold))
+    found = fit_several_fallback(sets)
+    assert 1 / 3 < found.scale < 1
+    assert len(found.thresholds) == 1
+    assert 0.2 < found.thresholds[0] < 0.5  # F1 wants rare labels given early
+    assert not found.fitted

@@ -193,6 +193,7 @@ def _check_choice(
         _refuse(context, MODEL_OPTIONS, "is for a model, and none answers here")
     if orders:
         _refuse(context, NOT_FOR_VOTES, "is for negotiating, and a vote does not")
+        _refuse(context, ("sets",), "is for one model, and a vote is over several orders")
     if data.dataset != CUSTOM and predictions is None:
         _refuse(context, READING, f"is for a '{CUSTOM}' file or for predictions")
     if data.dataset == CUSTOM:

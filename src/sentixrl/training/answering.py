@@ -13,7 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sentixrl.bundle import ModelBundle, calibration_key
-from sentixrl.calibration.fitting import fit_fallback, fit_several, fit_temperature
+from sentixrl.calibration.fitting import (
+    fit_fallback,
+    fit_several,
+    fit_several_fallback,
+    fit_temperature,
+)
 from sentixrl.calibration.posterior import Calibration, Floats
 from sentixrl.calibration.several import Flags, given, probabilities
 from sentixrl.classifier import Classifier
@@ -156,53 +161,49 @@ def fit_calibrations(
     dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
 ) -> dict[str, Calibration]:
     """Key → calibration, fitted on all dev parts whose labels are the same by any name."""
-    single: dict[str, list[tuple[Answers, list[int]]]] = {}
-    several: dict[str, list[tuple[SeveralAnswers, list[int]]]] = {}
-    for name, data in dev.items():
-        found, key, order = answers[name], _key(data), canonical_order(data.label_set)
-        if isinstance(found, SeveralAnswers):
-            several.setdefault(key, []).append((found, order))
-        else:
-            single.setdefault(key, []).append((found, order))
-    fitted = {
-        key: fit_temperature(
-            np.concatenate([part.log_probs[:, order] for part, order in parts]),
-            np.concatenate([np.argsort(order)[part.gold] for part, order in parts]),
-        )
-        for key, parts in single.items()
-    }
-    return fitted | {
-        key: fit_several(
-            np.concatenate([part.log_odds[:, order] for part, order in parts]),
-            np.concatenate([part.gold[:, order] for part, order in parts]),
-        )
-        for key, parts in several.items()
-    }
+    single, several = _by_labels(dev, answers)
+    fitted = {key: fit_temperature(*found) for key, found in single.items()}
+    return fitted | {key: fit_several(*found) for key, found in several.items()}
 
 
 def fit_fallbacks(
     dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
 ) -> dict[str, Calibration]:
-    """``single`` → one scale for labels that nothing was fitted for, if two sets of labels tell.
+    """Kind → what to use for labels that nothing was fitted for, if two sets of labels tell."""
+    single, several = _by_labels(dev, answers)
+    fallbacks: dict[str, Calibration] = {}
+    if len(single) > 1:
+        fallbacks["single"] = fit_fallback(single).calibration
+    if len(several) > 1:
+        fallbacks["several"] = fit_several_fallback(list(several.values()))
+    return fallbacks
 
-    Dev parts whose labels are the same by any name are one set.
-    """
-    sets: dict[str, list[tuple[Floats, np.ndarray]]] = {}
+
+Scored = dict[str, tuple[Floats, np.ndarray]]
+"""Calibration key → scores and gold of all dev parts with such labels, in their canonical order."""
+
+
+def _by_labels(
+    dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
+) -> tuple[Scored, Scored]:
+    """The answers about one label a turn, and those about several."""
+    single: dict[str, list[tuple[Floats, np.ndarray]]] = {}
+    several: dict[str, list[tuple[Floats, np.ndarray]]] = {}
     for name, data in dev.items():
-        found, order = answers[name], canonical_order(data.label_set)
-        if isinstance(found, Answers) and len(found):
-            pair = (found.log_probs[:, order], np.argsort(order)[found.gold])
-            sets.setdefault(_key(data), []).append(pair)
-    if len(sets) < 2:
-        return {}
-    joined = {
-        key: (
-            np.concatenate([log_probs for log_probs, _ in parts]),
-            np.concatenate([gold for _, gold in parts]),
-        )
-        for key, parts in sets.items()
+        found, key, order = answers[name], _key(data), canonical_order(data.label_set)
+        if isinstance(found, SeveralAnswers):
+            several.setdefault(key, []).append((found.log_odds[:, order], found.gold[:, order]))
+        else:
+            gold = np.argsort(order)[found.gold]
+            single.setdefault(key, []).append((found.log_probs[:, order], gold))
+    return _joined(single), _joined(several)
+
+
+def _joined(parts: Mapping[str, Sequence[tuple[Floats, np.ndarray]]]) -> Scored:
+    return {
+        key: (np.concatenate([one for one, _ in some]), np.concatenate([gold for _, gold in some]))
+        for key, some in parts.items()
     }
-    return {"single": fit_fallback(joined).calibration}
 
 
 def score_parts(
