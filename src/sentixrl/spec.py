@@ -258,6 +258,7 @@ def _with_options(bundle: ModelBundle, options: EngineOptions) -> ModelBundle:
         adapter=options.adapter,
         trained=True,
         calibrations=unfitted.calibrations,
+        fallbacks=unfitted.fallbacks,
         negotiation=replace(unfitted.negotiation, correct_priors=False),
     )
 

@@ -76,7 +76,7 @@ class DataPart(Section):
         task: Which annotation; the data set's first if not given.
         kind: ``single`` where each turn has one label; ``several`` where it may have any number
             of them: then each label is a question of its own. For data sets whose texts were
-            annotated so (brighter, goemotions, xed).
+            annotated so (brighter, goemotions, xed), and files of your own.
         switches: The loader's switches.
         limit: Only this many dialogues, drawn with the recipe's seed; under ``dev`` and ``holdout``
             always the same ones.
