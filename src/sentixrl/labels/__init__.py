@@ -7,6 +7,15 @@ from sentixrl.labels.files import (
     scheme_names,
     scheme_text,
 )
+from sentixrl.labels.maps import (
+    MapLoss,
+    label_map,
+    map_loss,
+    merged,
+    random_merge,
+    sources_of,
+    unified_names,
+)
 from sentixrl.labels.sets import (
     CUSTOM,
     MAX_LABELS,
@@ -24,10 +33,17 @@ __all__ = [
     "Label",
     "LabelMap",
     "LabelSet",
+    "MapLoss",
     "Polarity",
+    "label_map",
+    "map_loss",
+    "merged",
+    "random_merge",
     "read_label_file",
     "resolve_labels",
     "scheme",
     "scheme_names",
     "scheme_text",
+    "sources_of",
+    "unified_names",
 ]

@@ -96,7 +96,8 @@ class DeductionPlan:
     def _find_sources(self) -> list[Source | None]:
         """The source of each target's deduction, if it gets one."""
         options = self._builder.options
-        if options.deduction in NO_DEDUCTION:
+        made = self._builder.supplements.deductions is not None
+        if options.deduction in NO_DEDUCTION or made:
             return [None] * len(self._dialogue)
         template = self._builder.template_for(self._dialogue)
         contexts = self._builder.build(self._dialogue)
