@@ -24,6 +24,7 @@ COMMANDS = (
     ("evaluate",),
     ("compare",),
     ("train",),
+    ("experiment",),
     ("labels",),
     ("models",),
     ("models", "list"),

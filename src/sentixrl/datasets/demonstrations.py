@@ -10,6 +10,7 @@ Comparing with the whole dialogue lets a later turn change what earlier prompts 
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +29,7 @@ MAX_CHARACTERS = 200
 RUN = 8
 """Words in a row that two dialogues must not share."""
 
-Likeness = Literal["tfidf", "embeddings"]
+Likeness = Literal["tfidf", "embeddings", "random"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Retrieval:
     Attributes:
         count: How many a dialogue gets, if the pool holds as many.
         by: ``tfidf``, the cosine of TF-IDF vectors over character 3- to 5-grams, which suits any
-            script; or ``embeddings``, that of multilingual sentence embeddings.
+            script; ``embeddings``, that of multilingual sentence embeddings; or ``random``, a
+            control.
         per_label: Most demonstrations of one label; ``None`` for no bound.
         opening: How many of a dialogue's first turns are compared; ``None`` for all of them.
     """
@@ -178,7 +180,18 @@ class _ByEmbeddings:
         return np.asarray(self._vectors @ embed([text])[0])
 
 
-_LIKENESSES: dict[Likeness, type[_ByTfidf] | type[_ByEmbeddings]] = {
+class _AtRandom:
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._number = len(texts)
+
+    def to(self, text: str) -> NDArray[Any]:
+        # Python's own hash of a text differs from process to process.
+        seed = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        return np.random.default_rng(list(seed)).random(self._number)
+
+
+_LIKENESSES: dict[Likeness, type[_ByTfidf] | type[_ByEmbeddings] | type[_AtRandom]] = {
     "tfidf": _ByTfidf,
     "embeddings": _ByEmbeddings,
+    "random": _AtRandom,
 }

@@ -13,6 +13,7 @@ from sentixrl.labels.maps import (
     map_loss,
     merged,
     random_merge,
+    reason,
     sources_of,
     unified_names,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "merged",
     "random_merge",
     "read_label_file",
+    "reason",
     "resolve_labels",
     "scheme",
     "scheme_names",

@@ -297,14 +297,15 @@ class Demonstrations(Section):
 
     Attributes:
         count: How many a dialogue gets.
-        by: ``tfidf``, or ``embeddings`` (multilingual; the extra of that name).
+        by: ``tfidf``, ``embeddings`` (multilingual; the extra of that name), or ``random``, a
+            control.
         per_label: Most demonstrations of one label.
         opening: How many of a dialogue's first turns are compared; without it all of them, later
             turns included, which is an offline protocol.
     """
 
     count: Count = 4
-    by: Literal["tfidf", "embeddings"] = "tfidf"
+    by: Literal["tfidf", "embeddings", "random"] = "tfidf"
     per_label: Count | None = None
     opening: Count | None = 1
 

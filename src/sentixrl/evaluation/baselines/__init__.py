@@ -4,6 +4,7 @@ Contract: a baseline answers like a :class:`~sentixrl.classifier.Classifier` (``
 that one evaluation serves all. None of them ever sees a test split.
 """
 
+from sentixrl.evaluation.baselines.embedded import Embedded, embedded
 from sentixrl.evaluation.baselines.label_orders import LabelOrders, label_orders
 from sentixrl.evaluation.baselines.majority import Majority, majority
 from sentixrl.evaluation.baselines.system import System, answer, answered
@@ -11,6 +12,7 @@ from sentixrl.evaluation.baselines.tfidf import GRID, Tfidf, TfidfSettings, Tria
 
 __all__ = [
     "GRID",
+    "Embedded",
     "LabelOrders",
     "Majority",
     "System",
@@ -19,6 +21,7 @@ __all__ = [
     "Trial",
     "answer",
     "answered",
+    "embedded",
     "label_orders",
     "majority",
     "tfidf",

@@ -1,0 +1,183 @@
+"""How long an experiment will take, from rates measured on two CPU cores.
+
+Contract: nothing is trained or loaded but data. What is finished already counts nothing, and what
+several conditions share counts once. The rates are of quiet hours; beside other work it takes
+longer.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentixrl.context.window import HistoryWindow
+from sentixrl.datasets.dataset import Dataset
+from sentixrl.engines.local.bundled import BUNDLED
+from sentixrl.errors import SentixError
+from sentixrl.experiments.jobs import Cell, cells, places_of, recipe_of, training_folder, trainings
+from sentixrl.experiments.plan import TEST, Ask, Condition, Experiment
+from sentixrl.spec import bundle_of
+from sentixrl.training.finishing import BUNDLE, finished_before
+from sentixrl.training.material import DEV_SEED, load_holdout, load_part, load_sources
+from sentixrl.training.plans import DEMONSTRATION_TOKENS, dialogue_sizes
+from sentixrl.training.recipe import Recipe
+
+TRAINING = {135_000_000: 500.0, 268_000_000: 400.0, 1_540_000_000: 57.0}
+"""Parameters → tokens a second in training: 135M and 1.5B as docs/experiments.md has them, 270M
+from its first training."""
+ANSWERING = 2.5
+"""So many times as many tokens a second in answering: 65.8 utterances/s of 18 tokens at 135M."""
+ROUND = 0.6
+"""What a further round costs of a single pass: three rounds take 2.2 times as long."""
+WRITTEN_TOKENS = 96
+"""Of a deduction's three lines, at most; written one by one, each costs about a pass of 18."""
+WRITING = 18.0
+LATIN, OTHER, HAN = 4.2, 2.6, 1.5
+"""Characters per token."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to do.
+
+    Attributes:
+        what: In words.
+        seconds: About how long it takes; 0 if it is done.
+        missing: Why it cannot be done, if it cannot.
+    """
+
+    what: str
+    seconds: float
+    missing: str | None = None
+
+
+def estimate(experiment: Experiment, data: Path, out: Path, *, test: bool) -> list[Item]:
+    """Everything an experiment has to do.
+
+    Args:
+        experiment: The experiment.
+        data: The folder with one folder per data set.
+        out: Where trainings and answers are kept.
+        test: Whether test splits are asked about too.
+    """
+    items = [_training(cell, recipe, data, out) for cell, recipe in trainings(experiment)]
+    splits = _splits(experiment, data, test=test)
+    if experiment.deductions is not None:
+        turns = sum(_turns(split) for split in splits.values() if isinstance(split, Dataset))
+        rate = _rate(experiment.deductions.by) / WRITING
+        each = WRITTEN_TOKENS if experiment.deductions.mode == "utterance" else WRITTEN_TOKENS / 5
+        items.append(Item(f"deductions by {experiment.deductions.by}", turns * each / rate))
+    for name in experiment.conditions:
+        items += _answers(experiment, name, splits)
+    return items
+
+
+def hours(items: list[Item]) -> float:
+    """Of all that can be done."""
+    return sum(item.seconds for item in items if item.missing is None) / 3600
+
+
+def _training(cell: object, recipe: Recipe, data: Path, out: Path) -> Item:
+    what = f"training {cell} ({recipe.base})"
+    if finished_before(training_folder(out, recipe) / BUNDLE) is not None:
+        return Item(f"{what}: done", 0.0)
+    try:
+        holdout = load_holdout(recipe, data)
+        sources = load_sources(recipe, data, holdout, lambda text: None)
+    except SentixError as error:
+        return Item(what, 0.0, error.message)
+    window = HistoryWindow(**recipe.window.model_dump())
+    besides = DEMONSTRATION_TOKENS * recipe.demonstrations.count if recipe.demonstrations else 0
+    once = [sum(size + besides for size in dialogue_sizes(source.data, window, tokens_of))
+            for source in sources]  # fmt: skip
+    total = sum(size * source.epochs for size, source in zip(once, sources, strict=True))
+    second = recipe.discriminator
+    if second is not None:
+        total += (second.folds - 1) * second.epochs * sum(once)
+    rate = _rate(recipe.base)
+    dev = sum(_turns(split) for _, split in holdout[len(recipe.holdout) :])
+    checks = max(1, round(recipe.epochs_of_checks * recipe.checks_per_epoch)) + 1
+    return Item(what, total / rate + checks * dev * WRITING / (ANSWERING * rate))
+
+
+def _splits(
+    experiment: Experiment, data: Path, *, test: bool
+) -> Mapping[tuple[str, str], Dataset | str]:
+    """Place and split → the data, or why they are not there."""
+    found: dict[tuple[str, str], Dataset | str] = {}
+    for name, place in experiment.data.items():
+        for split, part in (("dev", place.dev), (TEST, place.test if test else None)):
+            if part is None:
+                continue
+            try:
+                found[name, split] = load_part(part, data, DEV_SEED)
+            except SentixError as error:
+                found[name, split] = error.message
+    return found
+
+
+def _answers(
+    experiment: Experiment, name: str, splits: Mapping[tuple[str, str], Dataset | str]
+) -> list[Item]:
+    condition = experiment.conditions[name]
+    seconds, missing = 0.0, ""
+    every = cells(experiment, name)
+    for cell in every:
+        rate = ANSWERING * _rate(_base_of(experiment, condition, cell)) / WRITING
+        for place in places_of(experiment, cell):
+            for split in ("dev", TEST):
+                data = splits.get((place, split))
+                if isinstance(data, str):
+                    missing = data
+                elif data is not None and condition.baseline is None:
+                    asked = len(data.label_set) / 3 if data.several else 1.0
+                    seconds += _turns(data) * _passes(condition.ask) * asked / rate
+    if not every or condition.baseline is not None:
+        return []
+    told = [Item(f"asking {name}", seconds)] if seconds else []
+    return told + ([Item(f"asking {name}", 0.0, missing)] if missing else [])
+
+
+def _base_of(experiment: Experiment, condition: Condition, cell: Cell) -> str:
+    return condition.model or recipe_of(experiment, cell).base
+
+
+def _passes(ask: Ask) -> float:
+    """How many single passes asking so takes."""
+    rounds = 0.0 if ask.rounds is None else ROUND * ask.rounds + 0.4
+    return max(1.0, float(ask.orders or 1), rounds) + (1.6 if ask.objects is not None else 0.0)
+
+
+def _rate(model: str) -> float:
+    """Tokens a second in training, by the number of parameters."""
+    size = _parameters(model)
+    nearest = min(TRAINING, key=lambda known: abs(known - size))
+    return TRAINING[nearest] * nearest / size
+
+
+def _parameters(model: str) -> int:
+    """As far as it is known without opening it; a small model's otherwise."""
+    if model in BUNDLED:
+        return BUNDLED[model].parameters
+    try:
+        base = bundle_of(model).base
+    except SentixError:
+        base = None
+    return BUNDLED[base].parameters if base in BUNDLED else min(TRAINING)
+
+
+def _turns(data: Dataset) -> int:
+    return sum(len(dialogue) for dialogue in data)
+
+
+def tokens_of(text: str) -> int:
+    """About how many tokens a text has."""
+    if not text:
+        return 0
+    letters = [ch for ch in text if not ch.isspace()] or [" "]
+    plain = sum(ch.isascii() for ch in letters) / len(letters)
+    han = sum("CJK" in unicodedata.name(ch, "") for ch in letters) / len(letters)
+    rest = max(0.0, 1 - plain - han)
+    return max(1, round(len(text) * (plain / LATIN + han / HAN + rest / OTHER)))
