@@ -12,6 +12,7 @@ import typer
 
 from sentixrl.cli.console import Screen, answers, errors, note
 from sentixrl.cli.data import CUSTOM, TEST, DataOptions
+from sentixrl.cli.demonstrations import DEMONSTRATION_OPTIONS, DemonstrationOptions
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import headline_table
 from sentixrl.cli.inputs import InputOptions
@@ -62,6 +63,7 @@ def evaluate(
     ] = None,
     inputs: InputOptions,
     options: ModelOptions,
+    shown: DemonstrationOptions,
 ) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
     from sentixrl.evaluation.intervals import check_libraries
@@ -79,7 +81,7 @@ def evaluate(
     part = draw(whole, data.limit, data.seed)
     _announce(whole, part, data.seed, book, errors())
     subject = (
-        _subject(context, data, whole, options, baseline)
+        _subject(context, data, whole, options, shown, baseline)
         if predictions is None
         else foreign(predictions, whole, inputs)
     )
@@ -132,6 +134,7 @@ def _subject(
     data: DataOptions,
     whole: Dataset,
     options: ModelOptions,
+    shown: DemonstrationOptions,
     baseline: BaselineChoice | None,
 ) -> Subject:
     """The baseline or model that is to be measured, loaded."""
@@ -139,7 +142,7 @@ def _subject(
         return trained_baseline(baseline, data.part)
     from sentixrl.cli.table import header
 
-    classifier = options.load().replace(labels=whole.label_set)
+    classifier = shown.shown_by(options.load().replace(labels=whole.label_set))
     if baseline is None:
         say_notes(classifier, context)
         errors().print(header(classifier))
@@ -181,7 +184,8 @@ def _check_choice(
             hint="Give them one after the other, each with its own --out.",
         )
     if predictions is not None or baseline in TRAINED:
-        _refuse(context, MODEL_OPTIONS, "is for a model, and none answers here")
+        for_models = (*MODEL_OPTIONS, *DEMONSTRATION_OPTIONS)
+        _refuse(context, for_models, "is for a model, and none answers here")
     if orders:
         _refuse(context, NOT_FOR_VOTES, "is for negotiating, and a vote does not")
     if data.dataset != CUSTOM and predictions is None:
