@@ -39,10 +39,15 @@ TALKS = {
 NAMES = {"en": "English", "zh": "Chinese"}
 SHOWN = ("joy", "sadness", "fear")
 WRITTEN = {
-    "en": ("is glad to go but afraid to say so.", "overlooks the last sentence."),
-    "zh": ("想走，又怕开口。", "没有顾及最后一句。"),
+    "en": (
+        "is glad that it is settled.",
+        "overlooks the last sentence.",
+        "is afraid to tell her father.",
+        "fits the last sentence.",
+    ),
+    "zh": ("为此事定下而高兴。", "没有顾及最后一句。", "怕跟爸爸开口。", "与最后一句相符。"),
 }
-"""What the written roles say, the generator first."""
+"""What the written roles say in two rounds, the generator first."""
 
 
 def prompts_page() -> str:
@@ -88,7 +93,8 @@ def _turns(language: str, talk: Sequence[tuple[str, str]], mode: ModeName) -> It
 def _engine(language: str) -> tuple[ScriptedEngine, list[str]]:
     """A script that objects once, and what it answered."""
     answered: list[str] = []
-    words = scheme("ekman-7").only(SHOWN).words(language)
+    labels = scheme("ekman-7").only(SHOWN)
+    words = tuple(labels[name].word(language) for name in SHOWN)
 
     def score(prompt: Prompt, choices: tuple[str, ...]) -> list[float]:
         weights = _weights(prompt, choices, words)
@@ -96,9 +102,8 @@ def _engine(language: str) -> tuple[ScriptedEngine, list[str]]:
         return weights
 
     def write(prompt: Prompt) -> str:
-        generator, discriminator = WRITTEN[language]
         turns = sum(message.role == "assistant" for message in prompt.messages)
-        answered.append(generator if turns % 2 else discriminator)
+        answered.append(WRITTEN[language][turns - 1])
         return answered[-1]
 
     return ScriptedEngine(score, write), answered
