@@ -20,9 +20,10 @@ from sentixrl.experiments.jobs import Cell, cells, places_of, recipe_of, trainin
 from sentixrl.experiments.plan import TEST, Ask, Condition, Experiment
 from sentixrl.spec import bundle_of
 from sentixrl.training.finishing import BUNDLE, finished_before
-from sentixrl.training.material import DEV_SEED, load_holdout, load_part, load_sources
+from sentixrl.training.material import DEV_SEED, load_part
 from sentixrl.training.plans import DEMONSTRATION_TOKENS, dialogue_sizes
 from sentixrl.training.recipe import Recipe
+from sentixrl.training.sections import DataPart
 
 TRAINING = {135_000_000: 500.0, 268_000_000: 400.0, 1_540_000_000: 57.0}
 """Parameters → tokens a second in training: 135M and 1.5B as docs/experiments.md has them, 270M
@@ -62,8 +63,14 @@ def estimate(experiment: Experiment, data: Path, out: Path, *, test: bool) -> li
         out: Where trainings and answers are kept.
         test: Whether test splits are asked about too.
     """
-    items = [_training(cell, recipe, data, out) for cell, recipe in trainings(experiment)]
-    splits = _splits(experiment, data, test=test)
+    parts = _Parts(data)
+    items = [_training(cell, recipe, parts, out) for cell, recipe in trainings(experiment)]
+    splits = {
+        (name, split): parts.load(part)
+        for name, place in experiment.data.items()
+        for split, part in (("dev", place.dev), (TEST, place.test if test else None))
+        if part is not None
+    }
     if experiment.deductions is not None:
         turns = sum(_turns(split) for split in splits.values() if isinstance(split, Dataset))
         rate = _rate(experiment.deductions.by) / WRITING
@@ -74,48 +81,58 @@ def estimate(experiment: Experiment, data: Path, out: Path, *, test: bool) -> li
     return items
 
 
+class _Parts:
+    """Parts of data, each loaded and counted once; what is dropped for overlap is counted too."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._loaded: dict[str, Dataset | str] = {}
+        self._tokens: dict[tuple[str, HistoryWindow], list[int]] = {}
+
+    def load(self, part: DataPart) -> Dataset | str:
+        """The part, or why it is not there."""
+        key = part.model_dump_json()
+        if key not in self._loaded:
+            try:
+                self._loaded[key] = load_part(part, self._root, DEV_SEED)
+            except SentixError as error:
+                self._loaded[key] = error.message
+        return self._loaded[key]
+
+    def sizes(self, part: DataPart, window: HistoryWindow) -> list[int]:
+        """About how many tokens each of its dialogues takes."""
+        key = part.model_dump_json(), window
+        if key not in self._tokens:
+            data = self.load(part)
+            assert isinstance(data, Dataset)
+            self._tokens[key] = dialogue_sizes(data, window, tokens_of)
+        return self._tokens[key]
+
+
 def hours(items: list[Item]) -> float:
     """Of all that can be done."""
     return sum(item.seconds for item in items if item.missing is None) / 3600
 
 
-def _training(cell: object, recipe: Recipe, data: Path, out: Path) -> Item:
+def _training(cell: Cell, recipe: Recipe, parts: _Parts, out: Path) -> Item:
     what = f"training {cell} ({recipe.base})"
     if finished_before(training_folder(out, recipe) / BUNDLE) is not None:
         return Item(f"{what}: done", 0.0)
-    try:
-        holdout = load_holdout(recipe, data)
-        sources = load_sources(recipe, data, holdout, lambda text: None)
-    except SentixError as error:
-        return Item(what, 0.0, error.message)
+    found = [parts.load(part) for part in (*recipe.train, *recipe.dev)]
+    if missing := next((one for one in found if isinstance(one, str)), None):
+        return Item(what, 0.0, missing)
     window = HistoryWindow(**recipe.window.model_dump())
     besides = DEMONSTRATION_TOKENS * recipe.demonstrations.count if recipe.demonstrations else 0
-    once = [sum(size + besides for size in dialogue_sizes(source.data, window, tokens_of))
-            for source in sources]  # fmt: skip
-    total = sum(size * source.epochs for size, source in zip(once, sources, strict=True))
+    once = [sum(size + besides for size in parts.sizes(part, window)) for part in recipe.train]
+    epochs = [part.epochs or recipe.epochs for part in recipe.train]
+    total = sum(size * times for size, times in zip(once, epochs, strict=True))
     second = recipe.discriminator
     if second is not None:
         total += (second.folds - 1) * second.epochs * sum(once)
     rate = _rate(recipe.base)
-    dev = sum(_turns(split) for _, split in holdout[len(recipe.holdout) :])
+    dev = sum(_turns(one) for one in found[len(recipe.train) :] if isinstance(one, Dataset))
     checks = max(1, round(recipe.epochs_of_checks * recipe.checks_per_epoch)) + 1
     return Item(what, total / rate + checks * dev * WRITING / (ANSWERING * rate))
-
-
-def _splits(
-    experiment: Experiment, data: Path, *, test: bool
-) -> Mapping[tuple[str, str], Dataset | str]:
-    """Place and split → the data, or why they are not there."""
-    found: dict[tuple[str, str], Dataset | str] = {}
-    for name, place in experiment.data.items():
-        for split, part in (("dev", place.dev), (TEST, place.test if test else None)):
-            if part is None:
-                continue
-            try:
-                found[name, split] = load_part(part, data, DEV_SEED)
-            except SentixError as error:
-                found[name, split] = error.message
-    return found
 
 
 def _answers(
