@@ -2,7 +2,8 @@
 
     python scripts/estimate_experiments.py --data ../shared/data
 
-From rates measured on two CPU cores; nothing is trained. What is finished in ``--out`` counts nothing.
+From rates measured on two CPU cores; nothing is trained. What is finished in ``--out`` counts
+nothing.
 """
 
 from __future__ import annotations

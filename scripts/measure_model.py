@@ -218,7 +218,7 @@ def write_recipes(
     found: Mapping[tuple[str, int, int], dict[str, Any]],
     paired: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what is known, in the order of the recipes; paired differences stay if none is given."""
+    """Write what is known, in the order of the recipes; known paired differences stay."""
     order = sorted(found, key=lambda key: (list(RECIPES).index(key[0]), *key[1:]))
     known = read_results("recipes").get("paired", {}) if paired is None else dict(paired)
     what = "each recipe's bundle by its own policy"

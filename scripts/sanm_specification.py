@@ -54,8 +54,8 @@ def prompts_page() -> str:
     """The page with the prompts of one worked dialogue."""
     parts = [
         "# SANM: the prompts of every turn",
-        "This page is made from the program itself: `python scripts/build_docs.py`. It belongs to the"
-        f" [specification](sanm.md), version {VERSION}.",
+        "This page is made from the program itself: `python scripts/build_docs.py`. It belongs to "
+        f"the [specification](sanm.md), version {VERSION}.",
         "The last turn of a conversation of three is negotiated. In the first round the generator "
         "proposes *joy* and the discriminator objects; in the second they agree on *fear*. What a "
         "role answers stands under each prompt; the answers are a script's, the prompts are those "

@@ -29,10 +29,11 @@ DIALOGUES, TURNS = {"train": 12, "dev": 12, "test": 12}, 3
 TRACKS, SEEDS = 2, 2
 SMALL: dict[str, Any] = {
     "rank": 4,
-    "epochs": 1,
+    "epochs": 4,
     "checks_per_epoch": 1,
+    "patience": 9,
     "window": {"history_max": 2, "history_min": 0},
-    "optimiser": {"pack_tokens": 512, "learning_rate": 3e-3, "ema": 0},
+    "optimiser": {"pack_tokens": 128, "learning_rate": 1e-2, "ema": 0},
     "start": None,
 }
 
