@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sentixrl.cli.console import Screen, answers, errors, new_table, note, styled
-from sentixrl.cli.hints import in_recipe
 from sentixrl.cli.progress import follow_all
+from sentixrl.cli.train import training_reporter
 from sentixrl.errors import ConfigError, MissingDependencyError
+from sentixrl.formats.characters import shown
 
 if TYPE_CHECKING:
     from sentixrl.experiments.estimate import Item
@@ -48,6 +49,13 @@ def experiment(
         bool,
         typer.Option("--smoke", help="Run it over tiny random models and a few made-up dialogues."),
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Train and ask only this condition; may be given several times."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Only so many of its seeds; the table says so.")
+    ] = None,
     ledger: Annotated[
         Path | None,
         typer.Option(help="Where looks at test are logged; default: results/ledger.jsonl."),
@@ -60,15 +68,16 @@ def experiment(
     try:
         from sentixrl.experiments.plan_file import find_experiment, read_experiment
         from sentixrl.experiments.running import Setup
-        from sentixrl.training.running import Reporter
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "train") from None
     from sentixrl.runs import check_ledger, check_writable, find_ledger
 
     check_libraries()
     wanted = read_experiment(find_experiment(name))
+    wanted = wanted.model_copy(update={"seeds": wanted.seeds[:seeds]})
+    chosen = _chosen(wanted, only)
     if estimate:
-        return _estimate(wanted, data, out, test=test, smoke=smoke)
+        return _estimate(wanted, data, out, chosen, test=test, smoke=smoke)
     notices = errors()
     book = find_ledger(ledger) if test and not smoke else None
     if book is not None:
@@ -76,10 +85,7 @@ def experiment(
     if test and not smoke:
         where = f"each look is logged in {book}" if book else "no ledger is kept here; name one"
         notices.print(note(f"{where}. Make choices on dev.", "This looks at test splits:"))
-    reporter = Reporter(
-        lambda text: notices.print(in_recipe(text)), lambda progress: None, lambda check, best: None
-    )
-    setup = Setup(data, out, test, book, reporter, follow_all, device)
+    setup = Setup(data, out, test, book, training_reporter(notices), follow_all, device, chosen)
     if smoke:
         with tempfile.TemporaryDirectory() as folder:
             return _smoke(wanted, setup, results, Path(folder), notices)
@@ -87,12 +93,35 @@ def experiment(
     return _run(wanted, setup, results, notices)
 
 
-def _estimate(wanted: Experiment, data: Path, out: Path, *, test: bool, smoke: bool) -> int:
+def _chosen(wanted: Experiment, only: Sequence[str] | None) -> frozenset[str] | None:
+    """The conditions that may be trained and asked.
+
+    Raises:
+        ConfigError: One is not there.
+    """
+    for name in only or ():
+        if name not in wanted.conditions:
+            raise ConfigError(
+                f"The experiment has no condition '{shown(name)}'.",
+                hint=f"There are: {', '.join(wanted.conditions)}.",
+            )
+    return frozenset(only) if only else None
+
+
+def _estimate(
+    wanted: Experiment,
+    data: Path,
+    out: Path,
+    only: frozenset[str] | None,
+    *,
+    test: bool,
+    smoke: bool,
+) -> int:
     from sentixrl.experiments.estimate import estimate, hours
 
     if smoke:
         raise ConfigError("--estimate and --smoke exclude each other.", hint="Choose one of them.")
-    items = estimate(wanted, data, out, test=test)
+    items = estimate(wanted, data, out, test=test, only=only)
     table = new_table()
     table.add_column(wanted.name, overflow="fold")
     table.add_column("hours", justify="right", no_wrap=True)

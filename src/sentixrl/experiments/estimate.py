@@ -17,7 +17,7 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.errors import SentixError
 from sentixrl.experiments.jobs import Cell, cells, places_of, recipe_of, training_folder, trainings
-from sentixrl.experiments.plan import TEST, Ask, Condition, Experiment
+from sentixrl.experiments.plan import TEST, WRITTEN, Ask, Condition, Experiment
 from sentixrl.spec import bundle_of
 from sentixrl.training.finishing import BUNDLE, finished_before
 from sentixrl.training.material import DEV_SEED, load_part
@@ -54,7 +54,14 @@ class Item:
     missing: str | None = None
 
 
-def estimate(experiment: Experiment, data: Path, out: Path, *, test: bool) -> list[Item]:
+def estimate(
+    experiment: Experiment,
+    data: Path,
+    out: Path,
+    *,
+    test: bool,
+    only: frozenset[str] | None = None,
+) -> list[Item]:
     """Everything an experiment has to do.
 
     Args:
@@ -62,21 +69,23 @@ def estimate(experiment: Experiment, data: Path, out: Path, *, test: bool) -> li
         data: The folder with one folder per data set.
         out: Where trainings and answers are kept.
         test: Whether test splits are asked about too.
+        only: The conditions that may be trained and asked; ``None`` for all.
     """
     parts = _Parts(data)
-    items = [_training(cell, recipe, parts, out) for cell, recipe in trainings(experiment)]
+    needed = list(trainings(experiment, only))
+    items = [_training(cell, recipe, parts, out) for cell, recipe in needed]
     splits = {
         (name, split): parts.load(part)
         for name, place in experiment.data.items()
         for split, part in (("dev", place.dev), (TEST, place.test if test else None))
         if part is not None
     }
-    if experiment.deductions is not None:
+    if experiment.deductions and any(r.prompt.deductions == WRITTEN for _, r in needed):
         turns = sum(_turns(split) for split in splits.values() if isinstance(split, Dataset))
         rate = _rate(experiment.deductions.by) / WRITING
         each = WRITTEN_TOKENS if experiment.deductions.mode == "utterance" else WRITTEN_TOKENS / 5
         items.append(Item(f"deductions by {experiment.deductions.by}", turns * each / rate))
-    for name in experiment.conditions:
+    for name in experiment.conditions if only is None else only:
         items += _answers(experiment, name, splits)
     return items
 

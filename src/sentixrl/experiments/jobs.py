@@ -7,7 +7,7 @@ recipe never mix with older ones, and experiments that need the same training sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,8 +153,14 @@ def draws(ask: Ask) -> bool:
     return ask.orders is not None or ask.history == "stranger" or ask.deductions == "strangers"
 
 
-def trainings(experiment: Experiment) -> Iterator[tuple[Cell, Recipe]]:
+def trainings(
+    experiment: Experiment, only: Collection[str] | None = None
+) -> Iterator[tuple[Cell, Recipe]]:
     """Every training once, with the first cell that needs it.
+
+    Args:
+        experiment: The experiment.
+        only: Those that these conditions need; ``None`` for all.
 
     Raises:
         ConfigError: A recipe does not fit.
@@ -162,6 +168,8 @@ def trainings(experiment: Experiment) -> Iterator[tuple[Cell, Recipe]]:
     seen: set[str] = set()
     for name, condition in experiment.conditions.items():
         if condition.train is None and condition.like is None:
+            continue
+        if only is not None and name not in only:
             continue
         for cell in cells(experiment, name):
             recipe = recipe_of(experiment, cell)

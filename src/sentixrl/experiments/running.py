@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ from sentixrl.labels import LabelMap, LabelSet, label_map, merged, resolve_label
 from sentixrl.runs import enter_ledger
 from sentixrl.runs.identity import digest
 from sentixrl.training.material import DEV_SEED, load_holdout, load_part, load_sources
+from sentixrl.training.recipe import Recipe
 from sentixrl.training.running import Reporter
 
 DEV, TEST = "dev", "test"
@@ -48,6 +50,10 @@ class StoppedError(Exception):
     """Ctrl-C ended a training; everything is kept."""
 
 
+class _UnwantedError(Exception):
+    """It would have to be asked for, and is not among the conditions that may be."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """Where an experiment runs.
@@ -56,6 +62,8 @@ class Setup:
         data: The folder with one folder per data set.
         out: Where trainings and answers are kept.
         test: Whether test splits are looked at.
+        only: The conditions that may be trained and asked; of the others, what is kept already is
+            shown. ``None`` for all.
         ledger: Where looks are logged.
         reporter: Receives what is said.
         watch: Shows progress.
@@ -69,6 +77,7 @@ class Setup:
     reporter: Reporter
     watch: Watch = plainly
     device: str | None = None
+    only: frozenset[str] | None = None
 
 
 @dataclass
@@ -131,6 +140,9 @@ class _Run:
         writer = self.experiment.deductions
         if writer is None:
             return None
+        shows = [self._recipe(cell) for cell in self._cells() if self._wanted(cell.condition)]
+        if not any(one and one.prompt.deductions == WRITTEN for one in shows):
+            return None
         path = self.setup.out / "deductions" / f"{digest(writer.model_dump())}.jsonl"
         with self._leaving("deductions"):
             model = lambda: self.models.there(writer.by)  # noqa: E731
@@ -145,16 +157,25 @@ class _Run:
         for data in self.splits.values():
             yield from data
         for cell in self._cells():
-            if self.experiment.conditions[cell.condition].train is None:
-                continue
-            recipe = recipe_of(self.experiment, cell)
-            if recipe.prompt.deductions == WRITTEN:
+            recipe = self._recipe(cell) if self._wanted(cell.condition) else None
+            if recipe is not None and recipe.prompt.deductions == WRITTEN:
                 for source in load_sources(
                     recipe, self.setup.data, load_holdout(recipe, self.setup.data), _quiet
                 ):
                     yield from source.data
                 for part in recipe.dev:
                     yield from load_part(part, self.setup.data, DEV_SEED)
+
+    def _recipe(self, cell: Cell) -> Recipe | None:
+        """A trained condition's recipe, if it can be read; why not is said when it is needed."""
+        if self.experiment.conditions[cell.condition].train is None:
+            return None
+        with suppress(SentixError):
+            return recipe_of(self.experiment, cell)
+        return None
+
+    def _wanted(self, condition: str) -> bool:
+        return self.setup.only is None or condition in self.setup.only
 
     def _cells(self) -> Iterator[Cell]:
         for name in self.experiment.conditions:
@@ -217,6 +238,8 @@ class _Run:
         file = answers_file(self.setup.out, about)
         if file.is_file():
             held, _ = read_held(file)
+        elif not self._wanted(cell.condition):
+            raise _UnwantedError
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             self.setup.reporter.say(f"Asking {cell} about {data.title}.")
@@ -332,6 +355,8 @@ class _Leaving:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, _UnwantedError):
+            return True
         if error is None or not isinstance(error, Exception) or isinstance(error, StoppedError):
             return False
         reason = (
