@@ -5,7 +5,7 @@ its figures mean nothing.
 
 Contract: every part of data is replaced by a few dialogues whose labels one word gives away, under
 the part's own labels; every base and model by a tiny random one. Conditions, contrasts and what is
-combined stay as they are; of the seeds the first two, of the tracks the first two.
+combined stay as they are; of the seeds the first two, of each condition's tracks the first two.
 """
 
 from __future__ import annotations
@@ -48,34 +48,31 @@ def in_small(experiment: Experiment, folder: Path) -> Experiment:
     folder.mkdir(parents=True, exist_ok=True)
     model = write_model(folder / "model")
     small = _Small(folder, model)
-    kept = list(experiment.tracks)[:TRACKS]
+    tracks = {name: _tracks(experiment, name)[:TRACKS] for name in experiment.conditions}
+    kept = {track for some in tracks.values() for track in some}
     places = {name: small.place(place) for name, place in experiment.data.items()}
     changes = {
         "seeds": experiment.seeds[:SEEDS],
         "data": places,
         "recipe": {},
-        "tracks": {name: small.track(experiment, name) for name in kept},
+        "tracks": {
+            name: small.track(experiment, name) for name in experiment.tracks if name in kept
+        },
         "conditions": {
-            name: small.condition(condition, kept)
+            name: small.condition(condition, tracks[name])
             for name, condition in experiment.conditions.items()
-            if condition.tracks is None or set(condition.tracks) & set(kept)
         },
     }
     if experiment.deductions is not None:
         changes["deductions"] = experiment.deductions.model_copy(update={"by": str(model)})
-    named = set(changes["conditions"])
-    changes["conditions"] = {
-        name: one for name, one in changes["conditions"].items() if _parts(one) <= named
-    }
-    changes["family"] = [
-        one for one in experiment.family if set(one.terms) <= set(changes["conditions"])
-    ]
     return experiment.model_copy(update=changes)
 
 
-def _parts(condition: Condition) -> set[str]:
-    like = {condition.like} if condition.like else set()
-    return like | set(condition.combine.of if condition.combine else [])
+def _tracks(experiment: Experiment, name: str) -> list[str]:
+    condition = experiment.conditions[name]
+    if condition.tracks is None and condition.like is not None:
+        return _tracks(experiment, condition.like)
+    return condition.tracks or list(experiment.tracks)
 
 
 class _Small:
@@ -92,14 +89,14 @@ class _Small:
         content = overlaid(experiment.recipe, track.recipe)
         return Track(recipe=self._recipe(content), places=track.places)
 
-    def condition(self, condition: Condition, kept: list[str]) -> Condition:
+    def condition(self, condition: Condition, tracks: list[str]) -> Condition:
         changes: dict[str, Any] = {}
         if condition.model is not None:
             changes["model"] = str(self._model)
         if condition.train is not None:
             changes["train"] = self._recipe(condition.train, whole=False)
-        if condition.tracks is not None:
-            changes["tracks"] = [name for name in condition.tracks if name in kept]
+        if condition.tracks is not None or condition.model is None:
+            changes["tracks"] = None if condition.combine else tracks
         return condition.model_copy(update=changes)
 
     def _recipe(self, content: Mapping[str, Any], *, whole: bool = True) -> dict[str, Any]:
