@@ -26,7 +26,7 @@ from sentixrl.evaluation.baselines.system import System
 from sentixrl.evaluation.running import Watch, answer_all, plainly
 from sentixrl.experiments.held import FLOOR, Chain, Held, write_held
 from sentixrl.experiments.plan import Ask
-from sentixrl.labels import LabelSet, resolve_labels
+from sentixrl.labels import LabelSet
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.prediction import Prediction, Verdict
@@ -54,6 +54,7 @@ def ask(
     asked: Asked,
     how: Ask,
     data: Dataset,
+    labels: LabelSet,
     file: Path,
     about: Mapping[str, Any],
     *,
@@ -67,6 +68,7 @@ def ask(
         asked: The model.
         how: How it is asked.
         data: The split.
+        labels: The labels that are asked under.
         file: Where the answers go.
         about: What they are of, for the file's record.
         dev: Where the share of objections is set, if ``how`` names one.
@@ -76,12 +78,12 @@ def ask(
     Raises:
         SentixError: The model cannot be asked so.
     """
-    classifier = _asking(asked, how, data)
+    classifier = _asking(asked, how, data, labels)
     if data.several:
         held = _several(classifier, data)
     else:
         if how.objects is not None:
-            judge = _asking(asked, replace_rounds(how), dev or data)
+            judge = _asking(asked, replace_rounds(how), dev or data, labels)
             classifier = _objecting(classifier, judge, how, dev or data)
         system: System = classifier
         if how.orders is not None:
@@ -113,10 +115,9 @@ def answered_by(
     return held
 
 
-def _asking(asked: Asked, how: Ask, data: Dataset) -> Classifier:
+def _asking(asked: Asked, how: Ask, data: Dataset, labels: LabelSet) -> Classifier:
     """The classifier that asks so."""
     classifier = asked.classifier
-    labels = data.label_set if how.under is None else resolve_labels(how.under)
     supplements: Supplements = asked.supplements(data)
     chosen = classifier.replace(labels=labels, supplements=supplements)
     return chosen.replace(

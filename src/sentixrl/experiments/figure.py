@@ -16,6 +16,8 @@ from sentixrl.experiments.results import METRIC_NAMES
 
 ROW = 0.26
 """Inches of a row of the forest."""
+_COLOURS = (BLUE, ORANGE, INK, "#2f8f6b", "#a2559c", GREY)
+_STYLES = ("-", "--", ":")
 SHOWN = 60
 """Rows and labels that are drawn at most."""
 
@@ -87,11 +89,11 @@ def _cost(figure: Any, found: Mapping[str, Any], metric: str, split: str) -> boo
     groups: dict[str, list[tuple[float, float, str]]] = {}
     for group, *point in points:
         groups.setdefault(group, []).append((point[0], point[1], point[2]))
-    colours = [BLUE, ORANGE, INK, "#2f8f6b", "#a2559c", GREY]
     for number, (group, held) in enumerate(groups.items()):
-        colour = colours[number % len(colours)]
+        colour = _COLOURS[number % len(_COLOURS)]
         held.sort()
-        line = "-" if group and len(held) > 1 else ""
+        style = _STYLES[number // len(_COLOURS) % len(_STYLES)]
+        line = style if group and len(held) > 1 else ""
         axes.plot(
             *([x for x, _, _ in held], [y for _, y, _ in held]),
             marker="o", ms=4, lw=1.2, ls=line, color=colour, label=group or None,
@@ -102,7 +104,7 @@ def _cost(figure: Any, found: Mapping[str, Any], metric: str, split: str) -> boo
     axes.set_xlabel(f"Milliseconds per utterance, on {split}")
     axes.set_ylabel(f"{METRIC_NAMES[metric]}, %")
     if any(groups):
-        axes.legend(frameon=False, fontsize=7, loc="best")
+        figure.legend(frameon=False, fontsize=7, loc="outside right upper")
     _plain(axes, "both")
     return True
 

@@ -15,6 +15,7 @@ from typing import Any
 from sentixrl.context.templates import digest_of, template_languages
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.experiments.plan import WRITTEN, Ask, Condition, Experiment
+from sentixrl.labels import LabelSet
 from sentixrl.runs.identity import digest
 from sentixrl.training.recipe import Recipe, as_plain
 from sentixrl.training.recipe_file import parse_recipe
@@ -126,7 +127,11 @@ def answers_file(out: Path, about: Mapping[str, Any]) -> Path:
 
 
 def answers_about(
-    model: Mapping[str, Any], condition: Condition, data: Dataset, seed: int | None
+    model: Mapping[str, Any],
+    condition: Condition,
+    data: Dataset,
+    labels: LabelSet,
+    seed: int | None,
 ) -> dict[str, Any]:
     """All that decides a condition's answers about a split, as plain data.
 
@@ -134,6 +139,7 @@ def answers_about(
         model: What tells the model or baseline from others.
         condition: How it is asked.
         data: The split.
+        labels: The labels that are asked under.
         seed: Draws controls and orders.
     """
     ask = condition.ask
@@ -141,7 +147,7 @@ def answers_about(
         "model": dict(model),
         "ask": ask.model_dump(mode="json"),
         "data": {"dataset": data.name, "split": data.split, "hash": data.data_hash},
-        "labels": data.label_set.digest,
+        "labels": [data.label_set.digest, labels.digest],
         "templates": {language: digest_of(language) for language in template_languages()},
         "seed": seed if draws(ask) else None,
         "format": 1,

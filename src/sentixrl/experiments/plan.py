@@ -26,7 +26,7 @@ Metric = Literal["accuracy", "weighted_f1", "macro_f1"]
 Seed = Annotated[Whole, Field(ge=0, lt=SEEDS)]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 TRAINED = "trained"
-"""What ``under`` says for the labels of the track's recipe."""
+"""What ``under`` says for the labels that a model was trained on."""
 WRITTEN = "written"
 """What a recipe names as its ``deductions`` to have those that the experiment writes."""
 TEST = "test"
@@ -79,8 +79,8 @@ class Ask(Section):
             dialogues (``strangers``).
         window: Most earlier turns.
         demonstrations: Retrieved from the track's training parts.
-        under: The labels that are asked under: a scheme, or ``trained`` for those that the track's
-            recipe names; the data's own if not given.
+        under: The labels that are asked under: a scheme, or ``trained`` for those of the recipe's
+            first dev part; the data's own if not given.
         rounds: Negotiate over so many rounds, always objecting, and keep the whole record: what
             ``combine`` replays.
         agreements: With ``objects``: agreements in a row that end a negotiation.

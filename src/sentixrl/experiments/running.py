@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.errors import ConfigError, SentixError
+from sentixrl.errors import SentixError
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.evaluation.running import Watch, plainly
 from sentixrl.experiments.answering import answered_by, ask
@@ -206,21 +206,21 @@ class _Run:
                     if data is None:
                         continue
                     with self._leaving(f"{cell}: {place} ({split})"):
-                        asked = self._as_trained(cell, condition)
-                        held = self._held(cell, asked, place, data, deductions)
-                        held = _scored(asked, held, data, asked.ask.under)
+                        labels = self._labels(cell, condition, data)
+                        held = self._held(cell, condition, place, data, labels, deductions)
+                        held = _scored(condition, held, data, labels)
                         key = (cell.condition, cell.track, cell.seed, place, split)
                         self.outcome.held[key] = held
 
-    def _as_trained(self, cell: Cell, condition: Condition) -> Condition:
-        """The condition with the labels of the track's recipe, if it is asked under those."""
-        if condition.ask.under != TRAINED:
-            return condition
-        labels = recipe_of(self.experiment, cell).labels
-        if labels is None:
-            raise ConfigError(f"The recipe of '{cell}' names no 'labels' to ask under.")
-        ask = condition.ask.model_copy(update={"under": labels})
-        return condition.model_copy(update={"ask": ask})
+    def _labels(self, cell: Cell, condition: Condition, data: Dataset) -> LabelSet:
+        """The labels that a condition asks under."""
+        under = condition.ask.under
+        if under is None:
+            return data.label_set
+        if under != TRAINED:
+            return resolve_labels(under)
+        first = recipe_of(self.experiment, cell).dev[0]
+        return load_part(first, self.setup.data, DEV_SEED).label_set
 
     def _held(
         self,
@@ -228,13 +228,14 @@ class _Run:
         condition: Condition,
         place: str,
         data: Dataset,
+        labels: LabelSet,
         deductions: Path | None,
     ) -> Held:
         """The cell's answers about a split: kept ones, or asked for now."""
         recipe = recipe_of(self.experiment, cell, deductions) if condition.model is None else None
         mark = self.models.mark(condition, recipe)
         seed = self.experiment.seeds[0] if cell.seed is None else cell.seed
-        about = answers_about(mark, condition, data, seed)
+        about = answers_about(mark, condition, data, labels, seed)
         file = answers_file(self.setup.out, about)
         if file.is_file():
             held, _ = read_held(file)
@@ -254,7 +255,7 @@ class _Run:
                     raise StoppedError
                 dev = self.splits.get((place, DEV))
                 held = ask(
-                    *(asked, condition.ask, data, file, about),
+                    *(asked, condition.ask, data, labels, file, about),
                     dev=dev,
                     seed=seed,
                     watch=self.setup.watch,
@@ -331,12 +332,11 @@ class _Run:
         return None
 
 
-def _scored(condition: Condition, held: Held, data: Dataset, under: str | None) -> Held:
+def _scored(condition: Condition, held: Held, data: Dataset, asked: LabelSet) -> Held:
     """The answers under the labels that the condition is scored under."""
     unify = condition.unify
     if unify is None:
         return held
-    asked: LabelSet = data.label_set if under is None else resolve_labels(under)
     if isinstance(unify, str):
         return held.scored_as(label_map(asked, unify), label_map(data.label_set, unify))
     gold = merged(data.label_set, unify)

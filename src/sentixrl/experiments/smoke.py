@@ -119,13 +119,12 @@ class _Small:
         return small.model_dump(exclude_defaults=True) | kept | {"split": split}
 
     def _part(self, part: DataPart, split: str) -> DataPart:
-        labels = _labels_of(part)
+        labels = resolve_labels(_scheme_of(part))
         if part.kind == "several":
             return self._brighter(part, split)
         name = f"{labels.name}-{split}.jsonl"
         _write_talk(self._folder / name, labels, split)
-        names = ", ".join(labels.names)
-        known = _scheme_of(part) or names
+        known = _scheme_of(part)
         return DataPart(
             dataset="custom", split=split, file=str(self._folder / name), labels=known,
             unify=part.unify,
@@ -160,19 +159,12 @@ def _without(content: Mapping[str, Any], small: Mapping[str, Any]) -> dict[str, 
     return kept
 
 
-def _scheme_of(part: DataPart) -> str | None:
+def _scheme_of(part: DataPart) -> str:
+    """The part's labels as a recipe names them."""
     if part.labels is not None:
         return part.labels
     entry = info(part.dataset)
-    name = entry.tasks[part.task or entry.task].scheme
-    return name if not scheme(name).multi_label else None
-
-
-def _labels_of(part: DataPart) -> LabelSet:
-    if part.labels is not None:
-        return resolve_labels(part.labels)
-    entry = info(part.dataset)
-    return scheme(entry.tasks[part.task or entry.task].scheme)
+    return entry.tasks[part.task or entry.task].scheme
 
 
 def _write_talk(path: Path, labels: LabelSet, split: str) -> None:

@@ -45,7 +45,7 @@ def read_lines(path: Path) -> dict[str, list[Deduction | None]]:
 
 def _deductions(path: Path, number: int, line: Mapping[str, Any]) -> list[Deduction | None]:
     found = line.get("deductions")
-    turns = found if isinstance(found, list) else [0]
+    turns: list[Any] = found if isinstance(found, list) else [0]
     if not all(one is None or _is_deduction(one) for one in turns):
         raise InputError(
             f"{path}, line {number}: this is not a line of deductions.",
