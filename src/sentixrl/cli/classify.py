@@ -86,6 +86,7 @@ def classify(
     """Tell the emotion of every turn."""
     if json_output and csv_output:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
+    shown.check()
     dialogues = _begun(_all_dialogues(_open(files or [], text, inputs)))
     with waiting("loading the model"):
         classifier = shown.shown_by(options.load(labels))

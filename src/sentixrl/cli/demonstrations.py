@@ -43,23 +43,29 @@ class DemonstrationOptions(OptionGroup):
         int | None, typer.Option(min=1, help=f"How many a dialogue gets; default: {COUNT}.")
     ] = None
 
+    def check(self) -> None:
+        """Refuse options that say nothing, before a model is loaded.
+
+        Raises:
+            ConfigError: It is said how to choose, and no file is named.
+        """
+        for name in ("demonstrations_by", "demonstrations_count"):
+            if self.demonstrations is None and getattr(self, name) is not None:
+                raise ConfigError(
+                    f"--{name.replace('_', '-')} says how demonstrations are chosen, and there are "
+                    "none.",
+                    hint="Name a file of labelled dialogues with --demonstrations.",
+                )
+
     def shown_by(self, classifier: Classifier) -> Classifier:
         """The classifier, showing them.
 
         Compared is a dialogue's first turn, which all of its prompts may know.
 
         Raises:
-            ConfigError: No file is named.
             InputError: The file cannot be read, or has no turn to show.
         """
         if self.demonstrations is None:
-            for name in ("demonstrations_by", "demonstrations_count"):
-                if getattr(self, name) is not None:
-                    option = name.replace("_", "-")
-                    raise ConfigError(
-                        f"--{option} says how demonstrations are chosen, and there are none.",
-                        hint="Name a file of labelled dialogues with --demonstrations.",
-                    )
             return classifier
         from sentixrl.datasets import load_custom
         from sentixrl.datasets.demonstrations import DemonstrationPool, Retrieval

@@ -71,6 +71,7 @@ def evaluate(
     from sentixrl.runs import check_ledger, check_writable, find_ledger
 
     check_libraries()
+    shown.check()
     _check_choice(context, data, options, predictions, baseline)
     reading = ReadingOptions() if predictions is not None else inputs.reading()
     whole, neutral = data.load(lambda found: errors().print(note(found)), reading)

@@ -111,6 +111,18 @@ class Held:
             np.add.at(found[:, place], self.cluster, part.astype(float))
         return found
 
+    def confusion(self) -> Ints:
+        """Turns by gold label and answer, the last column for none, ``[L, L + 1]``.
+
+        Raises:
+            ValueError: A turn may have several labels.
+        """
+        if self.several:
+            raise ValueError("there is no such table where a turn may have several labels")
+        shape = (len(self.names), len(self.names) + 1)
+        cells = self.gold * shape[1] + self.answers
+        return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
     def answering(self, answers: Ints, seconds: Floats | None = None) -> Held:
         """The same turns with other answers."""
         other = self.seconds if seconds is None else seconds

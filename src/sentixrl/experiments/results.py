@@ -22,6 +22,9 @@ from sentixrl.experiments.plan import Experiment, Metric
 from sentixrl.experiments.running import DEV, TEST, Outcome
 from sentixrl.runs.identity import digest
 
+CONFUSIONS = 3
+"""How many pairs of labels a table names."""
+
 METRIC_NAMES: Mapping[str, str] = {
     "accuracy": "accuracy",
     "weighted_f1": "weighted-F1",
@@ -87,6 +90,7 @@ def _split(experiment: Experiment, outcome: Outcome, split: str, how: Resampling
             "wanted_seeds": len({cell.seed for cell in cells(experiment, name)}),
             "places": {
                 place: _cell(tallies, experiment.metric, _seconds(outcome, name, place, split), how)
+                | _confusion(outcome, name, place, split)
                 for place, tallies in runs.get(name, {}).items()
             },
         }
@@ -129,6 +133,19 @@ def _seconds(outcome: Outcome, name: str, place: str, split: str) -> list[float]
         for (condition, _, _, where, part), held in outcome.held.items()
         if (condition, where, part) == (name, place, split)
     ]
+
+
+def _confusion(outcome: Outcome, name: str, place: str, split: str) -> dict[str, Any]:
+    """Gold labels by answers, all tracks and seeds together; none where labels are several."""
+    held = [
+        one
+        for (condition, _, _, where, part), one in outcome.held.items()
+        if (condition, where, part) == (name, place, split)
+    ]
+    if held[0].several or len({one.names for one in held}) > 1:
+        return {}
+    counts = np.sum([one.confusion() for one in held], axis=0)
+    return {"labels": list(held[0].names), "confusion": counts.tolist()}
 
 
 def verdict(
@@ -221,7 +238,32 @@ def _conditions(found: Mapping[str, Any], metric: str, split: str) -> list[str]:
         lines.append(
             f"| {name}{about} | {' | '.join(values)} | {seconds} | {_seeds(there.values())} |"
         )
-    return [*lines, ""]
+    return [*lines, "", *_confused(rows)]
+
+
+def _confused(rows: Mapping[str, Any]) -> list[str]:
+    """What each condition takes for what most often, as shares of the gold label's turns."""
+    lines = []
+    for name, row in rows.items():
+        for place, cell in row["places"].items():
+            if "confusion" in cell and (told := _commonest(cell["labels"], cell["confusion"])):
+                lines.append(f"| {name} | {place} | {told} |")
+    head = ["| condition | place | most often taken for another |", "| :-- | :-- | :-- |"]
+    return [*head, *lines, ""] if lines else []
+
+
+def _commonest(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
+    counts = np.array(confusion)
+    shares = counts[:, :-1] / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0.0)
+    wrong = np.where(np.eye(len(labels), dtype=bool), 0, counts[:, :-1])
+    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
+    pairs = [divmod(int(place), len(labels)) for place in order]
+    return ", ".join(
+        f"{labels[gold]} → {labels[said]} {shares[gold, said]:.0%}"
+        for gold, said in pairs
+        if wrong[gold, said]
+    )
 
 
 def _seeds(cells_: Any) -> str:  # noqa: ANN401 (values of a mapping)

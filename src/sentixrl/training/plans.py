@@ -23,7 +23,7 @@ from sentixrl.training.neutral import one_pass
 LINE_TOKENS = 3  # what a turn's speaker takes besides its text
 QUESTION_TOKENS = 5  # what its question and label take
 STEM_TOKENS = 4  # what the questions about several labels share
-DEMONSTRATION_TOKENS = 24  # a retrieved turn with its label, as measured on MELD
+DEMONSTRATION_TOKENS = 22  # a turn of MELD as a demonstration, by SmolLM2's tokenizer
 HEAD_TOKENS = 40  # instruction and label statement, once a pack
 FEWEST = 8  # lines of a drawn subset of labels that are worth a pack
 
