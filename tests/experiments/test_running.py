@@ -121,7 +121,8 @@ def test_nothing_is_done_twice(place: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(models, "train_bundle", refuse)
     again, noted = whole(place, "out")
-    assert not [said for said in noted.said if said.startswith(("Training", "Asking"))]
+    asked = [said for said in noted.said if said.startswith(("Training", "Asking"))]
+    assert asked == ["Asking no model about meld/dev."]
     assert again.held.keys() == first.held.keys()
     for key, held in first.held.items():
         assert again.held[key].answers.tolist() == held.answers.tolist()
