@@ -12,6 +12,7 @@ import html
 import json
 import sys
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def _reason(name: str, estimates: dict[str, Any]) -> str:
     if known is None:
         return f"{command} has not been started, and its hours have not been estimated."
     return (
-        f"{command} has not been started; it would take about {known['hours']:.0f} hours on "
+        f"{command} has not been started; it would take about {known['hours']:.3g} hours on "
         "two CPU "
         f"cores ({known['trainings']} trainings)."
     )
@@ -140,7 +141,10 @@ def _section(
     parts = [f"## {TITLES[name]}", f"*{plan['question']}* Metric: {METRIC_NAMES[plan['metric']]}."]
     parts += [f"- {note}" for note in plan.get("notes", [])]
     if found is None or not found["splits"]:
-        rows = [f"| {condition} | not run |" for condition in plan["conditions"]]
+        rows = [
+            f"| {condition}{_number(entry)} | not run |"
+            for condition, entry in plan["conditions"].items()
+        ]
         return [
             *parts,
             f"Not run: {_reason(name, estimates)}",
@@ -151,6 +155,12 @@ def _section(
     if (RESULTS / "experiments" / f"{name}.svg").is_file():
         parts.append(f"![{TITLES[name]}](../../results/experiments/{name}.svg)")
     return parts
+
+
+def _number(entry: dict[str, Any]) -> str:
+    """How many conditions a grid stands for."""
+    number = prod(len(values) for values in entry.get("grid", {}).values())
+    return f" ({number} of them)" if number > 1 else ""
 
 
 def _labels() -> list[str]:

@@ -173,7 +173,7 @@ def test_choices_are_the_same_every_time() -> None:
 @pytest.mark.parametrize("setting", ["count", "per_label", "opening"])
 def test_counts_below_one_are_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match=f"'{setting}'.* 0"):
-        Retrieval(**{setting: 0})
+        Retrieval(**{setting: 0})  # type: ignore[arg-type]
 
 
 def test_a_pool_without_labels_is_refused() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sentixrl.errors import InputError
 from sentixrl.experiments.held import Chain, Held, read_held, write_held
@@ -20,7 +22,7 @@ NAMES = ("joy", "anger")
 
 def small(several: bool = False, rounds: int = 0) -> Held:
     rng = np.random.default_rng(0)
-    gold = rng.random((4, 2)) < 0.5 if several else rng.integers(0, 2, 4)
+    gold: NDArray[Any] = rng.random((4, 2)) < 0.5 if several else rng.integers(0, 2, 4)
     chain = None
     if rounds:
         shape = (4, rounds)

@@ -76,7 +76,7 @@ class DemonstrationOptions(OptionGroup):
         )
         how = Retrieval(
             self.demonstrations_count or COUNT,
-            (self.demonstrations_by or ByChoice.TFIDF).value,  # type: ignore[arg-type]
+            (self.demonstrations_by or ByChoice.TFIDF).value,
             opening=1,
         )
         pool = DemonstrationPool(source.dialogues, how, labels.names)

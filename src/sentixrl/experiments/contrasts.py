@@ -113,7 +113,7 @@ def contrast(
         clusters.append(tallies[0].shape[1])
         if clusters[-1] >= 2:
             each = drawn_values(tallies, statistic, how)
-            drawn.append(sum(w * one for w, one in zip(terms.values(), each, strict=True)))
+            drawn.append(np.tensordot(list(terms.values()), np.stack(each), axes=1))
     seeds = {name: len(runs[name][places[0]]) for name in terms}
     value = float(np.mean(list(values.values())))
     if min(clusters) < FEWEST_CLUSTERS:

@@ -87,8 +87,8 @@ def _cost(figure: Any, found: Mapping[str, Any], metric: str, split: str) -> boo
     figure.set_size_inches(FULL, 3.6)
     axes = figure.add_subplot()
     groups: dict[str, list[tuple[float, float, str]]] = {}
-    for group, *point in points:
-        groups.setdefault(group, []).append((point[0], point[1], point[2]))
+    for group, cost, value, name in points:
+        groups.setdefault(group, []).append((cost, value, name))
     for number, (group, held) in enumerate(groups.items()):
         colour = _COLOURS[number % len(_COLOURS)]
         held.sort()

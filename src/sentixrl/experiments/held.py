@@ -71,10 +71,10 @@ class Held:
     names: tuple[str, ...]
     gold_names: tuple[str, ...]
     keys: tuple[tuple[str, int], ...]
-    gold: Ints
+    gold: NDArray[Any]
     cluster: Ints
     log_probs: Floats
-    answers: Ints
+    answers: NDArray[Any]
     seconds: Floats
     chain: Chain | None = None
 
@@ -123,7 +123,7 @@ class Held:
         cells = self.gold * shape[1] + self.answers
         return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
-    def answering(self, answers: Ints, seconds: Floats | None = None) -> Held:
+    def answering(self, answers: NDArray[Any], seconds: Floats | None = None) -> Held:
         """The same turns with other answers."""
         other = self.seconds if seconds is None else seconds
         return replace(self, answers=answers, seconds=other, chain=None)
@@ -230,8 +230,10 @@ def _held(arrays: dict[str, NDArray[Any]]) -> tuple[Held, dict[str, Any]]:
     whole = bool if several else np.int64
     chain = None
     if "agree" in arrays:
-        parts = [arrays[name].astype(float) for name in ("proposed", "agree", "judged")]
-        chain = Chain(*parts, arrays["objected"].astype(bool))
+        proposed, agree, judged = (
+            arrays[name].astype(float) for name in ("proposed", "agree", "judged")
+        )
+        chain = Chain(proposed, agree, judged, arrays["objected"].astype(bool))
     held = Held(
         tuple(map(str, told["names"])),
         tuple(map(str, told["gold"])),

@@ -51,7 +51,7 @@ def in_small(experiment: Experiment, folder: Path) -> Experiment:
     tracks = {name: _tracks(experiment, name)[:TRACKS] for name in experiment.conditions}
     kept = {track for some in tracks.values() for track in some}
     places = {name: small.place(place) for name, place in experiment.data.items()}
-    changes = {
+    changes: dict[str, Any] = {
         "seeds": experiment.seeds[:SEEDS],
         "data": places,
         "recipe": {},

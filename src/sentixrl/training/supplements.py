@@ -60,7 +60,7 @@ class RecipeSupplements:
         kind, deductions = self._shown.history, self._deductions
         earlier = None
         if kind in {"stranger", "filler"}:
-            earlier = history_control(kind, data.dialogues, self._seed)  # type: ignore[arg-type]
+            earlier = history_control(kind, data.dialogues, self._seed)
         if deductions is not None and self._shown.strangers:
             strangers = Strangers(data.dialogues, self._seed)
             deductions = deductions_of_strangers(deductions, strangers)
