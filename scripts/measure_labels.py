@@ -19,12 +19,12 @@ from sentixrl import datasets
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.errors import SentixError
 from sentixrl.experiments.double import agreement, double_annotated
+from sentixrl.experiments.merging import random_merge
 from sentixrl.labels import (
     LabelMap,
     LabelSet,
     label_map,
     map_loss,
-    random_merge,
     reason,
     scheme,
     unified_names,

@@ -12,12 +12,12 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.mapped import capped, unified
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError, LabelError
+from sentixrl.experiments.merging import random_merge
 from sentixrl.labels import (
     LabelSet,
     label_map,
     map_loss,
     merged,
-    random_merge,
     reason,
     scheme,
     sources_of,
