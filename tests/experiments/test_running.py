@@ -170,3 +170,18 @@ def test_in_small_every_experiment_keeps_its_conditions_and_names_no_data_set(
         parts += [place.dev for place in small.data.values()]
         assert {part.dataset for part in parts} <= {"custom", "brighter"}
         assert {recipe.base for recipe in recipes} <= {str(tmp_path / path.stem / "model")}
+
+
+def test_changed_data_are_trained_on_anew(place: Path) -> None:
+    before, _ = whole(place, "out")
+    file = place / "data/meld/train_sent_emo.csv"
+    content = file.read_text("utf-8")
+    file.write_text(content.replace("walked", "ran"), "utf-8")
+    try:
+        _, noted = whole(place, "out")
+    finally:
+        file.write_text(content, "utf-8")
+    assert sum(said.startswith("Training in") for said in noted.said) == 2
+    again, noted = whole(place, "out")
+    assert not [said for said in noted.said if said.startswith("Training in")]
+    assert again.held.keys() == before.held.keys()

@@ -16,8 +16,16 @@ from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.errors import SentixError
-from sentixrl.experiments.jobs import Cell, cells, places_of, recipe_of, training_folder, trainings
-from sentixrl.experiments.plan import TEST, WRITTEN, Ask, Condition, Experiment
+from sentixrl.experiments.jobs import (
+    Cell,
+    cells,
+    material_of,
+    places_of,
+    recipe_of,
+    training_folder,
+    trainings,
+)
+from sentixrl.experiments.plan import TEST, WRITTEN, Ask, Condition, Experiment, Writer
 from sentixrl.spec import bundle_of
 from sentixrl.training.finishing import BUNDLE, finished_before
 from sentixrl.training.material import DEV_SEED, load_part
@@ -80,11 +88,12 @@ def estimate(
         for split, part in (("dev", place.dev), (TEST, place.test if test else None))
         if part is not None
     }
-    if experiment.deductions and any(r.prompt.deductions == WRITTEN for _, r in needed):
-        turns = sum(_turns(split) for split in splits.values() if isinstance(split, Dataset))
-        rate = _rate(experiment.deductions.by) / WRITING
-        each = WRITTEN_TOKENS if experiment.deductions.mode == "utterance" else WRITTEN_TOKENS / 5
-        items.append(Item(f"deductions by {experiment.deductions.by}", turns * each / rate))
+    shown = [recipe for _, recipe in needed if recipe.prompt.deductions == WRITTEN]
+    if experiment.deductions is not None and shown:
+        drawn = {(part.model_dump_json(), one.seed): part for one in shown for part in one.train}
+        told = [*splits.values(), *(parts.load(part) for part in drawn.values())]
+        turns = sum(_turns(data) for data in told if isinstance(data, Dataset))
+        items.append(_deductions(experiment.deductions, turns))
     for name in experiment.conditions if only is None else only:
         items += _answers(experiment, name, splits)
     return items
@@ -118,6 +127,13 @@ class _Parts:
         return self._tokens[key]
 
 
+def _deductions(writer: Writer, turns: int) -> Item:
+    """Each turn's, or one for about every turn that a window of this length jumps by."""
+    number = turns if writer.mode == "utterance" else turns / (writer.window + 1)
+    rate = _rate(writer.by) / WRITING
+    return Item(f"deductions by {writer.by}", number * WRITTEN_TOKENS / rate)
+
+
 def hours(items: list[Item]) -> float:
     """Of all that can be done."""
     return sum(item.seconds for item in items if item.missing is None) / 3600
@@ -125,11 +141,12 @@ def hours(items: list[Item]) -> float:
 
 def _training(cell: Cell, recipe: Recipe, parts: _Parts, out: Path) -> Item:
     what = f"training {cell} ({recipe.base})"
-    if finished_before(training_folder(out, recipe) / BUNDLE) is not None:
-        return Item(f"{what}: done", 0.0)
     found = [parts.load(part) for part in (*recipe.train, *recipe.dev)]
     if missing := next((one for one in found if isinstance(one, str)), None):
         return Item(what, 0.0, missing)
+    material = material_of(one for one in found if isinstance(one, Dataset))
+    if finished_before(training_folder(out, recipe, material) / BUNDLE) is not None:
+        return Item(f"{what}: done", 0.0)
     window = HistoryWindow(**recipe.window.model_dump())
     besides = DEMONSTRATION_TOKENS * recipe.demonstrations.count if recipe.demonstrations else 0
     once = [sum(size + besides for size in parts.sizes(part, window)) for part in recipe.train]

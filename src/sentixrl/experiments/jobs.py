@@ -7,7 +7,7 @@ recipe never mix with older ones, and experiments that need the same training sh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,15 +89,17 @@ def recipe_of(experiment: Experiment, cell: Cell, deductions: Path | None = None
         content = overlaid(content, layer)
     content |= {"seed": cell.seed or 0, "name": "experiment", "about": ""}
     content = overlaid({"train": [], "dev": []}, content)
-    mark = digest({"recipe": content, "writer": _writer(experiment, content)})
-    shown = content.get("prompt", {})
-    if shown.get("deductions") == WRITTEN and deductions is not None:
-        content = overlaid(content, {"prompt": {"deductions": str(deductions)}})
-    return parse_recipe({**content, "name": f"experiment-{mark}"}, f"of '{cell}'")
+    recipe = parse_recipe(content, f"of '{cell}'")
+    # Of the recipe as it was read: a default that changes makes it another one.
+    mark = digest({"recipe": as_plain(recipe), "writer": _writer(experiment, recipe)})
+    shown = recipe.prompt
+    if shown.deductions == WRITTEN and deductions is not None:
+        shown = shown.model_copy(update={"deductions": str(deductions)})
+    return recipe.model_copy(update={"name": f"experiment-{mark}", "prompt": shown})
 
 
-def _writer(experiment: Experiment, content: Mapping[str, Any]) -> dict[str, Any] | None:
-    if content.get("prompt", {}).get("deductions") != WRITTEN or experiment.deductions is None:
+def _writer(experiment: Experiment, recipe: Recipe) -> dict[str, Any] | None:
+    if recipe.prompt.deductions != WRITTEN or experiment.deductions is None:
         return None
     return experiment.deductions.model_dump()
 
@@ -116,9 +118,20 @@ def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def training_folder(out: Path, recipe: Recipe) -> Path:
-    """Where a training goes."""
-    return out / "trainings" / recipe.name.removeprefix("experiment-")
+def training_folder(out: Path, recipe: Recipe, material: str) -> Path:
+    """Where a training goes.
+
+    Args:
+        out: Where everything is kept.
+        recipe: Its recipe.
+        material: The hash of its data (see :func:`material_of`).
+    """
+    return out / "trainings" / f"{recipe.name.removeprefix('experiment-')}-{material}"
+
+
+def material_of(parts: Iterable[Dataset]) -> str:
+    """A short hash of the data that a recipe trains on and chooses by."""
+    return digest([[data.data_hash, data.label_set.digest] for data in parts])[:8]
 
 
 def answers_file(out: Path, about: Mapping[str, Any]) -> Path:
@@ -182,10 +195,3 @@ def trainings(
             if recipe.name not in seen:
                 seen.add(recipe.name)
                 yield cell, recipe
-
-
-def plain_recipe(recipe: Recipe) -> dict[str, Any]:
-    """A recipe without its name, for records."""
-    content = as_plain(recipe)
-    del content["name"]
-    return content

@@ -21,13 +21,13 @@ from sentixrl.errors import ConfigError
 from sentixrl.evaluation.baselines import embedded, majority, tfidf
 from sentixrl.evaluation.baselines.system import System
 from sentixrl.experiments.answering import Asked
-from sentixrl.experiments.jobs import training_folder
+from sentixrl.experiments.jobs import material_of, training_folder
 from sentixrl.experiments.plan import Ask, Condition
 from sentixrl.labels import LabelSet
 from sentixrl.runs.identity import digest
 from sentixrl.spec import bundle_of
 from sentixrl.training.finishing import BUNDLE, finished_before
-from sentixrl.training.material import load_holdout, load_sources
+from sentixrl.training.material import DEV_SEED, load_holdout, load_part, load_sources
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.running import Reporter, train_bundle
 from sentixrl.training.sections import Shown
@@ -48,15 +48,26 @@ class Models:
         self._out, self._data, self._reporter, self._device = out, data, reporter, device
         self._open: tuple[str, Classifier] | None = None
         self._broken: dict[str, Exception] = {}
+        self._material: dict[str, str] = {}
 
     def mark(self, condition: Condition, recipe: Recipe | None) -> dict[str, Any]:
         """What tells a condition's model from others, without opening it."""
         if condition.model is not None:
             return {"name": condition.model, "weights": _weights(condition.model)}
         assert recipe is not None
-        if condition.baseline is not None:
-            return {"name": condition.baseline, "recipe": recipe.name}
-        return {"name": "trained", "recipe": recipe.name}
+        name = condition.baseline or "trained"
+        return {"name": name, "recipe": recipe.name, "material": self._material_of(recipe)}
+
+    def _material_of(self, recipe: Recipe) -> str:
+        """The hash of a recipe's data, which are read once."""
+        if recipe.name not in self._material:
+            parts = (*recipe.train, *recipe.dev)
+            loaded = (load_part(part, self._data, DEV_SEED) for part in parts)
+            self._material[recipe.name] = material_of(loaded)
+        return self._material[recipe.name]
+
+    def _folder(self, recipe: Recipe) -> Path:
+        return training_folder(self._out, recipe, self._material_of(recipe))
 
     def asked(
         self, condition: Condition, recipe: Recipe | None, seed: int, deductions: Path | None
@@ -70,7 +81,7 @@ class Models:
             assert recipe is not None
             if not self._train(recipe):
                 return None
-            classifier = self.there(str(training_folder(self._out, recipe) / BUNDLE))
+            classifier = self.there(str(self._folder(recipe) / BUNDLE))
             shown, retrieval = recipe.prompt, recipe.demonstrations
         retrieval = condition.ask.demonstrations or retrieval
         training = _training(recipe, self._data) if retrieval is not None else ()
@@ -91,7 +102,7 @@ class Models:
 
     def _train(self, recipe: Recipe) -> bool:
         """Train, if it was not; whether there is a bundle."""
-        folder = training_folder(self._out, recipe)
+        folder = self._folder(recipe)
         if finished_before(folder / BUNDLE) is not None:
             return True
         if recipe.name in self._broken:  # once is enough
