@@ -1,6 +1,7 @@
 # make demo   install everything and classify three conversations
 # make test   install what tests need and run them all
 # make check  lint, types, import directions and generated docs alone
+# make smoke  run every experiment in small, over tiny random models
 # make bench  measure the engine's speed on this machine; bench-train: training. On a quiet machine
 #             it takes some 12 minutes; BENCH="--only contention" measures a part, --help lists them.
 #             llama.cpp joins in where xllamacpp is installed:
@@ -22,7 +23,7 @@ STAMPS := $(VENV)/stamps
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md
 export PIP_NO_WARN_SCRIPT_LOCATION := 1
 
-.PHONY: demo test check bench bench-train clean
+.PHONY: demo test check smoke bench bench-train clean
 
 demo: $(STAMPS)/package
 	@$(BIN)/sentixrl models install $(MODEL)
@@ -37,7 +38,14 @@ check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/python scripts/check_rooms.py
 	$(BIN)/python scripts/build_docs.py --check
 	$(BIN)/python scripts/build_tables.py --check
+	$(BIN)/python scripts/build_report.py --check
 	$(BIN)/mypy src tests scripts benchmarks
+
+# Every experiment over tiny random models; the first that leaves anything out ends it.
+smoke: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
+	@for one in experiments/*.yaml; do \
+		echo "$$one"; $(BIN)/sentixrl experiment $$one --smoke --test --results $(VENV)/experiments || exit 1; \
+	done
 
 bench: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
 	$(BIN)/python -m benchmarks.run $(BENCH)

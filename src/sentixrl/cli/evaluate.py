@@ -14,6 +14,7 @@ import typer
 from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import Screen, answers, errors, note
 from sentixrl.cli.data import CUSTOM, TEST, DataOptions
+from sentixrl.cli.demonstrations import DEMONSTRATION_OPTIONS, DemonstrationOptions
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import headline_table
 from sentixrl.cli.inputs import InputOptions
@@ -65,6 +66,7 @@ def evaluate(
     several: SeveralOption = None,
     inputs: InputOptions,
     options: ModelOptions,
+    shown: DemonstrationOptions,
 ) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
     from sentixrl.evaluation.intervals import check_libraries
@@ -72,6 +74,7 @@ def evaluate(
     from sentixrl.runs import check_ledger, check_writable, find_ledger
 
     check_libraries()
+    shown.check()
     _check_choice(context, data, options, predictions, baseline)
     reading = ReadingOptions() if predictions is not None else inputs.reading()
     whole, neutral = data.load(lambda found: errors().print(note(found)), reading, several)
@@ -82,7 +85,7 @@ def evaluate(
     part = draw(whole, data.limit, data.seed)
     _announce(whole, part, data.seed, book, errors())
     subject = (
-        _subject(context, data, whole, options, baseline)
+        _subject(context, data, whole, options, shown, baseline)
         if predictions is None
         else foreign(predictions, whole, inputs)
     )
@@ -136,6 +139,7 @@ def _subject(
     data: DataOptions,
     whole: Dataset,
     options: ModelOptions,
+    shown: DemonstrationOptions,
     baseline: BaselineChoice | None,
 ) -> Subject:
     """The baseline or model that is to be measured, loaded."""
@@ -148,7 +152,7 @@ def _subject(
             "Label orders are a baseline for one label an utterance, and this data has several.",
             hint=f"Take --baseline {BaselineChoice.TFIDF.value} instead.",
         )
-    classifier = options.load(whole.label_set, several=whole.several)
+    classifier = shown.shown_by(options.load(whole.label_set, several=whole.several))
     if baseline is None:
         say_notes(classifier, context)
         errors().print(header(classifier))
@@ -190,7 +194,8 @@ def _check_choice(
             hint="Give them one after the other, each with its own --out.",
         )
     if predictions is not None or baseline in TRAINED:
-        _refuse(context, MODEL_OPTIONS, "is for a model, and none answers here")
+        for_models = (*MODEL_OPTIONS, *DEMONSTRATION_OPTIONS)
+        _refuse(context, for_models, "is for a model, and none answers here")
     if orders:
         _refuse(context, NOT_FOR_VOTES, "is for negotiating, and a vote does not")
         _refuse(context, ("sets",), "is for one model, and a vote is over several orders")

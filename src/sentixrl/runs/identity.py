@@ -20,6 +20,7 @@ from typing import Any
 from sentixrl import __version__
 from sentixrl.classifier import Classifier
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.datasets.demonstrations import DemonstrationPool
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
 from sentixrl.labels import LabelSet
@@ -75,11 +76,16 @@ def model_identity(classifier: Classifier) -> Json:
 
 
 def options_identity(classifier: Classifier, dialogues: Iterable[Dialogue]) -> Json:
-    """The options: templates of the dialogues' languages, context, negotiation."""
+    """The options: templates of the dialogues' languages, context, negotiation, demonstrations."""
+    pool = classifier.supplements.demonstrator
+    shown = (
+        {"demonstrations": digest(pool.describe())} if isinstance(pool, DemonstrationPool) else {}
+    )
     return {
         "templates": classifier.templates_of(dialogues),
         "context": asdict(classifier.context),
         "negotiation": asdict(classifier.negotiation),
+        **shown,
     }
 
 

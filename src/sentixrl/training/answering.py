@@ -22,7 +22,12 @@ from sentixrl.calibration.fitting import (
 from sentixrl.calibration.posterior import Calibration, Floats
 from sentixrl.calibration.several import Flags, given, probabilities
 from sentixrl.classifier import Classifier
-from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.context.building import (
+    NOTHING_BESIDES,
+    ContextBuilder,
+    ContextOptions,
+    Supplements,
+)
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.protocol import Engine
 from sentixrl.evaluation.confusion import count
@@ -87,18 +92,30 @@ class SeveralAnswers:
         return {"macro_f1": round(float(macro_f1(counts)), 6), "micro_f1": round(float(micro), 6)}
 
 
-def answer(engine: Engine, context: ContextOptions, data: Dataset) -> Answers | SeveralAnswers:
+def answer(
+    engine: Engine,
+    context: ContextOptions,
+    data: Dataset,
+    supplements: Supplements = NOTHING_BESIDES,
+) -> Answers | SeveralAnswers:
     """An engine's uncalibrated first answers about every labelled turn.
 
     Args:
         engine: Who answers.
         context: What prompts show.
         data: Dialogues with gold labels.
+        supplements: What they show besides.
     """
-    return _judgements(engine, context, data) if data.several else posteriors(engine, context, data)
+    asked = _judgements if data.several else posteriors
+    return asked(engine, context, data, supplements)
 
 
-def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answers:
+def posteriors(
+    engine: Engine,
+    context: ContextOptions,
+    data: Dataset,
+    supplements: Supplements = NOTHING_BESIDES,
+) -> Answers:
     """An engine's distribution over the labels for every turn that has one label."""
     names = data.label_set.names
     # Which dialogues share a batch is chance where several workers take them: then each is computed
@@ -106,7 +123,9 @@ def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answer
     alone = engine.capabilities.workers > 1
     options = NegotiationOptions(enabled=False, reproducible=alone, kind="single")
     bundle = ModelBundle("training", None, trained=True)
-    classifier = Classifier(engine, data.label_set, context, options, bundle)
+    classifier = Classifier(
+        engine, data.label_set, context, options, bundle, supplements=supplements
+    )
     floor = np.finfo(np.float64).tiny
     rows, gold, turns = [], [], []
     for dialogue, prediction in zip(data, classifier.predict_many(data), strict=True):
@@ -118,10 +137,15 @@ def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answer
     return Answers(np.array(rows).reshape(-1, len(names)), np.array(gold, np.int64), turns)
 
 
-def _judgements(engine: Engine, context: ContextOptions, data: Dataset) -> SeveralAnswers:
+def _judgements(
+    engine: Engine, context: ContextOptions, data: Dataset, supplements: Supplements
+) -> SeveralAnswers:
     names = data.label_set.names
     rows, gold, turns = [], [], []
-    for batch in _batches(engine, context, data):
+    builder = ContextBuilder(
+        data.label_set, context, engine.count_tokens, supplements, several=True
+    )
+    for batch in _batches(builder, data):
         asked = [question for _, _, questions in batch for question in questions]
         with engine.session() as session:
             found = judge_together(session, asked)
@@ -140,9 +164,8 @@ Asked = tuple[tuple[str, int], Sequence[str], Sequence[LabelQuestion]]
 """(Dialogue id, turn), its labels, and the questions about it."""
 
 
-def _batches(engine: Engine, context: ContextOptions, data: Dataset) -> Iterator[list[Asked]]:
+def _batches(builder: ContextBuilder, data: Dataset) -> Iterator[list[Asked]]:
     """Questions about whole dialogues, about as many as go into one call."""
-    builder = ContextBuilder(data.label_set, context, engine.count_tokens, several=True)
     batch: list[Asked] = []
     for dialogue in data:
         template = builder.template_for(dialogue)
