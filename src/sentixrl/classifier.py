@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sentixrl.bundle import ModelBundle
+from sentixrl.bundle import ModelBundle, canonical_base
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
+from sentixrl.engines.roles import roles_of
 from sentixrl.errors import ConfigError
 from sentixrl.formats.values import dialogue_of, dialogues_of
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
@@ -46,6 +47,10 @@ class Classifier:
             has for the label set, if any.
         bundle: What the engine was loaded from; default: an engine made by hand.
         scheduler: Workers to share with others over the same engine.
+        discriminator: What the discriminator was loaded from, if the engine is two.
+
+    Raises:
+        ConfigError: The options name a discriminator that the engine has not.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Classifier:
         negotiation: NegotiationOptions | None = None,
         bundle: ModelBundle | None = None,
         scheduler: Scheduler | None = None,
+        discriminator: ModelBundle | None = None,
     ) -> None:
         self.engine = engine
         self.label_set = label_set
@@ -64,8 +70,17 @@ class Classifier:
         self.negotiation = _calibrated(
             negotiation or self.bundle.negotiation, self.bundle, label_set
         )
+        self.discriminator = discriminator
+        if self.negotiation.discriminator is not None and roles_of(engine)[1] is None:
+            raise ConfigError(
+                f"The options name the discriminator '{self.negotiation.discriminator}', which is "
+                "not loaded.",
+                hint="Load both: sentixrl.load(model, discriminator=…).",
+            )
+        judge = discriminator or ModelBundle("")
+        judging = _calibrated(judge.negotiation, judge, label_set)
         self._builder = ContextBuilder(label_set, self.context, engine.count_tokens)
-        self._negotiator = Negotiator(engine, label_set, self._builder, self.negotiation)
+        self._negotiator = Negotiator(engine, label_set, self._builder, self.negotiation, judging)
         self._scheduler = scheduler or Scheduler(engine)
 
     def __repr__(self) -> str:
@@ -169,8 +184,8 @@ class Classifier:
     def _with(
         self, labels: LabelSet, context: ContextOptions, negotiation: NegotiationOptions
     ) -> Classifier:
-        scheduler = self._scheduler
-        return Classifier(self.engine, labels, context, negotiation, self.bundle, scheduler)
+        kept = (self.bundle, self._scheduler, self.discriminator)
+        return Classifier(self.engine, labels, context, negotiation, *kept)
 
     def templates_of(self, dialogues: Iterable[Dialogue]) -> list[str]:
         """The identities of the prompt templates these dialogues are asked with, sorted."""
@@ -181,20 +196,24 @@ class Classifier:
         """Save the model bundle with all of this classifier's options, for :func:`~sentixrl.load`.
 
         Raises:
-            ModelError: The folder holds something else, or the engine was made by hand.
+            ModelError: The folder holds something else, or an engine was made by hand.
         """
-        named = self.label_set.name in scheme_names()
+        if self.discriminator is not None and self.discriminator.base is None:
+            raise self.discriminator.made_by_hand()
+        listed = self.label_set.name in scheme_names()
         # Labels that prompts show alike may still be read otherwise.
-        known = named and _same(scheme(self.label_set.name), self.label_set)
+        known = listed and _same(scheme(self.label_set.name), self.label_set)
         calibrations = dict(self.bundle.calibrations)
         if self.negotiation.calibration != Calibration():
             calibrations[self.label_set.digest] = self.negotiation.calibration
+        named = self.negotiation.discriminator
+        judge = None if named is None else canonical_base(named)
         bundle = replace(
             self.bundle,
             labels=self.label_set.name if known else self.label_set,
             calibrations=calibrations,
             context=self.context,
-            negotiation=self.negotiation,
+            negotiation=replace(self.negotiation, discriminator=judge),
         )
         bundle.save(Path(folder))
 

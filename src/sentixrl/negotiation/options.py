@@ -29,6 +29,8 @@ class NegotiationOptions:
             depend on other dialogues. If off, dialogues are computed together. Single messages are
             then answered several times faster, but probabilities vary in the third decimal with
             what shares their batch, and a label may differ if the first two are within 0.05 nats.
+        discriminator: The model that judges, by a name as for the one that proposes; ``None`` if
+            one model plays both roles.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
@@ -41,6 +43,7 @@ class NegotiationOptions:
     calibration: Calibration = field(default_factory=Calibration)
     correct_priors: bool = False
     reproducible: bool = True
+    discriminator: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("confidence_threshold", "agree_threshold"):

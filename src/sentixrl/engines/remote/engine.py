@@ -98,9 +98,13 @@ class RemoteEngine:
 
     @property
     def usage(self) -> Usage:
-        """What it has answered so far, in all threads; passes are calls to the server."""
+        """What it has answered so far, in all threads; passes are calls to the server.
+
+        Tokens and calls are all that were spent, those of the probe and of failures included.
+        """
+        tokens = self.server.tokens
         return replace(
-            self._usage, passes=self.server.requests, prompt_tokens=self.server.tokens
+            self._usage, passes=self.server.requests, tokens=tokens, prompt_tokens=tokens
         )
 
     def describe(self) -> Facts:
@@ -158,7 +162,7 @@ class RemoteEngine:
             self._count(Usage(requests=1, seconds=time.perf_counter() - start))
             return error.failure
         seconds = time.perf_counter() - start
-        self._count(Usage(requests=1, tokens=found.cost.tokens, seconds=seconds))
+        self._count(Usage(requests=1, seconds=seconds))
         return replace(found, cost=Cost(found.cost.tokens, seconds))
 
     def _check_same(self) -> None:

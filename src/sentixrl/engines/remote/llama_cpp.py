@@ -2,15 +2,20 @@
 
 Contract: two requests give exact log-probabilities of the tokens one names, in a few hundred bytes,
 whatever the vocabulary. In the first, the tokens are lifted above all others and the probabilities
-after sampling are asked for: their softmax. In the second, one of them is lifted and the
-probabilities before sampling are asked for: its share of the whole vocabulary.
+after sampling are asked for: their softmax. The second asks for one token's probability before
+sampling: its share of the whole vocabulary. The server says nothing at all where the token that it
+samples is the end of the text or the beginning of a character, as those of Arabic or Hindi labels
+often are. So a plain letter is lifted above the rest, and is what is sampled.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from functools import cached_property
 from pathlib import PurePosixPath, PureWindowsPath
+
+import numpy as np
 
 from sentixrl.engines.protocol import Completion, Cost
 from sentixrl.engines.remote.backend import Model, count_of, item, log_prob, text_of
@@ -22,22 +27,33 @@ from sentixrl.engines.remote.transport import Json, Server
 LIFT = 60
 """What lifts tokens above all others, in nats."""
 _SETTINGS = {"n_predict": 1, "samplers": ["temperature"], "temperature": 1, "cache_prompt": True}
-_WANTED = ["completion_probabilities", "model", "timings/prompt_n", "tokens_evaluated"]
+_WANTED = ["completion_probabilities", "model", "timings/prompt_n"]
 _SUM_SLACK = 1e-3
+_LEAD = 40.0
+"""By how much the letter is lifted above the tokens at first, in nats."""
+_FAINT = -60.0
+"""Below this, single precision begins to lose digits of what comes back."""
+_TRIES = 4
 
 
-def softmax_request(before: Sequence[int], tokens: Sequence[int]) -> dict[str, Json]:
+def softmax_request(
+    before: Sequence[int], tokens: Sequence[int], sampled: tuple[int, float] | None = None
+) -> dict[str, Json]:
     """A request for the softmax over some tokens.
 
     Args:
         before: The prompt.
-        tokens: Two or more, each once.
+        tokens: One or more, each once.
+        sampled: A token that is to be sampled, and by how much it is lifted above the others.
     """
+    lifts = dict.fromkeys(tokens, float(LIFT))
+    if sampled is not None:
+        lifts[sampled[0]] = LIFT + sampled[1]
     return {
         **_SETTINGS,
         "prompt": list(before),
-        "logit_bias": [[token, LIFT] for token in tokens],
-        "n_probs": len(tokens),
+        "logit_bias": [[token, lift] for token, lift in lifts.items()],
+        "n_probs": len(lifts),
         "post_sampling_probs": True,
     }
 
@@ -53,7 +69,7 @@ def whole_request(before: Sequence[int], token: int) -> dict[str, Json]:
     return {
         **_SETTINGS,
         "prompt": list(before),
-        "logit_bias": [[token, 2 * LIFT]],
+        "logit_bias": [[token, 3 * LIFT]],
         "n_probs": 1,
         "post_sampling_probs": False,
     }
@@ -91,12 +107,17 @@ class LlamaCpp:
         self.special = {
             name: _text(props.get(name)) or "" for name in ("bos_token", "eos_token")
         }
-        self.end_ids: frozenset[int] = frozenset()
+        self._silent: set[int] = set()
 
     def tokenise(self, text: str, *, markup: bool, begin: bool = False) -> tuple[int, ...]:
         """Token ids of a text."""
         body = {"content": text, "add_special": begin, "parse_special": markup}
         return token_ids(self.server, self.server.post("/tokenize", body, computes=False))
+
+    @cached_property
+    def _letter(self) -> int:
+        """A token that is a whole character and ends no text."""
+        return self.tokenise("A", markup=False)[-1]
 
     def read(self, branchings: Sequence[Branching]) -> Reading:
         """Log-probabilities, in one request or two for each branching."""
@@ -111,32 +132,65 @@ class LlamaCpp:
         before, tokens = branching.before, branching.tokens
         if len(tokens) == 1 and not branching.whole:
             return {tokens[0]: 0.0}, 0
-        shares, computed = {tokens[0]: 1.0}, 0
-        if len(tokens) > 1:
-            reply = self._complete(softmax_request(before, tokens))
-            shares, computed = self._shares(reply, tokens), _computed(reply)
-        logs = {token: math.log(p) if p > 0 else -math.inf for token, p in shares.items()}
+        computed = 0
+        if len(tokens) == 1 and tokens[0] not in self._silent:
+            alone, computed = self._whole(before, tokens[0])
+            if alone is not None:
+                return {tokens[0]: alone}, computed
+            self._silent.add(tokens[0])
+        logs, more = self._softmax(before, tokens)
+        computed += more
         if not branching.whole:
-            return logs, computed
-        # A token that ends the text is not sampled on every version: another one is lifted.
-        lifted = max((t for t in tokens if t not in self.end_ids), key=logs.__getitem__)
-        reply = self._complete(whole_request(before, lifted))
-        entry = item(self.server, reply, "completion_probabilities", 0)
-        if item(self.server, entry, "id") != lifted:
-            raise bad_reply(self.server.address, "it does not take the token that is lifted")
-        shift = log_prob(self.server, item(self.server, entry, "logprob")) - logs[lifted]
-        whole = {token: min(0.0, value + shift) for token, value in logs.items()}
-        return whole, computed + _computed(reply)
+            total = float(np.logaddexp.reduce([logs[token] for token in tokens]))
+            return {token: logs[token] - total for token in tokens}, computed
+        letter, more = self._whole(before, self._letter)
+        if letter is None:
+            raise bad_reply(self.server.address, "it has no probabilities")
+        shift = letter - logs[self._letter]
+        return {token: min(0.0, logs[token] + shift) for token in tokens}, computed + more
 
-    def _shares(self, reply: Json, tokens: Sequence[int]) -> dict[int, float]:
+    def _whole(self, before: Sequence[int], token: int) -> tuple[float | None, int]:
+        """A token's log-probability over the whole vocabulary, and what was computed.
+
+        ``None`` for tokens of which the server says nothing.
+        """
+        reply = self._complete(whole_request(before, token))
+        if not reply.get("completion_probabilities"):
+            return None, _computed(reply)
+        entry = item(self.server, reply, "completion_probabilities", 0)
+        if item(self.server, entry, "id") != token:
+            raise bad_reply(self.server.address, "it does not take the token that is lifted")
+        return log_prob(self.server, item(self.server, entry, "logprob")), _computed(reply)
+
+    def _softmax(
+        self, before: Sequence[int], tokens: Sequence[int]
+    ) -> tuple[dict[int, float], int]:
+        """Log-odds of the tokens and the letter, up to a constant, and what was computed."""
+        lead, computed = _LEAD, 0
+        for _ in range(_TRIES):
+            reply = self._complete(softmax_request(before, tokens, (self._letter, lead)))
+            computed += _computed(reply)
+            if not reply.get("completion_probabilities"):
+                lead += _LEAD  # another token was sampled, of which nothing is said
+                continue
+            shares = self._shares(reply, {*tokens, self._letter})
+            logs = {token: math.log(p) if p > 0 else -math.inf for token, p in shares.items()}
+            loudest = max((logs[token] for token in tokens if token != self._letter), default=0.0)
+            if loudest < _FAINT:
+                lead += max(loudest, 2 * _FAINT) - _FAINT / 2
+                continue
+            logs[self._letter] -= lead
+            return logs, computed
+        raise bad_reply(self.server.address, "it has no probabilities")
+
+    def _shares(self, reply: Json, tokens: Set[int]) -> dict[int, float]:
         try:
             found = softmax_of(reply)
         except (KeyError, IndexError, TypeError, ValueError):
             raise bad_reply(self.server.address, "it has no probabilities") from None
-        total = math.fsum(found.values())
-        if set(found) != set(tokens) or not all(0 <= p <= 1 for p in found.values()):
+        if found.keys() != tokens or not all(0 <= p <= 1 for p in found.values()):
             raise bad_reply(self.server.address, "its probabilities are not those of the tokens")
-        if not abs(total - 1) < _SUM_SLACK:
+        if not abs(math.fsum(found.values()) - 1) < _SUM_SLACK:
             raise bad_reply(self.server.address, "its probabilities do not add up to 1")
         return found
 
@@ -153,13 +207,15 @@ class LlamaCpp:
         self._check_model(reply)
         written = count_of(reply, "tokens_predicted")
         read = _computed(reply) + written
-        self.server.spend(count_of(reply, "tokens_evaluated") + written)
+        self.server.spend(read)
         return Completion(text_of(self.server, reply, "content"), written, Cost(read))
 
     def _complete(self, body: Mapping[str, Json]) -> Json:
         reply = self.server.post("/completion", {**body, "response_fields": _WANTED})
         self._check_model(reply)
-        self.server.spend(count_of(reply, "tokens_evaluated") + 1)
+        if not isinstance(reply, Mapping):
+            raise bad_reply(self.server.address, "it is no object")
+        self.server.spend(_computed(reply))
         return reply
 
     def _check_model(self, reply: Json) -> None:

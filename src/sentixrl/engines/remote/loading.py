@@ -124,7 +124,6 @@ def _llama_cpp(
         raise _another_kind(server.address, "a llama.cpp server")
     llama = LlamaCpp(server, *told)
     text = ServerText(llama, llama.special["eos_token"] or None)
-    llama.end_ids = text.end_ids
     chat: ChatFormat | None = None
     if prompt_format != "plain" and llama.chat_template is not None:
         chat = ChatFormat(text, llama.chat_template, llama.special)

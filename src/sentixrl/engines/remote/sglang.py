@@ -61,5 +61,6 @@ class Sglang(Vllm):
         """Count what a reply says was used; returns what was computed."""
         read = count_of(reply, "meta_info", "prompt_tokens")
         written = count_of(reply, "meta_info", "completion_tokens")
-        self.server.spend(read + written)
-        return max(0, read - count_of(reply, "meta_info", "cached_tokens")) + written
+        computed = max(0, read - count_of(reply, "meta_info", "cached_tokens")) + written
+        self.server.spend(computed)
+        return computed

@@ -132,9 +132,10 @@ class Vllm:
         """Count what a reply says was used; returns what was computed."""
         read = count_of(reply, "usage", "prompt_tokens")
         written = count_of(reply, "usage", "completion_tokens")
-        self.server.spend(read + written)
         cached = count_of(reply, "usage", "prompt_tokens_details", "cached_tokens")
-        return max(0, read - cached) + written
+        computed = max(0, read - cached) + written
+        self.server.spend(computed)
+        return computed
 
     def named(self) -> dict[str, Json]:
         """The model's name, as requests carry it."""
