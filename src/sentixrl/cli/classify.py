@@ -17,7 +17,7 @@ import typer
 from sentixrl.cli.console import answers, errors, note, printable, styled
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.inputs import InputOptions, say_reading_notes
-from sentixrl.cli.options import ModelOptions, say_notes
+from sentixrl.cli.options import ModelOptions, say_notes, say_spent, spent
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
@@ -89,9 +89,12 @@ def classify(
         classifier = options.load(labels)
     say_notes(classifier, context)
     answered = _answered(classifier, dialogues)
-    if json_output or csv_output:
-        return _print_data(answered, csv=csv_output)
-    return _print_tables(classifier, answered, show)
+    try:
+        if json_output or csv_output:
+            return _print_data(answered, csv=csv_output)
+        return _print_tables(classifier, answered, show)
+    finally:
+        say_spent(classifier)
 
 
 def _open(
@@ -125,7 +128,7 @@ def _answered(classifier: Classifier, dialogues: Iterable[Found]) -> Iterator[An
             yield dialogue
 
     pairs = ((asked[0][0], result) for result in classifier.predict_many(taken()))
-    for dialogue, result in follow(pairs):
+    for dialogue, result in follow(pairs, spent=lambda: spent(classifier)):
         yield dialogue, result, asked.popleft()[1]
 
 

@@ -27,8 +27,8 @@ from sentixrl.labels import LabelSet
 
 Json = dict[str, Any]
 
-NOT_COMPARED = frozenset({"model.base"})
-"""Recorded for readers, not compared: weights are told apart by their hash."""
+NOT_COMPARED = frozenset({"model.base", "negotiation.discriminator"})
+"""Recorded for readers, not compared: models are told apart by their engines' facts."""
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "peft")
 
@@ -79,6 +79,7 @@ def _policy(bundle: ModelBundle) -> str:
     policy = asdict(bundle)
     for place in ("adapter", "base", "name"):
         del policy[place]
+    del policy["negotiation"]["discriminator"]  # told apart as any model is
     return digest(policy)
 
 
