@@ -66,9 +66,9 @@ def open_remote(
     def again() -> tuple[Backend, Sequence[float]]:
         return _found(server, prompt_format)[:2]
 
-    return RemoteEngine(
-        backend.model.name or address.host, server, backend, probed, notes, again
-    )
+    named = backend.model.name or address.host
+    shown_name = named.rstrip("/").rpartition("/")[2] if named.startswith("/") else named
+    return RemoteEngine(shown_name, server, backend, probed, notes, again)
 
 
 def _not_loaded(error: ServerError) -> ModelError:

@@ -134,9 +134,11 @@ class Server:
     def _ask(
         self, method: str, path: str, body: Mapping[str, Json] | None, *, computes: bool = False
     ) -> Json:
+        # Who only asks what a server is does not wait for one that is not there.
+        most = self.options.attempts if method == "POST" else min(2, self.options.attempts)
         attempts = self._retries(
             on=_wait_before_next,
-            attempts=self.options.attempts,
+            attempts=most,
             timeout=None,
             wait_initial=_FIRST_WAIT,
             wait_max=_LONGEST_WAIT,
