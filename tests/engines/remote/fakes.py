@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from string import ascii_uppercase
@@ -69,6 +69,7 @@ class Fake:
 def fake_server(answer: Answer, port: int = 0) -> Iterator[Fake]:
     """Serve on loopback until the block ends."""
     fake = Fake("", answer)
+    connections: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -115,6 +116,10 @@ def fake_server(answer: Answer, port: int = 0) -> Iterator[Fake]:
 
         def handle_error(self, *_: object) -> None: ...
 
+        def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+            connections.append(request)
+            super().process_request(request, client_address)
+
     server = Server(("127.0.0.1", port), Handler)
     fake.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -124,6 +129,9 @@ def fake_server(answer: Answer, port: int = 0) -> Iterator[Fake]:
     finally:
         server.shutdown()
         server.server_close()
+        for connection in connections:  # those that are kept alive end too
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def next_byte(before: Sequence[int], seed: int = 0) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """The remote engine: one request at a time to a server, from as many threads as it may have.
 
-Contract: a request that is not answered is a failure in its place. After a lost connection the
-server is asked again what it is before anything it says is believed: one that was started with
-another model answers nothing.
+Contract: a request that is not answered is a failure in its place. After a lost connection, and on a
+new one, the server is asked again what it is before anything it says is believed: one that was
+started with another model answers nothing.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ LOW_MASS = 0.05
 """Below this share of the probability, a model would nearly always rather say something else."""
 WATCHED = 8
 """Answers after which the mass is judged."""
+TRUSTED_SECONDS = 10.0
+"""A server that was checked so recently is the same one on a new connection."""
 
 _log = logging.getLogger(__name__)
 Asked = TypeVar("Asked", ScoreRequest, GenerateRequest)
@@ -75,7 +77,7 @@ class RemoteEngine:
         self._usage = Usage()
         self._counting = Lock()
         self._checking = Lock()
-        self._checked = server.interruptions
+        self._note_checked()
         self._masses: list[float] = []
         limit = server.options.concurrency
         scores = backend.way != "written"
@@ -166,16 +168,15 @@ class RemoteEngine:
         return replace(found, cost=Cost(found.cost.tokens, seconds))
 
     def _check_same(self) -> None:
-        """After a lost connection: is it still the same model?
+        """After a lost connection, or on a new one: is it still the same model?
 
         Raises:
             ServerError: It is not, or cannot be asked.
         """
-        if self.server.interruptions == self._checked:
+        if not self._in_doubt:
             return
         with self._checking:
-            seen = self.server.interruptions
-            if seen == self._checked:
+            if not self._in_doubt:
                 return
             backend, probed = self._find_again()
             same = (backend.way, backend.tokens_digest(), _told(backend)) == (
@@ -186,7 +187,20 @@ class RemoteEngine:
             pairs = zip(probed, self._probed, strict=False)
             if not same or any(abs(now - before) > SAME for now, before in pairs):
                 raise another_model(self.server)
-            self._checked = seen
+            self._note_checked()
+
+    @property
+    def _in_doubt(self) -> bool:
+        """Whether another server may have taken the place of the one that was checked."""
+        if self.server.interruptions != self._interruptions:
+            return True
+        recently = time.monotonic() - self._checked_at < TRUSTED_SECONDS
+        return self.server.connections != self._connections and not recently
+
+    def _note_checked(self) -> None:
+        self._interruptions = self.server.interruptions
+        self._connections = self.server.connections
+        self._checked_at = time.monotonic()
 
     def _count(self, more: Usage) -> None:
         with self._counting:

@@ -34,6 +34,8 @@ Json = Any
 MAX_BODY = 16 << 20
 """Bytes of the longest answer that is read."""
 CONNECT_SECONDS = 10.0
+IDLE_SECONDS = 60.0
+"""For how long an unused connection is kept."""
 _FIRST_WAIT, _LONGEST_WAIT, _JITTER = 0.5, 20.0, 0.5
 
 # Without a handler of its own, each of its warnings would be printed.
@@ -72,7 +74,9 @@ class Server:
             timeout=httpx2.Timeout(
                 options.timeout, connect=min(CONNECT_SECONDS, options.timeout), pool=None
             ),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
+            limits=httpx2.Limits(
+                max_connections=None, max_keepalive_connections=64, keepalive_expiry=IDLE_SECONDS
+            ),
             follow_redirects=False,
             trust_env=not address.loopback,  # within this machine, texts go through no proxy
         )
@@ -80,7 +84,7 @@ class Server:
         self._places = threading.BoundedSemaphore(options.concurrency)
         self._counting = threading.Lock()
         self._requests = self._tokens = 0
-        self._interruptions = 0
+        self._interruptions = self._connections = 0
 
     def __repr__(self) -> str:
         return f"<Server {self.address}>"
@@ -104,6 +108,11 @@ class Server:
     def interruptions(self) -> int:
         """How often a connection failed: what answers afterwards may be another server."""
         return self._interruptions
+
+    @property
+    def connections(self) -> int:
+        """How often a connection was made."""
+        return self._connections
 
     def spend(self, tokens: int) -> None:
         """Note tokens that were read or written."""
@@ -168,7 +177,10 @@ class Server:
         with (
             self._failing(),
             self._client.stream(
-                method, self.address.url + path, content=content, headers=kind
+                *(method, self.address.url + path),
+                content=content,
+                headers=kind,
+                extensions={"trace": self._traced},
             ) as reply,
         ):
             raw = self._read(reply, until)
@@ -222,6 +234,12 @@ class Server:
             raise unreachable(self.address, "cut the connection") from None
         except (httpx2.InvalidURL, httpx2.HTTPError):
             raise unreachable(self.address, "cannot be asked") from None
+
+    def _traced(self, event: str, _: Mapping[str, object]) -> None:
+        """What the library tells of its connections."""
+        if event == "connection.connect_tcp.complete":
+            with self._counting:
+                self._connections += 1
 
     def _interrupted(self) -> None:
         with self._counting:
