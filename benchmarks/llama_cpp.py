@@ -71,7 +71,7 @@ def _ask(address: str, questions: Questions, limit: float) -> Answers:
 
 @contextmanager
 def serving(
-    gguf: Path, threads: int, port: int = 0
+    gguf: Path, threads: int, port: int = 0, cache: Literal["f16", "f32"] = "f16"
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server: where it listens, and its process.
 
@@ -79,9 +79,10 @@ def serving(
         gguf: The model.
         threads: On how many threads it computes.
         port: Where it is to listen; 0 for any port that is free.
+        cache: How keys and values are kept.
     """
     script = str(HERE / "llama_server.py")
-    command = [sys.executable, "-P", script, str(gguf), str(threads), str(port)]
+    command = [sys.executable, "-P", script, str(gguf), str(threads), str(port), cache]
     server = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -46,7 +46,9 @@ class TwoEngines:
         batches = one.batches or other.batches
         # Local workers are as many as the cores; requests to a server go side by side within each.
         workers = min if batches else max
-        self.capabilities = replace(one, workers=workers(one.workers, other.workers), batches=batches)
+        self.capabilities = replace(
+            one, workers=workers(one.workers, other.workers), batches=batches
+        )
 
     @property
     def name(self) -> str:

@@ -255,9 +255,7 @@ class DialogueTask:
     def _fail(self, failure: Failure) -> None:
         """Give up the whole dialogue: no utterance of it can be asked about."""
         error = ItemError(failure.code, failure.message, failure.hint, failure.retryable)
-        self._items = [
-            Prediction(index, Status.ERROR, error=error) for index in range(len(self))
-        ]
+        self._items = [Prediction(index, Status.ERROR, error=error) for index in range(len(self))]
         self._left = 0
         self.finished.set()
 

@@ -88,9 +88,7 @@ class ReadOut:
         return place
 
 
-def totals(
-    values: NDArray[np.float64], choices: Ints, sizes: Sequence[int]
-) -> list[list[float]]:
+def totals(values: NDArray[np.float64], choices: Ints, sizes: Sequence[int]) -> list[list[float]]:
     """Log-probabilities of each question's choices: steps summed, normalised over whole choices.
 
     Args:

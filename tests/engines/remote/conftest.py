@@ -44,5 +44,5 @@ def as_gguf(folder: Path, path: Path) -> Path:
 @pytest.fixture(scope="session")
 def llama(gguf: Path) -> Iterator[str]:
     """Where llama.cpp serves them."""
-    with serving(gguf, threads=1) as (address, _):
+    with serving(gguf, threads=1, cache="f32") as (address, _):
         yield f"llama.cpp:{address}"

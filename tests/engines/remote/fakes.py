@@ -104,10 +104,10 @@ def fake_server(answer: Answer, port: int = 0) -> Iterator[Fake]:
             except OSError:
                 self.close_connection = True
 
-        def do_GET(self) -> None:  # noqa: N802  (the library's name)
+        def do_GET(self) -> None:
             self._answer("GET")
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             self._answer("POST")
 
     class Server(ThreadingHTTPServer):
@@ -248,7 +248,9 @@ class Sglang(Vllm):
             top = self._top(prompt, named)
             entries = [[value, int(name[9:]), None] for name, value in top.items()]
             wanted = [entry for entry in entries if entry[1] in named or self.lie]
-            replies.append({"text": "?", "meta_info": {**meta, "output_token_ids_logprobs": [wanted]}})
+            replies.append(
+                {"text": "?", "meta_info": {**meta, "output_token_ids_logprobs": [wanted]}}
+            )
         return Reply(replies)
 
 

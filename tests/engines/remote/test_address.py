@@ -12,7 +12,11 @@ from sentixrl.errors import ModelError
 
 def test_kind_address_and_model() -> None:
     found = parse_address("vllm:http://127.0.0.1:8000/v1/#qwen/small")
-    assert (found.kind, found.url, found.host) == ("vllm", "http://127.0.0.1:8000", "127.0.0.1:8000")
+    assert (found.kind, found.url, found.host) == (
+        "vllm",
+        "http://127.0.0.1:8000",
+        "127.0.0.1:8000",
+    )
     assert found.model == "qwen/small"
     assert str(found) == "vllm:http://127.0.0.1:8000#qwen/small"
     assert parse_address(str(found)) == found
@@ -37,7 +41,14 @@ def test_names_of_local_models_are_none(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["vllm:", "openai:gpt", "vllm:ftp://h", "vllm:http://", "vllm:http://h:port", "vllm:http://h\n/"],
+    [
+        "vllm:",
+        "openai:gpt",
+        "vllm:ftp://h",
+        "vllm:http://",
+        "vllm:http://h:port",
+        "vllm:http://h\n/",
+    ],
 )
 def test_what_is_no_address_is_refused(name: str) -> None:
     assert is_remote(name)
@@ -46,7 +57,11 @@ def test_what_is_no_address_is_refused(name: str) -> None:
 
 
 def test_secrets_in_an_address_are_refused_and_not_repeated() -> None:
-    for name in ("vllm:http://ann:s3cret@h", "vllm:http://s3cret@h:port", "vllm:http://h?key=s3cret"):
+    for name in (
+        "vllm:http://ann:s3cret@h",
+        "vllm:http://s3cret@h:port",
+        "vllm:http://h?key=s3cret",
+    ):
         with pytest.raises(ModelError) as caught:
             parse_address(name)
         assert "s3cret" not in f"{caught.value.message} {caught.value.hint}"
@@ -66,7 +81,13 @@ def test_no_key_goes_over_plain_http_beyond_this_machine(monkeypatch: pytest.Mon
         monkeypatch.setenv(f"SENTIXRL_KEY_{variable}", "key")
     sent = {
         url: parse_address(f"vllm:{url}").key() is not None
-        for url in ("http://10.0.0.5", "http://h.org", "https://h.org", "http://127.0.0.1", "http://localhost")
+        for url in (
+            "http://10.0.0.5",
+            "http://h.org",
+            "https://h.org",
+            "http://127.0.0.1",
+            "http://localhost",
+        )
     }
     assert [url for url, key in sent.items() if not key] == ["http://10.0.0.5", "http://h.org"]
 
@@ -78,7 +99,9 @@ def test_a_key_that_no_header_can_hold_is_refused_unseen(monkeypatch: pytest.Mon
     assert "s3cret" not in f"{caught.value}{caught.value.hint}"
 
 
-hosts = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?){0,2}", fullmatch=True)
+hosts = st.from_regex(
+    r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?){0,2}", fullmatch=True
+)
 
 
 @given(hosts, hosts)

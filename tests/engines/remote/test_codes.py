@@ -36,7 +36,9 @@ def test_letters_are_scored_and_marked_inexact(kind: str) -> None:
     assert isinstance(found, Scores)
     assert not found.exact
     shares = [0.4 * 0.5**n for n in range(4)]
-    assert [math.exp(v) for v in found.log_probs] == pytest.approx([s / sum(shares) for s in shares])
+    assert [math.exp(v) for v in found.log_probs] == pytest.approx(
+        [s / sum(shares) for s in shares]
+    )
     assert found.mass == pytest.approx(sum(shares))
     assert engine.describe()["probe"] == "letter codes"
     assert engine.name.startswith("small")
@@ -93,7 +95,10 @@ def test_settings_that_a_server_does_not_know_are_done_without() -> None:
     chat = Chat()
 
     def picky(method: str, path: str, body: Any) -> Reply:  # noqa: ANN401
-        for name, instead in (("max_tokens", "use max_completion_tokens"), ("temperature", "temperature")):
+        for name, instead in (
+            ("max_tokens", "use max_completion_tokens"),
+            ("temperature", "temperature"),
+        ):
             if body and name in body:
                 return Reply({"error": {"message": f"Unsupported: {instead}"}}, 400)
         return chat(method, path, body)

@@ -17,7 +17,10 @@ from sentixrl.errors import ModelError
 from .fakes import Answer, Reply, fake_server
 
 PROMPT = (
-    Prompt().then("system", "Name the emotion.").then("user", "Ana: You kept it?").line("user", "How?")
+    Prompt()
+    .then("system", "Name the emotion.")
+    .then("user", "Ana: You kept it?")
+    .line("user", "How?")
 )
 CHOICES = ("joy", "anger", "no anger")
 Changed = Callable[[dict[str, float]], Mapping[str, Any]]

@@ -18,8 +18,11 @@ from sentixrl.errors import ModelError
 
 from .fakes import Fake, Sglang, Vllm, choice_log_probs, fake_server
 
-PROMPT = Prompt().then("system", "Name the emotion.").then("user", "Ana: You kept it?").line(
-    "user", "Emotion:"
+PROMPT = (
+    Prompt()
+    .then("system", "Name the emotion.")
+    .then("user", "Ana: You kept it?")
+    .line("user", "Emotion:")
 )
 CHOICES = ("joy", "joyful", "anger", "anger management", "高兴", "حزن عميق", "खुशी", "¡ay!")
 LIES = ("missing", "nan", "positive", "shuffled", "other tokens", "equal", "constant", "ignored")

@@ -1,1 +1,1 @@
-"""Language models behind a server: llama.cpp, vLLM, SGLang, Ollama, hosted ones, decision models."""
+"""Language models behind a server: llama.cpp, vLLM, SGLang, Ollama, hosted, decisions."""

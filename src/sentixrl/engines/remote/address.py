@@ -1,7 +1,7 @@
 """Names of models elsewhere: a kind of server, its address, and which of its models.
 
-Contract: ``KIND:URL`` or ``KIND:URL#MODEL``, such as ``vllm:http://127.0.0.1:8000#qwen``. An address
-holds no key and no password: keys come from environment variables, one per host, so that no
+Contract: ``KIND:URL`` or ``KIND:URL#MODEL``, such as ``vllm:http://127.0.0.1:8000#qwen``. An
+address holds no key and no password: keys come from environment variables, one per host, so that no
 server is ever sent the key of another.
 """
 

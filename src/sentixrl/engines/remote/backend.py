@@ -149,7 +149,7 @@ def another_model(server: Server) -> ServerError:
     return ServerError(
         Failure(
             "other_model",
-            f"The server at {server.address.host} answers with another model than at the beginning.",
+            f"The server at {server.address.host} answers with another model than at first.",
             hint="Start it again with the first one, then run the same command again.",
             retryable=True,
         )

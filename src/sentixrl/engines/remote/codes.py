@@ -161,7 +161,9 @@ def messages_of(prompt: Prompt) -> list[dict[str, str]]:
 def _coded(request: ScoreRequest) -> Prompt:
     """The prompt, the choices with letters, and the question for one."""
     letters = ascii_uppercase[: len(request.choices)]
-    listed = [f"{letter}. {choice}" for letter, choice in zip(letters, request.choices, strict=True)]
+    listed = [
+        f"{letter}. {choice}" for letter, choice in zip(letters, request.choices, strict=True)
+    ]
     asked = _ASKED.format(", ".join(letters[:-1]), letters[-1])
     return request.prompt.line("user", "\n".join([*listed, asked]))
 

@@ -140,9 +140,7 @@ class DecisionBackend:
                 )
             )
 
-    def _checked(
-        self, pairs: Sequence[tuple[Json, Json]], choices: Sequence[str]
-    ) -> list[float]:
+    def _checked(self, pairs: Sequence[tuple[Json, Json]], choices: Sequence[str]) -> list[float]:
         """Every choice's probability, once."""
         found = {name: value for name, value in pairs if isinstance(name, str)}
         if len(pairs) != len(found) or set(found) != set(choices):
@@ -161,7 +159,9 @@ def _parts(prompt: Prompt) -> tuple[str, str]:
         return "", ""
     *before, last = prompt.messages
     *segments, question = last.segments or ("",)
-    shown = Prompt((*before, type(last)(last.role, tuple(segments)))) if segments else Prompt(
-        tuple(before)
+    shown = (
+        Prompt((*before, type(last)(last.role, tuple(segments))))
+        if segments
+        else Prompt(tuple(before))
     )
     return shown.text, question.strip()

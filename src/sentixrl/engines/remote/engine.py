@@ -153,9 +153,7 @@ class RemoteEngine:
         """Continue one prompt."""
         return self._timed(self.backend.generate, request)
 
-    def _timed(
-        self, answer: Callable[[Asked], Answered], request: Asked
-    ) -> Answered | Failure:
+    def _timed(self, answer: Callable[[Asked], Answered], request: Asked) -> Answered | Failure:
         start = time.perf_counter()
         try:
             found = answer(request)

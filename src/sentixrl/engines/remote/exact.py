@@ -38,7 +38,9 @@ PROBED = ("four", "blue", "seven", "nothing", "because")
 """Words of different first tokens, none of them a model's certain answer."""
 AGREEMENT = 0.05
 """Nats by which two ways of asking for the same log-probability may differ."""
-_SAMPLE = "Ana: You kept my letter? 你还留着那封信？ ما زلت تحتفظ برسالتي؟ मेरी चिट्ठी। ¿Aún la tienes?"
+_SAMPLE = (
+    "Ana: You kept my letter? 你还留着那封信？ ما زلت تحتفظ برسالتي؟ मेरी चिट्ठी। ¿Aún la tienes?"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,9 @@ class LlamaCpp:
         self._path = listed.get("id") if isinstance(listed, Mapping) else None
         shown = str(props.get("model_alias") or self._path or path or "model")
         settings = props.get("default_generation_settings")
-        weights = [str(meta[key]) for key in ("n_params", "size", "ftype", "n_vocab") if key in meta]
+        weights = [
+            str(meta[key]) for key in ("n_params", "size", "ftype", "n_vocab") if key in meta
+        ]
         self.model = Model(
             name=_file_name(shown),
             context_tokens=count_of(settings, "n_ctx") or None,
@@ -104,9 +106,7 @@ class LlamaCpp:
             slots=count_of(props, "total_slots") or None,
         )
         self.chat_template = _text(props.get("chat_template"))
-        self.special = {
-            name: _text(props.get(name)) or "" for name in ("bos_token", "eos_token")
-        }
+        self.special = {name: _text(props.get(name)) or "" for name in ("bos_token", "eos_token")}
         self._silent: set[int] = set()
 
     def tokenise(self, text: str, *, markup: bool, begin: bool = False) -> tuple[int, ...]:

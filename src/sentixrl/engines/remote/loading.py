@@ -217,7 +217,9 @@ def _ollama_model(server: Server) -> Model:
     said = server.get("/api/tags")
     listed = said.get("models") if isinstance(said, Mapping) else None
     entries = [one for one in listed or [] if isinstance(one, Mapping)]
-    digests = {one["name"]: one.get("digest") for one in entries if isinstance(one.get("name"), str)}
+    digests = {
+        one["name"]: one.get("digest") for one in entries if isinstance(one.get("name"), str)
+    }
     wanted = server.address.model
     if wanted is not None and wanted not in digests and f"{wanted}:latest" in digests:
         wanted = f"{wanted}:latest"

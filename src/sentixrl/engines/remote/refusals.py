@@ -84,9 +84,7 @@ def unreachable(address: Address, what: str, *, slow: bool = False) -> ServerErr
     return ServerError(failure, again=True)
 
 
-def refusal(
-    address: Address, status: int, headers: Mapping[str, str], body: bytes
-) -> ServerError:
+def refusal(address: Address, status: int, headers: Mapping[str, str], body: bytes) -> ServerError:
     """For answers with another status than 200.
 
     Args:

@@ -60,9 +60,7 @@ class Vllm:
         }
         ids = token_ids(self.server, self.server.post("/tokenize", body, computes=False))
         back = {**self.named(), "tokens": list(ids)}
-        return text_of(
-            self.server, self.server.post("/detokenize", back, computes=False), "prompt"
-        )
+        return text_of(self.server, self.server.post("/detokenize", back, computes=False), "prompt")
 
     def read(self, branchings: Sequence[Branching]) -> Reading:
         """Log-probabilities, in one request if they name few enough tokens."""
