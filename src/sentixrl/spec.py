@@ -339,11 +339,11 @@ def _check_options(options: EngineOptions, *bundles: ModelBundle | None) -> None
     """
     bases = [bundle.base or "" for bundle in bundles if bundle is not None]
     if all(map(is_remote, bases)):
-        names = ("device", "dtype", "threads", "adapter", "bits", "budget", "decoder")
-        _refuse(options, names, EngineOptions(), "for models on this machine")
+        here = ("device", "dtype", "threads", "adapter", "bits", "budget", "decoder")
+        _refuse(options, here, EngineOptions(), "for models on this machine")
     elif not any(map(is_remote, bases)):
-        names = tuple(part.name for part in fields(RemoteOptions))
-        _refuse(options.remote, names, RemoteOptions(), "for models on a server")
+        there = [part.name for part in fields(RemoteOptions)]
+        _refuse(options.remote, there, RemoteOptions(), "for models on a server")
 
 
 def _refuse(given: object, names: Sequence[str], usual: object, kind: str) -> None:

@@ -1,6 +1,6 @@
 """Servers in this process that behave as real ones are documented to, or lie in one way.
 
-Their model is a table: the next byte's log-probabilities are drawn from a seed and the bytes before.
+Their model is a table: the next byte's log-probabilities are drawn from a seed and what is before.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Letters for choices: bounds where a letter is not shown, inexact always, written mode otherwise."""
+"""Letters for choices: bounds where a letter is not shown, always inexact; else written mode."""
 
 from __future__ import annotations
 

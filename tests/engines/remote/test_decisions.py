@@ -88,9 +88,9 @@ def test_probabilities_are_taken_as_they_are_and_marked_inexact(kind: str) -> No
     ids=["missing", "others", "more", "not one", "nan", "text", "negative"],
 )
 def test_a_server_that_lies_is_refused(kind: str, change: Changed) -> None:
-    with fake_server(deciding(change)) as served:
-        with pytest.raises(ModelError, match="cannot be used"):
-            open_remote(f"{kind}:{served.url}")
+    refused = pytest.raises(ModelError, match="cannot be used")
+    with fake_server(deciding(change)) as served, refused:
+        open_remote(f"{kind}:{served.url}")
 
 
 def test_a_refusal_fails_alone() -> None:

@@ -63,7 +63,7 @@ def test_labels_of_any_length_in_any_script(fake: tuple[str, Fake, Any]) -> None
     assert 0 < found.mass < 1
 
 
-words = st.text(st.characters(codec="utf-8", categories=("L",)), min_size=1, max_size=4)
+words = st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1, max_size=4)
 
 
 @settings(max_examples=25)
@@ -173,7 +173,7 @@ def test_a_prompt_longer_than_the_model_reads_fails_alone() -> None:
 
 
 def test_the_wrong_kind_is_refused_before_anything_is_asked() -> None:
-    with fake_server(Vllm()) as served, pytest.raises(ModelError, match="not a llama.cpp server"):
+    with fake_server(Vllm()) as served, pytest.raises(ModelError, match=r"not a llama\.cpp server"):
         open_remote(f"llama.cpp:{served.url}")
 
 

@@ -57,7 +57,8 @@ def answers(engine: Engine, requests: list[ScoreRequest]) -> list[Scores]:
 
 
 def shares(scores: Scores) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.exp(np.array(scores.log_probs))
+    found: np.ndarray[Any, np.dtype[np.float64]] = np.exp(np.array(scores.log_probs))
+    return found
 
 
 def test_labels_of_one_token_and_of_many_are_scored_as_here(llama: str, plain_model: Path) -> None:
@@ -102,15 +103,15 @@ def test_text_is_continued_and_choices_are_chosen(llama: str, plain_model: Path)
     remote = open_remote(llama)
     here = open_engine(plain_model, EngineOptions(dtype="float32"))
     asked = GenerateRequest(PROMPTS[0], choices=CHOICES)
+    chosen = []
     for engine in (remote, here):
         with engine.session() as session:
-            chosen, written = session.generate([asked, GenerateRequest(PROMPTS[0], 5)])
-        assert isinstance(chosen, Completion)
-        assert chosen.text in CHOICES
+            choice, written = session.generate([asked, GenerateRequest(PROMPTS[0], 5)])
+        assert isinstance(choice, Completion)
         assert isinstance(written, Completion)
-        if engine is remote:
-            before = chosen.text
-    assert chosen.text == before
+        chosen.append(choice.text)
+    assert chosen[0] == chosen[1]
+    assert chosen[0] in CHOICES
     assert remote.usage.requests == 2
     assert remote.usage.passes > 2
 

@@ -1,9 +1,9 @@
-"""Requests: bounded, repeated where that may help, never followed elsewhere, and silent about keys."""
+"""Requests: bounded, repeated where that may help, followed nowhere, and silent about keys."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ def server_at(fake: Fake, **options: Any) -> Server:  # noqa: ANN401
 
 
 @pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
+def refused(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """Ask a server that answers so; what it got, and the error."""
     monkeypatch.setenv("SENTIXRL_KEY_127_0_0_1", KEY)
 
@@ -37,7 +37,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
         assert KEY not in repr(server) + repr(caught.value) + repr(caught.value.failure)
         return fake, caught.value
 
-    yield ask
+    return ask
 
 
 def always(reply: Reply) -> Answer:

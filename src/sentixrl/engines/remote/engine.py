@@ -1,7 +1,7 @@
 """The remote engine: one request at a time to a server, from as many threads as it may have.
 
-Contract: a request that is not answered is a failure in its place. After a lost connection, and on a
-new one, the server is asked again what it is before anything it says is believed: one that was
+Contract: a request that is not answered is a failure in its place. After a lost connection, and on
+a new one, the server is asked again what it is before anything it says is believed: one that was
 started with another model answers nothing.
 """
 

@@ -22,7 +22,7 @@ from sentixrl.engines.remote.llama_cpp import LlamaCpp, read_props
 from sentixrl.engines.remote.refusals import ServerError
 from sentixrl.engines.remote.sglang import Sglang
 from sentixrl.engines.remote.tokens import ServerChatFormat, ServerText, has_markers
-from sentixrl.engines.remote.transport import Json, Server
+from sentixrl.engines.remote.transport import Server
 from sentixrl.engines.remote.vllm import Vllm
 from sentixrl.errors import ConfigError, ModelError
 from sentixrl.formats.characters import shown
@@ -254,11 +254,11 @@ def _some(names: Sequence[str]) -> str:
 def _another_kind(address: Address, wanted: str) -> ModelError:
     return ModelError(
         f"The server at {address.host} is not {wanted}.",
-        hint="Name what it is: llama.cpp, vllm, sglang or ollama; openai or completions for others.",
+        hint="Name what it is: llama.cpp, vllm, sglang, ollama; for others openai or completions.",
     )
 
 
-def told_of(engine: RemoteEngine) -> Mapping[str, Json]:
+def told_of(engine: RemoteEngine) -> Mapping[str, str]:
     """What ``sentixrl doctor`` shows of a server: name → value, those that are known."""
     backend, address = engine.backend, engine.server.address
     model = backend.model
@@ -283,6 +283,5 @@ def told_of(engine: RemoteEngine) -> Mapping[str, Json]:
         "at once": f"{engine.capabilities.workers} requests",
         "key": keys,
     }
-    return {name: value for name, value in facts.items() if value} | {
-        "note": note for note in engine.notes
-    }
+    notes = {"note": " ".join(engine.notes)} if engine.notes else {}
+    return {name: value for name, value in facts.items() if value} | notes
