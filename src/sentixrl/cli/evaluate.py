@@ -18,7 +18,15 @@ from sentixrl.cli.demonstrations import DEMONSTRATION_OPTIONS, DemonstrationOpti
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import headline_table
 from sentixrl.cli.inputs import InputOptions
-from sentixrl.cli.options import MODEL_OPTIONS, ModelOptions, given, say_notes
+from sentixrl.cli.options import (
+    MODEL_OPTIONS,
+    ModelOptions,
+    given,
+    say_hosts,
+    say_notes,
+    say_spent,
+    spent,
+)
 from sentixrl.cli.progress import follow_all
 from sentixrl.cli.subjects import (
     BaselineChoice,
@@ -121,13 +129,15 @@ def _measure(
             neutral=neutral,
             ledger=book,
             command=command,
-            watch=follow_all,
+            watch=partial(follow_all, spent=lambda: subject.applied(spent, "")),
             opened=opened,
         )
     except KeyboardInterrupt:
         for run in runs:
             _say_how_to_go_on(run, part, command, notices)
         raise typer.Exit(EXIT_INTERRUPTED) from None
+    finally:
+        subject.applied(say_spent, None)
     answers().print(headline_table(metrics, runs[0]))
     if not whole.several:  # a report shows one label against another
         _report(out, notices)
@@ -158,6 +168,7 @@ def _subject(
         errors().print(header(classifier))
         return from_model(classifier, whole)
     once = classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
+    say_hosts(once)
     errors().print(header(once))
     passes = PASSES if options.rounds is None else options.rounds
     return over_label_orders(once, passes, data.seed, whole)
