@@ -268,6 +268,8 @@ def test_save_and_load_keep_labels_calibration_and_policy(
     assert negotiation.calibration == options.calibration
     assert again.predict_proba("no") == pytest.approx(model.predict_proba("no"))
     other = sentixrl.load("saved", labels="calm, upset", engine=FLOAT32)
+    assert other.negotiation.calibration == options.calibration  # the same labels in other words
+    other = sentixrl.load("saved", labels="calm, tense", engine=FLOAT32)
     assert not other.negotiation.calibration.fitted
 
 

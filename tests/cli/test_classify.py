@@ -402,7 +402,7 @@ def scripted(score: Any, **options: Any) -> Classifier:  # noqa: ANN401
 
 
 def use(monkeypatch: pytest.MonkeyPatch, classifier: Classifier) -> None:
-    monkeypatch.setattr(ModelOptions, "load", lambda options, labels=None: classifier)
+    monkeypatch.setattr(ModelOptions, "load", lambda options, labels=None, several=None: classifier)
 
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
