@@ -20,8 +20,9 @@ from sentixrl.errors import InputError
 from sentixrl.formats.characters import name_fault, shown, text_fault
 from sentixrl.formats.columns import ROLES, Columns, as_option, likely, places_of
 from sentixrl.formats.ledger import Ledger
-from sentixrl.formats.on_disk import Groups, Register
+from sentixrl.formats.on_disk import Register
 from sentixrl.formats.rows import Row, Table
+from sentixrl.formats.sorting import Groups
 
 MAX_DIALOGUE_BYTES = 256 * 1024 * 1024
 """The largest dialogue of a table, in bytes."""
