@@ -25,10 +25,11 @@ ORDER = (
     {"evaluation"},
     {"training"},
     {"experiments"},
+    {"batch"},
     {"cli"},
 )
 RELATIVE = "."
-HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch"}
+HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch", "ray"}
 HEAVY_AT_TOP = {
     "engines/local": {"torch"},
     "training": {"torch", "transformers"},

@@ -24,6 +24,7 @@ from sentixrl.formats import (
     open_dialogues,
     open_text,
     read_dialogues,
+    sorting,
     tables,
 )
 from sentixrl.formats.decoding import TextEncoding, decoded_lines

@@ -23,7 +23,9 @@ class Register:
             self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-2000"):
                 self._rows.execute(f"PRAGMA {setting}")
-            self._rows.execute("CREATE TABLE ids (id TEXT PRIMARY KEY, place INTEGER) WITHOUT ROWID")
+            self._rows.execute(
+                "CREATE TABLE ids (id TEXT PRIMARY KEY, place INTEGER) WITHOUT ROWID"
+            )
             self._rows.execute("BEGIN")
 
     def close(self) -> None:

@@ -34,17 +34,18 @@ COLUMNS = (
 
 def csv_header() -> str:
     """The line that names the columns, with its line end."""
-    return _line(COLUMNS)
+    return csv_line(COLUMNS)
 
 
 def dialogue_csv(dialogue: Dialogue, prediction: DialoguePrediction) -> str:
     """The rows of one dialogue, each with its line end."""
-    return "".join(map(_line, _rows(dialogue, prediction)))
+    return "".join(map(csv_line, result_rows(dialogue, prediction)))
 
 
-def _rows(
+def result_rows(
     dialogue: Dialogue, prediction: DialoguePrediction
 ) -> Iterator[tuple[str | int | float | None, ...]]:
+    """The cells of one dialogue's rows, in the order of :data:`COLUMNS`."""
     for turn, item in zip(dialogue, prediction.items, strict=True):
         yield (
             dialogue.id,
@@ -60,7 +61,8 @@ def _rows(
         )
 
 
-def _line(row: Iterable[object]) -> str:
+def csv_line(row: Iterable[object]) -> str:
+    """A row as a line of CSV, with its line end."""
     written = io.StringIO()
     # Only characters of the line's end are quoted, and a lone carriage return would end a row.
     csv.writer(written, lineterminator="\r\n").writerow(row)

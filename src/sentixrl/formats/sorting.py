@@ -82,11 +82,11 @@ class SortedRuns:
             for old in together:
                 old.unlink()
 
-    def _merge(self, runs: Sequence[Path], last: Iterator[_Entry] = iter(())) -> Iterator[_Entry]:
+    def _merge(self, runs: Sequence[Path], *last: Iterator[_Entry]) -> Iterator[_Entry]:
         with ExitStack() as stack:
             streams = [stack.enter_context(path.open(encoding="ascii")) for path in runs]
             found = [map(_entry, stream) for stream in streams]
-            yield from heapq.merge(*found, last) if found else last
+            yield from heapq.merge(*found, *last)
 
 
 def _entry(line: str) -> _Entry:

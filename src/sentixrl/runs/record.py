@@ -53,15 +53,14 @@ class RecordFolder:
         """Whether there is no record yet."""
         return not self._file.exists()
 
-    def create(self, record: Mapping[str, Any], own: Iterable[str] = ()) -> None:
-        """Begin a record of work that has not been begun.
+    def check_own(self, own: Iterable[str] = ()) -> None:
+        """Refuse to begin where other things lie.
 
         Args:
-            record: What it holds besides its name and its date.
             own: Names of ours that may lie there already, left by a crash.
 
         Raises:
-            ConfigError: Other things lie there.
+            ConfigError: Other things do.
         """
         ours = {LOCK_FILE, f".{self._file.name}.new", *own}
         strange = sorted(item.name for item in self.path.iterdir() if item.name not in ours)
@@ -72,6 +71,18 @@ class RecordFolder:
                 f"'{strange[0]}'.",
                 hint="Name a new folder.",
             )
+
+    def create(self, record: Mapping[str, Any], own: Iterable[str] = ()) -> None:
+        """Begin a record of work that has not been begun.
+
+        Args:
+            record: What it holds besides its name and its date.
+            own: As :meth:`check_own`.
+
+        Raises:
+            ConfigError: Other things lie there.
+        """
+        self.check_own(own)
         now = datetime.now(UTC)
         self.write(
             {
