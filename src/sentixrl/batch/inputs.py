@@ -25,7 +25,7 @@ STANDARD_INPUT = "-"
 OTHER_SUFFIXES = frozenset({".parquet", ".xlsx", ".vtt", ".srt", ".zip"})
 """Endings of files that are taken from folders besides those in ``SUFFIXES``."""
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)  # paths lose the second slash
 _BLOCK = 1 << 20
 
 

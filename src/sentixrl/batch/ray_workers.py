@@ -39,6 +39,10 @@ LOAD_SECONDS = 900.0
 _TICK = 0.5
 
 
+class _OverdueError(Exception):
+    """A chunk was under way for too long."""
+
+
 @dataclass(slots=True)
 class _Task:
     """What an actor is doing: loading, or a chunk."""
@@ -287,7 +291,7 @@ class RayWorkers:
         for reference, task in list(self._tasks.items()):
             if task.chunk is not None and board.is_overdue(task.chunk, now):
                 del self._tasks[reference]
-                late = TimeoutError(f"chunk {task.chunk.number} was overdue")
+                late = _OverdueError(f"chunk {task.chunk.number} was overdue")
                 self._died(task, board, job, meter, late)
 
     def _kill(self, actor: Any) -> None:  # noqa: ANN401  (Ray's)
@@ -299,18 +303,21 @@ class RayWorkers:
 
 def _death(what: str, error: BaseException) -> ModelError:
     """What to say of a worker that ended."""
-    said = " ".join(str(error).split())
-    kind = type(error).__name__
-    if "OutOfMemory" in kind or "out of memory" in said.lower() or "OOM" in said:
-        return ModelError(
-            f"A worker ran out of memory when it was to {what}.",
-            hint="Use fewer --workers, or a smaller --window.",
-            code="out_of_memory",
-            retryable=True,
-        )
+    kind, said = type(error).__name__, " ".join(str(error).split())
+    if kind == "OutOfMemoryError" or "running low on memory" in said:
+        message, code = f"A worker that was to {what} ran out of memory", "out_of_memory"
+    elif kind == "GetTimeoutError":
+        minutes = LOAD_SECONDS / 60
+        message = f"No worker was there within {minutes:.0f} minutes to {what}"
+        code = "no_worker"
+    elif isinstance(error, _OverdueError):
+        message, code = f"A worker that was to {what} took too long ({said})", "overdue"
+    else:
+        message = f"A worker that was to {what} was killed, crashed or ran out of memory"
+        code = "worker_died"
     return ModelError(
-        f"A worker ended when it was to {what} ({kind}: {said[:200].rstrip('.')}).",
-        hint="Run the same command again; what is done is kept.",
-        code="worker_died",
+        f"{message}.",
+        hint="Fewer --workers, and a smaller --window, need less memory. What is done is kept.",
+        code=code,
         retryable=True,
     )
