@@ -208,7 +208,7 @@ class Job:
         found = Scan(self.work / LOG)
         self._done, self.redone = {}, []
         for _, entry in found:
-            self._done[int(entry["chunk"])] = entry
+            self._note(entry)
         for number, entry in list(self._done.items()):
             if why := self._why_again(entry):
                 self.redone.append(why)
@@ -269,8 +269,12 @@ class Job:
         del entry["part"]
         assert self._log is not None
         self._log.append(entry)
-        self._done[receipt.chunk] = entry
+        self._note(entry)
         return True
+
+    def _note(self, entry: Json) -> None:
+        """Remember a line of the log, all but its errors, which may be many."""
+        self._done[int(entry["chunk"])] = {**entry, "errors": None}
 
     def totals(self) -> Receipt:
         """All that is done, as one."""
@@ -295,8 +299,21 @@ class Job:
 
     def _errors(self) -> Iterator[Json]:
         yield from read_faults(self.work)
-        for _, entry in sorted(self._done.items()):
-            yield from entry["errors"]
+        log = self.work / LOG
+        if not log.exists():
+            return
+        with log.open("rb") as lines:
+            places: dict[int, int] = {}
+            while True:
+                place = lines.tell()
+                if not (line := lines.readline()):
+                    break
+                chunk = int(json.loads(line)["chunk"])
+                if chunk in self._done:
+                    places[chunk] = place  # a chunk that was answered again stands twice
+            for _, place in sorted(places.items()):
+                lines.seek(place)
+                yield from json.loads(lines.readline())["errors"]
 
     def forget_spool(self) -> None:
         """Remove the copy of the inputs, once nothing is left to be asked."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sentixrl.errors import InputError
 
-RUN_BYTES = 48 * 1024 * 1024
+RUN_BYTES = 16 * 1024 * 1024
 """About how much is sorted in memory at once."""
 MOST_RUNS = 64
 """How many files are merged at once."""
