@@ -5,6 +5,7 @@
     python -m benchmarks.batch ray             # two Ray workers against two threads
     python -m benchmarks.batch kills           # kill -9 of the job and of Ray workers, at random
     python -m benchmarks.batch nodes           # a node removed under load
+    python -m benchmarks.batch ray-data        # what Ray Data makes of a bad row and a removed node
     python -m benchmarks.batch --out results/bench_batch.json memory rate ray kills nodes
 
 Results are printed as JSON, and added to the file that ``--out`` names.
@@ -193,6 +194,7 @@ def _kill_one(parent: int, chance: random.Random) -> int:
 
 def nodes(folder: Path, turns: int) -> dict[str, Any]:
     """Remove one of two nodes of a local cluster while both work."""
+    _patient()
     from ray.cluster_utils import Cluster
 
     source = table(folder / "in.csv", turns)
@@ -218,12 +220,59 @@ def nodes(folder: Path, turns: int) -> dict[str, Any]:
     return {"job": found, "removed_after_chunks": removed, "same": same}
 
 
+def ray_data(folder: Path, rows: int) -> dict[str, Any]:
+    """The rows that a plain pipeline of Ray Data has written after a bad row, or a removed node."""
+    return {
+        "undisturbed": _pipeline(folder / "whole", rows),
+        "one_bad_row": _pipeline(folder / "bad", rows, bad=rows // 2),
+        "node_removed": _pipeline(folder / "removed", rows, remove_after=6.0),
+    }
+
+
+def _pipeline(
+    out: Path, rows: int, bad: int | None = None, remove_after: float | None = None
+) -> dict[str, Any]:
+    """Numbers through ``map_batches`` into files, on two nodes of one core."""
+    _patient()
+    import ray
+    from ray.cluster_utils import Cluster
+
+    def slowly(batch: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(0.02 * len(batch["id"]))
+        if bad is not None and bad in batch["id"]:
+            raise ValueError("a bad row")
+        return batch
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    second = cluster.add_node(num_cpus=1)
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    if remove_after is not None:
+        threading.Timer(remove_after, lambda: cluster.remove_node(second, False)).start()
+    failed = None
+    try:
+        numbers = ray.data.range(rows, override_num_blocks=12)
+        numbers.map_batches(slowly, batch_size=10).write_json(str(out))
+    except Exception as error:
+        failed = type(error).__name__
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    written = sum(len(path.read_text("utf-8").splitlines()) for path in out.glob("*.json"))
+    return {"rows": rows, "written": written, "failed": failed}
+
+
+def _patient() -> None:
+    """Let Ray take its time to start."""
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
+
+
 PARTS: dict[str, tuple[Callable[[Path, int], dict[str, Any]], int]] = {
     "memory": (memory, 1_000_000),
     "rate": (rate, 100_000),
     "ray": (ray, 20_000),
     "kills": (kills, 200_000),
     "nodes": (nodes, 200_000),
+    "ray-data": (ray_data, 600),
 }
 """Part → what it does, and of how many turns unless it is said."""
 

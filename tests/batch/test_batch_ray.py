@@ -25,8 +25,8 @@ CHUNKS = [Chunk(number, 0, 1, 1, 10, "") for number in (1, 2, 3)]
 
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
     ray = pytest.importorskip("ray")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(
         num_cpus=2, include_dashboard=False, object_store_memory=100 << 20,
         log_to_driver=False, logging_level="ERROR",

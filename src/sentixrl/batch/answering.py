@@ -17,7 +17,7 @@ from typing import Any
 from sentixrl.batch.job import UNFINISHED, Place, Receipt
 from sentixrl.batch.meter import Meter
 from sentixrl.batch.shards import Answer, write_shard
-from sentixrl.batch.spool import Chunk, Item, read_items
+from sentixrl.batch.spool import Chunk, Item, error_entry, read_items
 from sentixrl.classifier import Classifier
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import SentixError
@@ -132,23 +132,12 @@ def _receipt(place: Place, chunk: Chunk, answers: Sequence[Answer]) -> Receipt:
 def _failures(answer: Answer) -> Iterator[dict[str, Any]]:
     """What ``errors.jsonl`` says of a dialogue."""
     if answer.error is not None:
-        yield _failure(answer.item, None, answer.error)
+        yield error_entry(answer.item.source, answer.item.dialogue.id, answer.error)
     elif answer.prediction is not None:
         for item in answer.prediction.items:
             if item.status is Status.ERROR and item.error is not None:
-                yield _failure(answer.item, item.index, item.error)
-
-
-def _failure(item: Item, turn: int | None, error: ItemError) -> dict[str, Any]:
-    return {
-        "source": item.source,
-        "id": item.dialogue.id,
-        "turn": turn,
-        "code": error.code,
-        "error": error.message,
-        "hint": error.hint,
-        "retryable": error.retryable,
-    }
+                asked = answer.item
+                yield error_entry(asked.source, asked.dialogue.id, item.error, turn=item.index)
 
 
 def failed_chunk(place: Place, chunk: Chunk, why: SentixError) -> Receipt:

@@ -36,6 +36,11 @@ from sentixrl.formats.tables import MAX_DIALOGUE_BYTES
 FILE = "file"
 """The key under which a turn's metadata names its file, where a dialogue is spread over several."""
 
+SEVERAL = "several files"
+"""The source of what is spread over files and cannot be put together."""
+MOST_NOTES = 10
+"""So many notes on how inputs are read are told; of thousands of files, nobody reads more."""
+
 Tell = Callable[[str], None]
 
 
@@ -106,6 +111,7 @@ class _Gatherer:
         self._reading = reading
         self._across, self._tell = across_files, tell
         self._scattered: Groups | None = Groups() if across_files and len(inputs) > 1 else None
+        self._notes = 0
         self.first_error: InputError | None = None
 
     def read(self, number: int) -> dict[str, Any]:
@@ -148,7 +154,9 @@ class _Gatherer:
         else:
             reader = open_dialogues(stream=cast(BinaryIO, io.BufferedReader(stream)), **options)
         for sentence in reader.notes:
-            self._tell(sentence)
+            self._notes += 1
+            if self._notes <= MOST_NOTES:
+                self._tell(sentence)
         begun = False
         try:
             for dialogue in reader:
@@ -180,6 +188,8 @@ class _Gatherer:
 
     def join(self) -> None:
         """Put dialogues together whose rows are spread over several inputs."""
+        if self._notes > MOST_NOTES:
+            self._tell(f"{self._notes - MOST_NOTES:,} more notes of this kind are left out.")
         if self._scattered is None:
             return
         columns = self._reading.get("columns") or Columns()
@@ -189,7 +199,7 @@ class _Gatherer:
                 try:
                     found = self._joined(key, parts, columns.turn)
                 except InputError as error:
-                    self._fault(key, Fault(error, 0, key))
+                    self._fault(SEVERAL, Fault(error, 0, key))
                     continue
                 self._spool.add(found)
 

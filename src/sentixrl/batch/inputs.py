@@ -155,6 +155,11 @@ def _expanded(name: str, out: Path) -> Iterator[InputFile]:
         yield InputFile("standard input", None)
     elif path.is_dir() and not convokit.is_corpus(path):
         yield from _of_folder(path, out)
+    elif path.is_fifo():
+        raise InputError(
+            f"{shown(name, 400)} is a pipe, which cannot be looked at twice.",
+            hint="Let it flow into the command, and name '-'.",
+        )
     elif path.exists():
         yield InputFile(shown(name, 400), path)
     elif not glob.has_magic(name):

@@ -24,6 +24,7 @@ from sentixrl.batch.job import Job, Receipt
 from sentixrl.batch.meter import Meter
 from sentixrl.batch.running import Loader
 from sentixrl.batch.spool import Chunk
+from sentixrl.bundle import canonical_base
 from sentixrl.errors import ConfigError, MissingDependencyError, ModelError, SentixError
 from sentixrl.formats.characters import shown
 from sentixrl.runs.identity import Json, differences
@@ -36,6 +37,8 @@ OBJECT_STORE_BYTES = 100 * 1024 * 1024
 """What Ray shares between processes here: chunks and receipts, no texts."""
 LOAD_SECONDS = 900.0
 """How long no worker at all may be there."""
+START_SECONDS = "120"
+"""How long Ray may take to start here: on a busy machine, longer than it waits by itself."""
 _TICK = 0.5
 
 
@@ -81,7 +84,7 @@ class RayWorkers:
         except ImportError:
             raise MissingDependencyError.of("ray", EXTRA) from None
         self._ray = ray
-        self._loader = loader
+        self._loader = _portable(loader, threads)
         self._address = address
         self._wanted = workers
         self._threads, self._gpus = threads, gpus
@@ -165,6 +168,7 @@ class RayWorkers:
         if self._ray.is_initialized():
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", START_SECONDS)
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
         try:
             if self._address == LOCAL:
@@ -299,6 +303,16 @@ class RayWorkers:
             self._ray.kill(actor, no_restart=True)
         except Exception:  # it is gone already, or the cluster is
             return
+
+
+def _portable(loader: Loader, threads: int) -> Loader:
+    """A specification that means the same in another folder, on so many cores."""
+    if not isinstance(loader, ClassifierSpec):
+        return loader
+    adapter = loader.engine.adapter
+    engine = replace(loader.engine, threads=threads, adapter=adapter and adapter.resolve())
+    model = None if loader.model is None else canonical_base(loader.model)
+    return replace(loader, model=model, engine=engine)
 
 
 def _death(what: str, error: BaseException) -> ModelError:

@@ -17,11 +17,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from sentixrl.dialogue import Dialogue
-from sentixrl.errors import InputError
+from sentixrl.errors import InputError, SentixError
 from sentixrl.formats.json_text import dialogue_of_json
 from sentixrl.formats.ledger import Fault
 from sentixrl.formats.objects import dialogue_object
 from sentixrl.formats.strict_json import DECODER
+from sentixrl.prediction import ItemError
 from sentixrl.runs.storage import as_bytes, storage_error
 
 DIALOGUES, CHUNKS, FAULTS = "dialogues.jsonl", "chunks.jsonl", "faults.jsonl"
@@ -136,7 +137,8 @@ class SpoolWriter:
     def add_fault(self, source: str, fault: Fault) -> None:
         """Note what could not be read."""
         self._faults += 1
-        self._write(2, _line(fault_entry(source, fault)))
+        entry = error_entry(source, fault.dialogue, fault.error, row=fault.line or None)
+        self._write(2, _line(entry))
 
     def finish(self) -> Contents:
         """All of it is there.
@@ -190,15 +192,32 @@ class SpoolWriter:
                     raise storage_error(self._folder, fault) from None
 
 
-def fault_entry(source: str, fault: Fault) -> dict[str, Any]:
-    """What ``errors.jsonl`` says of what could not be read."""
+def error_entry(
+    source: str,
+    id: str | None,
+    error: SentixError | ItemError,
+    *,
+    row: int | None = None,
+    turn: int | None = None,
+) -> dict[str, Any]:
+    """What ``errors.jsonl`` says of something that failed.
+
+    Args:
+        source: The input's name.
+        id: The dialogue, if it is known.
+        error: What was wrong.
+        row: Where it stands in the input, where it could not be read.
+        turn: Which turn of the dialogue could not be answered, from 0; ``None`` for all of it.
+    """
     return {
         "source": source,
-        "row": fault.line,
-        "id": fault.dialogue,
-        "code": fault.error.code,
-        "error": fault.error.message,
-        "hint": fault.error.hint,
+        "id": id,
+        "row": row,
+        "turn": turn,
+        "code": error.code,
+        "error": error.message,
+        "hint": error.hint,
+        "retryable": error.retryable,
     }
 
 

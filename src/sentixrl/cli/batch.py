@@ -6,7 +6,6 @@ import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -31,7 +30,8 @@ from sentixrl.batch.running import CHUNK_TURNS, Workers
 from sentixrl.cli.console import answers, errors, note, styled
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.inputs import InputOptions
-from sentixrl.cli.options import ModelOptions
+from sentixrl.cli.options import ModelOptions, say_notes
+from sentixrl.cli.progress import waiting
 from sentixrl.errors import ConfigError
 from sentixrl.formats.characters import as_text
 from sentixrl.spec import ClassifierSpec
@@ -91,7 +91,11 @@ def batch(
     plan = BatchOptions(inputs.reading(), to, chunk, across_files)
     screen = errors()
     try:
-        with BatchJob(files, out, team, plan, tell=lambda said: screen.print(note(said))) as job:
+        with waiting("reading"):
+            made = BatchJob(files, out, team, plan, tell=lambda said: screen.print(note(said)))
+        with made as job:
+            if isinstance(team, LocalWorkers):
+                say_notes(team.classifier, context)
             if estimate:
                 _show_estimate(job.estimate(), price)
                 return 0
@@ -116,7 +120,6 @@ def _workers(
         return LocalWorkers(spec)
     threads = options.threads or 1
     gpu = (options.device or "").startswith("cuda")
-    spec = replace(spec, engine=replace(spec.engine, threads=threads))
     return RayWorkers(spec, ray, workers, threads=threads, gpus=int(gpu))
 
 
