@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentixrl.errors import InputError
 from sentixrl.formats import sorting
 from sentixrl.formats.sorting import Groups
 
@@ -35,7 +37,7 @@ def test_groups_come_in_the_order_in_which_keys_came_up(rows: list[tuple[str, st
 
 def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sorting, "RUN_BYTES", 100)
-    monkeypatch.setattr(sorting.tempfile, "tempdir", str(tmp_path / "gone"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     groups = Groups()
-    with pytest.raises(sorting.InputError, match="temporary files"):
+    with pytest.raises(InputError, match="temporary files"):
         groups.add("a", ["b"])

@@ -148,7 +148,7 @@ class _Gatherer:
         def tell_fault(fault: Fault) -> None:
             self._fault(one.name, fault)
 
-        options = ReadingOptions(**{**self._reading, "keep": True, "faults": tell_fault})  # type: ignore[typeddict-item]
+        options = ReadingOptions(**{**self._reading, "keep": True, "faults": tell_fault})
         if stream is None:
             reader = open_dialogues(one.path, **options)
         else:

@@ -163,8 +163,8 @@ class _Reader:
             for key, row in self._keyed(ledger):
                 ledger.turn(row.size)
                 groups.add(key, [key, row.line, row.size, *row.cells])
-            for key, line, size, *cells in groups.members():
-                yield str(key), Row(int(line), [str(cell) for cell in cells], int(size))
+            for own, line, size, *cells in groups.members():
+                yield str(own), Row(int(line), [str(cell) for cell in cells], int(size))
 
     def _keyed(self, ledger: Ledger) -> Iterator[tuple[str, Row]]:
         """The rows with the dialogues they belong to."""
