@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentixrl import __version__
-from sentixrl.batch.answering import answer_chunks, answer_items
-from sentixrl.batch.estimate import Estimate, measure
+from sentixrl.batch.answering import answer_chunks, sample
+from sentixrl.batch.estimate import Estimate
 from sentixrl.batch.job import Place, Receipt, run_of
 from sentixrl.batch.running import Loader, classifier_identity
-from sentixrl.batch.spool import Chunk, read_items
+from sentixrl.batch.spool import Chunk
 from sentixrl.classifier import Classifier
 from sentixrl.errors import ConfigError, SentixError
 from sentixrl.runs.identity import Json, plain
@@ -74,8 +74,7 @@ class Answerer:
         assert self._classifier is not None
         try:
             self._check(place)
-            items = (item for chunk in chunks for item in read_items(place.work, chunk)[:8])
-            return measure(answer_items(self._classifier, items))
+            return sample(self._classifier, place.work, chunks)
         except SentixError as error:
             return _placed(error)
 

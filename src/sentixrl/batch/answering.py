@@ -12,8 +12,10 @@ import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
+from sentixrl.batch.estimate import Estimate, measure
 from sentixrl.batch.job import UNFINISHED, Place, Receipt
 from sentixrl.batch.meter import Meter
 from sentixrl.batch.shards import Answer, write_shard
@@ -23,6 +25,8 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import SentixError
 from sentixrl.prediction import ItemError, Status
 
+SAMPLED_DIALOGUES = 8
+"""So many dialogues of a chunk are answered for an estimate."""
 FAILED_IN_A_ROW = 5
 """So many failures without an answer between them are the model's."""
 
@@ -81,6 +85,18 @@ class _Feed:
         except Exception as error:
             self.error = error
             raise
+
+
+def sample(classifier: Classifier, work: Path, chunks: Sequence[Chunk]) -> Estimate:
+    """How long a few dialogues of some chunks take.
+
+    Args:
+        classifier: Who answers.
+        work: The spool's folder.
+        chunks: Where the dialogues are taken from.
+    """
+    items = (item for chunk in chunks for item in read_items(work, chunk)[:SAMPLED_DIALOGUES])
+    return measure(answer_items(classifier, items))
 
 
 def answer_chunks(

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from sentixrl import __version__
@@ -97,7 +96,7 @@ class RayWorkers:
         self._engine: dict[str, Any] = {}
         self._deaths = 0
 
-    def open(self, job_folder: Path) -> Json:
+    def open(self) -> Json:
         """Join the cluster and load the first worker's model; its identity as plain data.
 
         Raises:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sentixrl import __version__
-from sentixrl.batch.answering import answer_chunks, answer_items
-from sentixrl.batch.estimate import Estimate, measure
+from sentixrl.batch.answering import answer_chunks, sample
+from sentixrl.batch.estimate import Estimate
 from sentixrl.batch.gathering import Tell, gather, standard_input
 from sentixrl.batch.inputs import InputFile, check_place, find_inputs
 from sentixrl.batch.job import Job
 from sentixrl.batch.meter import Meter
 from sentixrl.batch.shards import ShardFormat, check_format
-from sentixrl.batch.spool import Chunk, read_items, spread
+from sentixrl.batch.spool import Chunk, spread
 from sentixrl.classifier import Classifier
 from sentixrl.context.templates import digest_of, template_languages
 from sentixrl.errors import ConfigError
@@ -51,7 +51,7 @@ class Loader(Protocol):
 class Workers(Protocol):
     """Who answers chunks."""
 
-    def open(self, job_folder: Path) -> Json:
+    def open(self) -> Json:
         """Load the model; its identity as plain data."""
         ...
 
@@ -181,7 +181,7 @@ class BatchJob:
                 job.check_standard_input(standard_input().digest())
         else:
             job.prepare()
-        identity = {**self._workers.open(job.path), **options.identity(), "sentixrl": __version__}
+        identity = {**self._workers.open(), **options.identity(), "sentixrl": __version__}
         if begun:
             job.check(identity)
             return
@@ -262,7 +262,7 @@ class LocalWorkers:
         self._loader = loader
         self._classifier: Classifier | None = None
 
-    def open(self, job_folder: Path) -> Json:
+    def open(self) -> Json:
         """Load the model; its identity as plain data."""
         return classifier_identity(self.classifier)
 
@@ -280,8 +280,7 @@ class LocalWorkers:
 
     def rate(self, job: Job, chunks: Sequence[Chunk]) -> Estimate:
         """Answer a few dialogues of some chunks."""
-        items = (item for chunk in chunks for item in read_items(job.work, chunk)[:8])
-        return measure(answer_items(self.classifier, items))
+        return sample(self.classifier, job.work, chunks)
 
     def facts(self) -> Mapping[str, Any]:
         """The machine."""
