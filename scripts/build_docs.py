@@ -24,6 +24,7 @@ COMMANDS = (
     ("batch",),
     ("evaluate",),
     ("compare",),
+    ("calibrate",),
     ("train",),
     ("labels",),
     ("models",),

@@ -129,7 +129,7 @@ def answer_chunks(
 def _receipt(place: Place, chunk: Chunk, answers: Sequence[Answer]) -> Receipt:
     """Write a shard under a name that nobody else has."""
     part = f"{chunk.number:06}-{secrets.token_hex(4)}{UNFINISHED}"
-    size = write_shard(place.work / part, place.form, answers, place.columns)
+    size = write_shard(place.work / part, place.layout, answers)
     errors = [failure for answer in answers for failure in _failures(answer)]
     predictions = [answer.prediction for answer in answers if answer.prediction is not None]
     return Receipt(

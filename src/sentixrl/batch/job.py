@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from sentixrl.batch.gathering import Gathered
 from sentixrl.batch.inputs import InputFile, changes
-from sentixrl.batch.shards import ShardFormat
+from sentixrl.batch.shards import Layout, ShardFormat
 from sentixrl.batch.spool import (
     CHUNKS,
     DIALOGUES,
@@ -79,14 +79,12 @@ class Place:
     Attributes:
         folder: The job's folder.
         run: The job's own name, by which a worker sees that it is the same folder.
-        form: What results are written as.
-        columns: The further columns of the inputs.
+        layout: What all shards have in common.
     """
 
     folder: Path
     run: str
-    form: ShardFormat
-    columns: tuple[str, ...]
+    layout: Layout
 
     @property
     def work(self) -> Path:
@@ -132,9 +130,11 @@ class Job:
     def place(self) -> Place:
         """The job as workers see it."""
         assert self.contents is not None
-        return Place(
-            self.path.resolve(), self._folder.record["run"], self.form, self.contents.columns
-        )
+        record = self._folder.record
+        answers = record["identity"]["answers"]
+        several = tuple(answers["several"]) if answers["several"] is not None else None
+        layout = Layout(self.form, self.contents.columns, several, answers["sets"])
+        return Place(self.path.resolve(), record["run"], layout)
 
     @property
     def work(self) -> Path:

@@ -292,12 +292,16 @@ class LocalWorkers:
 
 def classifier_identity(classifier: Classifier) -> Json:
     """What must be the same of a classifier whenever and wherever a job goes on."""
-    language = classifier.context.language
+    language, labels = classifier.context.language, classifier.label_set
     languages = template_languages() if language == "auto" else (language,)
     return {
         "model": model_identity(classifier),
-        "labels": labels_identity(classifier.label_set),
+        "labels": labels_identity(labels),
         "templates": {name: digest_of(name) for name in languages},
+        "answers": {
+            "several": list(labels.names) if classifier.several else None,
+            "sets": classifier.negotiation.sets is not None,
+        },
         "context": asdict(classifier.context),
         "negotiation": asdict(classifier.negotiation),
     }

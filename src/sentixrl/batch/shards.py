@@ -18,7 +18,14 @@ from typing import Any
 from sentixrl.batch.spool import Item
 from sentixrl.errors import MissingDependencyError
 from sentixrl.formats import dialogue_json
-from sentixrl.formats.result_rows import COLUMNS, CONFIDENCE, INDEX, csv_line, result_rows
+from sentixrl.formats.result_rows import (
+    CONFIDENCE,
+    INDEX,
+    PROBABILITY,
+    csv_line,
+    result_columns,
+    result_rows,
+)
 from sentixrl.formats.sheets import EXTRA
 from sentixrl.formats.values_table import cell_text
 from sentixrl.prediction import DialoguePrediction, ItemError
@@ -35,6 +42,35 @@ class ShardFormat(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What all shards of a job have in common.
+
+    Attributes:
+        form: What they are written as.
+        columns: The further columns of the job's inputs.
+        several: The label set's names, where several labels are asked for.
+        sets: Whether sets of candidates are asked for.
+    """
+
+    form: ShardFormat
+    columns: tuple[str, ...] = ()
+    several: tuple[str, ...] | None = None
+    sets: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns of a table of results."""
+        own = (*result_columns(self.several, sets=self.sets), SOURCE)
+        names = list(own)
+        for column in self.columns:
+            name = f"{OF_INPUT}{column}" if column in own else column
+            while name in names:
+                name = f"{OF_INPUT}{name}"
+            names.append(name)
+        return tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +95,13 @@ def check_format(form: ShardFormat) -> None:
             raise MissingDependencyError.of("pyarrow", EXTRA) from None
 
 
-def write_shard(
-    path: Path, form: ShardFormat, answers: Sequence[Answer], columns: Sequence[str]
-) -> int:
+def write_shard(path: Path, layout: Layout, answers: Sequence[Answer]) -> int:
     """Write the answers of a chunk; those that failed are left out.
 
     Args:
         path: Where to; nothing of that name is in its place yet.
-        form: What to write.
+        layout: What to write.
         answers: The chunk's answers.
-        columns: The further columns of the job's inputs.
 
     Returns:
         The file's size in bytes.
@@ -77,10 +110,11 @@ def write_shard(
         SentixError: The disk is full or refuses; nothing is left behind.
     """
     try:
-        if form is ShardFormat.PARQUET:
-            _write_parquet(path, answers, columns)
+        if layout.form is ShardFormat.PARQUET:
+            _write_parquet(path, layout, answers)
         else:
-            lines = _json_lines(answers) if form is ShardFormat.JSONL else _csv(answers, columns)
+            listed = layout.form is ShardFormat.JSONL
+            lines = _json_lines(answers) if listed else _csv(layout, answers)
             with path.open("wb") as stream:
                 stream.writelines(map(as_bytes, lines))
         sync_file(path)
@@ -89,18 +123,6 @@ def write_shard(
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
         raise storage_error(path, error) from None
-
-
-def shard_columns(columns: Sequence[str]) -> tuple[str, ...]:
-    """The names of all columns of a table of results."""
-    own = (*COLUMNS, SOURCE)
-    names = list(own)
-    for column in columns:
-        name = f"{OF_INPUT}{column}" if column in own else column
-        while name in names:
-            name = f"{OF_INPUT}{name}"
-        names.append(name)
-    return tuple(names)
 
 
 def _json_lines(answers: Sequence[Answer]) -> Iterator[str]:
@@ -119,13 +141,14 @@ def result_object(item: Item, prediction: DialoguePrediction) -> dict[str, Any]:
     return {**result, SOURCE: item.source}
 
 
-def _rows(answers: Sequence[Answer], columns: Sequence[str]) -> Iterator[list[Any]]:
+def _rows(layout: Layout, answers: Sequence[Answer]) -> Iterator[list[Any]]:
     for answer in answers:
         if answer.prediction is None:
             continue
-        rows = result_rows(answer.item.dialogue, answer.prediction)
-        for turn, row in zip(answer.item.dialogue, rows, strict=True):
-            further = (turn.metadata.get(column) for column in columns)
+        dialogue = answer.item.dialogue
+        rows = result_rows(dialogue, answer.prediction, layout.several, sets=layout.sets)
+        for turn, row in zip(dialogue, rows, strict=True):
+            further = (turn.metadata.get(column) for column in layout.columns)
             yield [*row, answer.item.source, *map(_cell, further)]
 
 
@@ -133,20 +156,21 @@ def _cell(value: str | float | None) -> str | None:
     return None if value is None else cell_text(value)
 
 
-def _csv(answers: Sequence[Answer], columns: Sequence[str]) -> Iterator[str]:
-    yield csv_line(shard_columns(columns))
-    yield from map(csv_line, _rows(answers, columns))
+def _csv(layout: Layout, answers: Sequence[Answer]) -> Iterator[str]:
+    yield csv_line(layout.names)
+    yield from map(csv_line, _rows(layout, answers))
 
 
-def _write_parquet(path: Path, answers: Sequence[Answer], columns: Sequence[str]) -> None:
+def _write_parquet(path: Path, layout: Layout, answers: Sequence[Answer]) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    kinds = {INDEX: pyarrow.int64(), CONFIDENCE: pyarrow.float64()}
-    names = shard_columns(columns)
-    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in names])
-    rows = list(_rows(answers, columns))
-    cells = zip(*rows, strict=True) if rows else ([] for _ in names)
+    shares = (CONFIDENCE, *(f"{PROBABILITY}{name}" for name in layout.several or ()))
+    kinds = {INDEX: pyarrow.int64(), **dict.fromkeys(shares, pyarrow.float64())}
+    fields = [(name, kinds.get(name, pyarrow.string())) for name in layout.names]
+    schema = pyarrow.schema(fields)
+    rows = list(_rows(layout, answers))
+    cells = zip(*rows, strict=True) if rows else ([] for _ in fields)
     arrays = [
         pyarrow.array(list(column), type=field.type)
         for column, field in zip(cells, schema, strict=True)

@@ -27,6 +27,7 @@ from sentixrl.batch import (
 )
 from sentixrl.batch.job import ERRORS_FILE
 from sentixrl.batch.running import CHUNK_TURNS, Workers
+from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, styled
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.inputs import InputOptions
@@ -55,6 +56,7 @@ def batch(
         str | None,
         typer.Option("--labels", "-l", help="A scheme, a YAML file, or names with commas."),
     ] = None,
+    several: SeveralOption = None,
     to: Annotated[ShardFormat, typer.Option(help="What results are written as.")] = (
         ShardFormat.JSONL
     ),
@@ -86,7 +88,7 @@ def batch(
     options: ModelOptions,
 ) -> int:
     """Classify files by the million; the same command goes on where it was stopped."""
-    team = _workers(options.spec(labels), ray, workers, options)
+    team = _workers(options.spec(labels, several=several), ray, workers, options)
     command = as_text(shlex.join(["sentixrl", *(context.obj or [])]))
     plan = BatchOptions(inputs.reading(), to, chunk, across_files)
     screen = errors()

@@ -18,6 +18,7 @@ import typer.main
 
 from sentixrl import __version__
 from sentixrl.cli.batch import batch
+from sentixrl.cli.calibrate import calibrate
 from sentixrl.cli.classify import classify
 from sentixrl.cli.compare import compare
 from sentixrl.cli.console import errors, note
@@ -49,6 +50,7 @@ app.command()(batch)
 app.command()(read)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(calibrate)
 app.command()(train)
 app.command()(labels)
 app.add_typer(models_app, name="models")
