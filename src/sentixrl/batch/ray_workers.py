@@ -2,8 +2,7 @@
 
 Contract: the driver hands out chunks, puts shards into place and keeps the log; actors do the rest.
 An actor or a node that dies, and one that takes too long, cost their open chunks only, which others
-get. Only Ray's core is used: its data library lost a whole job to one bad row and to one removed
-node when it was tried.
+get. Only Ray's core is used: by default its data library ends a whole pipeline at one row's error.
 """
 
 from __future__ import annotations
