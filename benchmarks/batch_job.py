@@ -57,7 +57,7 @@ def plain(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _since_start() -> float:
-    return time.time() - psutil.Process().create_time()
+    return time.time() - float(psutil.Process().create_time())
 
 
 def main() -> None:

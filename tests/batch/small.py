@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sentixrl.batch import BatchJob, BatchOptions, LocalWorkers, Summary
-from sentixrl.batch.job import DIALOGUES, LOG, WORK
+from sentixrl.batch.job import LOG, WORK
+from sentixrl.batch.spool import DIALOGUES
 from sentixrl.bundle import ModelBundle
 from sentixrl.classifier import Classifier
 from sentixrl.context.prompt import Prompt

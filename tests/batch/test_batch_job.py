@@ -18,9 +18,12 @@ import pytest
 from sentixrl.batch import BatchJob, BatchOptions, LocalWorkers, ShardFormat, gathering
 from sentixrl.batch import shards as shards_module
 from sentixrl.batch.inputs import find_inputs
+from sentixrl.batch.spool import Item
+from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError, InputError, ModelError, SentixError
 from sentixrl.formats import Columns, ReadingOptions, read_dialogue_json, read_dialogues
 from sentixrl.labels import Label, LabelSet
+from sentixrl.prediction import DialoguePrediction, Prediction, Status
 from tests.batch.small import (
     BROKEN,
     PASSING,
@@ -104,6 +107,22 @@ def test_a_column_of_ours_keeps_its_name_with_a_word_before_it(tmp_path: Path) -
     (row,) = csv.DictReader(io.StringIO(shards(tmp_path / "out")["part-000001.csv"].decode()))
     assert (row["input.label"], row["input.source"], row["row"]) == ("joy", "web", "2")
     assert row["source"] == str(source)
+
+
+def test_several_labels_and_candidates_have_columns_of_their_own(tmp_path: Path) -> None:
+    layout = shards_module.Layout(ShardFormat.CSV, ("labels", "n"), ("joy", "anger"), sets=True)
+    answers = Prediction(
+        0, Status.SINGLE, labels=("joy",), probabilities={"joy": 0.9, "anger": 0.2},
+        candidates=("joy", "anger"),
+    )  # fmt: skip
+    dialogue = Dialogue("d", (Utterance("Fine.", metadata={"labels": "mine", "n": 2}),))
+    prediction = DialoguePrediction("d", "en", "m", "t", (answers,))
+    item = shards_module.Answer(Item(dialogue, "in.csv"), prediction)
+    shards_module.write_shard(tmp_path / "a.csv", layout, [item])
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text("utf-8")))
+    assert (row["labels"], row["p_joy"], row["p_anger"]) == ("joy", "0.9", "0.2")
+    assert "anger" in row["candidates"]
+    assert (row["input.labels"], row["n"], row["source"]) == ("mine", "2", "in.csv")
 
 
 def test_rows_and_dialogues_that_cannot_be_read_are_told_and_the_rest_goes_on(

@@ -117,7 +117,8 @@ def test_ray_data_gets_a_row_per_dialogue(ray: Any) -> None:  # noqa: ANN401
 
 def test_a_batch_comes_back_with_its_columns_and_errors() -> None:
     classify = RayClassifier(Scripted(), column="said")
-    batch = {"n": [1, 2, 3, 4], "said": ["Hello.", None, BROKEN, ["Bye.", "Bye then."]]}
+    said: list[Any] = ["Hello.", None, BROKEN, ["Bye.", "Bye then."]]
+    batch = {"n": [1, 2, 3, 4], "said": said}
     found = classify(batch)
     assert list(found) == ["n", "said", "labels", "confidences", "statuses", "error"]
     assert [len(labels) for labels in found["labels"]] == [1, 0, 0, 2]
