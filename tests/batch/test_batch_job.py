@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from sentixrl.batch import BatchJob, BatchOptions, LocalWorkers, ShardFormat, gathering
+from sentixrl.batch import BatchJob, BatchOptions, LocalWorkers, ShardFormat
 from sentixrl.batch import shards as shards_module
+from sentixrl.batch import spool as spool_module
 from sentixrl.batch.inputs import find_inputs
 from sentixrl.batch.spool import Item
 from sentixrl.dialogue import Dialogue, Utterance
@@ -273,14 +274,14 @@ def test_an_input_that_grows_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_table(tmp_path / "in.csv")
-    add = gathering.SpoolWriter.add
+    add = spool_module.SpoolWriter.add
 
-    def growing(spool: gathering.SpoolWriter, item: gathering.Item) -> None:
+    def growing(spool: spool_module.SpoolWriter, item: Item) -> None:
         with source.open("a", encoding="utf-8") as stream:
             stream.write("\n")
         add(spool, item)
 
-    monkeypatch.setattr(gathering.SpoolWriter, "add", growing)
+    monkeypatch.setattr(spool_module.SpoolWriter, "add", growing)
     with pytest.raises(InputError, match="changed while it was read"):
         run([source], tmp_path / "out")
     monkeypatch.undo()
