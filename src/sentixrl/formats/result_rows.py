@@ -45,8 +45,13 @@ def csv_header(several: Sequence[str] | None = None, *, sets: bool = False) -> s
         several: The label set's names, where several labels are asked for.
         sets: Whether sets of candidates are asked for.
     """
+    return csv_line(result_columns(several, sets=sets))
+
+
+def result_columns(several: Sequence[str] | None = None, *, sets: bool = False) -> tuple[str, ...]:
+    """The names of the columns; the arguments are those of :func:`csv_header`."""
     more = () if several is None else (LABELS, *(f"{PROBABILITY}{name}" for name in several))
-    return _line((*COLUMNS, *([CANDIDATES] if sets else []), *more))
+    return (*COLUMNS, *([CANDIDATES] if sets else []), *more)
 
 
 def dialogue_csv(
@@ -64,10 +69,19 @@ def dialogue_csv(
         several: As :func:`csv_header`.
         sets: As :func:`csv_header`.
     """
-    return "".join(
-        _line((*_row(dialogue, turn, item), *_candidates(item, sets), *_judged(item, several)))
-        for turn, item in zip(dialogue, prediction.items, strict=True)
-    )
+    return "".join(map(csv_line, result_rows(dialogue, prediction, several, sets=sets)))
+
+
+def result_rows(
+    dialogue: Dialogue,
+    prediction: DialoguePrediction,
+    several: Sequence[str] | None = None,
+    *,
+    sets: bool = False,
+) -> Iterator[tuple[object, ...]]:
+    """The cells of one dialogue's rows, in the order of :func:`result_columns`."""
+    for turn, item in zip(dialogue, prediction.items, strict=True):
+        yield (*_row(dialogue, turn, item), *_candidates(item, sets), *_judged(item, several))
 
 
 def _row(dialogue: Dialogue, turn: Utterance, item: Prediction) -> Iterator[object]:
@@ -94,7 +108,8 @@ def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, DECIMALS)
 
 
-def _line(row: Iterable[object]) -> str:
+def csv_line(row: Iterable[object]) -> str:
+    """A row as a line of CSV, with its line end."""
     written = io.StringIO()
     # Only characters of the line's end are quoted, and a lone carriage return would end a row.
     csv.writer(written, lineterminator="\r\n").writerow(row)
