@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from queue import SimpleQueue
 
 import pytest
@@ -105,7 +106,7 @@ def test_of_a_session_that_breaks_the_one_that_broke_it_fails_alone() -> None:
     queues: list[SimpleQueue[Prediction | None]] = [SimpleQueue() for _ in many]
     tasks = [asked.submit(one, told.put) for one, told in zip(many, queues, strict=True)]
     for number, (task, told) in enumerate(zip(tasks, queues, strict=True)):
-        found = list(iter(lambda told=told: told.get(timeout=PATIENCE), None))
+        found = list(iter(partial(told.get, timeout=PATIENCE), None))
         if number == 3:
             with pytest.raises(ModelError, match="no memory"):
                 task.result()

@@ -18,7 +18,7 @@ from sentixrl.context.building import ContextBuilder, TargetContext, language_of
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Cost, Engine, Failure
-from sentixrl.errors import ConfigError, ModelError
+from sentixrl.errors import ConfigError, ModelError, SentixError
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.answers import Judging
 from sentixrl.negotiation.deducing import (
@@ -35,8 +35,7 @@ from sentixrl.negotiation.priors import Priors
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.negotiation.state import NegotiationState
 from sentixrl.negotiation.turns import Job, RequestFailedError, Turn
-from sentixrl.prediction import DialoguePrediction, Prediction
-
+from sentixrl.prediction import DialoguePrediction, ItemError, Prediction, Status
 
 Told = Callable[[Prediction | None], None]
 
@@ -184,6 +183,11 @@ class DialogueTask:
         return self._negotiator.engine
 
     @property
+    def error(self) -> BaseException | None:
+        """What broke it, if anything did."""
+        return self._error
+
+    @property
     def over(self) -> bool:
         """Whether it is answered, broken or cancelled."""
         return self.cancelled or self.finished.is_set()
@@ -212,7 +216,20 @@ class DialogueTask:
         """
         if self._error is not None:
             raise self._error
-        dialogue = self._dialogue
+        return self.outcome()
+
+    def outcome(self) -> DialoguePrediction:
+        """The predictions, once it is over; if it broke, an error in place of those that lack."""
+        dialogue, broken = self._dialogue, self._error
+        if broken is not None:
+            fault = ItemError(
+                getattr(broken, "code", SentixError.code),
+                str(broken),
+                getattr(broken, "hint", None),
+                getattr(broken, "retryable", False),
+            )
+            for index in self._open:
+                self._items[index] = Prediction(index, Status.ERROR, error=fault)
         return DialoguePrediction(
             dialogue_id=dialogue.id,
             language=language_of(dialogue),
