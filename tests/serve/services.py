@@ -21,8 +21,8 @@ from sentixrl.labels import scheme
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.serve.app import make_app
 from sentixrl.serve.guard import Access
-from sentixrl.serve.server import address_of, bind, make_server
 from sentixrl.serve.served import Models, ServedModel
+from sentixrl.serve.server import address_of, bind, make_server
 from sentixrl.serve.service import Service
 
 PATIENCE = 60.0

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from sentixrl.formats import read_dialogue_json
-from sentixrl.serve.classifying import OneResult, SeveralResults
-from sentixrl.serve.served import Asking
-from sentixrl.serve.served import KEPT_CLASSIFIERS as KEPT
 from sentixrl.labels import LabelSet
+from sentixrl.serve.classifying import OneResult, SeveralResults
+from sentixrl.serve.served import KEPT_CLASSIFIERS as KEPT
+from sentixrl.serve.served import Asking
 
 from .services import LINES, Client, lines_of, scripted, service
 

@@ -136,10 +136,9 @@ def test_states_share_their_tokens(tiny_model: Path) -> None:
     classifier = sentixrl.load(tiny_model, labels="meld-7", engine=options)
     asked = Client(service(classifier))
     state = "The rain stopped and we walked home along the river without saying a word. " * 16
-    one = {"type": "noul", "instructions": "Is that right?"}
 
     def tokens(count: int) -> int:
-        questions = {f"q{n}": {**one, "instructions": f"Is that right? {n}"} for n in range(count)}
+        questions = {f"q{n}": NOUL | {"instructions": f"Is that right? {n}"} for n in range(count)}
         found = asked.post(ONE, {"state": state, "questions": questions})
         assert found.status_code == 200, found.text
         return int(found.json()["usage"]["input_tokens"])
@@ -147,20 +146,38 @@ def test_states_share_their_tokens(tiny_model: Path) -> None:
     assert tokens(10) < 2 * tokens(1)
 
 
+NOUL, PREDICATE = {"type": "noul"}, {"type": "predicate", "instructions": "?"}
+
+
+def choice(*words: str) -> dict[str, Any]:
+    return {"type": "choice", "criteria": dict.fromkeys(words)}
+
+
+def one(question: object = NOUL, **more: object) -> dict[str, Any]:
+    return {"state": STATE, "questions": {"a": question}, **more}
+
+
+TWICE = {
+    "type": "choice",
+    "instructions": "?",
+    "choices": [{"value": "true"}, {"value": True}],
+}
+IMAGE = {"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}
 WRONG: list[tuple[str, int, dict[str, Any], str]] = [
-    (ONE, 422, {"questions": {"a": {"type": "noul"}}}, "At 'state': it is missing"),
+    (ONE, 422, {"questions": {"a": NOUL}}, "At 'state': it is missing"),
     (ONE, 422, {"state": STATE, "questions": {}}, "At 'questions'"),
-    (ONE, 422, {"state": STATE, "questions": {"a": {"type": "box"}}}, "questions.a"),
-    (ONE, 422, {"state": STATE, "questions": {"a": {"type": "choice", "criteria": {}}}}, "criteria"),
-    (ONE, 422, {"state": " ", "questions": {"a": {"type": "noul"}}}, "no text"),
-    (ONE, 422, {"state": STATE, "questions": {"a": {"type": "noul"}}, "assets": {"i": {}}}, "no images"),
-    (ONE, 404, {"state": STATE, "questions": {"a": {"type": "noul"}}, "model": "jev"}, "'jev'"),
-    (ONE, 422, {"state": STATE, "questions": {"a": {"type": "choice", "criteria": {"x": None, " x": None}}}}, "read the same"),
-    (ONE, 413, {"state": "too long", "questions": {"a": {"type": "noul"}}}, "'a' could not be answered"),
-    (TWO, 422, {"input": [], "questions": [{"type": "predicate", "instructions": "?"}]}, "input"),
-    (TWO, 422, {"input": "a", "questions": [{"type": "choice", "instructions": "?", "choices": [{"value": "true"}, {"value": True}]}]}, "read the same"),
-    (TWO, 422, {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}], "questions": [{"type": "predicate", "instructions": "?"}]}, "no images"),
-]  # fmt: skip
+    (ONE, 422, one({"type": "box"}), "questions.a"),
+    (ONE, 422, one(choice()), "criteria"),
+    (ONE, 422, one(choice("x", " x")), "read the same"),
+    (ONE, 422, one(choice("x", "")), "without a name"),
+    (ONE, 422, one(state=" "), "no text"),
+    (ONE, 422, one(assets={"i": {}}), "no images"),
+    (ONE, 404, one(model="jev"), "'jev'"),
+    (ONE, 413, one(state="too long"), "'a' could not be answered"),
+    (TWO, 422, {"input": [], "questions": [PREDICATE]}, "input"),
+    (TWO, 422, {"input": "a", "questions": [TWICE]}, "read the same"),
+    (TWO, 422, {"input": [IMAGE], "questions": [PREDICATE]}, "no images"),
+]
 
 
 @pytest.mark.parametrize(("path", "status", "body", "says"), WRONG)
@@ -184,7 +201,7 @@ def test_a_model_without_probabilities_says_so() -> None:
         ("Well.", [(None, "Well.")]),
         ({"utterances": [{"speaker": "Ann", "text": "Well."}]}, [("Ann", "Well.")]),
         ({"messages": [{"role": "user", "content": "Well."}]}, [("user", "Well.")]),
-        ([{"speaker": "Ann", "text": "Well."}, {"role": "b", "content": "No!"}], [("Ann", "Well."), ("b", "No!")]),
+        ([{"speaker": "Ann", "text": "a"}, {"role": "b", "content": "c"}], [("Ann", "a"), ("b", "c")]),
         ({"subject": "Bill", "n": 2}, [(None, '{"subject": "Bill", "n": 2}')]),
         ([1, 2], [(None, "[1, 2]")]),
         ([], [(None, "[]")]),

@@ -28,7 +28,6 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
 
 schemathesis: Any = pytest.importorskip("schemathesis")
 from hypothesis import HealthCheck, Phase, settings  # noqa: E402
-
 from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402
 
 from sentixrl.serve.app import make_app  # noqa: E402

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 
 from sentixrl.negotiation.scheduling import WorkerState
@@ -14,7 +15,7 @@ from sentixrl.serve import journal
 from sentixrl.serve.app import route_of
 from sentixrl.serve.metrics import state_of
 
-from .services import PATIENCE, Client, gate, live, scripted, service
+from .services import LINES, PATIENCE, Client, gate, live, scripted, service
 
 
 @pytest.fixture(name="lines")
@@ -52,22 +53,18 @@ def test_health_follows_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_busy_service_is_healthy() -> None:
-    import httpx2
-
     slow = gate()
     asked = service(scripted(slow))
-    with live(asked) as address, httpx2.Client(base_url=address, timeout=PATIENCE) as asker:
-        with asker.stream(
-            "POST",
-            "/v1/classify",
-            json={"text": "Well."},
-            headers={"Accept": "application/x-ndjson"},
-        ) as answer:
-            slow.await_a_step()
-            found = httpx2.get(f"{address}/health")
-            assert (found.status_code, found.json()["models"][0]["workers"]) == (200, ["busy"])
-            slow.opened.set()
-            answer.read()
+    with (
+        live(asked) as address,
+        httpx2.Client(base_url=address, timeout=PATIENCE) as asker,
+        asker.stream("POST", "/v1/classify", json={"text": "Well."}, headers=LINES) as answer,
+    ):
+        slow.await_a_step()
+        found = httpx2.get(f"{address}/health")
+        assert (found.status_code, found.json()["models"][0]["workers"]) == (200, ["busy"])
+        slow.opened.set()
+        answer.read()
 
 
 def test_metrics_count() -> None:
