@@ -220,12 +220,12 @@ def _against_transformers(
     most = {"clients": SHARED_CLIENTS, "requests": turns}
     with our_server(["--model", f"base={DEFAULT.name}", "--dtype", dtype]) as server:
         server.asked("/v1/systemone", bodies, clients=4, requests=8)
-        ours = server.asked("/v1/systemone", bodies, **most)  # type: ignore[arg-type]
+        ours = server.asked("/v1/systemone", bodies, **most)
         whole = _write_bodies(folder / "whole.jsonl", sample)
         classify = server.asked("/v1/classify", whole, clients=SHARED_CLIENTS, requests=len(sample))
     with transformers_server(DEFAULT.folder, dtype) as server:
         server.asked("/v1/systemone", bodies, clients=4, requests=8)
-        theirs = server.asked("/v1/systemone", bodies, **most)  # type: ignore[arg-type]
+        theirs = server.asked("/v1/systemone", bodies, **most)
     rate = theirs.turns / theirs.seconds
     return {
         "transformers_turns_per_second": round(rate, 2),

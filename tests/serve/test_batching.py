@@ -68,7 +68,7 @@ def test_what_clients_share_is_computed_once(tiny_model: Path) -> None:
     with live(asked) as address, ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda body: post(address, body).json(), bodies))
         metrics = httpx2.get(f"{address}/metrics").text
-    alone = [classifier.predict(body["dialogue"]) for body in bodies]  # type: ignore[arg-type]
+    alone = [classifier.predict(body["dialogue"]) for body in bodies]
     for answer, known in zip(answers, alone, strict=True):
         for item, one in zip(answer["utterances"], known.items, strict=True):
             assert one.probabilities is not None

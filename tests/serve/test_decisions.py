@@ -201,7 +201,7 @@ def test_a_model_without_probabilities_says_so() -> None:
         ("Well.", [(None, "Well.")]),
         ({"utterances": [{"speaker": "Ann", "text": "Well."}]}, [("Ann", "Well.")]),
         ({"messages": [{"role": "user", "content": "Well."}]}, [("user", "Well.")]),
-        ([{"speaker": "Ann", "text": "a"}, {"role": "b", "content": "c"}], [("Ann", "a"), ("b", "c")]),
+        ([{"speaker": "A", "text": "a"}, {"role": "b", "content": "c"}], [("A", "a"), ("b", "c")]),
         ({"subject": "Bill", "n": 2}, [(None, '{"subject": "Bill", "n": 2}')]),
         ([1, 2], [(None, "[1, 2]")]),
         ([], [(None, "[]")]),

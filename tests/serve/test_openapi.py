@@ -38,9 +38,9 @@ access = Access(names=frozenset({"testserver"}))
 schema = schemathesis.openapi.from_asgi("/openapi.json", make_app(service(access=access)))
 
 
-@schema.parametrize()
+@schema.parametrize()  # type: ignore[untyped-decorator]
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -110,7 +110,9 @@ def test_sigterm_under_load_answers_everything_that_was_accepted(tiny_model: Pat
         loaders = [threading.Thread(target=load) for _ in range(6)]
         for loader in loaders:
             loader.start()
+        end = time.monotonic() + PATIENCE
         while len(codes) < 6:
+            assert time.monotonic() < end
             time.sleep(0.01)
         stopping.set()
         os.kill(process.pid, signal.SIGTERM)
@@ -136,7 +138,6 @@ def test_sigterm_under_load_answers_everything_that_was_accepted(tiny_model: Pat
     ("words", "says"),
     [
         (["--host", "0.0.0.0"], "no token is set"),
-        (["--host", "no.such.host.example"], "cannot be used"),
         (["--model", "a=x", "--model", "a=y", "--port", "0"], "'x'"),
     ],
 )
