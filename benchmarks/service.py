@@ -224,7 +224,7 @@ def _against_transformers(
         whole = _write_bodies(folder / "whole.jsonl", sample)
         classify = server.asked("/v1/classify", whole, clients=SHARED_CLIENTS, requests=len(sample))
     with transformers_server(DEFAULT.folder, dtype) as server:
-        server.asked("/v1/systemone", bodies, clients=4, requests=8)
+        server.asked("/v1/systemone", bodies, clients=1, requests=2)
         theirs = server.asked("/v1/systemone", bodies, **most)
     rate = theirs.turns / theirs.seconds
     return {

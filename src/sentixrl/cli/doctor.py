@@ -18,6 +18,7 @@ from sentixrl.errors import install_command
 _EXTRAS = {
     "local": ("torch", "transformers", "tokenizers", "safetensors", "gguf", "peft"),
     "eval": ("scikit-learn", "scipy", "matplotlib", "pooch"),
+    "serve": ("fastapi", "uvicorn", "prometheus-client"),
 }
 
 
