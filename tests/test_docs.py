@@ -30,7 +30,7 @@ def test_negotiation_is_what_its_page_says() -> None:
 
 
 @pytest.mark.bundled
-@pytest.mark.skipif(not bundled.DEFAULT.installed, reason="sentixrl models install")
+@pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install")
 def test_python_is_what_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run("python.md", 7)
