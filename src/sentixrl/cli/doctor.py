@@ -20,6 +20,7 @@ _EXTRAS = {
     "local": ("torch", "transformers", "tokenizers", "safetensors", "gguf", "peft"),
     "remote": ("httpx2", "stamina"),
     "eval": ("scikit-learn", "scipy", "matplotlib", "pooch"),
+    "serve": ("fastapi", "uvicorn", "prometheus-client"),
 }
 
 

@@ -10,7 +10,7 @@ the tasks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Event
@@ -20,12 +20,12 @@ import numpy as np
 
 from sentixrl.calibration.conformal import in_set, threshold
 from sentixrl.calibration.shift import prior_shift, read_prior
-from sentixrl.context.building import ContextBuilder, TargetContext, language_of
+from sentixrl.context.building import ContextBuilder, TargetContext, language_of, one_line
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Cost, Engine, Failure, UnansweredError
 from sentixrl.engines.roles import roles_of
-from sentixrl.errors import ConfigError
+from sentixrl.errors import ConfigError, ModelError, SentixError
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.answers import Judging
 from sentixrl.negotiation.deducing import (
@@ -44,6 +44,8 @@ from sentixrl.negotiation.several import LabelJudge
 from sentixrl.negotiation.state import NegotiationState
 from sentixrl.negotiation.turns import Job, RequestFailedError, Turn
 from sentixrl.prediction import DialoguePrediction, ItemError, Prediction, Status
+
+Told = Callable[[Prediction | None], None]
 
 
 def negotiate(
@@ -183,9 +185,24 @@ class Negotiator:
             candidates = _candidates(answer.probabilities, self._cut)
         return replace(answer, calibrated=self.options.calibration.fitted, candidates=candidates)
 
-    def task(self, dialogue: Dialogue) -> DialogueTask:
-        """What a scheduler runs to answer a dialogue."""
-        return DialogueTask(self, dialogue)
+    def task(
+        self,
+        dialogue: Dialogue,
+        told: Told | None = None,
+        *,
+        only: Collection[int] | None = None,
+        preface: str = "",
+    ) -> DialogueTask:
+        """What a scheduler runs to answer a dialogue.
+
+        Args:
+            dialogue: The turns.
+            told: Called from a worker's thread with each prediction as it is known, in no fixed
+                order, and with ``None`` once the task is answered or broken. It must not raise.
+            only: The utterances to answer, by position; default: all.
+            preface: A line that each prompt shows before the generator is asked.
+        """
+        return DialogueTask(self, dialogue, told, only, preface)
 
     def learn_priors(self, template: TemplateSet) -> None:
         """Measure what the models answer about nothing in a new language, where that is wanted.
@@ -240,6 +257,9 @@ class DialogueTask:
     Args:
         negotiator: Holds the options.
         dialogue: The turns.
+        told: As :meth:`Negotiator.task` says.
+        only: The utterances to answer, by position; default: all.
+        preface: A line that each prompt shows before the generator is asked.
 
     Attributes:
         alone: Whether it is computed in sessions that no other dialogue shares.
@@ -247,26 +267,42 @@ class DialogueTask:
         cancelled: Whether nobody waits for it any more.
     """
 
-    def __init__(self, negotiator: Negotiator, dialogue: Dialogue) -> None:
+    def __init__(
+        self,
+        negotiator: Negotiator,
+        dialogue: Dialogue,
+        told: Told | None = None,
+        only: Collection[int] | None = None,
+        preface: str = "",
+    ) -> None:
         self._negotiator = negotiator
         self._dialogue = dialogue
+        self._told = told or (lambda answer: None)
+        self._preface = one_line(preface)
         self._items: list[Prediction | None] = [None] * len(dialogue)
-        self._left = len(dialogue)
+        self._open = set(range(len(dialogue)) if only is None else only)
+        self._count = len(self._open)
         self._besides = Cost()
         self._error: BaseException | None = None
         self.alone = negotiator.options.reproducible
         self.finished = Event()
         self.cancelled = False
-        if not self._left:
+        if not self._open:
             self.finished.set()
 
     def __len__(self) -> int:
-        return len(self._dialogue)
+        """How many utterances it answers."""
+        return self._count
 
     @property
     def engine(self) -> Engine:
         """Who answers."""
         return self._negotiator.engine
+
+    @property
+    def error(self) -> BaseException | None:
+        """What broke it, if anything did."""
+        return self._error
 
     @property
     def over(self) -> bool:
@@ -289,7 +325,8 @@ class DialogueTask:
         if not plan.missing:
             self._add_utterances(plan, add)
         for source in list(plan.missing):
-            add(Job(deduce(source), self._settler(plan, source, add), self._wanted))
+            settle = self._settler(plan, source, add)
+            add(Job(deduce(source), settle, self._wanted, self._broke_in_a_turn))
 
     def result(self) -> DialoguePrediction:
         """The predictions, once it is finished.
@@ -299,7 +336,20 @@ class DialogueTask:
         """
         if self._error is not None:
             raise self._error
-        dialogue = self._dialogue
+        return self.outcome()
+
+    def outcome(self) -> DialoguePrediction:
+        """The predictions, once it is over; if it broke, an error in place of those that lack."""
+        dialogue, broken = self._dialogue, self._error
+        if broken is not None:
+            fault = ItemError(
+                getattr(broken, "code", SentixError.code),
+                str(broken),
+                getattr(broken, "hint", None),
+                getattr(broken, "retryable", False),
+            )
+            for index in self._open:
+                self._items[index] = Prediction(index, Status.ERROR, error=fault)
         return DialoguePrediction(
             dialogue_id=dialogue.id,
             language=language_of(dialogue),
@@ -312,6 +362,13 @@ class DialogueTask:
         """Give up: the session that ran it failed."""
         self._error = error
         self.finished.set()
+        self._told(None)
+
+    def _broke_in_a_turn(self, error: Exception) -> None:
+        """Give up: one of its turns raised what it should not."""
+        told = ModelError(f"This dialogue could not be computed: {type(error).__name__}.")
+        told.__cause__ = error
+        self.broke(told)
 
     @cached_property
     def _template(self) -> TemplateSet:
@@ -335,9 +392,8 @@ class DialogueTask:
     def _fail(self, failure: Failure) -> None:
         """Give up the whole dialogue: no utterance of it can be asked about."""
         error = ItemError(failure.code, failure.message, failure.hint, failure.retryable)
-        self._items = [Prediction(index, Status.ERROR, error=error) for index in range(len(self))]
-        self._left = 0
-        self.finished.set()
+        for index in sorted(self._open):
+            self._keep(Prediction(index, Status.ERROR, error=error), Cost())
 
     def _add_utterances(self, plan: DeductionPlan, add: Callable[[Job], None]) -> None:
         try:
@@ -346,22 +402,30 @@ class DialogueTask:
             self._fail(error.failure)
             return
         approach = self._negotiator.approach
-        for context in contexts:
+        for context in (context for context in contexts if context.index in self._open):
+            if self._preface:
+                context = replace(context, prompt=context.prompt.line("user", self._preface))
             for job in approach.jobs(context, self._template, self._keep, self._wanted):
+                job.broke = self._broke_in_a_turn
                 add(job)
 
     def _keep(self, answer: Prediction, cost: Cost) -> None:
         cost += self._share(answer.index)
-        answer = self._negotiator.finished(answer)
-        self._items[answer.index] = replace(answer, tokens=cost.tokens, seconds=cost.seconds)
-        self._left -= 1
-        if not self._left:
+        answer = replace(
+            self._negotiator.finished(answer), tokens=cost.tokens, seconds=cost.seconds
+        )
+        self._items[answer.index] = answer
+        self._open.discard(answer.index)
+        self._told(answer)
+        if not self._open:
             self.finished.set()
+            self._told(None)
 
     def _share(self, index: int) -> Cost:
         """An utterance's share of the cost of the dialogue's deductions."""
-        tokens, rest = divmod(self._besides.tokens, len(self))
-        return Cost(tokens + (index < rest), self._besides.seconds / len(self))
+        whole = len(self._dialogue)
+        tokens, rest = divmod(self._besides.tokens, whole)
+        return Cost(tokens + (index < rest), self._besides.seconds / whole)
 
 
 def _choose_mode(

@@ -68,6 +68,8 @@ class Job:
         turn: A fresh generator.
         done: Called once with its result, or its failure, and what its answers cost.
         wanted: Whether anybody still waits for the result; otherwise the turn is closed.
+        broke: Called instead of ``done`` if the turn raises what it should not, so that it fails
+            alone; without it the error is the driver's.
         asked: What it asks for now.
         cost: What its answers cost so far.
         share: Which part of an utterance's work it is.
@@ -76,6 +78,7 @@ class Job:
     turn: Turn[Any]
     done: Callable[[Any, Cost], None]
     wanted: Callable[[], bool] = lambda: True
+    broke: Callable[[Exception], None] | None = None
     asked: Request | None = None
     cost: Cost = field(default_factory=Cost)
     share: Fraction = Fraction(1)
@@ -107,6 +110,10 @@ class Job:
             self.done(end.value, self.cost)
         except RequestFailedError as end:
             self.done(end.failure, self.cost)
+        except Exception as error:
+            if self.broke is None:
+                raise
+            self.broke(error)
         else:
             return True
         return False
@@ -124,7 +131,12 @@ class Inbox(Protocol):
         ...
 
 
-def together(session: Session, inbox: Inbox, per_step: int | None = None) -> None:
+def together(
+    session: Session,
+    inbox: Inbox,
+    per_step: int | None = None,
+    stepped: Callable[[int], None] = lambda jobs: None,
+) -> None:
     """Run jobs in step until none is left that this session has room for.
 
     New jobs join at every step, while the session has room.
@@ -133,6 +145,7 @@ def together(session: Session, inbox: Inbox, per_step: int | None = None) -> Non
         session: Answers the requests.
         inbox: Where the jobs are.
         per_step: Most utterances' worth of jobs that join at one step; ``None`` for any number.
+        stepped: Told before each step how many jobs take it.
 
     Raises:
         RuntimeError: The engine broke its contract: it gave too few or too many answers.
@@ -142,6 +155,7 @@ def together(session: Session, inbox: Inbox, per_step: int | None = None) -> Non
         active += _joining(session, inbox, per_step)
         if not active:
             return
+        stepped(len(active))
         active = _step(session, active)
 
 
