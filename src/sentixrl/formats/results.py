@@ -113,6 +113,10 @@ class UtteranceResult(BaseModel):
     dropped_turns: int = Field(ge=0, description="Earlier turns the history window left out.")
     error: ErrorResult | None = Field(description="Set exactly if the status is error.")
     negotiation: list[RoundResult] = Field(description="Oldest first; empty if there was none.")
+    exact: bool = Field(True, description="False if the probabilities are not the model's own.")
+    label_mass: float | None = Field(
+        None, ge=0, le=1, description="The labels' share of the model's probability, if measured."
+    )
 
 
 class SkippedResult(BaseModel):
@@ -209,6 +213,8 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
         "dropped_turns": item.dropped_turns,
         "error": error and {"code": error.code, "message": error.message, "hint": error.hint},
         "negotiation": [_round_json(entry) for entry in item.rounds],
+        **({} if item.exact else {"exact": False}),
+        **({} if item.label_mass is None else {"label_mass": round(item.label_mass, DECIMALS)}),
     }
 
 
@@ -283,6 +289,8 @@ def _prediction(position: int, entry: UtteranceResult) -> Prediction:
         dropped_turns=entry.dropped_turns,
         rounds=tuple(_round(item) for item in entry.negotiation),
         error=ItemError(**entry.error.model_dump()) if entry.error else None,
+        exact=entry.exact,
+        label_mass=entry.label_mass,
     )
 
 
