@@ -131,6 +131,8 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         timeout=9.5,
         max_requests=100,
         max_tokens=1000,
+        prior="calm=0.75, upset=0.25",
+        sets=0.9,
         fast=True,
     )
     assert all(getattr(options, name) is not None for name in MODEL_OPTIONS)
@@ -156,6 +158,8 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         confidence_threshold=0.75,
         reproducible=False,
         discriminator="another",
+        prior={"calm": 0.75, "upset": 0.25},
+        sets=0.9,
     )
     assert ClassifierSpec.of(spec.as_dict()) == spec
 
