@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from sentixrl.experiments.results import METRIC_NAMES
+from sentixrl.experiments.plan import METRIC_NAMES
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"

@@ -8,12 +8,13 @@ longer.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.dialogue import Dialogue
 from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.errors import SentixError
 from sentixrl.experiments.jobs import (
@@ -41,8 +42,11 @@ ANSWERING = 2.5
 ROUND = 0.6
 """What a further round costs of a single pass: three rounds take 2.2 times as long."""
 WRITTEN_TOKENS = 96
-"""Of a deduction's three lines, at most; written one by one, each costs about a pass of 18."""
+"""Of a deduction's three lines, at most."""
+UTTERANCE = 18.0
+"""Tokens that an utterance of MELD takes, its question and answer included."""
 WRITING = 18.0
+"""What a token that is written costs, in tokens of training: a guess on the high side."""
 LATIN, OTHER, HAN = 4.2, 2.6, 1.5
 """Characters per token."""
 
@@ -92,8 +96,8 @@ def estimate(
     if experiment.deductions is not None and shown:
         drawn = {(part.model_dump_json(), one.seed): part for one in shown for part in one.train}
         told = [*splits.values(), *(parts.load(part) for part in drawn.values())]
-        turns = sum(_turns(data) for data in told if isinstance(data, Dataset))
-        items.append(_deductions(experiment.deductions, turns))
+        dialogues = [one for data in told if isinstance(data, Dataset) for one in data]
+        items.append(_deductions(experiment.deductions, dialogues))
     for name in experiment.conditions if only is None else only:
         items += _answers(experiment, name, splits)
     return items
@@ -127,9 +131,15 @@ class _Parts:
         return self._tokens[key]
 
 
-def _deductions(writer: Writer, turns: int) -> Item:
-    """Each turn's, or one for about every turn that a window of this length jumps by."""
-    number = turns if writer.mode == "utterance" else turns / (writer.window + 1)
+def _deductions(writer: Writer, dialogues: Sequence[Dialogue]) -> Item:
+    """Each turn's, or one for every start of the window after the first."""
+    window = HistoryWindow().of_turns(writer.window)
+    number = sum(
+        len(one)
+        if writer.mode == "utterance"
+        else len({start for start in window.starts([1] * len(one)) if start})
+        for one in dialogues
+    )
     rate = _rate(writer.by) / WRITING
     return Item(f"deductions by {writer.by}", number * WRITTEN_TOKENS / rate)
 
@@ -158,7 +168,7 @@ def _training(cell: Cell, recipe: Recipe, parts: _Parts, out: Path) -> Item:
     rate = _rate(recipe.base)
     dev = sum(_turns(one) for one in found[len(recipe.train) :] if isinstance(one, Dataset))
     checks = max(1, round(recipe.epochs_of_checks * recipe.checks_per_epoch)) + 1
-    return Item(what, total / rate + checks * dev * WRITING / (ANSWERING * rate))
+    return Item(what, total / rate + checks * dev * UTTERANCE / (ANSWERING * rate))
 
 
 def _answers(
@@ -168,7 +178,7 @@ def _answers(
     seconds, missing = 0.0, ""
     every = cells(experiment, name)
     for cell in every:
-        rate = ANSWERING * _rate(_base_of(experiment, condition, cell)) / WRITING
+        rate = ANSWERING * _rate(_base_of(experiment, condition, cell)) / UTTERANCE
         for place in places_of(experiment, cell):
             for split in ("dev", TEST):
                 data = splits.get((place, split))

@@ -12,7 +12,7 @@ from typing import Any
 
 from sentixrl.errors import MissingDependencyError
 from sentixrl.evaluation.report.drawing import BLUE, FULL, GREY, INK, LINE, ORANGE
-from sentixrl.experiments.results import METRIC_NAMES
+from sentixrl.experiments.plan import METRIC_NAMES
 
 ROW = 0.26
 """Inches of a row of the forest."""

@@ -6,6 +6,7 @@ a test split stands under ``test`` alone, and is looked at only when that is ask
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -23,6 +24,12 @@ from sentixrl.training.sections import (
 )
 
 Metric = Literal["accuracy", "weighted_f1", "macro_f1"]
+METRIC_NAMES: Mapping[str, str] = {
+    "accuracy": "accuracy",
+    "weighted_f1": "weighted-F1",
+    "macro_f1": "macro-F1",
+}
+"""What readers call them."""
 Seed = Annotated[Whole, Field(ge=0, lt=SEEDS)]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 TRAINED = "trained"

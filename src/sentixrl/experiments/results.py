@@ -18,18 +18,12 @@ from sentixrl.evaluation.intervals import Resampling, intervals, json_number
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.experiments.contrasts import FEWEST_CLUSTERS, Difference, family, value_of
 from sentixrl.experiments.jobs import cells
-from sentixrl.experiments.plan import Experiment, Metric
+from sentixrl.experiments.plan import METRIC_NAMES, Experiment, Metric
 from sentixrl.experiments.running import DEV, TEST, Outcome
 from sentixrl.runs.identity import digest
 
 CONFUSIONS = 3
 """How many pairs of labels a table names."""
-
-METRIC_NAMES: Mapping[str, str] = {
-    "accuracy": "accuracy",
-    "weighted_f1": "weighted-F1",
-    "macro_f1": "macro-F1",
-}
 
 
 def runs_of(experiment: Experiment, outcome: Outcome, split: str) -> dict[str, dict[str, Floats]]:

@@ -122,7 +122,8 @@ class _Small:
         labels = resolve_labels(_scheme_of(part))
         if part.kind == "several":
             return self._brighter(part, split)
-        name = f"{labels.name}-{split}.jsonl"
+        told = [part.dataset, labels.name, *map(str, part.switches.values()), split]
+        name = f"{'-'.join(told)}.jsonl"  # a file for each part, as dev parts are told apart by it
         _write_talk(self._folder / name, labels, split)
         known = _scheme_of(part)
         return DataPart(
