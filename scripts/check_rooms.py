@@ -19,21 +19,35 @@ ORDER = (
     {"engines"},
     {"calibration"},
     {"negotiation"},
-    {"bundle", "classifier", "spec"},
+    {"bundle", "classifier", "hub", "spec"},
     {"datasets"},
     {"runs"},
     {"evaluation"},
     {"training"},
     {"experiments"},
+    {"loaded", "samples"},
+    {"sklearn", "pipelines", "frames"},
+    {"convokit", "label_studio", "mcp"},
     {"cli"},
 )
 RELATIVE = "."
-HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "pooch",
+    "pandas",
+    "polars",
+}
 HEAVY_AT_TOP = {
     "engines/local": {"torch"},
     "training": {"torch", "transformers"},
     # Training needs it at its very end, and has to miss it before it begins.
     "calibration/fitting": {"scipy"},
+    "sklearn": {"sklearn"},
 }
 
 

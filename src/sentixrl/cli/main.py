@@ -25,6 +25,7 @@ from sentixrl.cli.doctor import doctor
 from sentixrl.cli.evaluate import evaluate
 from sentixrl.cli.hints import command_of, fitting, options_of
 from sentixrl.cli.labels import labels
+from sentixrl.cli.mcp import mcp
 from sentixrl.cli.models import app as models_app
 from sentixrl.cli.read import read
 from sentixrl.cli.schema import schema
@@ -51,6 +52,7 @@ app.command()(train)
 app.command()(labels)
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")
+app.command()(mcp)
 app.command()(doctor)
 app.command()(schema)
 

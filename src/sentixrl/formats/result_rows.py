@@ -39,12 +39,13 @@ def csv_header() -> str:
 
 def dialogue_csv(dialogue: Dialogue, prediction: DialoguePrediction) -> str:
     """The rows of one dialogue, each with its line end."""
-    return "".join(map(_line, _rows(dialogue, prediction)))
+    return "".join(map(_line, result_rows(dialogue, prediction)))
 
 
-def _rows(
+def result_rows(
     dialogue: Dialogue, prediction: DialoguePrediction
 ) -> Iterator[tuple[str | int | float | None, ...]]:
+    """The rows of one dialogue as values, one per utterance, in the order of :data:`COLUMNS`."""
     for turn, item in zip(dialogue, prediction.items, strict=True):
         yield (
             dialogue.id,
