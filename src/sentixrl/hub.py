@@ -43,11 +43,15 @@ def hub_bundle(name: str) -> ModelBundle | None:
     """
     try:
         from huggingface_hub import hf_hub_download, list_repo_files, snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
     except ImportError:
         return None  # who loads the model says what is missing
     unreachable = (OSError, ValueError)  # with the hub's own errors, which derive from these
     try:
         hf_hub_download(name, BUNDLE_FILE)
+    except LocalEntryNotFoundError:
+        _check_kept(name)
+        return None
     except unreachable:
         return None
     with suppress(*unreachable):  # offline, what is in the cache was checked when it was fetched
@@ -55,6 +59,23 @@ def hub_bundle(name: str) -> ModelBundle | None:
     folder = Path(snapshot_download(name, allow_patterns=_WANTED))
     # The cache keeps files once per repository, and links to them.
     return ModelBundle.load(folder, links_within=folder.parent.parent)
+
+
+def _check_kept(name: str) -> None:
+    """Refuse a model that is not here while the hub cannot be reached, without trying again.
+
+    Raises:
+        ModelError: Nothing of it is in the hub's cache.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    if not isinstance(try_to_load_from_cache(name, "config.json"), str):
+        raise ModelError(
+            f"The model '{name}' is not a folder here and could not be had from the hub: the hub "
+            "cannot be reached.",
+            hint="Check the name and the network, or give the folder of a saved model.",
+            retryable=True,
+        )
 
 
 def check_files(name: str, files: list[str]) -> None:

@@ -83,6 +83,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     thread.start()
     here = f"http://127.0.0.1:{server.server_address[1]}"
     monkeypatch.setattr(constants, "ENDPOINT", here)
+    template = here + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", here)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
@@ -123,6 +125,8 @@ def test_once_fetched_it_is_found_without_the_hub(
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     again = bundle_of("someone/moods")
     assert again.adapter == first.adapter
+    with pytest.raises(ModelError, match="the hub cannot be reached"):
+        bundle_of("someone/else")
 
 
 @pytest.mark.parametrize(
