@@ -38,6 +38,7 @@ COMMANDS = (
     ("mcp",),
     ("doctor",),
     ("schema",),
+    ("completion",),
 )
 
 

@@ -19,6 +19,7 @@ import typer.main
 from sentixrl import __version__
 from sentixrl.cli.classify import classify
 from sentixrl.cli.compare import compare
+from sentixrl.cli.completion import PROGRAM, answer_shell, completion
 from sentixrl.cli.console import errors, note
 from sentixrl.cli.datasets import app as datasets_app
 from sentixrl.cli.doctor import doctor
@@ -55,6 +56,7 @@ app.add_typer(datasets_app, name="datasets")
 app.command()(mcp)
 app.command()(doctor)
 app.command()(schema)
+app.command()(completion)
 
 
 def _version(wanted: bool) -> None:
@@ -90,7 +92,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = app(words, standalone_mode=False, obj=words)
+        answer_shell()
+        result = app(words, standalone_mode=False, obj=words, prog_name=PROGRAM)
     except SentixError as error:
         _complain(error.message, _hint(error.hint, words))
         return EXIT_USER
@@ -105,7 +108,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             f"The system refused: {error.strerror or error}{where}.", _DENIED if denied else None
         )
         return EXIT_USER
-    except SystemExit as left:  # what typer makes of a pipe that nobody reads
+    except SystemExit as left:  # what typer makes of a pipe that nobody reads, or of a shell
+        if not left.code:
+            return 0
         return _nobody_reads() if left.code == 1 else EXIT_USER
     except Exception as error:
         shown = getattr(error, "format_message", None)
