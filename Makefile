@@ -1,6 +1,10 @@
 # make demo   install everything and classify three conversations
 # make test   install what tests need and run them all
 # make check  lint, types, import directions and generated docs alone
+# make docs   build the site from docs/ into site/; a link that leads nowhere is an error
+# make dist   build wheel and sdist into dist/ and check them
+# make test-integrations   run the tests of other libraries against all of these, ConvoKit too, and
+#             record versions and date in results/integrations.json
 # make bench  measure the engine's speed on this machine; bench-train: training. On a quiet machine
 #             it takes some 12 minutes; BENCH="--only contention" measures a part, --help lists them.
 #             llama.cpp joins in where xllamacpp is installed:
@@ -20,7 +24,10 @@ STAMPS := $(VENV)/stamps
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md
 export PIP_NO_WARN_SCRIPT_LOCATION := 1
 
-.PHONY: demo test check bench bench-train clean
+# ConvoKit asks for spaCy, sentence-transformers and much else; its corpora need these alone.
+CONVOKIT := convokit==5.0.0 msgpack==1.2.4 msgpack-numpy==0.4.8 pymongo==4.20.1 dnspython==2.9.2
+
+.PHONY: demo test check docs dist test-integrations bench bench-train clean
 
 demo: $(STAMPS)/package $(STAMPS)/model
 	@$(BIN)/sentixrl classify examples/en.txt examples/zh.txt examples/es.txt
@@ -35,6 +42,20 @@ check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/python scripts/build_docs.py --check
 	$(BIN)/python scripts/build_tables.py --check
 	$(BIN)/mypy src tests scripts benchmarks
+
+docs: $(STAMPS)/package
+	@$(BIN)/python scripts/requirements.py docs sklearn > $(STAMPS)/docs.txt
+	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/docs.txt
+	$(BIN)/python -m mkdocs build --quiet
+
+dist: $(STAMPS)/dev
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+
+test-integrations: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
+	@$(PIP) install --quiet --no-deps $(CONVOKIT)
+	$(BIN)/python scripts/record_integrations.py
 
 bench: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
 	$(BIN)/python -m benchmarks.run $(BENCH)
@@ -79,4 +100,4 @@ $(STAMPS)/model: $(STAMPS)/libraries | $(STAMPS)/package
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site
