@@ -46,7 +46,7 @@ check: $(STAMPS)/package $(STAMPS)/dev
 docs: $(STAMPS)/package
 	@$(BIN)/python scripts/requirements.py docs sklearn > $(STAMPS)/docs.txt
 	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/docs.txt
-	$(BIN)/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 dist: $(STAMPS)/dev
 	rm -rf dist

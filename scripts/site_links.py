@@ -29,7 +29,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the files outside ``docs/`` that pages lead to."""
     from mkdocs.structure.files import File
 
-    waiting = [path for path in DOCS.rglob("*.md")]
+    waiting = list(DOCS.rglob("*.md"))
     seen: set[Path] = set()
     while waiting:
         page = waiting.pop()

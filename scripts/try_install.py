@@ -10,7 +10,6 @@ import argparse
 import json
 import platform
 import subprocess
-import sys
 import tempfile
 import time
 import venv
@@ -27,7 +26,7 @@ MOST_SECONDS = 0.3
 
 def run(*command: str | Path, cwd: Path) -> str:
     """Run a command and return what it prints."""
-    done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True)
+    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
     return done.stdout.strip()
@@ -45,7 +44,7 @@ def core(bin: Path, wheel: Path, here: Path) -> dict[str, object]:
     seconds, torch = min(warm).split()
     if torch != "False" or float(seconds) > MOST_SECONDS:
         raise SystemExit(f"importing the core took {seconds} s (torch: {torch})")
-    command = [bin / "sentixrl", "classify", "--text", "It works!"]
+    command = [str(bin / "sentixrl"), "classify", "--text", "It works!"]
     refused = subprocess.run(command, cwd=here, capture_output=True, text=True)
     if refused.returncode != 2 or "[local]" not in refused.stderr:
         raise SystemExit(f"it does not say which extra runs models:\n{refused.stderr}")
@@ -83,7 +82,9 @@ def main() -> None:
         here = Path(folder)
         venv.create(here / "env", with_pip=True)
         bin = here / "env" / "bin"
-        run(bin / "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", here, ROOT, cwd=here)
+        run(
+            bin / "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", here, ROOT, cwd=here
+        )
         [wheel] = here.glob("*.whl")
         found: dict[str, object] = {
             "python": platform.python_version(),
@@ -96,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

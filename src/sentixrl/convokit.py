@@ -177,13 +177,11 @@ def _turns(conversation: Any) -> Iterator[Utterance]:  # noqa: ANN401
 
 def _described(item: Prediction | None, key: str) -> Iterable[tuple[str, str | float | None]]:
     """Keys of ``meta`` and their values."""
-    confidence = None if item is None else item.confidence
-    return (
-        (key, item and item.label),
-        (f"{key}_status", item and item.status.value),
-        (f"{key}_fallback", item and item.fallback),
-        (f"{key}_confidence", None if confidence is None else round(confidence, DECIMALS)),
-    )
+    names = (key, f"{key}_status", f"{key}_fallback", f"{key}_confidence")
+    if item is None:
+        return zip(names, (None,) * len(names), strict=True)
+    sure = None if item.confidence is None else round(item.confidence, DECIMALS)
+    return zip(names, (item.label, item.status.value, item.fallback, sure), strict=True)
 
 
 def _written(item: Prediction) -> dict[str, str | float]:

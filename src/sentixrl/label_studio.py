@@ -182,6 +182,7 @@ def _golds(annotations: object, labels: LabelSet, turns: int, place: str) -> dic
             continue
         value = region.get("value")
         with boundary(f"{place}: an annotated region is not of the dialogue layout"):
+            assert isinstance(value, Mapping), "it has no value"
             first, last, names = int(value["start"]), int(value["end"]), list(value[_KIND])
         if not 0 <= first <= last < turns:
             raise InputError(

@@ -36,7 +36,7 @@ class Turn(BaseModel):
     """One turn of a conversation."""
 
     text: str = Field(description="What was said.")
-    speaker: str | None = Field(None, description="Who said it.")
+    speaker: str | None = Field(default=None, description="Who said it.")
 
 
 class Emotion(BaseModel):
