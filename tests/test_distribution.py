@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from site_links import outside, rewritten
 
 ROOT = Path(__file__).parents[1]

@@ -54,7 +54,7 @@ def beside_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.mark.bundled
 @bundled_model
-@pytest.mark.parametrize(("page", "blocks"), [("integrations.md", 8), ("coming-from.md", 5)])
+@pytest.mark.parametrize(("page", "blocks"), [("integrations.md", 7), ("coming-from.md", 5)])
 def test_what_stands_beside_the_examples_runs(
     page: str, blocks: int, beside_the_examples: Path
 ) -> None:

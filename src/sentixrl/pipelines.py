@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, overload
 
 from sentixrl.classifier import Classifier
 from sentixrl.engines.options import EngineOptions
@@ -48,6 +48,20 @@ class TextPipeline:
         first = replace(classifier.negotiation, enabled=False)
         self.classifier = classifier.replace(negotiation=first)
         self.top_k = _checked(top_k)
+
+    @overload
+    def __call__(self, inputs: str) -> list[Ranked]: ...
+
+    @overload
+    def __call__(self, inputs: str, *, top_k: int | None) -> Ranked: ...
+
+    @overload
+    def __call__(
+        self, inputs: list[str] | tuple[str, ...], *, top_k: int | None = ...
+    ) -> list[Ranked]: ...
+
+    @overload
+    def __call__(self, inputs: Iterator[str], *, top_k: int | None = ...) -> Iterator[Ranked]: ...
 
     def __call__(
         self, inputs: str | Iterable[str], **options: int | None

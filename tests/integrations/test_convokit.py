@@ -74,7 +74,10 @@ class _Corpus:
 
 
 def stand_in(lines: Iterable[Line]) -> _Corpus:
-    made = [_Utterance(id, _Speaker(who), *rest) for id, who, *rest in lines]
+    made = [
+        _Utterance(id, _Speaker(who), reply_to, time, text)
+        for id, who, reply_to, time, text in lines
+    ]
     return _Corpus(_Conversation("u1", made))
 
 

@@ -13,7 +13,7 @@ from threading import Thread
 import huggingface_hub
 import pytest
 from huggingface_hub import CommitOperationAdd, ModelCard, constants
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from sentixrl import LabelSet, ModelBundle, loaded
 from sentixrl.bundle import release_folder
