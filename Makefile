@@ -43,12 +43,15 @@ check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/python scripts/build_tables.py --check
 	$(BIN)/mypy src tests scripts benchmarks
 
-docs: $(STAMPS)/package
-	@$(BIN)/python scripts/requirements.py docs sklearn > $(STAMPS)/docs.txt
+# Neither needs torch: the reference is made from the source as text.
+docs: | $(VENV)/bin/python
+	@mkdir -p $(STAMPS)
+	@$(BIN)/python scripts/requirements.py docs > $(STAMPS)/docs.txt
 	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/docs.txt
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
-dist: $(STAMPS)/dev
+dist: | $(VENV)/bin/python
+	@$(PIP) install --quiet --constraint constraints.txt build hatchling twine
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(BIN)/python -m twine check --strict dist/*

@@ -64,8 +64,8 @@ def _written(rows: NDArray[Any]) -> list[str]:
     return [" ".join(f"{number:.3g}" for number in row) for row in rows]
 
 
-# No check is expected to fail. Accuracy alone is not asked for: made-up numbers carry no emotion, and
-# the tag 'poor_score' is scikit-learn's own word for that.
+# No check is expected to fail. Accuracy alone is not asked for: made-up numbers carry no emotion,
+# and the tag "poor_score" is scikit-learn's own word for that.
 @parametrize_with_checks([NumbersAsTexts()])  # type: ignore[untyped-decorator]
 def test_it_is_an_estimator(
     estimator: Any,  # noqa: ANN401
