@@ -88,7 +88,8 @@ def to_datasets(
     except ImportError:
         raise MissingDependencyError.of("datasets", "datasets") from None
     arrow = to_arrow(dialogues, predictions, probabilities=probabilities)
-    return datasets.Dataset(datasets.table.InMemoryTable(arrow))
+    features = datasets.Features.from_arrow_schema(arrow.schema)
+    return datasets.Dataset.from_dict(arrow.to_pydict(), features=features)
 
 
 def pairs_of(

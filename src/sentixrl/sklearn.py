@@ -68,20 +68,25 @@ class _Emotions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         state: dict[str, Any] = super().__getstate__()
         return state
 
-    def _loaded(self, model: str | Path | None, labels: LabelSet | None) -> Classifier:
+    def _loaded(self, labels: LabelSet | None, bundle: str | None = None) -> Classifier:
         """The classifier that the parameters describe.
 
         Args:
-            model: The model, where none that is loaded was given.
             labels: The labels to ask about; default: the model's own.
+            bundle: A model to take instead of the one named.
         """
-        if isinstance(self.model, Classifier):
+        if bundle is None and isinstance(self.model, Classifier):
             return self.model.replace(
                 labels=labels, context=self.context, negotiation=self.negotiation
             )
-        name = None if model is None else str(model)
+        name = self._name() if bundle is None else bundle
         engine = self.engine or EngineOptions()
         return classifier_of(ClassifierSpec(name, labels, self.context, self.negotiation, engine))
+
+    def _name(self) -> str | None:
+        """What the model is called, where it was named."""
+        named = self.model is not None and not isinstance(self.model, Classifier)
+        return str(self.model) if named else None
 
 
 class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
@@ -179,7 +184,7 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
             return self
         from sentixrl.calibration.fitting import fit_temperature
 
-        plain = self._loaded(self._named_model(), names)
+        plain = self._loaded(names)
         raw = replace(plain.negotiation, enabled=False, calibration=Calibration(fitted=True))
         shares = shares_of(plain.replace(negotiation=raw), samples, self._columns())
         with np.errstate(divide="ignore"):
@@ -229,9 +234,6 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
         names = _classes_to_names(self.labels)
         return [names[key] for key in sorted(names)]
 
-    def _named_model(self) -> str | Path | None:
-        return None if isinstance(self.model, Classifier) else self.model
-
     def _classifier(self) -> Classifier:
         """The classifier with what was fitted."""
         if not self.__sklearn_is_fitted__():
@@ -241,8 +243,8 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
         if self.train:
             if not hasattr(self, "bundle_"):
                 raise NotFittedError("With train=True, call 'fit' before predicting.")
-            return self._loaded(self.bundle_, self._label_set())
-        found = self._loaded(self._named_model(), self._label_set())
+            return self._loaded(self._label_set(), self.bundle_)
+        found = self._loaded(self._label_set())
         if not hasattr(self, "calibration_"):
             return found
         fitted = replace(found.negotiation, calibration=self.calibration_)
@@ -286,7 +288,8 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
         from sentixrl.training.samples import train_on_samples
 
         columns = self._columns()
-        marked = [list(dialogue) for dialogue in samples.dialogues]
+        # What is trained on is y, not labels that the samples may bring along.
+        marked = [[replace(turn, gold=None) for turn in one] for one in samples.dialogues]
         for (dialogue, turn), answer in zip(samples.places, gold, strict=True):
             marked[dialogue][turn] = replace(marked[dialogue][turn], gold=columns[answer])
         labelled = [
@@ -296,13 +299,12 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
             )
         ]
         device = None if self.engine is None else self.engine.device
-        model = self._named_model()
         return str(
             train_on_samples(
                 labelled,
                 names,
                 Path(self.out),
-                model=None if model is None else str(model),
+                model=self._name(),
                 keys=self.recipe or {},
                 device=device,
             )
@@ -372,8 +374,7 @@ class EmotionFeatures(TransformerMixin, _Emotions):  # type: ignore[misc]
         labels = self.labels
         names = list(labels.values()) if isinstance(labels, Mapping) else labels
         label_set = None if names is None else resolve_labels(names)
-        model = None if isinstance(self.model, Classifier) else self.model
-        classifier = self._loaded(model, label_set)
+        classifier = self._loaded(label_set)
         return classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
 
 
