@@ -10,6 +10,7 @@
 #             llama.cpp joins in where xllamacpp is installed:
 #             .venv/bin/python -m pip install --constraint constraints.txt xllamacpp
 #
+# MODEL         the model of 'make demo', e.g. sentixrl-135m; the default if empty
 # PYTHON        the interpreter the environment is made with (3.11 or newer)
 # TORCH_INDEX   an index of CPU wheels of torch, to avoid the CUDA build where there is one
 # BENCH         options of the benchmark
@@ -17,6 +18,7 @@
 PYTHON ?= python3
 TORCH_INDEX ?=
 BENCH ?=
+MODEL ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -29,8 +31,9 @@ CONVOKIT := convokit==5.0.0 msgpack==1.2.4 msgpack-numpy==0.4.8 pymongo==4.20.1 
 
 .PHONY: demo test check docs dist test-integrations bench bench-train clean
 
-demo: $(STAMPS)/package $(STAMPS)/model
-	@$(BIN)/sentixrl classify examples/en.txt examples/zh.txt examples/es.txt
+demo: $(STAMPS)/package
+	@$(BIN)/sentixrl models install $(MODEL)
+	@$(BIN)/sentixrl classify examples/*.txt $(if $(MODEL),--model $(MODEL))
 
 test: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev check
 	$(BIN)/python -m pytest

@@ -23,6 +23,7 @@ COMMANDS = (
     ("classify",),
     ("evaluate",),
     ("compare",),
+    ("calibrate",),
     ("train",),
     ("labels",),
     ("models",),

@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STEP = re.compile(r"^```(?P<kind>sh|python)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = '#!/bin/sh\nexec "{}" -m sentixrl "$@"\n'
 
-bundled_model = pytest.mark.skipif(not bundled.DEFAULT.installed, reason="sentixrl models install")
+bundled_model = pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install")
 
 
 def run(page: str, blocks: int) -> None:

@@ -46,6 +46,9 @@ class Classifier:
             has for the label set, if any.
         bundle: What the engine was loaded from; default: an engine made by hand.
         scheduler: Workers to share with others over the same engine.
+
+    Attributes:
+        several: Whether an utterance may get several of the labels, each judged by itself.
     """
 
     def __init__(
@@ -64,7 +67,10 @@ class Classifier:
         self.negotiation = _calibrated(
             negotiation or self.bundle.negotiation, self.bundle, label_set
         )
-        self._builder = ContextBuilder(label_set, self.context, engine.count_tokens)
+        self.several = self.negotiation.several(label_set)
+        self._builder = ContextBuilder(
+            label_set, self.context, engine.count_tokens, several=self.several
+        )
         self._negotiator = Negotiator(engine, label_set, self._builder, self.negotiation)
         self._scheduler = scheduler or Scheduler(engine)
 
@@ -113,7 +119,8 @@ class Classifier:
 
         Returns:
             Shape ``[n_turns, n_labels]``, labels in the label set's order; rows of turns that
-            failed are NaN.
+            failed are NaN. Where several labels are asked for, each is the probability that the
+            label applies, and rows sum to anything.
 
         Raises:
             ConfigError: The engine gives no scores.
@@ -149,7 +156,8 @@ class Classifier:
         label_set = self.label_set if labels is None else resolve_labels(labels)
         options = negotiation or self.negotiation
         own = options.calibration == self.negotiation.calibration
-        if own and label_set.digest != self.label_set.digest:
+        asked = (self.label_set.digest, self.several)
+        if own and (label_set.digest, options.several(label_set)) != asked:
             # It was fitted for the labels here, not for the others.
             options = replace(options, calibration=Calibration())
         return self._with(label_set, context or self.context, options)
@@ -164,9 +172,7 @@ class Classifier:
         shuffled = LabelSet(
             labels.name, [labels.labels[place] for place in order], multi_label=labels.multi_label
         )
-        bias = options.calibration.bias
-        moved = tuple(bias[place] for place in order) if len(bias) == len(order) else bias
-        calibration = replace(options.calibration, bias=moved)
+        calibration = options.calibration.reordered(order)
         return self._with(shuffled, self.context, replace(options, calibration=calibration))
 
     def _with(
@@ -174,6 +180,15 @@ class Classifier:
     ) -> Classifier:
         scheduler = self._scheduler
         return Classifier(self.engine, labels, context, negotiation, self.bundle, scheduler)
+
+    def uncalibrated(self) -> Classifier:
+        """The same model whose first word stands, with its own probabilities."""
+        options = replace(
+            self.negotiation, enabled=False, calibration=Calibration(), prior=None, sets=None
+        )
+        bundle = replace(self.bundle, calibrations={}, fallbacks={})
+        scheduler = self._scheduler
+        return Classifier(self.engine, self.label_set, self.context, options, bundle, scheduler)
 
     def templates_of(self, dialogues: Iterable[Dialogue]) -> list[str]:
         """The identities of the prompt templates these dialogues are asked with, sorted."""
@@ -189,13 +204,12 @@ class Classifier:
         named = self.label_set.name in scheme_names()
         # Labels that prompts show alike may still be read otherwise.
         known = named and _same(scheme(self.label_set.name), self.label_set)
-        calibrations = dict(self.bundle.calibrations)
-        if self.negotiation.calibration != Calibration():
-            calibrations[self.label_set.digest] = self.negotiation.calibration
+        bundle, fitted = self.bundle, self.negotiation.calibration
+        if fitted != bundle.calibration(self.label_set, several=self.several):
+            bundle = bundle.with_calibration(self.label_set, fitted, several=self.several)
         bundle = replace(
-            self.bundle,
+            bundle,
             labels=self.label_set.name if known else self.label_set,
-            calibrations=calibrations,
             context=self.context,
             negotiation=self.negotiation,
         )
@@ -225,8 +239,8 @@ def _calibrated(
     """The options with the bundle's calibration for a label set, unless they bring one."""
     if options.calibration != Calibration():
         return options
-    fitted = bundle.calibrations.get(label_set.digest, Calibration())
-    return replace(options, calibration=fitted)
+    found = bundle.calibration(label_set, several=options.several(label_set))
+    return replace(options, calibration=found)
 
 
 def _same(one: LabelSet, other: LabelSet) -> bool:

@@ -75,7 +75,8 @@ class EmotionTransformer:
 
     It follows ConvoKit's ``Transformer`` and may stand in a ``ConvokitPipeline``. Keys are
     ``emotion`` (the label, ``None`` where there is no answer), ``emotion_status``,
-    ``emotion_fallback``, ``emotion_confidence`` and, where asked for, ``emotion_probabilities``.
+    ``emotion_fallback``, ``emotion_confidence`` and, where asked for, ``emotion_probabilities``;
+    where an utterance may have several labels, ``emotion_labels`` lists them.
     Utterances without words get ``None`` everywhere.
 
     Args:
@@ -148,6 +149,8 @@ class EmotionTransformer:
 
     def _write(self, utterance: Any, item: Prediction | None) -> None:  # noqa: ANN401
         shares = item.probabilities if item and self.probabilities else None
+        if item is not None and item.labels is not None:
+            utterance.add_meta(f"{self.key}_labels", list(item.labels))
         for key, value in _described(item, self.key):
             utterance.add_meta(key, value)
         if self.probabilities:

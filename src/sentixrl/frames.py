@@ -1,7 +1,8 @@
 """Predictions as frames: pandas, polars, Arrow, and data sets of ``datasets``.
 
-Contract: a row per utterance, in order, with the columns of the CSV output, types kept, and a
-column ``p_<label>`` for each label where ``probabilities`` asks for them. Only the library asked
+Contract: a row per utterance, in order, with the columns of the CSV output, types kept, a column
+``labels`` where several were asked for, and a column ``p_<label>`` for each label where
+``probabilities`` asks for them. Only the library asked
 for is imported. The way in needs no function: ``predict`` and ``predict_many`` take all four.
 """
 
@@ -14,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
 from sentixrl.formats.characters import shown
-from sentixrl.formats.result_rows import COLUMNS, CONFIDENCE, INDEX, result_rows
+from sentixrl.formats.label_cells import label_cell
+from sentixrl.formats.result_rows import (
+    CALIBRATED,
+    COLUMNS,
+    CONFIDENCE,
+    INDEX,
+    LABELS,
+    PROBABILITY,
+    result_rows,
+)
 from sentixrl.formats.values import dialogue_of, dialogues_of
 from sentixrl.prediction import DialoguePrediction
 
@@ -26,8 +36,6 @@ if TYPE_CHECKING:
 
 Predictions = DialoguePrediction | Iterable[DialoguePrediction]
 """What ``predict`` returned, or what ``predict_many`` yields."""
-PROBABILITY = "p_"
-"""What the names of columns with probabilities begin with."""
 
 
 def to_pandas(
@@ -50,7 +58,8 @@ def to_pandas(
         raise MissingDependencyError.of("pandas", "pandas") from None
     table = _columns(dialogues, predictions, probabilities)
     # Integers with gaps would become floats.
-    return pd.DataFrame(table).astype({INDEX: "int64"} | _numbers(table, "float64"))
+    types = {INDEX: "int64", CALIBRATED: "boolean"} | _numbers(table, "float64")
+    return pd.DataFrame(table).astype(types)
 
 
 def to_polars(
@@ -62,7 +71,8 @@ def to_polars(
     except ImportError:
         raise MissingDependencyError.of("polars", "polars") from None
     table = _columns(dialogues, predictions, probabilities)
-    types = dict.fromkeys(table, pl.String()) | {INDEX: pl.Int64()} | _numbers(table, pl.Float64())
+    types: dict[str, pl.DataType] = dict.fromkeys(table, pl.String())
+    types |= {INDEX: pl.Int64(), CALIBRATED: pl.Boolean()} | _numbers(table, pl.Float64())
     return pl.DataFrame(table, schema=types)
 
 
@@ -75,7 +85,8 @@ def to_arrow(
     except ImportError:
         raise MissingDependencyError.of("pyarrow", "tables") from None
     table = _columns(dialogues, predictions, probabilities)
-    types = dict.fromkeys(table, pa.string()) | {INDEX: pa.int64()} | _numbers(table, pa.float64())
+    types = dict.fromkeys(table, pa.string()) | _numbers(table, pa.float64())
+    types |= {INDEX: pa.int64(), CALIBRATED: pa.bool_()}
     return pa.table(table, schema=pa.schema(list(types.items())))
 
 
@@ -136,9 +147,12 @@ def _columns(
     table: dict[str, list[Any]] = {
         name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)
     }
+    items = [item for _, answer in pairs for item in answer.items]
+    table[CALIBRATED] = [item.calibrated if item.probabilities else None for item in items]
+    if any(item.labels is not None for item in items):
+        table[LABELS] = [None if item.labels is None else label_cell(item.labels) for item in items]
     if not probabilities:
         return table
-    items = [item for _, answer in pairs for item in answer.items]
     scored = next((item.probabilities for item in items if item.probabilities), None)
     if scored is None:
         raise ConfigError(

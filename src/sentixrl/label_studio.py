@@ -125,8 +125,9 @@ def _task(dialogue: Dialogue, answer: DialoguePrediction) -> dict[str, Any]:
 
 
 def _region(text: str, item: Prediction) -> dict[str, Any] | None:
-    label = item.label or item.fallback
-    if label is None:
+    best = item.label or item.fallback
+    labels = list(item.labels) if item.labels is not None else [best] if best else []
+    if not labels:
         return None
     scored = {} if item.confidence is None else {"score": round(item.confidence, DECIMALS)}
     units = len(text.encode("utf-16-le")) // 2  # a browser counts so
@@ -142,7 +143,7 @@ def _region(text: str, item: Prediction) -> dict[str, Any] | None:
             "startOffset": 0,
             "endOffset": units,
             "text": text,
-            _KIND: [label],
+            _KIND: labels,
         },
     }
 

@@ -45,6 +45,7 @@ class Emotion(BaseModel):
     index: int = Field(description="Position in the conversation, counted from 0.")
     speaker: str | None = Field(description="Who said it, if known.")
     label: str | None = Field(description="The emotion; null if the model found no consensus.")
+    labels: list[str] | None = Field(description="All emotions, where several were asked for.")
     best_guess: str | None = Field(description="The likeliest emotion, also without consensus.")
     status: Status = Field(description="How the label came about.")
     confidence: float | None = Field(description="Probability that the label is right, if known.")
@@ -151,6 +152,7 @@ def _emotion(turn: Utterance, item: Prediction) -> Emotion:
         index=item.index,
         speaker=turn.speaker,
         label=item.label,
+        labels=None if item.labels is None else list(item.labels),
         best_guess=item.label or item.fallback,
         status=item.status,
         confidence=None if item.confidence is None else round(item.confidence, DECIMALS),

@@ -1,7 +1,8 @@
 """The call that users of transformers know: ``pipeline("text-classification", top_k=None)``.
 
 Contract: what is returned has the shapes that transformers returns: per text a list of
-``{"label", "score"}``, best first, scores adding up to one. Each text is judged by itself; for
+``{"label", "score"}``, best first, scores adding up to one; where several labels may apply, a score
+each. Each text is judged by itself; for
 turns that see the ones before, use :func:`sentixrl.load`.
 """
 

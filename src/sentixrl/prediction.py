@@ -1,7 +1,8 @@
 """What the library answers: one prediction an utterance, with the negotiation that led there.
 
 Contract: every input utterance has exactly one :class:`Prediction`, in order. A prediction's
-``label`` is a member of the label set or ``None``, never anything else.
+``label`` is a member of the label set or ``None``, never anything else. Where an utterance may have
+several labels, ``labels`` holds them and ``label`` is ``None``.
 """
 
 from __future__ import annotations
@@ -98,9 +99,12 @@ class Prediction:
     Attributes:
         index: Position of the utterance in its dialogue, from 0.
         status: How the label came about.
-        label: The label's name; ``None`` for outlier, invalid and error.
-        fallback: The forced answer at full coverage; ``None`` only when nothing was readable.
-        probabilities: Label name → posterior of the first round, where the engine scores.
+        label: The label's name; ``None`` for outlier, invalid and error, and where several labels
+            were asked for.
+        fallback: The forced answer at full coverage; ``None`` only when nothing was readable, or
+            where several labels were asked for.
+        probabilities: Label name → posterior of the first round, where the engine scores. Where
+            several labels were asked for: the probability that each applies; they sum to anything.
         confidence: Probability that ``label`` is right, where the engine scores.
         dropped_turns: Earlier turns that the history window left out.
         rounds: The negotiation's record, oldest first; empty when there was none.
@@ -110,6 +114,11 @@ class Prediction:
         seconds: Its share of the time its batches took.
         exact: Whether its probabilities are the model's own.
         label_mass: As :attr:`Proposal.label_mass` of the first proposal.
+        labels: The names of all labels that apply, in the label set's order, which may be none;
+            ``None`` where one label was asked for, and on errors.
+        calibrated: Whether its probabilities were calibrated on data with these labels.
+        candidates: The labels that hold the true one with the probability that was asked for,
+            likeliest first; ``None`` if none was.
     """
 
     index: int
@@ -125,6 +134,9 @@ class Prediction:
     seconds: float = field(default=0.0, compare=False)
     exact: bool = True
     label_mass: float | None = None
+    labels: tuple[str, ...] | None = None
+    calibrated: bool = False
+    candidates: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """scikit-learn's interface: a classifier for pipelines and searches, and emotions as features.
 
-Contract: a sample is a text, a dialogue whose last turn is asked about, or a row of a frame that
-may see the earlier rows of its dialogue. Each sample gets exactly one class: the forced answer
-where a negotiation ended in an outlier. Columns of probabilities are sorted by class, as
+Contract: a sample has one class. It is a text, a dialogue whose last turn is asked about, or a row
+of a frame that may see the earlier rows of its dialogue. Each sample gets exactly one answer: the
+forced one where a negotiation ended in an outlier. Columns of probabilities are sorted by class, as
 scikit-learn's metrics expect; prompts show labels in the order of ``labels``. Estimators hold
 parameters and what was fitted, never a model: all that name the same one share it
 (:mod:`sentixrl.loaded`), clones included.
@@ -18,7 +18,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.engines.options import EngineOptions
@@ -76,12 +75,17 @@ class _Emotions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             bundle: A model to take instead of the one named.
         """
         if bundle is None and isinstance(self.model, Classifier):
-            return self.model.replace(
+            found = self.model.replace(
                 labels=labels, context=self.context, negotiation=self.negotiation
             )
-        name = self._name() if bundle is None else bundle
-        engine = self.engine or EngineOptions()
-        return classifier_of(ClassifierSpec(name, labels, self.context, self.negotiation, engine))
+        else:
+            name = self._name() if bundle is None else bundle
+            engine = self.engine or EngineOptions()
+            spec = ClassifierSpec(name, labels, self.context, self.negotiation, engine)
+            found = classifier_of(spec)
+        if not found.several:
+            return found
+        return found.replace(negotiation=replace(found.negotiation, kind="single"))
 
     def _name(self) -> str | None:
         """What the model is called, where it was named."""
@@ -184,9 +188,7 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
             return self
         from sentixrl.calibration.fitting import fit_temperature
 
-        plain = self._loaded(names)
-        raw = replace(plain.negotiation, enabled=False, calibration=Calibration(fitted=True))
-        shares = shares_of(plain.replace(negotiation=raw), samples, self._columns())
+        shares = shares_of(self._loaded(names).uncalibrated(), samples, self._columns())
         with np.errstate(divide="ignore"):
             self.calibration_ = fit_temperature(np.log(shares), np.array(gold))
         return self

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from sentixrl.bundle import BUNDLE_FILE, RELEASE_NAMES, ModelBundle, release_folder
+from sentixrl.bundle import BUNDLE_FILE, RELEASE_NAMES, RELEASES, ModelBundle, release_folder
 from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
+from sentixrl.engines.local.bundled import SMOLLM
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import Engine
 from sentixrl.errors import (
@@ -220,18 +221,17 @@ def bundle_of(model: str | None) -> ModelBundle:
     Raises:
         ModelError: It is a bundle's folder that cannot be read.
     """
-    from sentixrl.engines.local.bundled import DEFAULT
-
     if model is None or model in RELEASE_NAMES:
-        return ModelBundle.load(release_folder())
+        return ModelBundle.load(release_folder(model or "default"))
     untrained = NegotiationOptions(correct_priors=True)
-    if model == DEFAULT.name:
-        # Its discriminator was never trained to judge, so it negotiates only when asked. It was
-        # taught English above all: on Chinese dev data it does better under English prompts.
+    if model in {base.name for base in RELEASES.values()}:
+        # Models this small were never trained to judge, so they negotiate only when asked.
+        # SmolLM was taught English above all: on Chinese dev data it does better under English
+        # prompts.
         return ModelBundle(
-            *(DEFAULT.name, DEFAULT.name),
+            *(model, model),
             prompt_format="plain",
-            context=ContextOptions(language="en"),
+            context=ContextOptions(language="en" if model == SMOLLM.name else "auto"),
             negotiation=replace(untrained, enabled=False),
         )
     folder = Path(model)
@@ -274,6 +274,7 @@ def _open_local(bundle: ModelBundle, options: EngineOptions) -> LocalEngine:
     if options.device is not None:
         check_device(options.device)
     options = replace(options, prompt_format=bundle.prompt_format, adapter=bundle.adapter)
+    assert bundle.base is not None  # only bundles around engines made by hand have none
     engine = open_engine(bundle.base, options)
     if bundle.trained:
         engine.name = bundle.name

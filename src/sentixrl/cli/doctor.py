@@ -10,9 +10,8 @@ import platform
 from rich.table import Table
 
 from sentixrl import __version__
-from sentixrl.bundle import RELEASE
+from sentixrl.bundle import RELEASE, RELEASES
 from sentixrl.cli.console import answers
-from sentixrl.engines.local import bundled
 from sentixrl.errors import install_command
 
 _EXTRAS = {
@@ -69,7 +68,7 @@ def _hardware(table: Table) -> None:
 
 
 def _model(table: Table, ready: bool) -> None:
-    model = bundled.DEFAULT
+    model = RELEASES[RELEASE]
     engine = "local: our own decoder over the prompt trie" if ready else "none: see 'local' above"
     table.add_row("engine", engine)
     if model.installed:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import Screen, answers, errors, note
 from sentixrl.cli.data import CUSTOM, TEST, DataOptions
 from sentixrl.cli.groups import with_groups
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from sentixrl.runs import RunFolder
 
 EXIT_INTERRUPTED = 130
-TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
+TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF, BaselineChoice.EMBEDDINGS)
 """Baselines without a model."""
 NOT_FOR_VOTES = ("negotiate", "confidence_threshold", "agreements")
 PASSES = 3
@@ -60,6 +62,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Where evaluations on test are logged; default: results/ledger.jsonl."),
     ] = None,
+    several: SeveralOption = None,
     inputs: InputOptions,
     options: ModelOptions,
 ) -> None:
@@ -71,7 +74,7 @@ def evaluate(
     check_libraries()
     _check_choice(context, data, options, predictions, baseline)
     reading = ReadingOptions() if predictions is not None else inputs.reading()
-    whole, neutral = data.load(lambda found: errors().print(note(found)), reading)
+    whole, neutral = data.load(lambda found: errors().print(note(found)), reading, several)
     book = find_ledger(ledger) if whole.split == TEST else None
     check_writable(out)  # now, not when the model is loaded
     if book is not None:
@@ -123,7 +126,8 @@ def _measure(
             _say_how_to_go_on(run, part, command, notices)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     answers().print(headline_table(metrics, runs[0]))
-    _report(out, notices)
+    if not whole.several:  # a report shows one label against another
+        _report(out, notices)
     _warn(metrics, out, notices)
 
 
@@ -136,10 +140,15 @@ def _subject(
 ) -> Subject:
     """The baseline or model that is to be measured, loaded."""
     if baseline is not None and baseline in TRAINED:
-        return trained_baseline(baseline, data.part)
+        return trained_baseline(baseline, partial(data.part, several=whole.several))
     from sentixrl.cli.table import header
 
-    classifier = options.load().replace(labels=whole.label_set)
+    if baseline is BaselineChoice.LABEL_ORDERS and whole.several:
+        raise ConfigError(
+            "Label orders are a baseline for one label an utterance, and this data has several.",
+            hint=f"Take --baseline {BaselineChoice.TFIDF.value} instead.",
+        )
+    classifier = options.load(whole.label_set, several=whole.several)
     if baseline is None:
         say_notes(classifier, context)
         errors().print(header(classifier))
@@ -248,7 +257,8 @@ def _report(folder: Path, notices: Screen) -> None:
 
 
 def _warn(metrics: Mapping[str, Any], out: Path, notices: Screen) -> None:
-    failed: int = metrics["negotiation"]["statuses"]["error"]
+    several = metrics.get("kind") == "several"
+    failed: int = metrics["failed"] if several else metrics["negotiation"]["statuses"]["error"]
     warnings: Sequence[str] = metrics["warnings"]
     for warning in warnings:
         notices.print(note(warning))

@@ -17,6 +17,7 @@ import typer
 import typer.main
 
 from sentixrl import __version__
+from sentixrl.cli.calibrate import calibrate
 from sentixrl.cli.classify import classify
 from sentixrl.cli.compare import compare
 from sentixrl.cli.completion import PROGRAM, answer_shell, completion
@@ -49,6 +50,7 @@ app.command()(classify)
 app.command()(read)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(calibrate)
 app.command()(train)
 app.command()(labels)
 app.add_typer(models_app, name="models")

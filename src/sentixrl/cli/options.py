@@ -5,6 +5,7 @@ Contract: what is not given is as the model's bundle says.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -18,7 +19,9 @@ from sentixrl.cli.groups import OptionGroup
 from sentixrl.context.templates import templates
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ConfigError
-from sentixrl.negotiation.protocol import Rules
+from sentixrl.formats.characters import shown
+from sentixrl.labels import LabelSet
+from sentixrl.negotiation.options import KindName
 from sentixrl.spec import ClassifierSpec
 
 NEGOTIATING = ("rounds", "agreements", "confidence_threshold")
@@ -49,6 +52,14 @@ class ModelOptions(OptionGroup):
     ] = None
     mode: Annotated[
         ModeChoice | None, typer.Option(help="Answers by probabilities, or written out.")
+    ] = None
+    prior: Annotated[
+        str | None,
+        typer.Option(help='The labels\' shares, where you know them: "neutral=0.6, joy=0.4".'),
+    ] = None
+    sets: Annotated[
+        float | None,
+        typer.Option(help="For each turn the labels that hold the true one so often (0 to 1)."),
     ] = None
     deduction: Annotated[
         DeductionChoice | None, typer.Option(help="Let the model describe the situation first.")
@@ -83,8 +94,14 @@ class ModelOptions(OptionGroup):
         ),
     ] = False
 
-    def spec(self, labels: str | None = None) -> ClassifierSpec:
+    def spec(
+        self, labels: str | LabelSet | None = None, *, several: bool | None = None
+    ) -> ClassifierSpec:
         """The classifier they describe.
+
+        Args:
+            labels: The labels; default: the model's.
+            several: Whether an utterance may get several of them; default: as they say.
 
         Raises:
             SentixError: An option does not fit, or there is no such model.
@@ -104,21 +121,22 @@ class ModelOptions(OptionGroup):
         spec = ClassifierSpec(self.model, labels, engine=engine).resolved()
         assert spec.context is not None
         assert spec.negotiation is not None
-        window, rules = spec.context.window, spec.negotiation.rules
+        window = spec.context.window
         context = {
             "language": self.language,
             "window": None if self.window is None else window.of_turns(self.window),
             "deduction": self.deduction and self.deduction.value,
         }
-        rules = Rules(
-            rules.max_rounds if self.rounds is None else self.rounds,
-            rules.agreements_needed if self.agreements is None else self.agreements,
-        )
+        limits = {"max_rounds": self.rounds, "agreements_needed": self.agreements}
+        rules = replace(spec.negotiation.rules, **_given(limits))
         negotiation = {
             "enabled": self.negotiate,
             "confidence_threshold": self.confidence_threshold,
             "mode": self.mode and self.mode.value,
             "reproducible": False if self.fast else None,
+            "kind": None if several is None else _kind(several),
+            "prior": None if self.prior is None else read_shares(self.prior),
+            "sets": self.sets,
         }
         return replace(
             spec,
@@ -126,13 +144,15 @@ class ModelOptions(OptionGroup):
             negotiation=replace(spec.negotiation, rules=rules, **_given(negotiation)),
         )
 
-    def load(self, labels: str | None = None) -> Classifier:
-        """Load the classifier they describe.
+    def load(
+        self, labels: str | LabelSet | None = None, *, several: bool | None = None
+    ) -> Classifier:
+        """Load the classifier they describe; see :meth:`spec`.
 
         Raises:
             SentixError: An option does not fit, or there is no such model.
         """
-        return self.spec(labels).load()
+        return self.spec(labels, several=several).load()
 
 
 MODEL_OPTIONS = tuple(part.name for part in fields(ModelOptions))
@@ -152,6 +172,8 @@ def given(context: typer.Context, name: str) -> bool:
 
 
 def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
+    if classifier.several:
+        return _notes_on_several(classifier, context)
     if classifier.negotiation.enabled:
         own = classifier.bundle
         if own.trained and not own.negotiation.enabled:
@@ -166,6 +188,48 @@ def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
         for name in NEGOTIATING
         if given(context, name)
     ]
+
+
+def _notes_on_several(classifier: Classifier, context: typer.Context) -> list[str]:
+    found = [
+        f"--{name.replace('_', '-')} has no effect: each label is judged by itself, and nothing is "
+        "negotiated."
+        for name in ("negotiate", *NEGOTIATING)
+        if given(context, name)
+    ]
+    if classifier.bundle.trained and not classifier.bundle.taught_several:
+        found.append(
+            "this model was never trained to judge labels one by one: expect too many of them."
+        )
+    return found
+
+
+def read_shares(text: str) -> dict[str, float]:
+    """Shares by name, from ``neutral=0.6, joy=0.4``.
+
+    Raises:
+        ConfigError: It is not of that form, or a name stands there twice.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = (side.strip() for side in part.rpartition("="))
+        try:
+            value = float(share)
+        except ValueError:
+            value = math.nan
+        if not name or math.isnan(value):
+            raise ConfigError(
+                f"'{shown(part.strip())}' in the prior is no label with its share.",
+                hint='Write --prior "neutral=0.6, joy=0.4".',
+            )
+        if name in found:
+            raise ConfigError(f"The prior names the label '{shown(name)}' twice.")
+        found[name] = value
+    return found
+
+
+def _kind(several: bool) -> KindName:
+    return "several" if several else "single"
 
 
 def _given(changes: dict[str, Any]) -> dict[str, Any]:

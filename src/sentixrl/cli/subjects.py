@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sentixrl.cli.console import errors
+from sentixrl.errors import ConfigError
 
 if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
@@ -22,6 +23,7 @@ class BaselineChoice(StrEnum):
 
     MAJORITY = "majority"
     TFIDF = "tfidf"
+    EMBEDDINGS = "embeddings"
     LABEL_ORDERS = "label-orders"
 
 
@@ -57,17 +59,37 @@ def foreign(path: Path, whole: Dataset, inputs: InputOptions) -> Subject:
 
 
 def trained_baseline(choice: BaselineChoice, load_part: Callable[[str], Dataset]) -> Subject:
-    """A baseline, trained on train and chosen on dev."""
-    from sentixrl.evaluation.baselines import majority, tfidf
+    """A baseline, trained on train and chosen on dev.
+
+    Raises:
+        ConfigError: It is the commonest label, and utterances may have several.
+    """
+    from sentixrl.evaluation.baselines import LabelRegressions, embeddings, majority, tfidf
+    from sentixrl.evaluation.baselines.tfidf import tfidf_several
 
     train = load_part("train")
     model: dict[str, Any] = {"name": choice.value, "train_hash": train.data_hash}
     if choice is BaselineChoice.MAJORITY:
+        if train.several:
+            raise ConfigError(
+                "The commonest label is a baseline for one label an utterance; this data has "
+                "several.",
+                hint=f"Take --baseline {BaselineChoice.TFIDF.value} instead.",
+            )
         return Subject(majority(train), {"kind": "baseline", "model": model})
     dev = load_part("dev")
-    with errors().status("Training TF-IDF on train, choosing on dev"):
-        system = tfidf(train, dev)
-    model |= {"dev_hash": dev.data_hash, "settings": system.settings.as_dict()}
+    model["dev_hash"] = dev.data_hash
+    system: System
+    with errors().status(f"Training the baseline '{choice.value}' on train, choosing on dev"):
+        if choice is BaselineChoice.EMBEDDINGS:
+            system = embeddings(train, dev)
+        elif train.several:
+            system = tfidf_several(train, dev)
+        else:
+            system = single = tfidf(train, dev)
+            model["settings"] = single.settings.as_dict()
+    if isinstance(system, LabelRegressions):
+        model |= {"strength": system.strength, "thresholds": list(system.thresholds)}
     return Subject(system, {"kind": "baseline", "model": model})
 
 

@@ -83,13 +83,27 @@ class UtteranceResult(BaseModel):
     id: str | None = Field(description="The source's own identifier; null if it has none.")
     speaker: str | None
     text: str
-    label: str | None = Field(description="Null for the statuses outlier, invalid and error.")
+    label: str | None = Field(
+        description="Null for the statuses outlier, invalid and error, and where there are labels."
+    )
+    labels: list[str] | None = Field(
+        None, description="All labels that apply, where several were asked for; may be empty."
+    )
     status: Status
     confidence: float | None = Field(
         ge=0, le=1, description="Probability that the label is right; null without scores."
     )
+    calibrated: bool | None = Field(
+        None,
+        description="Whether the probabilities were calibrated on data with these labels; null "
+        "without probabilities.",
+    )
+    candidates: list[str] | None = Field(
+        None, description="With --sets: the labels that hold the true one, likeliest first."
+    )
     probabilities: dict[str, float] | None = Field(
-        description="Posterior of the first round over all labels; null without scores."
+        description="Posterior of the first round over all labels; with labels, the probability "
+        "that each applies; null without scores."
     )
     fallback: str | None = Field(
         description="The forced answer at full coverage; null only if nothing was readable."
@@ -181,8 +195,11 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
         "speaker": utterance.speaker,
         "text": utterance.text,
         "label": item.label,
+        **({} if item.labels is None else {"labels": list(item.labels)}),
         "status": item.status.value,
         "confidence": None if item.confidence is None else round(item.confidence, DECIMALS),
+        "calibrated": None if probabilities is None else item.calibrated,
+        **({} if item.candidates is None else {"candidates": list(item.candidates)}),
         "probabilities": None
         if probabilities is None
         else {label: round(value, DECIMALS) for label, value in probabilities.items()},
@@ -246,8 +263,11 @@ def _prediction(position: int, entry: UtteranceResult) -> Prediction:
         index=entry.index,
         status=entry.status,
         label=entry.label,
+        labels=None if entry.labels is None else tuple(entry.labels),
         fallback=entry.fallback,
         probabilities=entry.probabilities,
+        calibrated=bool(entry.calibrated),
+        candidates=None if entry.candidates is None else tuple(entry.candidates),
         confidence=entry.confidence,
         dropped_turns=entry.dropped_turns,
         rounds=tuple(_round(item) for item in entry.negotiation),
@@ -259,8 +279,11 @@ def _check(position: int, entry: UtteranceResult) -> None:
     problem = None
     if entry.index != position:
         problem = f"its index is {entry.index}, not {position}"
-    elif (entry.label is None) == (entry.status in _ANSWERED):
+    elif entry.label is not None and entry.labels is not None:
+        problem = "it has a label and a list of labels"
+    elif (entry.label is None and entry.labels is None) == (entry.status in _ANSWERED):
         held = "no label" if entry.label is None else f"the label '{shown(entry.label)}'"
+        held = held if entry.labels is None else "a list of labels"
         problem = f"its status is {entry.status.value}, yet it has {held}"
     elif (entry.error is None) == (entry.status is Status.ERROR):
         held = "no error" if entry.error is None else "an error"

@@ -7,6 +7,7 @@ from sentixrl.labels.files import (
     scheme_names,
     scheme_text,
 )
+from sentixrl.labels.identity import canonical_order, concepts, identity
 from sentixrl.labels.sets import (
     CUSTOM,
     MAX_LABELS,
@@ -25,6 +26,9 @@ __all__ = [
     "LabelMap",
     "LabelSet",
     "Polarity",
+    "canonical_order",
+    "concepts",
+    "identity",
     "read_label_file",
     "resolve_labels",
     "scheme",

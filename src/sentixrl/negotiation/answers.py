@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from sentixrl.calibration.posterior import Calibration
+import numpy as np
+
+from sentixrl.calibration.posterior import Calibration, normalise
 from sentixrl.engines.protocol import Capabilities, GenerateRequest, ScoreRequest
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.priors import Prior, Priors
@@ -33,12 +35,15 @@ class Judging:
         calibration: From raw label scores to posteriors.
         agree_threshold: The discriminator agrees if P(agree) reaches this.
         priors: The model's preferences to subtract first, if any were measured.
+        shift: What a user's prior adds to the log-posterior, in the label set's order; empty for
+            none.
     """
 
     label_set: LabelSet
     calibration: Calibration = field(default_factory=Calibration)
     agree_threshold: float = 0.5
     priors: Priors | None = None
+    shift: tuple[float, ...] = ()
 
     def prior(self, state: NegotiationState) -> Prior | None:
         """The model's preferences in the state's language."""
@@ -130,6 +135,8 @@ class Answers:
         # Calibrated over all labels: a bias belongs to its label, even if some labels are not
         # allowed.
         posterior = self._judging.calibration([raw.get(name, -math.inf) for name in names])
+        if self._judging.shift:
+            posterior = normalise(posterior + np.asarray(self._judging.shift))
         log_probs = dict(zip(names, posterior.tolist(), strict=True))
         return LabelAnswer(max(raw, key=log_probs.__getitem__), log_probs)
 

@@ -2,22 +2,28 @@
 
 Contract: :func:`negotiate` is a turn: it yields requests and returns a prediction, even if a
 request fails. A :class:`Negotiator` holds the options and makes a :class:`DialogueTask` of each
-dialogue. The task hands out one turn per utterance and collects the predictions in order. Nothing
-is computed here: a scheduler runs the tasks.
+dialogue. The task hands out the jobs of each utterance (one, or one per label where each label is
+judged by itself) and collects the predictions in order. Nothing is computed here: a scheduler runs
+the tasks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Event
+from typing import Protocol
 
+import numpy as np
+
+from sentixrl.calibration.conformal import in_set, threshold
+from sentixrl.calibration.shift import prior_shift, read_prior
 from sentixrl.context.building import ContextBuilder, TargetContext, language_of
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Cost, Engine, Failure
+from sentixrl.engines.protocol import Cost, Engine
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.answers import Judging
@@ -33,6 +39,7 @@ from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.outcome import predict
 from sentixrl.negotiation.priors import Priors
 from sentixrl.negotiation.protocol import Rules
+from sentixrl.negotiation.several import LabelJudge
 from sentixrl.negotiation.state import NegotiationState
 from sentixrl.negotiation.turns import Job, RequestFailedError, Turn
 from sentixrl.prediction import DialoguePrediction, Prediction
@@ -79,6 +86,50 @@ def _sure_enough(state: NegotiationState, threshold: float | None) -> bool:
     return math.exp(proposal.log_probs[proposal.label]) >= threshold
 
 
+Keep = Callable[[Prediction, Cost], None]
+"""Takes an utterance's prediction and what it cost."""
+
+
+class Approach(Protocol):
+    """How an utterance is answered."""
+
+    def jobs(
+        self,
+        context: TargetContext,
+        template: TemplateSet,
+        keep: Keep,
+        wanted: Callable[[], bool],
+    ) -> Sequence[Job]:
+        """The jobs that answer one utterance; ``keep`` is called once, by the last of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiation:
+    """One label per utterance, which the two roles negotiate.
+
+    Attributes:
+        mode: How the roles answer.
+        rules: When a negotiation ends; ``None`` takes the generator's first answer.
+        threshold: The confidence threshold.
+    """
+
+    mode: Mode
+    rules: Rules | None
+    threshold: float | None
+
+    def jobs(
+        self,
+        context: TargetContext,
+        template: TemplateSet,
+        keep: Keep,
+        wanted: Callable[[], bool],
+    ) -> Sequence[Job]:
+        """One job: its negotiation."""
+        state = NegotiationState.of(context, template)
+        return [Job(negotiate(state, self.mode, self.rules, self.threshold), keep, wanted)]
+
+
 class Negotiator:
     """How dialogues are classified: one engine, one label set, one set of options.
 
@@ -91,7 +142,8 @@ class Negotiator:
         options: How the roles negotiate.
 
     Raises:
-        ConfigError: The mode or the confidence threshold needs scores, and the engine gives none.
+        ConfigError: The mode, the confidence threshold or several labels need scores, and the
+            engine gives none or they are not to be used.
     """
 
     def __init__(
@@ -104,13 +156,30 @@ class Negotiator:
         self.engine = engine
         self.builder = builder
         self.options = options
-        self.rules = options.rules if options.enabled else None
         self.priors: Priors | None = None
-        if options.correct_priors and engine.capabilities.score and options.mode != "written":
-            self.priors = Priors(label_set, builder, verdicts=options.enabled)
-        self.mode = _choose_mode(engine, label_set, options, self.priors)
+        self.approach: Approach
+        if options.several(label_set):
+            _check_several(engine, options)
+            self.approach = LabelJudge(label_set, options.calibration)
+            self._cut = None
+        else:
+            if options.correct_priors and engine.capabilities.score and options.mode != "written":
+                self.priors = Priors(label_set, builder, verdicts=options.enabled)
+            mode = _choose_mode(engine, label_set, options, self.priors)
+            rules = options.rules if options.enabled else None
+            self.approach = Negotiation(mode, rules, options.confidence_threshold)
+            self._cut = _set_threshold(options)
         # A deduction known from another dialogue would change the shape of this dialogue's batches.
         self.deductions = Deductions(0 if options.reproducible else CACHE_SIZE)
+
+    def finished(self, answer: Prediction) -> Prediction:
+        """An answer with what is known of its probabilities."""
+        if answer.probabilities is None:
+            return answer
+        candidates = answer.candidates
+        if self._cut is not None:
+            candidates = _candidates(answer.probabilities, self._cut)
+        return replace(answer, calibrated=self.options.calibration.fitted, candidates=candidates)
 
     def task(self, dialogue: Dialogue) -> DialogueTask:
         """What a scheduler runs to answer a dialogue."""
@@ -213,16 +282,14 @@ class DialogueTask:
         return settle
 
     def _add_utterances(self, contexts: list[TargetContext], add: Callable[[Job], None]) -> None:
-        negotiator = self._negotiator
-        threshold = negotiator.options.confidence_threshold
+        approach = self._negotiator.approach
         for context in contexts:
-            state = NegotiationState.of(context, self._template)
-            turn = negotiate(state, negotiator.mode, negotiator.rules, threshold)
-            add(Job(turn, self._keep, self._wanted))
+            for job in approach.jobs(context, self._template, self._keep, self._wanted):
+                add(job)
 
-    def _keep(self, answer: Prediction | Failure, cost: Cost) -> None:
-        assert isinstance(answer, Prediction)  # negotiate() catches failures
+    def _keep(self, answer: Prediction, cost: Cost) -> None:
         cost += self._share(answer.index)
+        answer = self._negotiator.finished(answer)
         self._items[answer.index] = replace(answer, tokens=cost.tokens, seconds=cost.seconds)
         self._left -= 1
         if not self._left:
@@ -239,16 +306,75 @@ def _choose_mode(
 ) -> Mode:
     capabilities = engine.capabilities
 
-    def needs_scores(what: str, hint: str) -> ConfigError:
-        return ConfigError(
-            f"The engine '{engine.name}' gives no scores, which {what} needs.", hint=hint
-        )
-
     if options.enabled and options.confidence_threshold is not None and not capabilities.score:
-        raise needs_scores("a confidence threshold", "Leave the threshold out.")
+        raise _needs_scores(engine, "a confidence threshold needs", "Leave the threshold out.")
     if options.mode == "scored" and not capabilities.score:
-        raise needs_scores("the scored mode", "Use --mode written.")
-    judging = Judging(label_set, options.calibration, options.agree_threshold, priors)
+        raise _needs_scores(engine, "the scored mode needs", "Use --mode written.")
+    shift: tuple[float, ...] = ()
+    if options.prior is not None:
+        if not capabilities.score:
+            raise _needs_scores(engine, "a prior needs", "Leave the prior out.")
+        shares = read_prior(options.prior, label_set)
+        shift = tuple(prior_shift(shares, options.calibration).tolist())
+    calibration, agree = options.calibration, options.agree_threshold
+    judging = Judging(label_set, calibration, agree, priors, shift)
     if options.mode == "written" or not capabilities.score:
         return WrittenMode(capabilities, judging)
     return ScoredMode(capabilities, judging)
+
+
+def _check_several(engine: Engine, options: NegotiationOptions) -> None:
+    """Refuse to judge labels one by one without probabilities.
+
+    Raises:
+        ConfigError: The engine gives none, or they are not to be used.
+    """
+    if options.mode == "written":
+        raise ConfigError(
+            "Several labels are judged by probabilities, not by what a model writes.",
+            hint="Leave --mode written out, or ask for one label with --no-several.",
+        )
+    for option, value in (("--prior", options.prior), ("--sets", options.sets)):
+        if value is not None:
+            raise ConfigError(
+                f"{option} is for one label a turn, and several are asked for here.",
+                hint=f"Leave {option} out, or ask for one label with --no-several.",
+            )
+    if not engine.capabilities.score:
+        raise _needs_scores(
+            engine, "several labels need", "Ask for one label instead, with --no-several."
+        )
+
+
+def _set_threshold(options: NegotiationOptions) -> float | None:
+    """The probability from which a label is a candidate, if sets are asked for.
+
+    Raises:
+        ConfigError: The calibration does not tell; or a prior changes what it was fitted for.
+    """
+    if options.sets is None:
+        return None
+    if options.prior is not None:
+        raise ConfigError(
+            "Sets are made for the label shares of the calibration file, and a prior says that "
+            "they are others.",
+            hint="Leave --sets or --prior out.",
+        )
+    if not options.calibration.truths:
+        raise ConfigError(
+            "How large sets must be is not known for this model and these labels.",
+            hint="Find out on labelled turns of yours: sentixrl calibrate MODEL FILE --out FOLDER; "
+            "then use that folder as the model.",
+        )
+    return threshold(options.calibration.truths, options.sets)
+
+
+def _candidates(posterior: Mapping[str, float], cut: float) -> tuple[str, ...]:
+    """The labels of a set, likeliest first."""
+    flags = in_set(np.array(list(posterior.values())), cut)
+    found = [name for name, flag in zip(posterior, flags, strict=True) if flag]
+    return tuple(sorted(found, key=lambda name: -posterior[name]))
+
+
+def _needs_scores(engine: Engine, what: str, hint: str) -> ConfigError:
+    return ConfigError(f"The engine '{engine.name}' gives no scores, which {what}.", hint=hint)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sentixrl.engines.protocol import (
@@ -69,6 +70,7 @@ class Job:
         wanted: Whether anybody still waits for the result; otherwise the turn is closed.
         asked: What it asks for now.
         cost: What its answers cost so far.
+        share: Which part of an utterance's work it is.
     """
 
     turn: Turn[Any]
@@ -76,6 +78,7 @@ class Job:
     wanted: Callable[[], bool] = lambda: True
     asked: Request | None = None
     cost: Cost = field(default_factory=Cost)
+    share: Fraction = Fraction(1)
     _begun: bool = False
 
     def begin(self) -> bool:
@@ -129,7 +132,7 @@ def together(session: Session, inbox: Inbox, per_step: int | None = None) -> Non
     Args:
         session: Answers the requests.
         inbox: Where the jobs are.
-        per_step: Most jobs that join at one step; ``None`` for any number.
+        per_step: Most utterances' worth of jobs that join at one step; ``None`` for any number.
 
     Raises:
         RuntimeError: The engine broke its contract: it gave too few or too many answers.
@@ -186,7 +189,8 @@ def _step(session: Session, active: Sequence[Job]) -> list[Job]:
 def _joining(session: Session, inbox: Inbox, limit: int | None) -> list[Job]:
     """The jobs that join now, each at its first request."""
     joined: list[Job] = []
-    while (limit is None or len(joined) < limit) and (job := inbox.peek()) is not None:
+    utterances = Fraction(0)
+    while (limit is None or utterances < limit) and (job := inbox.peek()) is not None:
         if not job.wanted() or not job.begin():
             inbox.pop()
             continue
@@ -194,6 +198,7 @@ def _joining(session: Session, inbox: Inbox, limit: int | None) -> list[Job]:
             break
         inbox.pop()
         joined.append(job)
+        utterances += job.share
     return joined
 
 

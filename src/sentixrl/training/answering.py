@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sentixrl.bundle import ModelBundle
+from sentixrl.bundle import ModelBundle, calibration_key
 from sentixrl.calibration.fitting import fit_several, fit_temperature
 from sentixrl.calibration.posterior import Calibration, Floats
 from sentixrl.calibration.several import Flags, given, probabilities
@@ -22,6 +22,7 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.protocol import Engine
 from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import HEADLINE, answered, headline, hits, macro_f1, support
+from sentixrl.labels import canonical_order
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.several import LabelQuestion, judge_together, label_questions
 
@@ -98,7 +99,7 @@ def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answer
     # Which dialogues share a batch is chance where several workers take them: then each is computed
     # alone, so that a resumed training finds the same numbers.
     alone = engine.capabilities.workers > 1
-    options = NegotiationOptions(enabled=False, reproducible=alone)
+    options = NegotiationOptions(enabled=False, reproducible=alone, kind="single")
     bundle = ModelBundle("training", None, trained=True)
     classifier = Classifier(engine, data.label_set, context, options, bundle)
     floor = np.finfo(np.float64).tiny
@@ -151,35 +152,29 @@ def _batches(engine: Engine, context: ContextOptions, data: Dataset) -> Iterator
         yield batch
 
 
-def calibration_key(data: Dataset) -> str:
-    """Under what a bundle keeps the calibration for a dev part's labels and kind."""
-    digest = data.label_set.digest
-    return f"{digest}/several" if data.several else digest
-
-
 def fit_calibrations(
     dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
 ) -> dict[str, Calibration]:
-    """Key → calibration, fitted on all dev parts of the same labels and kind."""
-    single: dict[str, list[Answers]] = {}
-    several: dict[str, list[SeveralAnswers]] = {}
+    """Key → calibration, fitted on all dev parts whose labels are the same by any name."""
+    single: dict[str, list[tuple[Answers, list[int]]]] = {}
+    several: dict[str, list[tuple[SeveralAnswers, list[int]]]] = {}
     for name, data in dev.items():
-        found = answers[name]
+        found, key, order = answers[name], _key(data), canonical_order(data.label_set)
         if isinstance(found, SeveralAnswers):
-            several.setdefault(calibration_key(data), []).append(found)
+            several.setdefault(key, []).append((found, order))
         else:
-            single.setdefault(calibration_key(data), []).append(found)
+            single.setdefault(key, []).append((found, order))
     fitted = {
         key: fit_temperature(
-            np.concatenate([part.log_probs for part in parts]),
-            np.concatenate([part.gold for part in parts]),
+            np.concatenate([part.log_probs[:, order] for part, order in parts]),
+            np.concatenate([np.argsort(order)[part.gold] for part, order in parts]),
         )
         for key, parts in single.items()
     }
     return fitted | {
         key: fit_several(
-            np.concatenate([part.log_odds for part in parts]),
-            np.concatenate([part.gold for part in parts]),
+            np.concatenate([part.log_odds[:, order] for part, order in parts]),
+            np.concatenate([part.gold[:, order] for part, order in parts]),
         )
         for key, parts in several.items()
     }
@@ -194,10 +189,15 @@ def score_parts(
     found = {}
     for name, given_answers in answers.items():
         if isinstance(given_answers, SeveralAnswers):
-            found[name] = given_answers.scores(calibrations[calibration_key(dev[name])])
+            fitted, order = calibrations[_key(dev[name])], canonical_order(dev[name].label_set)
+            found[name] = given_answers.scores(fitted.reordered(np.argsort(order).tolist()))
         else:
             found[name] = given_answers.scores()
     return found
+
+
+def _key(data: Dataset) -> str:
+    return calibration_key(data.label_set, several=data.several)
 
 
 def decisive(part: Mapping[str, float]) -> float:

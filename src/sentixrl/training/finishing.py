@@ -23,12 +23,13 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ModelError, SentixError
+from sentixrl.labels import LabelSet
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
 from sentixrl.spec import load
 from sentixrl.training.answering import answer, decisive, fit_calibrations, score_parts
-from sentixrl.training.card import write_card
+from sentixrl.training.card import write_card, write_terms
 from sentixrl.training.checking import Check
 from sentixrl.training.checkpoints import read_json
 from sentixrl.training.lineage import TRAINING_FILE, earlier, holdout_record
@@ -105,6 +106,7 @@ def finish(
     facts["averaged"] = list(averaged)
     write_json(making / BUNDLE / TRAINING_FILE, facts)
     write_card(facts, making / BUNDLE)
+    write_terms(facts, making / BUNDLE)
     put_in_place(making / BUNDLE, folder)
     shutil.rmtree(making)
     return Finished.of(folder, facts)
@@ -138,15 +140,24 @@ def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> Mod
         name=recipe.name,
         base=recipe.base,
         trained=True,
-        labels=recipe.labels or next(iter(dev.values())).label_set,
+        labels=recipe.labels or _labels_asked(next(iter(dev.values()))),
         prompt_format=recipe.prompt_format,
         templates=template_hashes(recipe),
         context=ContextOptions(
             language=recipe.language, window=HistoryWindow(**recipe.window.model_dump())
         ),
-        negotiation=NegotiationOptions(enabled=False),
+        negotiation=NegotiationOptions(
+            enabled=False,
+            kind="several" if all(part.kind == "several" for part in recipe.train) else "auto",
+        ),
         adapter=adapter,
     )
+
+
+def _labels_asked(data: Dataset) -> LabelSet:
+    """A part's labels, which a bundle asks for one at a time or several at once as the part did."""
+    found = data.label_set
+    return LabelSet(found.name, found.labels, multi_label=data.several)
 
 
 def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]], list[Trial]]:

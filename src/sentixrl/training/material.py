@@ -95,7 +95,8 @@ def load_part(
     """
     if part.file is not None and part.labels is not None:
         labels = resolve_labels(part.labels)
-        own = load_custom(part.file, labels, part.split, tell=say, **part.reading)
+        several = part.kind == "several"
+        own = load_custom(part.file, labels, part.split, several=several, tell=say, **part.reading)
         return draw(own, part.limit, seed)
     folder = root / part.dataset
     if not folder.is_dir():

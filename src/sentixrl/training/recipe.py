@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
+from sentixrl.bundle import RELEASE, RELEASES
 from sentixrl.context.templates import template_languages
 from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.training.sections import (
@@ -40,7 +41,8 @@ class Recipe(Section):
     Attributes:
         name: What the model will be called.
         about: A sentence for the model card.
-        base: A bundled model's name, a folder or a hub id.
+        base: A bundled model's name, a folder or a hub id; the base of the model that comes along
+            if not given.
         start: A model bundle whose weights training starts from; ``default`` is the one that
             comes with sentixrl. It must have the recipe's ``base``. ``full`` merges its adapter;
             ``lora`` and ``qlora`` continue to train it.
@@ -72,7 +74,7 @@ class Recipe(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     about: str = ""
-    base: str = "smollm2-135m"
+    base: str = RELEASES[RELEASE].name
     start: str | None = None
     method: Literal["lora", "full", "qlora"] = "full"
     rank: Count = 16

@@ -141,7 +141,7 @@ class DataPart(Section):
     @model_validator(mode="after")
     def _has_several(self) -> DataPart:
         several = self.kind == "several"
-        if several and (self.dataset == CUSTOM or not info(self.dataset).multi_label):
+        if several and self.dataset != CUSTOM and not info(self.dataset).multi_label:
             known = ", ".join(entry.name for entry in REGISTRY.values() if entry.multi_label)
             raise ValueError(
                 f"'{self.dataset}' has one label a turn, but the part says 'kind: several'",

@@ -87,7 +87,7 @@ class BundledModel:
         return (self.folder / INSTALLED_FILE).is_file()
 
 
-DEFAULT = BundledModel(
+SMOLLM = BundledModel(
     name="smollm2-135m",
     title="SmolLM2-135M-Instruct (Hugging Face TB), 4-bit weights dequantised",
     licence="Apache-2.0",
@@ -145,7 +145,7 @@ GEMMA = BundledModel(
     "(https://ai.google.dev/gemma/terms), which whoever uses it or a model trained from it "
     "agrees to",
 )
-BUNDLED = {model.name: model for model in (DEFAULT, QWEN, GEMMA)}
+BUNDLED = {model.name: model for model in (SMOLLM, QWEN, GEMMA)}
 
 
 def cache_folder() -> Path:
