@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -58,6 +59,19 @@ def test_a_task_shows_the_dialogue_and_what_the_model_said() -> None:
     assert first["score"] == pytest.approx(sure[0], abs=1e-6)
     assert (first["value"]["start"], first["value"]["end"]) == ("0", "0")
     assert first["value"]["endOffset"] == 10  # a browser counts the cloud twice
+
+
+def test_several_labels_are_several_labels_of_a_region() -> None:
+    answer = classifier().predict(TALK)
+    first = replace(answer.items[0], label=None, fallback=None, labels=("calm", "grateful"))
+    none = replace(answer.items[1], label=None, fallback=None, labels=())
+    items = (first, none, answer.items[2])
+    [task] = to_label_studio([TALK], [replace(answer, items=items)])
+    regions = task["predictions"][0]["result"]
+    assert [one["value"]["paragraphlabels"] for one in regions] == [
+        ["calm", "grateful"],
+        ["grateful"],
+    ]
 
 
 def test_the_configuration_names_what_the_tasks_refer_to() -> None:

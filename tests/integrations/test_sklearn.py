@@ -24,7 +24,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
 import sentixrl
-from sentixrl import ContextOptions, loaded
+from sentixrl import ContextOptions, LabelSet, loaded
 from sentixrl.errors import ConfigError
 from sentixrl.samples import SampleError
 from sentixrl.sklearn import EmotionClassifier, EmotionFeatures
@@ -114,6 +114,11 @@ def test_classes_may_be_numbers(loads: list[ClassifierSpec]) -> None:
     named = EmotionClassifier({2: "calm", 0: "annoyed"}).fit(TEXTS[:2], [2, 0])
     assert list(named.classes_) == [0, 2]
     assert list(named.predict(TEXTS[:2])) == [2, 0]
+
+
+def test_a_set_that_allows_several_labels_is_asked_for_one(loads: list[ClassifierSpec]) -> None:
+    labels = LabelSet("moods", ["calm", "annoyed"], multi_label=True)
+    assert list(EmotionClassifier(labels).predict(TEXTS[:2])) == ["calm", "annoyed"]
 
 
 def test_a_clone_shares_the_model(loads: list[ClassifierSpec]) -> None:
