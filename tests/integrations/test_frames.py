@@ -15,6 +15,7 @@ import pytest
 
 from sentixrl import Dialogue, DialoguePrediction, Prediction, Status
 from sentixrl.errors import ConfigError, InputError
+from sentixrl.formats.label_cells import label_cell
 from sentixrl.formats.result_rows import COLUMNS
 from sentixrl.frames import pairs_of, to_arrow, to_datasets, to_pandas, to_polars
 from sentixrl.prediction import ItemError
@@ -54,6 +55,16 @@ def test_what_has_no_answer_has_empty_cells_of_the_same_type() -> None:
     assert to_pandas("long", answer)["confidence"].isna().all()
     with pytest.raises(ConfigError, match="no probabilities"):
         to_pandas("long", answer, probabilities=True)
+
+
+def test_several_labels_have_a_column_of_their_own() -> None:
+    items = (
+        Prediction(0, Status.SINGLE, labels=("calm", "proud"), probabilities={"calm": 0.7}),
+        Prediction(1, Status.SINGLE, labels=(), probabilities={"calm": 0.1}, calibrated=True),
+    )
+    frame = to_pandas(["x", "y"], DialoguePrediction("1", "en", "m", "t", items))
+    assert list(frame["labels"]) == [label_cell(("calm", "proud")), label_cell(())]
+    assert list(frame["calibrated"]) == [False, True]
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table, datasets.Dataset.from_dict])
