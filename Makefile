@@ -5,6 +5,7 @@
 # make dist   build wheel and sdist into dist/ and check them
 # make test-integrations   run the tests of other libraries against all of these, ConvoKit too, and
 #             record versions and date in results/integrations.json
+# make smoke  run every experiment in small, over tiny random models
 # make bench  measure the engine's speed on this machine; bench-train: training. On a quiet machine
 #             it takes some 12 minutes; BENCH="--only contention" measures a part, --help lists them.
 #             llama.cpp joins in where xllamacpp is installed:
@@ -29,7 +30,7 @@ export PIP_NO_WARN_SCRIPT_LOCATION := 1
 # ConvoKit asks for spaCy, sentence-transformers and much else; its corpora need these alone.
 CONVOKIT := convokit==5.0.0 msgpack==1.2.4 msgpack-numpy==0.4.8 pymongo==4.20.1 dnspython==2.9.2
 
-.PHONY: demo test check docs dist test-integrations bench bench-train clean
+.PHONY: demo test check docs dist test-integrations smoke bench bench-train clean
 
 demo: $(STAMPS)/package
 	@$(BIN)/sentixrl models install $(MODEL)
@@ -44,6 +45,7 @@ check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/python scripts/check_rooms.py
 	$(BIN)/python scripts/build_docs.py --check
 	$(BIN)/python scripts/build_tables.py --check
+	$(BIN)/python scripts/build_report.py --check
 	$(BIN)/mypy src tests scripts benchmarks
 
 # Neither needs torch: the reference is made from the source as text.
@@ -62,6 +64,12 @@ dist: | $(VENV)/bin/python
 test-integrations: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
 	@$(PIP) install --quiet --no-deps $(CONVOKIT)
 	$(BIN)/python scripts/record_integrations.py
+
+# Every experiment over tiny random models; the first that leaves anything out ends it.
+smoke: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
+	@for one in experiments/*.yaml; do \
+		echo "$$one"; $(BIN)/sentixrl experiment $$one --smoke --test --results $(VENV)/experiments || exit 1; \
+	done
 
 bench: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
 	$(BIN)/python -m benchmarks.run $(BENCH)

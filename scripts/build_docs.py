@@ -25,6 +25,7 @@ COMMANDS = (
     ("compare",),
     ("calibrate",),
     ("train",),
+    ("experiment",),
     ("labels",),
     ("models",),
     ("models", "list"),
@@ -140,7 +141,18 @@ def _default(field: FieldInfo) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-PAGES = {"commands.md": commands_page, "recipes.md": recipes_page}
+def sanm_prompts_page() -> str:
+    """The prompts of every turn of SANM."""
+    from sanm_specification import prompts_page
+
+    return prompts_page()
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "recipes.md": recipes_page,
+    "sanm-prompts.md": sanm_prompts_page,
+}
 
 
 def main() -> int:

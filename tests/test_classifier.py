@@ -180,7 +180,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     languages: list[str] = []
     real = Priors._measure
 
-    def measure(priors: Priors, session: Session, template: TemplateSet) -> Prior | None:
+    def measure(priors: Priors, session: Session, template: TemplateSet) -> Prior | Failure:
         languages.append(template.language)
         return real(priors, session, template)
 

@@ -163,8 +163,8 @@ class ModelBundle:
 
     Attributes:
         name: What results say answered them.
-        base: A bundled model's name, a folder or a hub id; ``None`` for an engine made by hand,
-            which cannot be saved.
+        base: A bundled model's name, a folder, a hub id or a server's address; ``None`` for an
+            engine made by hand, which cannot be saved.
         trained: Whether an adapter was trained for this task.
         labels: The label set it uses unless told otherwise: itself, a scheme's name, a YAML file
             or a list.
@@ -255,10 +255,7 @@ class ModelBundle:
             LabelError: The label set is a file that cannot be read.
         """
         if self.base is None:
-            raise ModelError(
-                f"'{self.name}' is an engine made by hand; a bundle of it could not be loaded.",
-                hint="Load the model by its folder or name instead.",
-            )
+            raise self.made_by_hand()
         check_free(folder)
         folder = folder.resolve()
         making = folder.with_name(f".{folder.name}.new")
@@ -272,6 +269,13 @@ class ModelBundle:
             put_in_place(making, folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
+
+    def made_by_hand(self) -> ModelError:
+        """For bundles that name no model that could be loaded again."""
+        return ModelError(
+            f"'{self.name}' is an engine made by hand; a bundle of it could not be loaded.",
+            hint="Load the model by its folder or name instead.",
+        )
 
     def _write(self, folder: Path, base: str) -> None:
         if self.adapter is not None:

@@ -55,6 +55,7 @@ class Proposal:
         exact: Whether those are the model's own; bounds and coded choices are not.
         label_mass: How much of the probability the labels held before they were set against each
             other, where that was measured: little of it points to a wrong prompt format.
+        model: Who spoke, where the roles are different models.
     """
 
     label: str | None
@@ -62,6 +63,7 @@ class Proposal:
     log_probs: Mapping[str, float] | None = None
     exact: bool = True
     label_mass: float | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Judgement:
         assessment: The written reasoning; ``None`` in the scored mode.
         agree_log_prob: log P(agree), where the engine scores.
         log_probs: Label name → the discriminator's own log-probability, where the engine scores.
+        model: Who spoke, where the roles are different models.
+        exact: Whether the probabilities are the model's own; bounds and coded choices are not.
     """
 
     verdict: Verdict | None
@@ -81,6 +85,8 @@ class Judgement:
     assessment: str | None = None
     agree_log_prob: float | None = None
     log_probs: Mapping[str, float] | None = None
+    model: str | None = None
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,15 +139,37 @@ def fit_several(log_odds: Floats, gold: Flags) -> Calibration:
     """
     if not len(gold):
         raise ConfigError("A calibration needs at least one labelled answer.")
-    signs = np.where(gold, 1.0, -1.0)
+    calibration = Calibration(scale=_scale_of_odds([(log_odds, gold)]), fitted=True)
+    shares = probabilities(log_odds, calibration)
+    return Calibration(calibration.scale, fitted=True, thresholds=fit_thresholds(shares, gold))
+
+
+def fit_several_fallback(sets: Sequence[tuple[Floats, Flags]]) -> Calibration:
+    """One scale and one threshold for labels that nothing was fitted for.
+
+    Args:
+        sets: Log-odds and whether each label applies, ``[n, n_labels]`` both, of each label set;
+            for the scale each set counts the same.
+    """
+    scale = _scale_of_odds(sets)
+    shares = np.concatenate(
+        [probabilities(log_odds, Calibration(scale)).ravel() for log_odds, _ in sets]
+    )
+    common = _best_threshold(shares, np.concatenate([gold.ravel() for _, gold in sets]))
+    return Calibration(scale, thresholds=(common,))
+
+
+def _scale_of_odds(sets: Sequence[tuple[Floats, Flags]]) -> float:
+    """The scale of log-odds under which what applies is likeliest, each set counting the same."""
+    signed = [np.where(gold, 1.0, -1.0) * log_odds for log_odds, gold in sets]
     found = minimize_scalar(
-        lambda log_scale: np.logaddexp(0.0, -np.exp(log_scale) * signs * log_odds).mean(),
+        lambda log_scale: sum(
+            np.logaddexp(0.0, -np.exp(log_scale) * odds).mean() for odds in signed
+        ),
         bounds=(np.log(FLATTEST), np.log(STEEPEST)),
         method="bounded",
     )
-    calibration = Calibration(scale=float(np.exp(found.x)), fitted=True)
-    shares = probabilities(log_odds, calibration)
-    return Calibration(calibration.scale, fitted=True, thresholds=fit_thresholds(shares, gold))
+    return float(np.exp(found.x))
 
 
 def fit_thresholds(shares: Floats, gold: Flags) -> tuple[float, ...]:

@@ -17,9 +17,10 @@ import typer
 
 from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, printable, styled
+from sentixrl.cli.demonstrations import DemonstrationOptions
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.inputs import InputOptions, say_reading_notes
-from sentixrl.cli.options import ModelOptions, say_notes
+from sentixrl.cli.options import ModelOptions, say_notes, say_spent, spent
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
@@ -83,23 +84,28 @@ def classify(
     ] = None,
     inputs: InputOptions,
     options: ModelOptions,
+    shown: DemonstrationOptions,
 ) -> int:
     """Tell the emotion of every turn."""
     if json_output and csv_output:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
+    shown.check()
     dialogues = _begun(_all_dialogues(_open(files or [], text, inputs)))
     with waiting("loading the model"):
-        classifier = options.load(labels, several=several)
+        classifier = shown.shown_by(options.load(labels, several=several))
     say_notes(classifier, context)
     answered = _answered(classifier, dialogues)
-    if json_output:
-        return _print_data(answered, _print_json)
-    if csv_output:
-        names = classifier.label_set.names if classifier.several else None
-        sets = classifier.negotiation.sets is not None
-        _echo_csv(csv_header(names, sets=sets))
-        return _print_data(answered, partial(_print_csv, names, sets))
-    return _print_tables(classifier, answered, show)
+    try:
+        if json_output:
+            return _print_data(answered, _print_json)
+        if csv_output:
+            names = classifier.label_set.names if classifier.several else None
+            sets = classifier.negotiation.sets is not None
+            _echo_csv(csv_header(names, sets=sets))
+            return _print_data(answered, partial(_print_csv, names, sets))
+        return _print_tables(classifier, answered, show)
+    finally:
+        say_spent(classifier)
 
 
 def _open(
@@ -133,7 +139,7 @@ def _answered(classifier: Classifier, dialogues: Iterable[Found]) -> Iterator[An
             yield dialogue
 
     pairs = ((asked[0][0], result) for result in classifier.predict_many(taken()))
-    for dialogue, result in follow(pairs):
+    for dialogue, result in follow(pairs, spent=lambda: spent(classifier)):
         yield dialogue, result, asked.popleft()[1]
 
 

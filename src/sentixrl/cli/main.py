@@ -25,6 +25,7 @@ from sentixrl.cli.console import errors, note
 from sentixrl.cli.datasets import app as datasets_app
 from sentixrl.cli.doctor import doctor
 from sentixrl.cli.evaluate import evaluate
+from sentixrl.cli.experiment import experiment
 from sentixrl.cli.hints import command_of, fitting, options_of
 from sentixrl.cli.labels import labels
 from sentixrl.cli.mcp import mcp
@@ -52,6 +53,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(calibrate)
 app.command()(train)
+app.command()(experiment)
 app.command()(labels)
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")

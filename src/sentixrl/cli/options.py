@@ -17,7 +17,8 @@ from sentixrl.cli.arguments import DeductionChoice, ModeChoice, PromptFormatChoi
 from sentixrl.cli.console import errors, note
 from sentixrl.cli.groups import OptionGroup
 from sentixrl.context.templates import templates
-from sentixrl.engines.options import EngineOptions
+from sentixrl.engines.options import EngineOptions, RemoteOptions
+from sentixrl.engines.roles import hosts_of, remote_engines
 from sentixrl.errors import ConfigError
 from sentixrl.formats.characters import shown
 from sentixrl.labels import LabelSet
@@ -26,6 +27,8 @@ from sentixrl.spec import ClassifierSpec
 
 NEGOTIATING = ("rounds", "agreements", "confidence_threshold")
 """Options that say how a model negotiates."""
+REMOTE = ("concurrency", "timeout", "max_requests", "max_tokens")
+"""Options that say how a server is asked."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,15 @@ class ModelOptions(OptionGroup):
 
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="A bundle, a model folder, a bundled name or a hub id."),
+        typer.Option(
+            "--model",
+            "-m",
+            help="A bundle, a model folder, a bundled name, a hub id, or a server: KIND:URL#MODEL.",
+        ),
+    ] = None
+    discriminator: Annotated[
+        str | None,
+        typer.Option(help="Another model that judges what the first proposes; named as --model."),
     ] = None
     window: Annotated[
         int | None,
@@ -85,6 +96,18 @@ class ModelOptions(OptionGroup):
     threads: Annotated[
         int | None, typer.Option(help="How many threads compute; default: one per core.")
     ] = None
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Most requests to a server at once; default: 8.")
+    ] = None
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds a server may take to answer; default: 120.")
+    ] = None
+    max_requests: Annotated[
+        int | None, typer.Option(min=1, help="Most requests to a server that compute something.")
+    ] = None
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Ask a server no more once it has used so many.")
+    ] = None
     fast: Annotated[
         bool,
         typer.Option(
@@ -117,8 +140,12 @@ class ModelOptions(OptionGroup):
             prompt_format=self.prompt_format.value if self.prompt_format else None,
             adapter=self.adapter,
             bits=cast(Literal[4, 8] | None, self.bits),
+            remote=RemoteOptions(**_given({name: getattr(self, name) for name in REMOTE})),
         )
-        spec = ClassifierSpec(self.model, labels, engine=engine).resolved()
+        spec = ClassifierSpec(self.model, labels, engine=engine)
+        if self.discriminator is not None:
+            spec = spec.judged_by(self.discriminator)
+        spec = spec.resolved()
         assert spec.context is not None
         assert spec.negotiation is not None
         window = spec.context.window
@@ -161,8 +188,32 @@ MODEL_OPTIONS = tuple(part.name for part in fields(ModelOptions))
 
 def say_notes(classifier: Classifier, context: typer.Context) -> None:
     """Tell what a user should know of how options and model meet."""
+    say_hosts(classifier)
     for found in _notes(classifier, context):
         errors().print(note(found))
+
+
+def say_hosts(classifier: Classifier) -> None:
+    """Tell where texts are sent, before the first one is, and how a server is asked."""
+    for host in hosts_of(classifier.engine):
+        errors().print(note(f"texts are sent to {host}."))
+    for engine in remote_engines(classifier.engine):
+        for found in engine.notes:
+            errors().print(note(found))
+
+
+def spent(classifier: Classifier) -> str:
+    """What was asked of servers so far, in a few words; nothing if there is none."""
+    return "; ".join(
+        f"{engine.host}: {engine.server.requests:,} requests, {engine.server.tokens:,} tokens"
+        for engine in remote_engines(classifier.engine)
+    )
+
+
+def say_spent(classifier: Classifier) -> None:
+    """Tell what was asked of servers in all."""
+    if said := spent(classifier):
+        errors().print(note(f"{said}.", "Asked of"))
 
 
 def given(context: typer.Context, name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sentixrl.cli.console import errors
 from sentixrl.errors import ConfigError
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sentixrl.cli.inputs import InputOptions
     from sentixrl.datasets import Dataset
     from sentixrl.evaluation.baselines.system import System
+
+
+T = TypeVar("T")
 
 
 class BaselineChoice(StrEnum):
@@ -34,10 +37,16 @@ class Subject:
     Attributes:
         system: Answers dialogues.
         identity: What makes it that system.
+        model: The model it asks, if it asks one.
     """
 
     system: System
     identity: Mapping[str, Any]
+    model: Classifier | None = None
+
+    def applied(self, told: Callable[[Classifier], T], otherwise: T) -> T:
+        """What a function gives of the model; ``otherwise`` if there is none."""
+        return otherwise if self.model is None else told(self.model)
 
 
 def foreign(path: Path, whole: Dataset, inputs: InputOptions) -> Subject:
@@ -97,7 +106,7 @@ def from_model(classifier: Classifier, whole: Dataset) -> Subject:
     """A model."""
     from sentixrl.evaluation.running import identity_of
 
-    return Subject(classifier, identity_of(classifier, whole))
+    return Subject(classifier, identity_of(classifier, whole), classifier)
 
 
 def over_label_orders(classifier: Classifier, passes: int, seed: int, whole: Dataset) -> Subject:
@@ -106,4 +115,4 @@ def over_label_orders(classifier: Classifier, passes: int, seed: int, whole: Dat
     from sentixrl.evaluation.running import identity_of
 
     identity = {**identity_of(classifier, whole), "kind": "baseline", "label_orders": passes}
-    return Subject(label_orders(classifier, passes, seed=seed), identity)
+    return Subject(label_orders(classifier, passes, seed=seed), identity, classifier)

@@ -214,7 +214,9 @@ def _cut(text: str) -> str:
 
 def _round_lines(entry: Round) -> Iterator[Text]:
     proposal, judgement = entry.proposal, entry.judgement
-    yield styled((f"{entry.number}  generator      ", "dim"), proposal.label or "no readable label")
+    speaker = (f"   {proposal.model}", "dim") if proposal.model else ""
+    proposed = proposal.label or "no readable label"
+    yield styled((f"{entry.number}  generator      ", "dim"), proposed, speaker)
     if proposal.analysis:
         yield styled((f"   “{_cut(proposal.analysis)}”", "italic dim"))
     if judgement is None:
@@ -222,9 +224,9 @@ def _round_lines(entry: Round) -> Iterator[Text]:
     counter = f", rather {judgement.counter_label}" if judgement.counter_label else ""
     sure = judgement.agree_log_prob
     agreement = f"   P(agree) {math.exp(sure):.2f}" if sure is not None else ""
-    yield styled(
-        ("   discriminator  ", "dim"), _verdict(judgement.verdict) + counter, (agreement, "dim")
-    )
+    speaker = (f"   {judgement.model}", "dim") if judgement.model else ""
+    verdict = _verdict(judgement.verdict) + counter
+    yield styled(("   discriminator  ", "dim"), verdict, (agreement, "dim"), speaker)
     if judgement.assessment:
         yield styled((f"   “{_cut(judgement.assessment)}”", "italic dim"))
 

@@ -10,7 +10,6 @@ cross-fitted probabilities, pooled.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,17 +35,20 @@ class FirstAnswers:
     Attributes:
         log_probs: ``[n, n_labels]``.
         gold: The gold labels' indices, ``[n]``.
-        folds: In which fold of the cross-validation each turn is, ``[n]``.
-        dialogues: How many dialogues they stand in.
+        owners: In which dialogue each turn stands, as its number in the data, ``[n]``.
     """
 
     log_probs: Floats
     gold: Ints
-    folds: Ints
-    dialogues: int
+    owners: Ints
 
     def __len__(self) -> int:
         return len(self.gold)
+
+    @property
+    def dialogues(self) -> int:
+        """How many dialogues they stand in."""
+        return len(np.unique(self.owners))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,9 @@ def recalibrate(classifier: Classifier, data: Dataset, *, bias: bool = False) ->
     before = classifier.negotiation.calibration
     fitted = _fit(answers.log_probs, answers.gold, bias=bias)
     crossed = np.zeros_like(answers.log_probs)
-    for fold in range(int(answers.folds.max()) + 1):
-        inside = answers.folds == fold
+    folds = _folds(answers.owners)
+    for fold in range(int(folds.max()) + 1):
+        inside = folds == fold
         other = _fit(answers.log_probs[~inside], answers.gold[~inside], bias=bias)
         crossed[inside] = np.exp(apply(other, answers.log_probs[inside]))
     truths = crossed[np.arange(len(answers)), answers.gold]
@@ -151,8 +154,7 @@ def first_answers(classifier: Classifier, data: Dataset) -> FirstAnswers:
     return FirstAnswers(
         np.array(rows).reshape(-1, len(names)),
         np.array(gold, np.int64),
-        _folds(owners),
-        len(set(owners)),
+        np.array(owners, np.int64),
     )
 
 
@@ -162,9 +164,9 @@ def apply(calibration: Calibration, log_probs: Floats) -> Floats:
     return normalise(scores + np.asarray(calibration.bias) if calibration.bias else scores)
 
 
-def _folds(owners: Sequence[int]) -> Ints:
+def _folds(owners: Ints) -> Ints:
     """Whole dialogues a fold, about equally many turns each; else runs of successive turns."""
-    sizes = Counter(owners)
+    sizes = Counter(owners.tolist())
     if len(sizes) < FOLDS // 2:
         return np.arange(len(owners)) * FOLDS // max(len(owners), 1)
     filled = np.zeros(min(FOLDS, len(sizes)))
@@ -172,7 +174,7 @@ def _folds(owners: Sequence[int]) -> Ints:
     for owner, size in sizes.most_common():
         fold_of[owner] = int(filled.argmin())
         filled[fold_of[owner]] += size
-    return np.array([fold_of[owner] for owner in owners], np.int64)
+    return np.array([fold_of[owner] for owner in owners.tolist()], np.int64)
 
 
 def check_turns(data: Dataset) -> None:

@@ -134,7 +134,7 @@ def _from_result(value: Mapping[str, Any], place: str) -> Dialogue:
     except InputError as error:
         raise InputError(f"{place}: {error.message}", hint=error.hint) from None
     turns = [
-        replace(turn, gold=item.label)
+        replace(turn, gold=item.label, golds=item.labels)
         for turn, item in zip(dialogue, prediction.items, strict=True)
     ]
     made = replace(dialogue, utterances=tuple(turns))

