@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ class Outcomes:
 
 def main() -> int:
     """Run and record."""
+    os.environ["SCIPY_ARRAY_API"] = "1"  # without it, scikit-learn skips a check of its own
     outcomes = Outcomes()
     pytest.main(["-q", str(ROOT / "tests" / "integrations")], plugins=[outcomes])
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
