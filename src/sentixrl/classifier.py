@@ -102,6 +102,9 @@ class Classifier:
     def __repr__(self) -> str:
         return f"<Classifier {self.engine.name}: {', '.join(self.label_set.names)}>"
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Classifier:
+        return self  # it cannot change, and a second model would take as much memory again
+
     @property
     def workers(self) -> int:
         """How many dialogues are computed side by side."""

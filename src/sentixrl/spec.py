@@ -32,6 +32,7 @@ from sentixrl.errors import (
     fault_words,
 )
 from sentixrl.formats.characters import shown
+from sentixrl.hub import hub_bundle, is_hub_name
 from sentixrl.labels import Label, LabelSet, resolve_labels
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.untrusted import boundary, read_bounded
@@ -292,6 +293,8 @@ def bundle_of(model: str | None) -> ModelBundle:
     with boundary(f"The model '{shown(model, 80)}' cannot be looked for", kind=ModelError):
         if (folder / BUNDLE_FILE).is_file():
             return ModelBundle.load(folder)
+        if is_hub_name(model) and (found := hub_bundle(model)) is not None:
+            return found
     return ModelBundle(
         name=folder.resolve().name if folder.is_dir() else model,
         base=model,

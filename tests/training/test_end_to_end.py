@@ -78,7 +78,8 @@ def test_the_trained_matrices_alone_are_changed(trained: Trained, base: Path) ->
 def test_card_and_training_facts_are_written(trained: Trained, base: Path) -> None:
     folder, found, _ = trained
     card = (found.folder / "README.md").read_text("utf-8")
-    assert card.startswith("# tiny\n")
+    assert card.startswith("---\nlibrary_name: sentixrl\n")
+    assert "---\n\n# tiny\n" in card
     assert str(base) in card
     assert "| meld | train | 60 | 180 | 6.0 | 0 |" in card
     assert "`meld:test`, `meld:dev`." in card

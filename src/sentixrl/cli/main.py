@@ -21,6 +21,7 @@ from sentixrl.cli.batch import batch
 from sentixrl.cli.calibrate import calibrate
 from sentixrl.cli.classify import classify
 from sentixrl.cli.compare import compare
+from sentixrl.cli.completion import PROGRAM, answer_shell, completion
 from sentixrl.cli.console import errors, note
 from sentixrl.cli.datasets import app as datasets_app
 from sentixrl.cli.doctor import doctor
@@ -28,6 +29,7 @@ from sentixrl.cli.evaluate import evaluate
 from sentixrl.cli.experiment import experiment
 from sentixrl.cli.hints import command_of, fitting, options_of
 from sentixrl.cli.labels import labels
+from sentixrl.cli.mcp import mcp
 from sentixrl.cli.models import app as models_app
 from sentixrl.cli.read import read
 from sentixrl.cli.schema import schema
@@ -59,8 +61,10 @@ app.command()(labels)
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")
 app.command()(serve)
+app.command()(mcp)
 app.command()(doctor)
 app.command()(schema)
+app.command()(completion)
 
 
 def _version(wanted: bool) -> None:
@@ -96,7 +100,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = app(words, standalone_mode=False, obj=words)
+        answer_shell()
+        result = app(words, standalone_mode=False, obj=words, prog_name=PROGRAM)
     except SentixError as error:
         _complain(error.message, _hint(error.hint, words))
         return EXIT_USER
@@ -111,7 +116,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             f"The system refused: {error.strerror or error}{where}.", _DENIED if denied else None
         )
         return EXIT_USER
-    except SystemExit as left:  # what typer makes of a pipe that nobody reads
+    except SystemExit as left:  # what typer makes of a pipe that nobody reads, or of a shell
+        if not left.code:
+            return 0
         return _nobody_reads() if left.code == 1 else EXIT_USER
     except Exception as error:
         shown = getattr(error, "format_message", None)

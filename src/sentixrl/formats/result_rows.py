@@ -23,6 +23,8 @@ LABEL, STATUS, CONFIDENCE, FALLBACK, ERROR = "label", "status", "confidence", "f
 LABELS, PROBABILITY = "labels", "p_"
 """The columns that a file of predictions is read by."""
 CALIBRATED, CANDIDATES = "calibrated", "candidates"
+Cell = str | int | float | None
+"""What a cell of a row of results holds."""
 COLUMNS = (
     DIALOGUE,
     INDEX,
@@ -78,25 +80,25 @@ def result_rows(
     several: Sequence[str] | None = None,
     *,
     sets: bool = False,
-) -> Iterator[tuple[object, ...]]:
+) -> Iterator[tuple[Cell, ...]]:
     """The cells of one dialogue's rows, in the order of :func:`result_columns`."""
     for turn, item in zip(dialogue, prediction.items, strict=True):
         yield (*_row(dialogue, turn, item), *_candidates(item, sets), *_judged(item, several))
 
 
-def _row(dialogue: Dialogue, turn: Utterance, item: Prediction) -> Iterator[object]:
+def _row(dialogue: Dialogue, turn: Utterance, item: Prediction) -> Iterator[Cell]:
     yield from (dialogue.id, item.index, turn.id, turn.speaker, turn.text, item.label)
     yield from (item.status.value, _rounded(item.confidence), item.fallback)
     yield item.error.message if item.error else None
     yield None if item.probabilities is None else str(item.calibrated).lower()
 
 
-def _candidates(item: Prediction, sets: bool) -> Iterator[object]:
+def _candidates(item: Prediction, sets: bool) -> Iterator[Cell]:
     if sets:
         yield None if item.candidates is None else label_cell(item.candidates)
 
 
-def _judged(item: Prediction, several: Sequence[str] | None) -> Iterator[object]:
+def _judged(item: Prediction, several: Sequence[str] | None) -> Iterator[Cell]:
     if several is None:
         return
     yield None if item.labels is None else label_cell(item.labels)

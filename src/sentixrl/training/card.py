@@ -1,4 +1,8 @@
-"""The model card of a bundle, ``README.md``, and the terms of its base, if these bind it too."""
+"""The model card of a bundle, ``README.md``, and the terms of its base, if these bind it too.
+
+Contract: a card begins with what the Hugging Face hub reads of it, as YAML; only what is known
+stands there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -48,7 +53,33 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
         unknown=UNKNOWN,
         base=BUNDLED.get(recipe["base"]),
     )
-    (folder / CARD_FILE).write_text(text.strip() + "\n", "utf-8")
+    (folder / CARD_FILE).write_text(f"{front_matter(facts)}{text.strip()}\n", "utf-8")
+
+
+def front_matter(facts: Mapping[str, Any]) -> str:
+    """What the hub reads of a card: a block of YAML between dashes.
+
+    Args:
+        facts: As :func:`write_card` takes them.
+    """
+    base = facts["recipe"]["base"]
+    known = BUNDLED.get(base)
+    hub_id = known.hub if known else base if base.count("/") == 1 and base[:1] != "/" else None
+    names = {source["dataset"] for source in facts["sources"]} & REGISTRY.keys()
+    content = {
+        "library_name": "sentixrl",
+        "pipeline_tag": "text-classification",
+        "license": known.hub_licence if known else None,
+        "base_model": hub_id,
+        "base_model_relation": "adapter" if hub_id else None,
+        # A set in many languages does not say which of them were trained on.
+        "language": sorted(
+            {info(name).languages[0] for name in names if len(info(name).languages) == 1}
+        ),
+        "tags": ["emotion", "conversation", "sentixrl"],
+    }
+    told = {key: value for key, value in content.items() if value}
+    return f"---\n{yaml.safe_dump(told, sort_keys=False)}---\n\n"
 
 
 def write_terms(facts: Mapping[str, Any], folder: Path) -> None:
