@@ -270,6 +270,16 @@ def bundle_of(model: str | None) -> ModelBundle:
     """
     if model is None or model in RELEASE_NAMES:
         return ModelBundle.load(release_folder(model or "default"))
+    with boundary(f"The model '{shown(model, 80)}' cannot be looked for", kind=ModelError):
+        if (Path(model) / BUNDLE_FILE).is_file():
+            return ModelBundle.load(Path(model))
+        if is_hub_name(model) and (found := hub_bundle(model)) is not None:
+            return found
+    return _untrained(model)
+
+
+def _untrained(model: str) -> ModelBundle:
+    """A bundle of our making around a model that has none."""
     untrained = NegotiationOptions(correct_priors=True)
     if model in {base.name for base in RELEASES.values()}:
         # Models this small were never trained to judge, so they negotiate only when asked.
@@ -290,11 +300,6 @@ def bundle_of(model: str | None) -> ModelBundle:
             negotiation=untrained,
         )
     folder = Path(model)
-    with boundary(f"The model '{shown(model, 80)}' cannot be looked for", kind=ModelError):
-        if (folder / BUNDLE_FILE).is_file():
-            return ModelBundle.load(folder)
-        if is_hub_name(model) and (found := hub_bundle(model)) is not None:
-            return found
     return ModelBundle(
         name=folder.resolve().name if folder.is_dir() else model,
         base=model,
@@ -309,7 +314,7 @@ def _with_options(bundle: ModelBundle, options: EngineOptions) -> ModelBundle:
     if options.adapter is None or bundle.base is None:
         return bundle
     # What was fitted on another adapter's answers says nothing about this one's.
-    unfitted = bundle_of(bundle.base)
+    unfitted = _untrained(bundle.base)
     return replace(
         bundle,
         name=f"{bundle.name}+{options.adapter.resolve().name}",

@@ -246,7 +246,7 @@ def _emotion(
     joint: str = "\n",
 ) -> Text:
     if item.labels is not None:
-        return Text(joint).join(_emotions(item, label_set, language, shares=shares))
+        return styled(joint).join(_emotions(item, label_set, language, shares=shares))
     if item.label is None:
         return styled((f"({item.fallback}?)" if item.fallback else "–", "dim"))
     return _word(label_set[item.label], language)
