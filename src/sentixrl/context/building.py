@@ -8,7 +8,7 @@ after. The parts that a dialogue's prompts share stand first and are equal segme
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -117,6 +117,42 @@ class TargetContext:
     dropped_turns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What the prompts of one dialogue are put together from.
+
+    Attributes:
+        head: What stands before any turn.
+        turns: Each turn as a line, shape ``[n_turns]``.
+        speakers: Each turn's speaker as prompts show it.
+        starts: The oldest turn that each target's prompt shows.
+    """
+
+    head: Prompt
+    turns: tuple[str, ...]
+    speakers: tuple[str | None, ...]
+    starts: tuple[int, ...]
+
+    def context(self, index: int, changed: Mapping[int, str | None] | None = None) -> TargetContext:
+        """A target's context, without its deduction.
+
+        Args:
+            index: The target.
+            changed: Lines to show in place of earlier turns; ``None`` hides a turn.
+        """
+        lines: list[str] = []
+        for place in range(self.starts[index], index):
+            line = (changed or {}).get(place, self.turns[place])
+            if line is not None:
+                lines.append(line)
+        return self.of(index, [*lines, self.turns[index]])
+
+    def of(self, index: int, lines: Sequence[str]) -> TargetContext:
+        """A target's context that shows these lines."""
+        prompt = self.head.then("user", *_lines(lines))
+        return TargetContext(index, self.speakers[index], prompt, self.starts[index])
+
+
 class ContextBuilder:
     """Builds the prompts of dialogues for one label set.
 
@@ -181,37 +217,45 @@ class ContextBuilder:
             dialogue: The turns; gold labels are not read.
             deductions: E of each target, shape ``[n_turns]``, if deduction is on.
         """
-        template = self.template_for(dialogue)
-        head = self.head(template, self._demonstrator(dialogue) if self._demonstrator else ())
-        speakers = self._speakers(dialogue)
-        turns = self._turns(template, dialogue, speakers)
+        template, shown = self.template_for(dialogue), self.lines(dialogue)
         mode = self.options.deduction
         contexts = []
-        for index, start in enumerate(self._starts(turns)):
-            lines = turns[start : index + 1]
+        for index, start in enumerate(shown.starts):
+            lines: Sequence[str] = shown.turns[start : index + 1]
             deduction = deductions[index] if deductions and mode not in NO_DEDUCTION else None
             if deduction is not None:
                 parts = {part: one_line(said) for part, said in deduction.parts().items()}
                 said = template.render("context", "deduction", **parts)
                 # Once per anchor: it stands before the turns, where neighbours share it.
                 lines = [said, *lines] if mode == "anchor" else [*lines, said]
-            prompt = head.then("user", *_lines(lines))
-            contexts.append(TargetContext(index, speakers[index], prompt, start))
+            contexts.append(shown.of(index, lines))
         return contexts
+
+    def lines(self, dialogue: Dialogue) -> Lines:
+        """What the prompts of a dialogue are put together from."""
+        template = self.template_for(dialogue)
+        head = self.head(template, self._demonstrator(dialogue) if self._demonstrator else ())
+        speakers = self._speakers(dialogue)
+        turns = [
+            self.line(template, speaker, turn.text)
+            for speaker, turn in zip(speakers, dialogue, strict=True)
+        ]
+        return Lines(head, tuple(turns), tuple(speakers), tuple(self._starts(turns)))
+
+    def line(self, template: TemplateSet, speaker: str | None, text: str) -> str:
+        """A turn as its own line.
+
+        Args:
+            template: The language's templates.
+            speaker: As prompts show it.
+            text: What was said.
+        """
+        return template.render("context", "turn", speaker=speaker, text=one_line(text))
 
     def _starts(self, turns: Sequence[str]) -> list[int]:
         if not self.options.history:
             return list(range(len(turns)))
         return self.options.window.starts([self._count(f"\n{turn}") for turn in turns])
-
-    def _turns(
-        self, template: TemplateSet, dialogue: Dialogue, speakers: Sequence[str | None]
-    ) -> list[str]:
-        """Each turn as its own line."""
-        return [
-            template.render("context", "turn", speaker=speaker, text=one_line(turn.text))
-            for speaker, turn in zip(speakers, dialogue, strict=True)
-        ]
 
     def _label_statement(self, template: TemplateSet) -> str:
         language = template.language

@@ -18,6 +18,7 @@ from sentixrl.formats.characters import shown
 from sentixrl.formats.ledger import Ledger
 from sentixrl.prediction import (
     DialoguePrediction,
+    Evidence,
     ItemError,
     Judgement,
     Prediction,
@@ -74,6 +75,19 @@ class RoundResult(BaseModel):
     )
 
 
+class EvidenceResult(BaseModel):
+    """How far an earlier turn moved the model's answer."""
+
+    model_config = ConfigDict(title="Evidence")
+
+    turn: int = Field(ge=0, description="The turn that was hidden; of several, the first.")
+    turns: int = Field(1, ge=1, description="How many in a row were hidden together.")
+    log_odds: float = Field(
+        description="The answer's log-odds with the turn less those without it, in nats."
+    )
+    towards: str = Field(description="The label that the turn moved the model towards.")
+
+
 class UtteranceResult(BaseModel):
     """The answer for one utterance."""
 
@@ -97,6 +111,9 @@ class UtteranceResult(BaseModel):
     dropped_turns: int = Field(ge=0, description="Earlier turns the history window left out.")
     error: ErrorResult | None = Field(description="Set exactly if the status is error.")
     negotiation: list[RoundResult] = Field(description="Oldest first; empty if there was none.")
+    evidence: list[EvidenceResult] | None = Field(
+        None, description="Which earlier turns moved the answer; not there if not measured."
+    )
 
 
 class SkippedResult(BaseModel):
@@ -175,7 +192,7 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
     """One entry of ``utterances``."""
     error = item.error
     probabilities = item.probabilities
-    return {
+    result = {
         "index": item.index,
         "id": utterance.id,
         "speaker": utterance.speaker,
@@ -190,6 +207,18 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
         "dropped_turns": item.dropped_turns,
         "error": error and {"code": error.code, "message": error.message, "hint": error.hint},
         "negotiation": [_round_json(entry) for entry in item.rounds],
+    }
+    if item.evidence is not None:
+        result["evidence"] = [_evidence_json(entry) for entry in item.evidence]
+    return result
+
+
+def _evidence_json(entry: Evidence) -> dict[str, Any]:
+    return {
+        "turn": entry.turn,
+        "turns": entry.turns,
+        "log_odds": round(entry.log_odds, DECIMALS),
+        "towards": entry.towards,
     }
 
 
@@ -252,6 +281,9 @@ def _prediction(position: int, entry: UtteranceResult) -> Prediction:
         dropped_turns=entry.dropped_turns,
         rounds=tuple(_round(item) for item in entry.negotiation),
         error=ItemError(**entry.error.model_dump()) if entry.error else None,
+        evidence=None
+        if entry.evidence is None
+        else tuple(Evidence(**one.model_dump()) for one in entry.evidence),
     )
 
 

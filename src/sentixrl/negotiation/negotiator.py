@@ -108,7 +108,8 @@ class Negotiator:
         self.priors: Priors | None = None
         if options.correct_priors and engine.capabilities.score and options.mode != "written":
             self.priors = Priors(label_set, builder, verdicts=options.enabled)
-        self.mode = _choose_mode(engine, label_set, options, self.priors)
+        self.judging = Judging(label_set, options.calibration, options.agree_threshold, self.priors)
+        self.mode = _choose_mode(engine, options, self.judging)
         # A deduction known from another dialogue would change the shape of this dialogue's batches.
         self.deductions = Deductions(0 if options.reproducible else CACHE_SIZE)
 
@@ -234,9 +235,7 @@ class DialogueTask:
         return Cost(tokens + (index < rest), self._besides.seconds / len(self))
 
 
-def _choose_mode(
-    engine: Engine, label_set: LabelSet, options: NegotiationOptions, priors: Priors | None
-) -> Mode:
+def _choose_mode(engine: Engine, options: NegotiationOptions, judging: Judging) -> Mode:
     capabilities = engine.capabilities
 
     def needs_scores(what: str, hint: str) -> ConfigError:
@@ -248,7 +247,6 @@ def _choose_mode(
         raise needs_scores("a confidence threshold", "Leave the threshold out.")
     if options.mode == "scored" and not capabilities.score:
         raise needs_scores("the scored mode", "Use --mode written.")
-    judging = Judging(label_set, options.calibration, options.agree_threshold, priors)
     if options.mode == "written" or not capabilities.score:
         return WrittenMode(capabilities, judging)
     return ScoredMode(capabilities, judging)
