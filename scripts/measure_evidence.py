@@ -24,8 +24,8 @@ import sentixrl
 from sentixrl import Dialogue, datasets
 from sentixrl.experiments import faithfulness
 
-SETS = {"meld": "dev", "emotiontalk": "valid"}
-"""Data set → the split that its makers call dev."""
+SETS = {"meld": "dev", "emotiontalk": "dev"}
+"""Data set → split."""
 
 
 def main(

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sentixrl.dialogue import Dialogue
+
 
 class Status(StrEnum):
     """How an utterance's label came about."""
@@ -180,6 +182,7 @@ class DialoguePrediction:
         model: A name for the model that answered.
         template: The prompt templates' version and hash.
         items: One prediction an utterance.
+        dialogue: What was answered, where it is known; predictions are equal with and without.
     """
 
     dialogue_id: str
@@ -187,3 +190,10 @@ class DialoguePrediction:
     model: str
     template: str
     items: tuple[Prediction, ...] = field(default_factory=tuple)
+    dialogue: Dialogue | None = field(default=None, compare=False, repr=False)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: a table, escaped, without script."""
+        from sentixrl.pages import notebook_view
+
+        return notebook_view(self)

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sentixrl.cli.console import answers, errors, note, printable, styled
 from sentixrl.cli.groups import with_groups
+from sentixrl.cli.html import check_target, write_html
 from sentixrl.cli.inputs import InputOptions, say_reading_notes
 from sentixrl.cli.options import ModelOptions, say_notes
 from sentixrl.cli.progress import follow, waiting
@@ -75,6 +77,10 @@ def classify(
     csv_output: Annotated[
         bool, typer.Option("--csv", help="A table in CSV, one row a turn.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write one self-contained page: conversation, arc, negotiation."),
+    ] = None,
     show: Annotated[
         Show | None, typer.Option(help="Add the record of the negotiation to the table.")
     ] = None,
@@ -89,18 +95,37 @@ def classify(
     options: ModelOptions,
 ) -> int:
     """Tell the emotion of every turn."""
-    if json_output and csv_output:
-        raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
-    if csv_output and explain:
-        raise ConfigError("--csv has no column for evidence.", hint="Use --json with --explain.")
+    _check_output(json=json_output, csv=csv_output, html=html, explain=explain)
     dialogues = _begun(_all_dialogues(_open(files or [], text, inputs)))
     with waiting("loading the model"):
         classifier = options.load(labels)
     say_notes(classifier, context)
     answered = _answered(classifier, dialogues, explain=explain)
+    if html is not None:
+        return write_html(html, _title_of(files, text), classifier, answered)
     if json_output or csv_output:
         return _print_data(answered, csv=csv_output)
     return _print_tables(classifier, answered, show, explain=explain)
+
+
+def _check_output(*, json: bool, csv: bool, html: Path | None, explain: bool) -> None:
+    if json and csv:
+        raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
+    if csv and explain:
+        raise ConfigError("--csv has no column for evidence.", hint="Use --json with --explain.")
+    if html is not None:
+        if json or csv:
+            raise ConfigError(
+                "--html writes a page, --json and --csv print data.", hint="Choose one of them."
+            )
+        check_target(html)
+
+
+def _title_of(files: Sequence[str] | None, text: str | None) -> str:
+    """What a page is called: the files' names, without folders."""
+    if text is not None or not files:
+        return "A text"
+    return ", ".join(Path(file).name for file in files[:3]) + (" …" if len(files) > 3 else "")
 
 
 def _open(

@@ -264,8 +264,9 @@ def read_dialogue_json(payload: Mapping[str, Any]) -> tuple[Dialogue, DialoguePr
         Utterance(entry.text, speaker=entry.speaker, id=entry.id) for entry in result.utterances
     )
     items = tuple(_prediction(at, entry) for at, entry in enumerate(result.utterances))
-    return Dialogue(result.id, turns), DialoguePrediction(
-        result.id, result.language, result.model, result.template, items
+    dialogue = Dialogue(result.id, turns)
+    return dialogue, DialoguePrediction(
+        result.id, result.language, result.model, result.template, items, dialogue
     )
 
 

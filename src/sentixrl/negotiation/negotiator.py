@@ -187,6 +187,7 @@ class DialogueTask:
             model=self._negotiator.engine.name,
             template=self._template.identity,
             items=tuple(item for item in self._items if item is not None),
+            dialogue=dialogue,
         )
 
     def broke(self, error: BaseException) -> None:
