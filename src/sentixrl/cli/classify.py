@@ -18,7 +18,7 @@ import typer
 from sentixrl.cli.console import answers, errors, note, printable, styled
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.html import check_target, write_html
-from sentixrl.cli.inputs import InputOptions, say_reading_notes
+from sentixrl.cli.inputs import InputOptions, PseudonymOptions, say_reading_notes
 from sentixrl.cli.options import ModelOptions, say_notes
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
@@ -92,17 +92,18 @@ def classify(
         ),
     ] = False,
     inputs: InputOptions,
+    hiding: PseudonymOptions,
     options: ModelOptions,
 ) -> int:
     """Tell the emotion of every turn."""
     _check_output(json=json_output, csv=csv_output, html=html, explain=explain)
-    dialogues = _begun(_all_dialogues(_open(files or [], text, inputs)))
+    dialogues = _begun(_all_dialogues(_open(files or [], text, inputs, hiding)))
     with waiting("loading the model"):
         classifier = options.load(labels)
     say_notes(classifier, context)
     answered = _answered(classifier, dialogues, explain=explain)
     if html is not None:
-        return write_html(html, _title_of(files, text), classifier, answered)
+        return write_html(html, hiding.of(_title_of(files, text)), classifier, answered)
     if json_output or csv_output:
         return _print_data(answered, csv=csv_output)
     return _print_tables(classifier, answered, show, explain=explain)
@@ -129,7 +130,7 @@ def _title_of(files: Sequence[str] | None, text: str | None) -> str:
 
 
 def _open(
-    files: Sequence[str], text: str | None, inputs: InputOptions
+    files: Sequence[str], text: str | None, inputs: InputOptions, hiding: PseudonymOptions
 ) -> list[tuple[str, DialogueReader]]:
     """What is to be read, each input with what its dialogues' ids begin with."""
     if bool(files) == (text is not None):
@@ -138,9 +139,15 @@ def _open(
             hint="For example: sentixrl classify talk.txt, or --text 'You came back!'",
         )
     if text is not None:
-        return [("", open_text(text, **inputs.reading()))]
+        return [("", hiding.hidden(open_text(text, **inputs.reading())))]
     # Ids are unique within a file only; of several files each dialogue says which it is from.
-    return [(f"{file}/" if len(files) > 1 else "", inputs.open(file)) for file in files]
+    readers = [hiding.hidden(inputs.open(file)) for file in files]
+    # A file's own name may be that of somebody, too.
+    names = [hiding.of(file) for file in files]
+    return [
+        (f"{name}/" if len(files) > 1 else "", reader)
+        for name, reader in zip(names, readers, strict=True)
+    ]
 
 
 def _begun(dialogues: Iterator[Found]) -> Iterator[Found]:

@@ -32,15 +32,20 @@ def check_place(path: Path, *, folder: bool = False) -> None:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[TextIO]:
-    """A file to write text to, in UTF-8; it appears only once all is written."""
+def writing(path: Path, *, private: bool = False) -> Iterator[TextIO]:
+    """A file to write text to, in UTF-8; it appears only once all is written.
+
+    Args:
+        path: Where to.
+        private: Whether only its owner may read it.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with open(handle, "w", encoding="utf-8", newline="\n") as stream:  # noqa: PTH123
             yield stream
         mask = os.umask(0)
         os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
+        Path(name).chmod(0o600 if private else 0o666 & ~mask)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

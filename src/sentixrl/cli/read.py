@@ -14,7 +14,7 @@ import typer
 from sentixrl.cli.console import Part, answers, styled
 from sentixrl.cli.files import check_place, writing
 from sentixrl.cli.groups import with_groups
-from sentixrl.cli.inputs import InputOptions, say_reading_notes
+from sentixrl.cli.inputs import InputOptions, PseudonymOptions, say_reading_notes
 from sentixrl.cli.progress import waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
@@ -75,11 +75,12 @@ def read(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     options: InputOptions,
+    hiding: PseudonymOptions,
 ) -> None:
     """Show how a file is understood: its format, first turns, speakers, and what was left out."""
     _check_out(out, file)
     with waiting("reading"):
-        reader = options.open(file)
+        reader = hiding.hidden(options.open(file))
         seen = Seen()
         dialogues = _watched(reader, seen)
         if out is None:
@@ -89,10 +90,10 @@ def read(
         else:
             write_corpus(out, dialogues)
     if json_output:
-        typer.echo(json.dumps(_summary(file, reader, seen), ensure_ascii=True))
+        typer.echo(json.dumps(_summary(hiding.of(file), reader, seen), ensure_ascii=True))
         return
     say_reading_notes(reader)
-    _show(file, reader, seen)
+    _show(hiding.of(file), reader, seen)
     if out is not None:
         answers().print(styled(f"written to {as_text(str(out))}"), soft_wrap=True)
 
