@@ -1,0 +1,148 @@
+// What a person brings: pasted, typed, dropped or opened; how it is read; and putting that right.
+
+import { find, make, many } from "./dom.js";
+import { EXAMPLES } from "./examples.js";
+import * as service from "./service.js";
+
+const PAUSE = 350; // milliseconds after the last key
+const STEP = 40; // turns that are shown for correction at a time
+const LARGEST = 60 * 2 ** 20;
+const FORMATS = ["auto", "text", "json", "jsonl", "csv", "tsv", "whatsapp", "telegram", "discord", "webvtt", "srt", "speech", "timed-transcript"];
+
+/** The input. `changed` is called with dialogues once something was read or put right, and `failed` with errors. */
+export class Give {
+  constructor({ changed, failed }) {
+    Object.assign(this, { changed, failed, dialogues: [], file: null, format: "auto", gap: "", shown: STEP });
+    this.text = find("text");
+    this.text.addEventListener("input", () => { this.file = null; this.#later(); });
+    find("file").addEventListener("change", (event) => this.open(event.target.files[0]));
+    find("examples").append(...Object.entries(EXAMPLES).map(([name, text]) =>
+      make("button", { type: "button", on: { click: () => this.type(text) } }, make("bdi", {}, name))));
+    this.#drops(find("drop"));
+  }
+
+  type(text) {
+    this.file = null;
+    this.text.value = text;
+    return this.read();
+  }
+
+  /** A file; its bytes go to the service, nowhere else. */
+  async open(file) {
+    if (!file) return;
+    if (file.size > LARGEST) return this.failed(new service.ServiceError(`The file has more than ${LARGEST / 2 ** 20} MB.`, "Use the command line: sentixrl classify FILE."));
+    this.file = file;
+    await this.read();
+  }
+
+  /** Ask how the input is understood. */
+  async read() {
+    this.asking?.abort();
+    const asking = (this.asking = new AbortController());
+    const { file } = this;
+    this.#name(file);
+    if (!file && !this.text.value.trim()) return this.#take({ dialogues: [] });
+    const content = file ? { content: await service.asBase64(file), encoding: "base64", name: file.name } : { content: this.text.value, name: null };
+    const how = { ...(this.format === "auto" ? {} : { format: this.format }), ...(this.gap ? { gap: this.gap } : {}), ...(find("pseudonyms").checked ? { pseudonyms: true } : {}) };
+    try {
+      this.#take(await service.read({ ...content, ...how }, asking.signal));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.#take({ dialogues: [] }, true);
+      this.failed(error);
+    }
+  }
+
+  #take(found, failed = false) {
+    this.dialogues = found.dialogues;
+    this.found = found;
+    this.shown = STEP;
+    this.#preview();
+    this.changed(this.dialogues, failed);
+  }
+
+  #later() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.read(), PAUSE);
+  }
+
+  #name(file) {
+    const chip = find("file-name");
+    chip.hidden = !file;
+    const clear = () => { this.file = null; find("file").value = ""; this.read(); };
+    if (file) chip.replaceChildren(make("b", {}, file.name), make("button", { type: "button", on: { click: clear } }, "Leave it out"));
+  }
+
+  #drops(area) {
+    const over = (is) => (event) => { event.preventDefault(); area.classList.toggle("over", is); };
+    area.addEventListener("dragover", over(true));
+    area.addEventListener("dragleave", over(false));
+    area.addEventListener("drop", (event) => {
+      over(false)(event);
+      this.open(event.dataTransfer.files[0]);
+    });
+  }
+
+  #preview() {
+    const turns = this.dialogues.reduce((sum, one) => sum + one.utterances.length, 0);
+    const box = find("preview");
+    box.hidden = !turns;
+    if (!turns) return;
+    const people = new Set(this.dialogues.flatMap((one) => one.utterances.map((turn) => turn.speaker).filter(Boolean)));
+    const { ledger, notes = [], format } = this.found;
+    const left = Object.entries(ledger?.skipped ?? {}).map(([why, count]) => `${count} × ${why}`).join(", ");
+    const parts = [`Read as ${format ?? "text"}: ${many(turns, "turn")}`, people.size ? many(people.size, "speaker") : "no speakers", this.dialogues.length > 1 ? many(this.dialogues.length, "conversation") : "", left ? `left out: ${left}` : ""];
+    find("preview-summary").textContent = parts.filter(Boolean).join(" · ") + ". See or correct it";
+    find("preview-body").replaceChildren(...notes.map((note) => make("p", { class: "note" }, note)), this.#ways(), this.#names(people), ...this.#rows());
+  }
+
+  #ways() {
+    const format = make("select", { on: { change: (event) => { this.format = event.target.value; this.read(); } } },
+      FORMATS.map((name) => make("option", { value: name, selected: name === this.format }, name === "auto" ? "found out" : name)));
+    const gap = make("select", { on: { change: (event) => { this.gap = event.target.value; this.read(); } } },
+      [["", "8 hours"], ["1", "1 hour"], ["48", "2 days"], ["none", "never"]].map(([value, text]) => make("option", { value, selected: value === this.gap }, text)));
+    return make("div", { class: "row fields" }, make("label", {}, "Format ", format), make("label", {}, "A pause that ends a conversation ", gap));
+  }
+
+  #names(people) {
+    if (!people.size || people.size > 12) return null;
+    const fields = [...people].map((name) => make("input", {
+      type: "text", dir: "auto", value: name, "aria-label": `Name of ${name}`,
+      on: { change: (event) => this.#change((turn) => { if (turn.speaker === name) turn.speaker = event.target.value.trim() || null; }) },
+    }));
+    return make("div", { class: "row fields" }, make("span", { class: "note" }, "Speakers"), fields);
+  }
+
+  #rows() {
+    const all = this.dialogues.flatMap((one) => one.utterances.map((turn) => ({ one, turn })));
+    const rows = all.slice(0, this.shown).map(({ one, turn }, place) => make("div", { class: "edit" },
+      make("input", { type: "text", dir: "auto", value: turn.speaker ?? "", "aria-label": `Speaker of turn ${place + 1}`, on: { change: (event) => this.#change(() => { turn.speaker = event.target.value.trim() || null; }, turn) } }),
+      textOf(turn, place, () => this.changed(this.dialogues)),
+      make("button", { type: "button", "aria-label": `Remove turn ${place + 1}`, on: { click: () => this.#remove(one, turn) } }, "Remove")));
+    const more = make("button", { type: "button", on: { click: () => { this.shown += STEP; this.#preview(); } } }, `Show ${STEP} more`);
+    return all.length > this.shown ? [...rows, more] : rows;
+  }
+
+  #change(edit, only = null) {
+    for (const one of this.dialogues) for (const turn of one.utterances) if (!only || turn === only) edit(turn);
+    this.#preview();
+    this.changed(this.dialogues);
+  }
+
+  #remove(one, turn) {
+    one.utterances.splice(one.utterances.indexOf(turn), 1);
+    this.dialogues = this.dialogues.filter((each) => each.utterances.length);
+    this.#preview();
+    this.changed(this.dialogues);
+  }
+}
+
+function textOf(turn, place, changed) {
+  const field = make("textarea", { rows: 1, dir: "auto", "aria-label": `Text of turn ${place + 1}`, on: { change: () => {
+    if (!field.value.trim()) field.value = turn.text;
+    turn.text = field.value;
+    changed();
+  } } });
+  field.value = turn.text;
+  return field;
+}
