@@ -35,6 +35,7 @@ COMMANDS = (
     ("datasets", "check"),
     ("datasets", "fetch"),
     ("datasets", "overlap"),
+    ("serve",),
     ("doctor",),
     ("schema",),
 )

@@ -26,15 +26,19 @@ ORDER = (
     {"evaluation"},
     {"training"},
     {"experiments"},
+    {"serve"},
     {"cli"},
 )
 RELATIVE = "."
 HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch"}
+HEAVY |= {"fastapi", "starlette", "uvicorn", "prometheus_client"}
 HEAVY_AT_TOP = {
     "engines/local": {"torch"},
     "training": {"torch", "transformers"},
     # Training needs it at its very end, and has to miss it before it begins.
     "calibration/fitting": {"scipy"},
+    # The command asks for them before it imports the room.
+    "serve": {"fastapi", "starlette", "uvicorn", "prometheus_client"},
 }
 
 

@@ -11,10 +11,11 @@ its model.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +36,14 @@ from sentixrl.evidence.task import (
 )
 from sentixrl.formats.values import dialogue_of, dialogues_of
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
-from sentixrl.negotiation.negotiator import Negotiator
+from sentixrl.negotiation.negotiator import DialogueTask, Negotiator, Told
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.scheduling import Scheduler
-from sentixrl.prediction import DialoguePrediction
+from sentixrl.prediction import DialoguePrediction, Prediction
 
 # Below this, models describe a situation too poorly for their deductions to help.
 DEDUCTION_PARAMETERS = 1_000_000_000
+_WAKE = 0.2  # seconds between checks that the workers are still there
 
 
 class Classifier:
@@ -75,7 +77,7 @@ class Classifier:
         )
         self._builder = ContextBuilder(label_set, self.context, engine.count_tokens)
         self._negotiator = Negotiator(engine, label_set, self._builder, self.negotiation)
-        self._scheduler = scheduler or Scheduler(engine)
+        self.scheduler = scheduler or Scheduler(engine)
 
     def __repr__(self) -> str:
         return f"<Classifier {self.engine.name}: {', '.join(self.label_set.names)}>"
@@ -83,7 +85,7 @@ class Classifier:
     @property
     def workers(self) -> int:
         """How many dialogues are computed side by side."""
-        return self._scheduler.workers
+        return self.scheduler.workers
 
     def predict(self, dialogue: object, *, explain: bool = False) -> DialoguePrediction:
         """The emotion of every turn of one dialogue.
@@ -152,7 +154,7 @@ class Classifier:
         Raises:
             ConfigError: The engine gives no scores, or an utterance may have several labels.
         """
-        return self._scheduler.run(
+        return self.scheduler.run(
             QuestionsTask(self._negotiator, dialogue, questions) for dialogue, questions in asked
         )
 
@@ -164,8 +166,87 @@ class Classifier:
         check_explainable(self._negotiator)
         return self._explained(dialogues)
 
+    def stream(self, dialogue: object) -> Iterator[Prediction]:
+        """Each turn's prediction as soon as it is known, in no fixed order.
+
+        Closing the iterator drops what is not answered yet.
+
+        Args:
+            dialogue: What :meth:`predict` takes.
+
+        Yields:
+            One prediction per turn; its ``index`` says which.
+
+        Raises:
+            InputError: As :meth:`predict`.
+            SentixError: The dialogue's session broke, or the workers were closed.
+        """
+        told: SimpleQueue[Prediction | None] = SimpleQueue()
+        task = self.submit(dialogue_of(dialogue), told.put)
+        try:
+            while True:
+                try:
+                    answer = told.get(timeout=_WAKE)
+                except Empty:
+                    self.scheduler.check()
+                    continue
+                if answer is None:
+                    task.result()  # raises what broke it
+                    return
+                yield answer
+        finally:
+            task.cancelled = True
+
+    def submit(
+        self,
+        dialogue: Dialogue,
+        told: Told,
+        *,
+        only: Collection[int] | None = None,
+        preface: str = "",
+    ) -> DialogueTask:
+        """Have a dialogue answered without waiting for it, beside whatever else is being computed.
+
+        Args:
+            dialogue: The turns, at least one of them to be answered.
+            told: Called from a worker's thread with each prediction as it is known, in no fixed
+                order, and with ``None`` at the end. It must not raise.
+            only: The utterances to answer, by position; default: all.
+            preface: A line that each prompt shows before the model is asked, such as a question in
+                a user's own words.
+
+        Returns:
+            The task: set its ``cancelled`` to drop what is not computed yet; its ``result`` is
+            there after the end.
+        """
+        task = self._negotiator.task(dialogue, told, only=only, preface=preface)
+        self.scheduler.submit(task)
+        return task
+
+    def check_explainable(self) -> None:
+        """Refuse at once what :meth:`explain` would refuse.
+
+        Raises:
+            ConfigError: The engine gives no scores, or an utterance may have several labels.
+        """
+        check_explainable(self._negotiator)
+
+    def submit_evidence(self, dialogue: Dialogue, prediction: DialoguePrediction) -> EvidenceTask:
+        """Have the evidence of a dialogue measured without waiting for it; see :meth:`explain`.
+
+        Returns:
+            The task: set its ``cancelled`` to drop what is not computed yet; once it is
+            ``finished``, its ``result`` is the prediction with its evidence.
+
+        Raises:
+            ConfigError: As :meth:`explain`.
+        """
+        task = EvidenceTask(self._negotiator, dialogue, prediction)
+        self.scheduler.submit(task)
+        return task
+
     def _answers(self, dialogues: Iterator[Dialogue]) -> Iterator[DialoguePrediction]:
-        return self._scheduler.run(self._negotiator.task(dialogue) for dialogue in dialogues)
+        return self.scheduler.run(self._negotiator.task(dialogue) for dialogue in dialogues)
 
     def _explained(self, dialogues: Iterator[Dialogue]) -> Iterator[DialoguePrediction]:
         asked: deque[Dialogue] = deque()
@@ -182,7 +263,7 @@ class Classifier:
         answered: Iterator[tuple[Dialogue, DialoguePrediction]],
         plan: HidingPlan | None = None,
     ) -> Iterator[DialoguePrediction]:
-        return self._scheduler.run(
+        return self.scheduler.run(
             EvidenceTask(self._negotiator, dialogue, prediction, plan)
             for dialogue, prediction in answered
         )
@@ -251,7 +332,7 @@ class Classifier:
     def _with(
         self, labels: LabelSet, context: ContextOptions, negotiation: NegotiationOptions
     ) -> Classifier:
-        scheduler = self._scheduler
+        scheduler = self.scheduler
         return Classifier(self.engine, labels, context, negotiation, self.bundle, scheduler)
 
     def templates_of(self, dialogues: Iterable[Dialogue]) -> list[str]:

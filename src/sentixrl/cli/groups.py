@@ -11,14 +11,25 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
-from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from dataclasses import MISSING, Field, fields
+from typing import Any, ClassVar, TypeVar
 
 Result = TypeVar("Result")
 
 
 class OptionGroup:
-    """Base of the groups."""
+    """Base of the groups.
+
+    Attributes:
+        omitted: Fields that a group derived from another does not offer; they keep their defaults.
+    """
+
+    omitted: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def offered(cls) -> list[Field[Any]]:
+        """The fields that are options."""
+        return [part for part in fields(cls) if part.name not in cls.omitted]  # type: ignore[arg-type]
 
 
 def with_groups(command: Callable[..., Result]) -> Callable[..., Result]:
@@ -41,7 +52,7 @@ def with_groups(command: Callable[..., Result]) -> Callable[..., Result]:
     @functools.wraps(command)
     def expanded(**given: Any) -> Result:  # noqa: ANN401 - what typer read
         for name, kind in groups.items():
-            values = {part.name: given.pop(part.name) for part in fields(kind)}
+            values = {part.name: given.pop(part.name) for part in kind.offered()}
             given[name] = kind(**values)
         return command(**given)
 
@@ -64,5 +75,5 @@ def _options_of(group: Any) -> list[inspect.Parameter]:  # noqa: ANN401 - a data
             default=inspect.Parameter.empty if part.default is MISSING else part.default,
             annotation=hints[part.name],
         )
-        for part in fields(group)
+        for part in group.offered()
     ]

@@ -28,6 +28,7 @@ from sentixrl.cli.labels import labels
 from sentixrl.cli.models import app as models_app
 from sentixrl.cli.read import read
 from sentixrl.cli.schema import schema
+from sentixrl.cli.serve import serve
 from sentixrl.cli.train import train
 from sentixrl.errors import SentixError
 
@@ -51,6 +52,7 @@ app.command()(train)
 app.command()(labels)
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")
+app.command()(serve)
 app.command()(doctor)
 app.command()(schema)
 

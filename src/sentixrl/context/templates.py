@@ -23,6 +23,9 @@ ROLES = ("context", "generator", "discriminator", "deduction")
 SEVERAL = "several"
 """The file of the questions about several labels. It has a hash of its own: bundles that were made
 before there were such questions keep theirs."""
+DECISION = "decision"
+"""The file of questions in a user's own words, about any text. No bundle is trained on it, so none
+names its hash."""
 DEFAULT_LANGUAGE = "en"
 _KEPT = 4096  # lines that are kept, of all speakers
 
@@ -58,7 +61,7 @@ class TemplateSet:
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         texts = {
             role: (_folder() / language / f"{role}.jinja").read_text("utf-8")
-            for role in (*ROLES, SEVERAL)
+            for role in (*ROLES, SEVERAL, DECISION)
         }
         self._templates: dict[str, Template] = {
             role: environment.from_string(text) for role, text in texts.items()
@@ -78,8 +81,8 @@ class TemplateSet:
         """The text of one block, stripped.
 
         Args:
-            role: The file: ``context``, ``generator``, ``discriminator``, ``deduction`` or
-                ``several``.
+            role: The file: ``context``, ``generator``, ``discriminator``, ``deduction``,
+                ``several`` or ``decision``.
             block: The block in it.
             **values: What the block may show.
         """

@@ -7,6 +7,7 @@ from sentixrl.formats.plans import ReadingOptions
 from sentixrl.formats.reading import (
     DialogueReader,
     iter_dialogues,
+    open_bytes,
     open_dialogues,
     open_text,
     read_dialogues,
@@ -29,6 +30,7 @@ __all__ = [
     "dialogue_object",
     "input_schema",
     "iter_dialogues",
+    "open_bytes",
     "open_dialogues",
     "open_text",
     "output_schema",

@@ -25,6 +25,7 @@ from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.plans import Plan, ReadingOptions, plan_of
 from sentixrl.formats.source import (
     InputSource,
+    source_of_bytes,
     source_of_file,
     source_of_stream,
     source_of_text,
@@ -115,19 +116,41 @@ def read_dialogues(
     return list(iter_dialogues(source, stream=stream, **options))
 
 
-def open_text(text: str, **options: Unpack[ReadingOptions]) -> DialogueReader:
+def open_bytes(raw: bytes, name: str, **options: Unpack[ReadingOptions]) -> DialogueReader:
+    """Get ready to read bytes in memory as a file of this name would be read.
+
+    Args:
+        raw: The file's content.
+        name: Its name without folders, of which only the ending counts; errors show it.
+        **options: As :class:`ReadingOptions` says.
+
+    Raises:
+        InputError: As :func:`open_dialogues`.
+    """
+    source = source_of_bytes(raw, shown(name, 400), options.get("encoding", "utf-8"))
+    return _reader(source, options)
+
+
+def open_text(
+    text: str, *, name: str = "--text", **options: Unpack[ReadingOptions]
+) -> DialogueReader:
     """Get ready to read a text in memory: a transcript, or what was pasted from a chat.
 
     Unless another format is named, only the formats of chats are looked for.
+
+    Args:
+        text: The text.
+        name: What errors call it.
+        **options: As :class:`ReadingOptions` says.
 
     Raises:
         InputError: It is blank, or cannot be read as it is.
     """
     if is_blank(text):
         raise InputError(
-            "The text of --text is empty.", hint='For example: --text "Anna: You came back!"'
+            f"The text of {name} is empty.", hint='For example: --text "Anna: You came back!"'
         )
-    source = source_of_text(text, "--text")
+    source = source_of_text(text, name)
     if options.get("format", "auto") == "auto":
         lines = [line.text for line in islice(source.lines(), 1000)]
         chat = chats.detect(chats.Medium.LINES, lines)

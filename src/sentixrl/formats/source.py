@@ -194,10 +194,23 @@ def source_of_file(path: Path, name: str, encoding: str) -> InputSource:
     if stat.S_ISFIFO(mode):
         with _named_faults(name):
             return _source_of_pipe(path, name, encoding)
+    return InputSource(name, open_raw, encoding, suffix=_suffix(path))
+
+
+def source_of_bytes(raw: bytes, name: str, encoding: str) -> InputSource:
+    """Bytes in memory as an input, such as a file that was sent; its name's ending counts.
+
+    Raises:
+        InputError: The encoding is unknown.
+    """
+    return InputSource(name, lambda: io.BytesIO(raw), encoding, suffix=_suffix(Path(name)))
+
+
+def _suffix(path: Path) -> str:
     endings = [ending.lower() for ending in path.suffixes]
     if endings[-1:] == [".gz"]:
         endings.pop()
-    return InputSource(name, open_raw, encoding, suffix="".join(endings[-1:]))
+    return "".join(endings[-1:])
 
 
 def _source_of_pipe(path: Path, name: str, encoding: str) -> InputSource:

@@ -9,16 +9,16 @@ is computed here: a scheduler runs the tasks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cached_property
 from threading import Event
 
-from sentixrl.context.building import ContextBuilder, TargetContext, language_of
+from sentixrl.context.building import ContextBuilder, TargetContext, language_of, one_line
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Cost, Engine, Failure
-from sentixrl.errors import ConfigError
+from sentixrl.errors import ConfigError, ModelError, SentixError
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.answers import Judging
 from sentixrl.negotiation.deducing import (
@@ -35,7 +35,9 @@ from sentixrl.negotiation.priors import Priors
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.negotiation.state import NegotiationState
 from sentixrl.negotiation.turns import Job, RequestFailedError, Turn
-from sentixrl.prediction import DialoguePrediction, Prediction
+from sentixrl.prediction import DialoguePrediction, ItemError, Prediction, Status
+
+Told = Callable[[Prediction | None], None]
 
 
 def negotiate(
@@ -113,9 +115,24 @@ class Negotiator:
         # A deduction known from another dialogue would change the shape of this dialogue's batches.
         self.deductions = Deductions(0 if options.reproducible else CACHE_SIZE)
 
-    def task(self, dialogue: Dialogue) -> DialogueTask:
-        """What a scheduler runs to answer a dialogue."""
-        return DialogueTask(self, dialogue)
+    def task(
+        self,
+        dialogue: Dialogue,
+        told: Told | None = None,
+        *,
+        only: Collection[int] | None = None,
+        preface: str = "",
+    ) -> DialogueTask:
+        """What a scheduler runs to answer a dialogue.
+
+        Args:
+            dialogue: The turns.
+            told: Called from a worker's thread with each prediction as it is known, in no fixed
+                order, and with ``None`` once the task is answered or broken. It must not raise.
+            only: The utterances to answer, by position; default: all.
+            preface: A line that each prompt shows before the generator is asked.
+        """
+        return DialogueTask(self, dialogue, told, only, preface)
 
 
 class DialogueTask:
@@ -124,6 +141,9 @@ class DialogueTask:
     Args:
         negotiator: Holds the options.
         dialogue: The turns.
+        told: As :meth:`Negotiator.task` says.
+        only: The utterances to answer, by position; default: all.
+        preface: A line that each prompt shows before the generator is asked.
 
     Attributes:
         alone: Whether it is computed in sessions that no other dialogue shares.
@@ -131,26 +151,42 @@ class DialogueTask:
         cancelled: Whether nobody waits for it any more.
     """
 
-    def __init__(self, negotiator: Negotiator, dialogue: Dialogue) -> None:
+    def __init__(
+        self,
+        negotiator: Negotiator,
+        dialogue: Dialogue,
+        told: Told | None = None,
+        only: Collection[int] | None = None,
+        preface: str = "",
+    ) -> None:
         self._negotiator = negotiator
         self._dialogue = dialogue
+        self._told = told or (lambda answer: None)
+        self._preface = one_line(preface)
         self._items: list[Prediction | None] = [None] * len(dialogue)
-        self._left = len(dialogue)
+        self._open = set(range(len(dialogue)) if only is None else only)
+        self._count = len(self._open)
         self._besides = Cost()
         self._error: BaseException | None = None
         self.alone = negotiator.options.reproducible
         self.finished = Event()
         self.cancelled = False
-        if not self._left:
+        if not self._open:
             self.finished.set()
 
     def __len__(self) -> int:
-        return len(self._dialogue)
+        """How many utterances it answers."""
+        return self._count
 
     @property
     def engine(self) -> Engine:
         """Who answers."""
         return self._negotiator.engine
+
+    @property
+    def error(self) -> BaseException | None:
+        """What broke it, if anything did."""
+        return self._error
 
     @property
     def over(self) -> bool:
@@ -170,7 +206,8 @@ class DialogueTask:
         if not plan.missing:
             self._add_utterances(plan.contexts(), add)
         for source in list(plan.missing):
-            add(Job(deduce(source), self._settler(plan, source, add), self._wanted))
+            settle = self._settler(plan, source, add)
+            add(Job(deduce(source), settle, self._wanted, self._broke_in_a_turn))
 
     def result(self) -> DialoguePrediction:
         """The predictions, once it is finished.
@@ -180,7 +217,20 @@ class DialogueTask:
         """
         if self._error is not None:
             raise self._error
-        dialogue = self._dialogue
+        return self.outcome()
+
+    def outcome(self) -> DialoguePrediction:
+        """The predictions, once it is over; if it broke, an error in place of those that lack."""
+        dialogue, broken = self._dialogue, self._error
+        if broken is not None:
+            fault = ItemError(
+                getattr(broken, "code", SentixError.code),
+                str(broken),
+                getattr(broken, "hint", None),
+                getattr(broken, "retryable", False),
+            )
+            for index in self._open:
+                self._items[index] = Prediction(index, Status.ERROR, error=fault)
         return DialoguePrediction(
             dialogue_id=dialogue.id,
             language=language_of(dialogue),
@@ -194,6 +244,13 @@ class DialogueTask:
         """Give up: the session that ran it failed."""
         self._error = error
         self.finished.set()
+        self._told(None)
+
+    def _broke_in_a_turn(self, error: Exception) -> None:
+        """Give up: one of its turns raised what it should not."""
+        told = ModelError(f"This dialogue could not be computed: {type(error).__name__}.")
+        told.__cause__ = error
+        self.broke(told)
 
     @cached_property
     def _template(self) -> TemplateSet:
@@ -217,23 +274,29 @@ class DialogueTask:
     def _add_utterances(self, contexts: list[TargetContext], add: Callable[[Job], None]) -> None:
         negotiator = self._negotiator
         threshold = negotiator.options.confidence_threshold
-        for context in contexts:
+        for context in (context for context in contexts if context.index in self._open):
+            if self._preface:
+                context = replace(context, prompt=context.prompt.line("user", self._preface))
             state = NegotiationState.of(context, self._template)
             turn = negotiate(state, negotiator.mode, negotiator.rules, threshold)
-            add(Job(turn, self._keep, self._wanted))
+            add(Job(turn, self._keep, self._wanted, self._broke_in_a_turn))
 
     def _keep(self, answer: Prediction | Failure, cost: Cost) -> None:
         assert isinstance(answer, Prediction)  # negotiate() catches failures
         cost += self._share(answer.index)
-        self._items[answer.index] = replace(answer, tokens=cost.tokens, seconds=cost.seconds)
-        self._left -= 1
-        if not self._left:
+        answer = replace(answer, tokens=cost.tokens, seconds=cost.seconds)
+        self._items[answer.index] = answer
+        self._open.discard(answer.index)
+        self._told(answer)
+        if not self._open:
             self.finished.set()
+            self._told(None)
 
     def _share(self, index: int) -> Cost:
         """An utterance's share of the cost of the dialogue's deductions."""
-        tokens, rest = divmod(self._besides.tokens, len(self))
-        return Cost(tokens + (index < rest), self._besides.seconds / len(self))
+        whole = len(self._dialogue)
+        tokens, rest = divmod(self._besides.tokens, whole)
+        return Cost(tokens + (index < rest), self._besides.seconds / whole)
 
 
 def _choose_mode(engine: Engine, options: NegotiationOptions, judging: Judging) -> Mode:

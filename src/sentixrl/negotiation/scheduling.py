@@ -1,19 +1,22 @@
 """Worker threads that answer dialogues: whole dialogues to each, one model for all.
 
-Contract: tasks start in the order in which they are submitted, on the next free worker; callers
-from any number of threads share the workers. A worker runs whole dialogues in sessions of its own,
-so only the weights are shared. If a session breaks, the dialogues in it fail and no others. Memory
-is bounded by what the workers' sessions hold and by how far a run looks ahead, however many
-dialogues there are.
+Contract: tasks start in the order in which they are submitted, on the next free worker, or in a
+session that is running and has room; callers from any number of threads share the workers. A worker
+runs whole dialogues in sessions of its own, so only the weights are shared. If a session breaks,
+each of its dialogues that is not finished is computed once more by itself, so that the one that
+broke it fails alone. Memory is bounded by what the workers' sessions hold and by how far a run
+looks ahead, however many dialogues there are.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from sentixrl.engines.protocol import Engine
@@ -45,7 +48,7 @@ class Task(Protocol[R]):
         ...
 
     def start(self, add: Callable[[Job], None]) -> None:
-        """Hand out its turns."""
+        """Hand out its turns; once more, those that are not answered, if its session broke."""
         ...
 
     def broke(self, error: BaseException) -> None:
@@ -55,6 +58,21 @@ class Task(Protocol[R]):
     def result(self) -> R:
         """Its result."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker is doing.
+
+    Attributes:
+        alive: Whether its thread runs.
+        busy: Whether it holds dialogues that are not finished.
+        seconds: Since its last step; a busy worker with a long one computes, or hangs.
+    """
+
+    alive: bool
+    busy: bool
+    seconds: float
 
 
 class Scheduler:
@@ -75,6 +93,31 @@ class Scheduler:
     def workers(self) -> int:
         """How many threads answer."""
         return self._pool.workers
+
+    @property
+    def waiting(self) -> int:
+        """How many dialogues no worker has begun."""
+        return self._pool.waiting
+
+    def states(self) -> tuple[WorkerState, ...]:
+        """What each worker that was started is doing."""
+        return self._pool.states()
+
+    def watch(self, stepped: Callable[[int], None]) -> None:
+        """Tell ``stepped`` from now on how many turns take each step of a shared session."""
+        self._pool.stepped = stepped
+
+    def submit(self, task: Task[object]) -> None:
+        """Put a task into the queue and return at once; the task tells when it is over."""
+        self._pool.submit([task])
+
+    def check(self) -> None:
+        """Replace workers that have died; what they held is computed once more, or fails.
+
+        Raises:
+            SentixError: The workers were closed.
+        """
+        self._pool.check()
 
     def run(self, tasks: Iterable[Task[R]]) -> Iterator[R]:
         """Results in the order of the tasks, as they become ready.
@@ -134,10 +177,11 @@ class _Pool:
 
     def __init__(self, engine: Engine, workers: int) -> None:
         self.workers = workers
+        self.stepped: Callable[[int], None] = lambda jobs: None
         self._engine = engine
         self._waiting: deque[Task[object]] = deque()
         self._change = threading.Condition()
-        self._threads: list[threading.Thread] = []
+        self._workers: list[tuple[threading.Thread, _Drawer]] = []
         self._process = os.getpid()
         self._closed = False
 
@@ -155,44 +199,81 @@ class _Pool:
             SentixError: The pool was closed.
         """
         while not task.finished.wait(_WAKE):
-            with self._change:
-                if self._closed:
-                    raise SentixError("The model was closed before all dialogues were answered.")
-                self._keep_workers()
+            self.check()
+
+    def check(self) -> None:
+        """Replace workers that have died.
+
+        Raises:
+            SentixError: The pool was closed.
+        """
+        with self._change:
+            if self._closed:
+                raise SentixError("The model was closed before all dialogues were answered.")
+            self._keep_workers()
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks no worker has begun."""
+        return len(self._waiting)
+
+    def states(self) -> tuple[WorkerState, ...]:
+        """What each worker is doing."""
+        now = time.monotonic()
+        return tuple(
+            WorkerState(thread.is_alive(), drawer.busy, now - drawer.stepped_at)
+            for thread, drawer in list(self._workers)
+        )
 
     def close(self) -> None:
         """Let the workers finish their current step and end; waiting tasks stay unanswered."""
         with self._change:
             self._closed = True
             self._change.notify_all()
-        for thread in self._threads:
+        for thread, _ in self._workers:
             if thread is not threading.current_thread() and self._process == os.getpid():
                 thread.join()
 
     def _keep_workers(self) -> None:
         """Start the threads that are missing: at first, after a fork, and if one has died."""
         if self._process != os.getpid():
-            self._process, self._threads = os.getpid(), []
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        while len(self._threads) < self.workers and not self._closed:
+            self._process, self._workers = os.getpid(), []
+        for thread, drawer in self._workers:
+            if not thread.is_alive():
+                self._give_up(drawer, _told(self._engine, RuntimeError("its thread ended")))
+        self._workers = [worker for worker in self._workers if worker[0].is_alive()]
+        while len(self._workers) < self.workers and not self._closed:
+            drawer = _Drawer(self._next, lambda error: _told(self._engine, error))
             name = f"{self._engine.name} worker"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
-            self._threads.append(thread)
+            thread = threading.Thread(target=self._work, args=[drawer], name=name, daemon=True)
+            self._workers.append((thread, drawer))
             thread.start()
 
-    def _work(self) -> None:
+    def _work(self, drawer: _Drawer) -> None:
         """A worker's loop: one session after another, while there are tasks."""
-        drawer = _Drawer(self._next)
         while self._await_task(drawer):
             try:
                 drawer.begin_session()
                 with self._engine.session() as session:
                     if self._engine.capabilities.batches:
-                        together(session, drawer, None if drawer.alone else PER_STEP)
+                        per_step = None if drawer.alone else PER_STEP
+                        together(session, drawer, per_step, self.stepped)
                     else:
                         singly(session, drawer)
             except BaseException as error:  # any error: its callers are told, the others go on
-                drawer.broke(_told(self._engine, error))
+                with self._change:
+                    self._give_up(drawer, _told(self._engine, error))
+
+    def _give_up(self, drawer: _Drawer, error: BaseException) -> None:
+        """Let a broken session's task fail; of several, each is tried once more by itself."""
+        held = drawer.give_up()
+        if len(held) == 1:
+            held[0].broke(error)
+            return
+        for task in held:
+            task.alone = True
+        self._waiting.extendleft(reversed(held))
+        self._change.notify_all()
 
     def _await_task(self, drawer: _Drawer) -> bool:
         """Wait for work; returns whether there is some, or ``False`` if the pool is closed."""
@@ -217,10 +298,16 @@ class _Drawer:
 
     Args:
         draw: The next waiting task, if it is of an allowed kind (alone, shared).
+        told: An error as callers are shown it.
     """
 
-    def __init__(self, draw: Callable[[bool, bool], Task[object] | None]) -> None:
-        self._draw = draw
+    def __init__(
+        self,
+        draw: Callable[[bool, bool], Task[object] | None],
+        told: Callable[[BaseException], BaseException],
+    ) -> None:
+        self._draw, self._told = draw, told
+        self.stepped_at = time.monotonic()
         self._jobs: deque[Job] = deque()
         self._tasks: list[Task[object]] = []
         self._fresh = True
@@ -231,15 +318,22 @@ class _Drawer:
         """Whether jobs are left that the last session had no room for."""
         return bool(self._jobs)
 
+    @property
+    def busy(self) -> bool:
+        """Whether it holds tasks that are not over."""
+        return any(not task.over for task in list(self._tasks))
+
     def begin_session(self) -> None:
         """Prepare for a new session: any task may be the first in it."""
+        self.stepped_at = time.monotonic()
         self._tasks = [task for task in self._tasks if not task.over]
         self._fresh = not self._jobs
         if self._fresh:
             self._start_next()
 
     def peek(self) -> Job | None:
-        """The next job for the current session."""
+        """The next job for the current session; drivers look for one at every step."""
+        self.stepped_at = time.monotonic()
         if not self._jobs:
             self._start_next()
         return self._jobs[0] if self._jobs else None
@@ -248,13 +342,12 @@ class _Drawer:
         """Take it."""
         self._jobs.popleft()
 
-    def broke(self, error: BaseException) -> None:
-        """Tell the tasks of the current session, and drop their remaining jobs."""
-        for task in self._tasks:
-            if not task.over:
-                task.broke(error)
+    def give_up(self) -> list[Task[object]]:
+        """Drop all jobs; returns the tasks of the current session that are not over."""
+        held = [task for task in self._tasks if not task.over]
         self._tasks.clear()
         self._jobs.clear()
+        return held
 
     def _start_next(self) -> None:
         # A dialogue that is computed alone neither joins others nor lets others join.
@@ -263,7 +356,10 @@ class _Drawer:
             return
         self._tasks = [*(other for other in self._tasks if not other.over), task]
         self.alone, self._fresh = task.alone, False
-        task.start(self._jobs.append)
+        try:
+            task.start(self._jobs.append)
+        except Exception as error:  # it fails alone; its jobs, if any, are not wanted any more
+            task.broke(self._told(error))
 
 
 def _told(engine: Engine, error: BaseException) -> BaseException:

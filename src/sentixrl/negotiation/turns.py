@@ -67,6 +67,8 @@ class Job:
         turn: A fresh generator.
         done: Called once with its result, or its failure, and what its answers cost.
         wanted: Whether anybody still waits for the result; otherwise the turn is closed.
+        broke: Called instead of ``done`` if the turn raises what it should not, so that it fails
+            alone; without it the error is the driver's.
         asked: What it asks for now.
         cost: What its answers cost so far.
     """
@@ -74,6 +76,7 @@ class Job:
     turn: Turn[Any]
     done: Callable[[Any, Cost], None]
     wanted: Callable[[], bool] = lambda: True
+    broke: Callable[[Exception], None] | None = None
     asked: Request | None = None
     cost: Cost = field(default_factory=Cost)
     _begun: bool = False
@@ -104,6 +107,10 @@ class Job:
             self.done(end.value, self.cost)
         except RequestFailedError as end:
             self.done(end.failure, self.cost)
+        except Exception as error:
+            if self.broke is None:
+                raise
+            self.broke(error)
         else:
             return True
         return False
@@ -121,7 +128,12 @@ class Inbox(Protocol):
         ...
 
 
-def together(session: Session, inbox: Inbox, per_step: int | None = None) -> None:
+def together(
+    session: Session,
+    inbox: Inbox,
+    per_step: int | None = None,
+    stepped: Callable[[int], None] = lambda jobs: None,
+) -> None:
     """Run jobs in step until none is left that this session has room for.
 
     New jobs join at every step, while the session has room.
@@ -130,6 +142,7 @@ def together(session: Session, inbox: Inbox, per_step: int | None = None) -> Non
         session: Answers the requests.
         inbox: Where the jobs are.
         per_step: Most jobs that join at one step; ``None`` for any number.
+        stepped: Told before each step how many jobs take it.
 
     Raises:
         RuntimeError: The engine broke its contract: it gave too few or too many answers.
@@ -139,6 +152,7 @@ def together(session: Session, inbox: Inbox, per_step: int | None = None) -> Non
         active += _joining(session, inbox, per_step)
         if not active:
             return
+        stepped(len(active))
         active = _step(session, active)
 
 

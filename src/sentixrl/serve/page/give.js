@@ -43,7 +43,7 @@ export class Give {
     this.#name(file);
     if (!file && !this.text.value.trim()) return this.#take({ dialogues: [] });
     const content = file ? { content: await service.asBase64(file), encoding: "base64", name: file.name } : { content: this.text.value, name: null };
-    const how = { ...(this.format === "auto" ? {} : { format: this.format }), ...(this.gap ? { gap: this.gap } : {}), ...(find("pseudonyms").checked ? { pseudonyms: true } : {}) };
+    const how = { ...(this.format === "auto" ? {} : { format: this.format }), ...(this.gap ? { gap: Number(this.gap) || this.gap } : {}), ...(find("pseudonyms").checked ? { pseudonyms: true } : {}) };
     try {
       this.#take(await service.read({ ...content, ...how }, asking.signal));
     } catch (error) {
@@ -100,7 +100,7 @@ export class Give {
     const format = make("select", { on: { change: (event) => { this.format = event.target.value; this.read(); } } },
       FORMATS.map((name) => make("option", { value: name, selected: name === this.format }, name === "auto" ? "found out" : name)));
     const gap = make("select", { on: { change: (event) => { this.gap = event.target.value; this.read(); } } },
-      [["", "8 hours"], ["1", "1 hour"], ["48", "2 days"], ["none", "never"]].map(([value, text]) => make("option", { value, selected: value === this.gap }, text)));
+      [["", "8 hours"], ["1", "1 hour"], ["48", "2 days"], ["none", "none"]].map(([value, text]) => make("option", { value, selected: value === this.gap }, text)));
     return make("div", { class: "row fields" }, make("label", {}, "Format ", format), make("label", {}, "A pause that ends a conversation ", gap));
   }
 
