@@ -44,8 +44,8 @@ _KINDS = {
 }
 _ROUTES = frozenset(
     {
-        "/", "/v1/classify", "/v1/read", "/v1/opened", "/v1/systemone", "/v1/decisions", "/v1/models",
-        "/health", "/ready", "/metrics", "/openapi.json",
+        "/", "/v1/classify", "/v1/read", "/v1/opened", "/v1/systemone", "/v1/decisions",
+        "/v1/models", "/health", "/ready", "/metrics", "/openapi.json",
     }
 )  # fmt: skip
 

@@ -317,6 +317,7 @@ async def _lines(question: Question, ticket: Ticket, serving: Service) -> AsyncI
             dialogues=len(question.dialogues),
             turns=question.turns,
             sent_to=question.model.remote_host,
+            calibrated=question.classifier.negotiation.calibration.fitted,
         )
         async for place, answer in ticket.answers():
             if answer is not None:

@@ -98,7 +98,7 @@ export class Give {
 
   #ways() {
     const format = make("select", { on: { change: (event) => { this.format = event.target.value; this.read(); } } },
-      FORMATS.map((name) => make("option", { value: name, selected: name === this.format }, name === "auto" ? "found out" : name)));
+      FORMATS.map((name) => make("option", { value: name, selected: name === this.format }, name === "auto" ? "detected" : name)));
     const gap = make("select", { on: { change: (event) => { this.gap = event.target.value; this.read(); } } },
       [["", "8 hours"], ["1", "1 hour"], ["48", "2 days"], ["none", "none"]].map(([value, text]) => make("option", { value, selected: value === this.gap }, text)));
     return make("div", { class: "row fields" }, make("label", {}, "Format ", format), make("label", {}, "A pause that ends a conversation ", gap));

@@ -14,6 +14,7 @@ import { turnElement } from "./turn.js";
 const OWN = "own";
 const VOICES = 6;
 const NAMELESS = "–";
+const RIGHT_TO_LEFT = new Set(["ar", "fa", "he", "ur"]);
 const state = { models: [], schemes: [], dialogues: [], turns: [], offsets: [], labels: new Labels(), moods: [], chosen: null, run: null, facts: {}, arc: null };
 
 function say(error) {
@@ -124,7 +125,7 @@ function end() {
 
 function take(record) {
   if (record.type === "start") {
-    state.facts.model = record.model;
+    Object.assign(state.facts, { model: record.model, calibrated: record.calibrated });
     state.sentTo = record.sent_to;
     const given = (record.labels ?? []).map((label) => (typeof label === "string" ? { name: label } : label));
     const known = new Map(schemeLabels(labelsAsked()).map((label) => [label.name, label]));
@@ -225,7 +226,8 @@ function paint() {
 
 function factsOf() {
   const item = state.turns.find((turn) => turn.answer)?.answer;
-  const sure = { true: "probabilities are calibrated", false: "probabilities are the model’s own, not calibrated" }[item?.calibrated] ?? "";
+  const calibrated = item?.calibrated ?? state.facts.calibrated;
+  const sure = { true: "probabilities are calibrated", false: "probabilities are the model’s own, not calibrated" }[calibrated] ?? "";
   const where = state.sentTo ? `texts went to ${state.sentTo}` : "";
   return [[state.facts.model ? `answered by ${state.facts.model}` : "", sure, where].filter(Boolean).join(" · ")];
 }
@@ -288,6 +290,7 @@ function settle(defaults) {
   const changed = (id) => {
     find("own-field").hidden = find("labels").value !== OWN;
     find("threshold-value").textContent = `${find("threshold").value}%`;
+    find("answers").dir = RIGHT_TO_LEFT.has(find("language").value) ? "rtl" : "ltr";
     remember(defaults);
     privacy();
     if (id === "pseudonyms") return give.read();

@@ -53,7 +53,7 @@ function bars(answer, labels) {
   const shares = Object.entries(answer?.probabilities ?? {}).sort((one, other) => other[1] - one[1]).slice(0, BARS);
   if (!shares.length) return null;
   return make("ul", { class: "bars", "aria-label": "likeliest labels" }, shares.map(([name, share]) =>
-    make("li", {}, make("bdi", {}, labels.word(name)), track(share, labels.family(name)), make("span", {}, percent(share)))));
+    make("li", {}, make("bdi", {}, labels.word(name)), track(share, labels.family(name)), make("span", { dir: "ltr" }, percent(share)))));
 }
 
 const track = (share, kind) =>
@@ -96,7 +96,7 @@ function evidence({ answer, offset }, labels, act) {
     const turns = first === last ? `turn ${first + 1}` : `turns ${first + 1}–${last + 1}`;
     return make("li", { class: one.log_odds < 0 ? "against" : "for" },
       make("button", { type: "button", class: "quiet", "data-key": `to-${first}`, on: { click: () => act.go(first) } }, turns),
-      track(Math.abs(one.log_odds) / most, ""), make("span", {}, signed(one.log_odds)),
+      track(Math.abs(one.log_odds) / most, ""), make("span", { dir: "ltr" }, signed(one.log_odds)),
       make("span", { class: "towards" }, "towards ", labels.shown(one.towards)));
   })), make("p", { class: "note" }, "The change of the answer’s log-odds when a turn is hidden. It moved the model’s answer, no more.")];
 }
