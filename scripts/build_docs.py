@@ -36,6 +36,7 @@ COMMANDS = (
     ("datasets", "fetch"),
     ("datasets", "overlap"),
     ("serve",),
+    ("open",),
     ("doctor",),
     ("schema",),
 )

@@ -37,3 +37,13 @@ def tab_to(page: Any, selector: str) -> None:  # noqa: ANN401
         if page.evaluate("one => document.activeElement.matches(one)", selector):
             return
     raise AssertionError(f"the keyboard does not reach {selector}")
+
+
+def paste_at_once(page: Any, text: str) -> None:  # noqa: ANN401
+    """Paste a long text, as from the clipboard."""
+    page.evaluate(
+        "text => { const clipboardData = new DataTransfer(); clipboardData.setData('text', text);"
+        " document.getElementById('text').dispatchEvent("
+        "new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true })); }",
+        text,
+    )

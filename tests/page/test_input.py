@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .acting import answered, ask, example, labels
+from .acting import answered, ask, example, labels, paste_at_once
 from .conftest import Open
 from .service import make_service, running
 
@@ -71,14 +71,9 @@ def test_a_file_that_nobody_reads_is_said_to_be_one(
 
 def test_five_megabytes_are_refused_with_a_sentence_and_kept(open_page: Open) -> None:
     page = open_page()
-    text = "Ann: " + "so it goes on and on. " * 250_000
-    page.evaluate(
-        "text => { const field = document.getElementById('text'); field.value = text;"
-        " field.dispatchEvent(new Event('input')); }",
-        text,
-    )
+    paste_at_once(page, "Ann: " + "so it goes on and on. " * 250_000)
     assert "bytes" in message(page)
-    assert page.evaluate("document.getElementById('text').value.length") == len(text)
+    assert "5,500,005 characters" in page.locator("#file-name").inner_text()
 
 
 def test_right_to_left_with_digits_keeps_its_order(open_page: Open) -> None:
@@ -202,6 +197,7 @@ def test_settings_are_in_the_address_and_texts_and_tokens_never(open_page: Open)
         assert "secret" not in page.url
         assert "token" not in page.url
         page.reload()
+        page.locator("#labels option").first.wait_for(state="attached")
         assert page.locator("#language").input_value() == "zh"
         example(page)  # the token is still known to this tab
 

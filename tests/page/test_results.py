@@ -14,7 +14,7 @@ from sentixrl.evidence.mood import ORDERS, order
 from sentixrl.formats import read_text
 from sentixrl.formats.result_rows import COLUMNS
 
-from .acting import ask, example, labels
+from .acting import ask, example, labels, paste_at_once
 from .conftest import Open
 
 PAGE = Path(sentixrl.serve.__file__).parent / "page"
@@ -123,7 +123,7 @@ def test_the_page_draws_the_same_orders_as_python(open_page: Open) -> None:
 def test_five_thousand_turns_are_few_elements(open_page: Open) -> None:
     page = open_page()
     lines = [f"{'Ann' if place % 2 else 'Ben'}: Turn {place + 1}." for place in range(5000)]
-    page.locator("#text").fill("\n".join(lines))
+    paste_at_once(page, "\n".join(lines))
     page.locator("#preview").wait_for(timeout=60_000)
     page.locator("#go").click()
     page.get_by_text("5,000 turns answered").wait_for(timeout=120_000)

@@ -26,6 +26,7 @@ from sentixrl.cli.evaluate import evaluate
 from sentixrl.cli.hints import command_of, fitting, options_of
 from sentixrl.cli.labels import labels
 from sentixrl.cli.models import app as models_app
+from sentixrl.cli.open import open_page
 from sentixrl.cli.read import read
 from sentixrl.cli.schema import schema
 from sentixrl.cli.serve import serve
@@ -53,6 +54,7 @@ app.command()(labels)
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")
 app.command()(serve)
+app.command("open")(open_page)
 app.command()(doctor)
 app.command()(schema)
 

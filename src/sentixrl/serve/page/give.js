@@ -7,14 +7,16 @@ import * as service from "./service.js";
 const PAUSE = 350; // milliseconds after the last key
 const STEP = 40; // turns that are shown for correction at a time
 const LARGEST = 60 * 2 ** 20;
+const LONG = 30_000; // characters from which a paste is kept beside the field, which would be slow with it
 const FORMATS = ["auto", "text", "json", "jsonl", "csv", "tsv", "whatsapp", "telegram", "discord", "webvtt", "srt", "speech", "timed-transcript"];
 
 /** The input. `changed` is called with dialogues once something was read or put right, and `failed` with errors. */
 export class Give {
   constructor({ changed, failed }) {
-    Object.assign(this, { changed, failed, dialogues: [], file: null, format: "auto", gap: "", shown: STEP });
+    Object.assign(this, { changed, failed, dialogues: [], file: null, pasted: null, format: "auto", gap: "", shown: STEP });
     this.text = find("text");
-    this.text.addEventListener("input", () => { this.file = null; this.#later(); });
+    this.text.addEventListener("input", () => { this.#bring({}); this.#later(); });
+    this.text.addEventListener("paste", (event) => this.#paste(event));
     find("file").addEventListener("change", (event) => this.open(event.target.files[0]));
     find("examples").append(...Object.entries(EXAMPLES).map(([name, text]) =>
       make("button", { type: "button", on: { click: () => this.type(text) } }, make("bdi", {}, name))));
@@ -22,16 +24,34 @@ export class Give {
   }
 
   type(text) {
-    this.file = null;
+    this.#bring({});
     this.text.value = text;
     return this.read();
+  }
+
+  #paste(event) {
+    const pasted = event.clipboardData.getData("text");
+    if (pasted.length < LONG) return;
+    event.preventDefault();
+    this.#bring({ pasted });
+    this.read();
+  }
+
+  /** What is read instead of the field: a file, or a long paste. */
+  #bring({ file = null, pasted = null }) {
+    Object.assign(this, { file, pasted });
+    const chip = find("file-name");
+    chip.hidden = !file && pasted === null;
+    const clear = () => { this.#bring({}); find("file").value = ""; this.read(); };
+    const name = file?.name ?? `Pasted text, ${(pasted ?? "").length.toLocaleString("en")} characters`;
+    chip.replaceChildren(make("b", {}, name), make("button", { type: "button", on: { click: clear } }, "Leave it out"));
   }
 
   /** A file; its bytes go to the service, nowhere else. */
   async open(file) {
     if (!file) return;
     if (file.size > LARGEST) return this.failed(new service.ServiceError(`The file has more than ${LARGEST / 2 ** 20} MB.`, "Use the command line: sentixrl classify FILE."));
-    this.file = file;
+    this.#bring({ file });
     await this.read();
   }
 
@@ -39,10 +59,9 @@ export class Give {
   async read() {
     this.asking?.abort();
     const asking = (this.asking = new AbortController());
-    const { file } = this;
-    this.#name(file);
-    if (!file && !this.text.value.trim()) return this.#take({ dialogues: [] });
-    const content = file ? { content: await service.asBase64(file), encoding: "base64", name: file.name } : { content: this.text.value, name: null };
+    const { file } = this, text = this.pasted ?? this.text.value;
+    if (!file && !text.trim()) return this.#take({ dialogues: [] });
+    const content = file ? { content: await service.asBase64(file), encoding: "base64", name: file.name } : { content: text, name: null };
     const how = { ...(this.format === "auto" ? {} : { format: this.format }), ...(this.gap ? { gap: Number(this.gap) || this.gap } : {}), ...(find("pseudonyms").checked ? { pseudonyms: true } : {}) };
     try {
       this.#take(await service.read({ ...content, ...how }, asking.signal));
@@ -64,13 +83,6 @@ export class Give {
   #later() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.read(), PAUSE);
-  }
-
-  #name(file) {
-    const chip = find("file-name");
-    chip.hidden = !file;
-    const clear = () => { this.file = null; find("file").value = ""; this.read(); };
-    if (file) chip.replaceChildren(make("b", {}, file.name), make("button", { type: "button", on: { click: clear } }, "Leave it out"));
   }
 
   #drops(area) {
