@@ -14,6 +14,7 @@ from .shell import Shell, make_shell
 
 __all__ = ["make_shell"]
 pytest.importorskip("fastapi")
+LINK = re.compile(r"http://127\.0\.0\.1:\d+/#token=(\S{32})&file=1")
 
 
 def test_a_file_that_is_not_there_or_too_large_is_refused(

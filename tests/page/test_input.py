@@ -65,7 +65,7 @@ def test_a_file_that_nobody_reads_is_said_to_be_one(
     assert page.locator("#go").is_disabled()
     assert page.locator("#text").input_value() == "Ann: Hello.\nBen: Hi."
     page.get_by_role("button", name="Leave it out").click()
-    page.locator("#preview").wait_for()
+    page.get_by_text("Read as text").wait_for()
     assert page.locator(".message").count() == 0
 
 

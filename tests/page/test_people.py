@@ -79,6 +79,10 @@ def test_ines_and_the_family_chat(open_page: Open) -> None:
     page.locator("#explain").check()
     page.locator("#pseudonyms").check()
     bring(page, "Chat de WhatsApp con Familia.txt", CHAT)
+    # 12/05 may be in May or in December: she is asked, nothing is guessed.
+    page.locator(".message").wait_for()
+    page.get_by_label("Dates").select_option("dmy")
+    page.get_by_text("Read as whatsapp").wait_for()
     read = page.locator("#preview-summary").inner_text()
     assert "whatsapp: 8 turns · 3 speakers · left out: " in read
     ask(page)

@@ -1,4 +1,4 @@
-"""What the service does for the page: evidence, polarity, pseudonyms, shared files, one's own file."""
+"""What the service does for the page: evidence, polarity, pseudonyms, looks, a file brought."""
 
 from __future__ import annotations
 

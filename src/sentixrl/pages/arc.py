@@ -20,7 +20,7 @@ from sentixrl.prediction import DialoguePrediction, MoodTurn, Prediction
 WIDTH, LANE, LEFT, TOP = 720.0, 76.0, 12.0, 22.0
 REACH = 24.0
 """From a lane's middle to its edge."""
-MOST_POINTS = 120
+MOST_POINTS = 60
 _MOST_LANES = 8
 
 

@@ -51,6 +51,9 @@ class ReadRequest(BaseModel):
         8.0, description="Hours of silence that end a dialogue of a chat, or 'none'."
     )
 
+    dates: Literal["dmy", "mdy", "ymd"] | None = Field(
+        None, description="Order of a chat's dates, where they do not tell."
+    )
     pseudonyms: StrictBool = Field(
         False, description="Replace speakers' names, also in texts; the answer says who is who."
     )
@@ -107,6 +110,7 @@ def _opened(body: ReadRequest) -> DialogueReader:
     options: ReadingOptions = {
         "format": body.format,
         "gap": None if body.gap == "none" else timedelta(hours=body.gap),
+        "dates": body.dates,
     }
     if body.encoding is None and body.name is None:
         if is_blank(body.content):

@@ -2,7 +2,7 @@
 
 import { draw } from "./dom.js";
 
-const WIDTH = 760, LANE = 76, LEFT = 14, TOP = 22, REACH = 24, MOST = 120, LANES = 8;
+const WIDTH = 760, LANE = 76, LEFT = 14, TOP = 22, REACH = 24, MOST = 60, LANES = 8;
 
 /** Where everything stands. `turns` have `place`, `speaker`, `voice`, `label`, `probabilities`, `confidence`. */
 export function plan(turns, labels, moods) {
@@ -86,7 +86,7 @@ function pointOf({ x, y, place, last, label }, lane, labels, go, paint) {
   };
   return draw("a", {
     class: `point ${labels.family(label)}`, href: "#talk", tabindex: -1, "aria-label": said, on: { click: act, keydown: walk },
-  }, draw("title", {}, said), path);
+  }, draw("title", {}, said), draw("circle", { cx: x.toFixed(1), cy: y.toFixed(1), r: 6, fill: "none", "pointer-events": "all" }), path);
 }
 
 /** The same as a picture, twice as large. */

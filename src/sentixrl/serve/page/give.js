@@ -13,7 +13,7 @@ const FORMATS = ["auto", "text", "json", "jsonl", "csv", "tsv", "whatsapp", "tel
 /** The input. `changed` is called with dialogues once something was read or put right, and `failed` with errors. */
 export class Give {
   constructor({ changed, failed }) {
-    Object.assign(this, { changed, failed, dialogues: [], file: null, pasted: null, format: "auto", gap: "", shown: STEP });
+    Object.assign(this, { changed, failed, dialogues: [], file: null, pasted: null, format: "auto", gap: "", dates: "", shown: STEP });
     this.text = find("text");
     this.text.addEventListener("input", () => { this.#bring({}); this.#later(); });
     this.text.addEventListener("paste", (event) => this.#paste(event));
@@ -62,7 +62,7 @@ export class Give {
     const { file } = this, text = this.pasted ?? this.text.value;
     if (!file && !text.trim()) return this.#take({ dialogues: [] });
     const content = file ? { content: await service.asBase64(file), encoding: "base64", name: file.name } : { content: text, name: null };
-    const how = { ...(this.format === "auto" ? {} : { format: this.format }), ...(this.gap ? { gap: Number(this.gap) || this.gap } : {}), ...(find("pseudonyms").checked ? { pseudonyms: true } : {}) };
+    const how = { ...(this.format === "auto" ? {} : { format: this.format }), ...(this.gap ? { gap: Number(this.gap) || this.gap } : {}), ...(this.dates ? { dates: this.dates } : {}), ...(find("pseudonyms").checked ? { pseudonyms: true } : {}) };
     try {
       this.#take(await service.read({ ...content, ...how }, asking.signal));
     } catch (error) {
@@ -76,7 +76,7 @@ export class Give {
     this.dialogues = found.dialogues;
     this.found = found;
     this.shown = STEP;
-    this.#preview();
+    this.#preview(failed);
     this.changed(this.dialogues, failed);
   }
 
@@ -95,10 +95,15 @@ export class Give {
     });
   }
 
-  #preview() {
+  #preview(failed = false) {
     const turns = this.dialogues.reduce((sum, one) => sum + one.utterances.length, 0);
     const box = find("preview");
-    box.hidden = !turns;
+    box.hidden = !turns && !failed;
+    if (failed) {
+      box.open = true;
+      find("preview-summary").textContent = "Say how it is to be read";
+      return find("preview-body").replaceChildren(this.#ways());
+    }
     if (!turns) return;
     const people = new Set(this.dialogues.flatMap((one) => one.utterances.map((turn) => turn.speaker).filter(Boolean)));
     const { ledger, notes = [], format } = this.found;
@@ -109,11 +114,13 @@ export class Give {
   }
 
   #ways() {
-    const format = make("select", { on: { change: (event) => { this.format = event.target.value; this.read(); } } },
-      FORMATS.map((name) => make("option", { value: name, selected: name === this.format }, name === "auto" ? "detected" : name)));
-    const gap = make("select", { on: { change: (event) => { this.gap = event.target.value; this.read(); } } },
-      [["", "8 hours"], ["1", "1 hour"], ["48", "2 days"], ["none", "none"]].map(([value, text]) => make("option", { value, selected: value === this.gap }, text)));
-    return make("div", { class: "row fields" }, make("label", {}, "Format ", format), make("label", {}, "A pause that ends a conversation ", gap));
+    const choice = (words, key, options) => make("label", {}, `${words} `, make("select", {
+      on: { change: (event) => { this[key] = event.target.value; this.read(); } },
+    }, options.map(([value, text]) => make("option", { value, selected: value === this[key] }, text))));
+    return make("div", { class: "row fields" },
+      choice("Format", "format", FORMATS.map((name) => [name, name === "auto" ? "detected" : name])),
+      choice("Dates", "dates", [["", "as they tell"], ["dmy", "day, month"], ["mdy", "month, day"], ["ymd", "year first"]]),
+      choice("A pause that ends a conversation", "gap", [["", "8 hours"], ["1", "1 hour"], ["48", "2 days"], ["none", "none"]]));
   }
 
   #names(people) {
