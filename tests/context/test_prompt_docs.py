@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sentixrl.context.building import ContextBuilder, ContextOptions, Demonstration
 from sentixrl.context.deduction import Deduction
-from sentixrl.context.templates import ROLES, SEVERAL, templates
+from sentixrl.context.templates import DECISION, ROLES, SEVERAL, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.labels import scheme
@@ -54,6 +54,6 @@ def test_the_page_lists_every_block_of_every_file() -> None:
         role = file.strip(" `").removesuffix(".jinja") or next(reversed(listed))
         listed.setdefault(role, []).extend(re.findall(r"`(\w+)`", block))
     folder = resources.files("sentixrl") / "context" / "templates" / "en"
-    for role in (*ROLES, SEVERAL):
+    for role in (*ROLES, SEVERAL, DECISION):
         source = (folder / f"{role}.jinja").read_text("utf-8")
         assert sorted(listed[role]) == sorted(re.findall(r"{% block (\w+) %}", source))

@@ -16,6 +16,7 @@ from jinja2 import Environment, meta
 from sentixrl.context import templates as module
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import (
+    DECISION,
     DEFAULT_LANGUAGE,
     ROLES,
     SEVERAL,
@@ -47,13 +48,14 @@ def variables(text: str) -> set[str]:
     return meta.find_undeclared_variables(Environment().parse(text))
 
 
-FILES = (*ROLES, SEVERAL)
+FILES = (*ROLES, SEVERAL, DECISION)
 ALL_BLOCKS = [(role, block) for role in FILES for block in blocks(DEFAULT_LANGUAGE, role)]
 LABELS = [{"word": "joy", "gloss": "delight"}, {"word": "anger", "gloss": ""}]
 VALUES: dict[str, object] = {
     "text": "TEXT",
     "label": "joy",
     "labels": LABELS,
+    "options": LABELS,
     "scenario": "SCENE",
     "people": "PEOPLE",
     "relationships": "RELATIONS",

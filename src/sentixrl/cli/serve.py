@@ -92,7 +92,8 @@ def serve(
             if open_page:
                 webbrowser.open(address + (f"/#token={quote(token)}" if token else "/"))
 
-        server.run(Service(served, access, queue_tokens), bound, started)
+        service = Service(served, access, queue_tokens)
+        server.make_server(service, started).run(sockets=[bound])
         journal.log("stopped")
 
 

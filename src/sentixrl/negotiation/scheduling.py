@@ -369,7 +369,7 @@ def _told(engine: Engine, error: BaseException) -> BaseException:
     lines = str(error).strip().splitlines() or [""]
     told = ModelError(
         f"The engine '{engine.name}' failed while it computed: "
-        f"{type(error).__name__}: {lines[0][:300]}",
+        f"{type(error).__name__}: {lines[0][:300].rstrip('.')}.",
         hint="What was answered before is not lost. If memory ran out, use fewer --threads or a "
         "smaller --window.",
         retryable=True,

@@ -24,7 +24,7 @@ from sentixrl import __version__, pages
 from sentixrl.context.templates import template_languages
 from sentixrl.labels import scheme, scheme_names
 from sentixrl.serve import classifying, decisions, reading_inputs
-from sentixrl.serve.guard import Guard
+from sentixrl.serve.guard import BODIES, Guard
 from sentixrl.serve.journal import log
 from sentixrl.serve.metrics import state_of
 from sentixrl.serve.refusals import RefusedError, handle_errors
@@ -44,8 +44,7 @@ _KINDS = {
 }
 _ROUTES = frozenset(
     {
-        "/", "/v1/classify", "/v1/read", "/v1/opened", "/v1/systemone", "/v1/decisions",
-        "/v1/models", "/health", "/ready", "/metrics", "/openapi.json",
+        *BODIES, "/", "/v1/models", "/v1/opened", "/health", "/ready", "/metrics", "/openapi.json",
     }
 )  # fmt: skip
 

@@ -28,6 +28,8 @@ BODY_SECONDS = 30.0
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _OPEN_PATHS = frozenset({"/", "/health", "/ready", "/favicon.ico"})
 _PAGE = "/page/"
+BODIES = frozenset({"/v1/classify", "/v1/read", "/v1/systemone", "/v1/decisions"})
+"""Where a POST is answered; anywhere else it is refused whatever it brings."""
 _LINGER_SECONDS = 1.0
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -108,7 +110,7 @@ class Guard:
         try:
             headers = Headers(scope=scope)
             self._check(scope, headers)
-            if scope["method"] == "POST":
+            if scope["method"] == "POST" and scope["path"] in BODIES:
                 receive = await self._read(headers, receive)
         except RefusedError as refusal:
             await refusal.response()(scope, receive, send)
@@ -131,6 +133,8 @@ class Guard:
             raise _closing(403, "The request comes from another site's page.")
         if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             raise _closing(403, "The request comes from another site's page.")
+        if scope["path"] not in BODIES:
+            return
         kind = headers.get("content-type", "").split(";")[0].strip().casefold()
         if kind != "application/json":
             raise _closing(
@@ -158,16 +162,17 @@ class Guard:
         """Read the body; returns what hands it on, and after it what comes from the client."""
         most = self._access.body_bytes
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length[:20]) > most:
-            await _linger(receive, most)
-            raise _too_large(most)
         try:
             async with asyncio.timeout(self._access.body_seconds):
-                body = await _body(receive, most)
+                announced = length.isdecimal() and int(length[:20]) > most
+                body = None if announced else await _body(receive, most)
         except TimeoutError:
             raise _closing(
                 408, f"The body did not arrive within {self._access.body_seconds:g} seconds."
             ) from None
+        if body is None:
+            await _linger(receive, most)
+            raise _too_large(most)
         body = _unpacked(body, headers.get("content-encoding", "identity"), most)
         handed = False
 
@@ -200,7 +205,8 @@ def _too_large(most: int) -> RefusedError:
     return _closing(413, f"The body has more than {most:,} bytes.", "Send it in several requests.")
 
 
-async def _body(receive: Receive, most: int) -> bytes:
+async def _body(receive: Receive, most: int) -> bytes | None:
+    """The body; ``None`` once it has more than so many bytes."""
     chunks: list[bytes] = []
     left = most
     while True:
@@ -209,8 +215,7 @@ async def _body(receive: Receive, most: int) -> bytes:
             raise _closing(400, "The body ended before its end.")
         left -= len(message.get("body", b""))
         if left < 0:
-            await _linger(receive, most)
-            raise _too_large(most)
+            return None
         chunks.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(chunks)

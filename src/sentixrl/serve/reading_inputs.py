@@ -50,6 +50,9 @@ class ReadRequest(BaseModel):
     gap: Annotated[float, Field(gt=0, le=_MOST_HOURS)] | Literal["none"] = Field(
         8.0, description="Hours of silence that end a dialogue of a chat, or 'none'."
     )
+    dates: Literal["dmy", "mdy", "ymd"] | None = Field(
+        None, description="The order of a chat's dates, where they do not tell."
+    )
 
     dates: Literal["dmy", "mdy", "ymd"] | None = Field(
         None, description="Order of a chat's dates, where they do not tell."
@@ -109,6 +112,7 @@ def _read(body: ReadRequest) -> dict[str, Any]:
 def _opened(body: ReadRequest) -> DialogueReader:
     options: ReadingOptions = {
         "format": body.format,
+        "dates": body.dates,
         "gap": None if body.gap == "none" else timedelta(hours=body.gap),
         "dates": body.dates,
     }

@@ -20,6 +20,7 @@ from sentixrl.errors import ModelError, SentixError, fault_words
 from sentixrl.formats.characters import shown
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z]")
+_KEY = re.compile(r"(?<![\w-])--(format|dates)\b(?: (?!or\b)([a-z]+))?")
 _SENTENCE = re.compile(r"(?<=[.!?]) +")
 
 
@@ -62,9 +63,17 @@ class RefusedError(Exception):
 
 
 def without_options(hint: str | None) -> str | None:
-    """A hint without the sentences that name options of the command line."""
-    kept = [part for part in _SENTENCE.split(hint or "") if not _OPTION.search(part)]
+    """A hint for who sends requests.
+
+    Options that requests have too are named as their keys; sentences with others are left out.
+    """
+    said = _KEY.sub(_as_key, hint or "")
+    kept = [part for part in _SENTENCE.split(said) if not _OPTION.search(part)]
     return " ".join(kept) or None
+
+
+def _as_key(found: re.Match[str]) -> str:
+    return f"'{found[1]}'" + (f": '{found[2]}'" if found[2] else "")
 
 
 def handle_errors(app: FastAPI) -> None:

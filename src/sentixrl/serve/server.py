@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -63,12 +64,11 @@ def address_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(service: Service, bound: socket.socket, started: Callable[[], None]) -> None:
-    """Answer requests until a signal ends it.
+def make_server(service: Service, started: Callable[[], None]) -> uvicorn.Server:
+    """What answers at an address; its ``run`` takes the bound socket and returns at the end.
 
     Args:
         service: What answers.
-        bound: The address.
         started: Called once requests are taken.
     """
     config = uvicorn.Config(
@@ -81,7 +81,7 @@ def run(service: Service, bound: socket.socket, started: Callable[[], None]) -> 
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
-    _Server(config, service, started).run(sockets=[bound])
+    return _Server(config, service, started)
 
 
 class _Server(uvicorn.Server):
@@ -103,6 +103,9 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Handle signals within the block; the process goes on after it."""
+        if threading.current_thread() is not threading.main_thread():  # which alone gets them
+            yield
+            return
         loop = asyncio.get_running_loop()
 
         def handle(number: int, frame: FrameType | None) -> None:

@@ -87,7 +87,7 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _of(request: Request) -> Service:
+async def _of(request: Request) -> Service:  # async: a plain function would cost a thread
     return cast(Service, request.app.state.service)
 
 

@@ -1,0 +1,1 @@
+"""The service: over its application, over loopback, and as a process."""

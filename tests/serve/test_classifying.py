@@ -1,0 +1,162 @@
+"""``/v1/classify``: whole and in lines, what it refuses, and what fails alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sentixrl.formats import read_dialogue_json
+from sentixrl.labels import LabelSet
+from sentixrl.serve.classifying import OneResult, SeveralResults
+from sentixrl.serve.served import KEPT_CLASSIFIERS as KEPT
+from sentixrl.serve.served import Asking
+
+from .services import LINES, Client, lines_of, scripted, service
+
+PATH = "/v1/classify"
+TALK = {"id": "t", "utterances": [{"speaker": "Ann", "text": "You kept it?"}, "I did."]}
+
+
+def test_a_text_is_answered_as_the_command_line_answers_it() -> None:
+    found = Client(service()).post(PATH, {"text": "Ann: it is one text, as it is."})
+    assert found.status_code == 200
+    result = found.json()
+    OneResult.model_validate(result)
+    assert result["labels"][0] == "neutral"
+    dialogue, answer = read_dialogue_json({k: v for k, v in result.items() if k != "labels"})
+    assert [turn.text for turn in dialogue] == ["Ann: it is one text, as it is."]
+    assert answer.items[0].label == "neutral"
+
+
+def test_dialogues_are_answered_in_order() -> None:
+    asked = {"dialogues": [TALK, {"utterances": ["Well."]}], "labels": ["calm", "cross"]}
+    result = Client(service()).post(PATH, asked).json()
+    SeveralResults.model_validate(result)
+    assert result["labels"] == ["calm", "cross"]
+    assert [(one["id"], len(one["utterances"])) for one in result["dialogues"]] == [
+        ("t", 2),
+        ("2", 1),
+    ]
+
+
+def test_lines_come_as_the_contract_says() -> None:
+    asked = {"dialogues": [TALK, {"utterances": ["Well."]}]}
+    found = Client(service()).post(PATH, asked, headers=LINES)
+    assert found.headers["content-type"].startswith("application/x-ndjson")
+    start, *events, end = lines_of(found.text)
+    assert (start["type"], start["dialogues"], start["turns"], start["sent_to"]) == (
+        "start", 2, 3, None,
+    )  # fmt: skip
+    assert (end["type"], end["turns"]) == ("end", 3)
+    turns = [(one["dialogue"], one["turn"]) for one in events if one["type"] == "turn"]
+    assert sorted(turns) == [(0, 0), (0, 1), (1, 0)]
+    assert [one["id"] for one in events if one["type"] == "dialogue"] == ["t", "2"]
+    assert {one["label"] for one in events if one["type"] == "turn"} == {"neutral"}
+
+
+def test_negotiation_and_reproducibility_are_the_requests() -> None:
+    asked = Client(service())
+    for wanted in (True, False):
+        item = asked.post(PATH, {"text": "Well.", "negotiation": wanted}).json()["utterances"][0]
+        assert bool(item["negotiation"]) is wanted
+    whole = asked.post(PATH, {"dialogue": TALK, "reproducible": True})
+    assert whole.status_code == 200
+
+
+def test_descriptions_are_shown_to_the_model() -> None:
+    classifier = scripted()
+    labels = {"labels": [{"name": "calm", "description": "at ease"}, {"name": "cross"}]}
+    Client(service(classifier)).post(PATH, {"text": "Well.", "labels": labels})
+    assert "calm (at ease); cross." in classifier.engine.calls[-1].prompt.text  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_one_poisoned_dialogue_fails_alone(lines: bool) -> None:
+    many = [{"utterances": ["Well.", "poison" if n == 2 else "Fine."]} for n in range(5)]
+    found = Client(service()).post(PATH, {"dialogues": many}, headers=LINES if lines else {})
+    assert found.status_code == 200
+    if lines:
+        events = lines_of(found.text)
+        [error] = [one for one in events if one["type"] == "error"]
+        assert error["dialogue"] == 2
+        assert "failed while it computed" in error["error"]
+        assert sorted(one["dialogue"] for one in events if one["type"] == "dialogue") == [
+            0, 1, 3, 4,
+        ]  # fmt: skip
+        return
+    statuses = [{item["status"] for item in one["utterances"]} for one in found.json()["dialogues"]]
+    assert [one == {"single"} for one in statuses] == [True, True, False, True, True]
+    assert "error" in statuses[2]
+
+
+def test_a_turn_that_fails_is_an_error_in_its_place() -> None:
+    asked = {"utterances": ["Well.", "This is too long."]}
+    items = Client(service()).post(PATH, {"dialogue": asked}).json()["utterances"]
+    assert [item["status"] for item in items] == ["single", "error"]
+    assert items[1]["error"]["code"] == "too_long"
+
+
+def test_a_request_of_which_nothing_is_answered_says_so() -> None:
+    error, _ = Client(service()).refuses(503, PATH, {"text": "poison"})
+    assert "out of memory" in error
+
+
+WRONG: list[tuple[int, dict[str, Any], str]] = [
+    (422, {}, "0 of 'text', 'dialogue' and 'dialogues'"),
+    (422, {"text": "a", "dialogue": TALK}, "2 of"),
+    (422, {"text": " \u200b"}, "has no text"),
+    (422, {"text": "a\x00"}, "NUL"),
+    (422, {"text": 3}, "At 'text': it needs text"),
+    (422, {"txt": "a"}, "At 'txt': there is no such key"),
+    (422, {"dialogue": {"utterances": []}}, "dialogue.utterances"),
+    (422, {"dialogue": {"utterances": [{"text": ""}]}}, "text"),
+    (422, {"dialogues": []}, "At 'dialogues'"),
+    (404, {"text": "a", "model": "smollm"}, "no model called 'smollm'"),
+    (404, {"text": "a", "model": "/etc/passwd"}, "no model called"),
+    (404, {"text": "a", "model": "http://10.0.0.1"}, "no model called"),
+    (422, {"text": "a", "labels": "meld"}, "no label scheme called 'meld'"),
+    (422, {"text": "a", "labels": "/tmp/labels.yaml"}, "no label scheme"),
+    (422, {"text": "a", "labels": ["joy"]}, "at least 2"),
+    (422, {"text": "a", "labels": ["joy", "JOY"]}, "read the same"),
+    (422, {"text": "a", "labels": {"labels": [{"name": "joy"}]}}, "labels"),
+    (422, {"text": "a", "schema": 2}, "version 2 of its format"),
+    (422, {"text": "a", "explain": True}, "measures no evidence"),
+    (422, {"text": "a", "negotiation": "yes"}, "At 'negotiation': it needs true or false"),
+    (
+        413,
+        {"dialogue": {"utterances": ["Well, what is it now, after all this time?"] * 10_000}},
+        "tokens",
+    ),
+    (413, {"dialogue": {"utterances": ["a"] * 20_001}}, "at most 20,000"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "says"), WRONG, ids=[one[2][:24] for one in WRONG])
+def test_what_cannot_be_answered_is_one_sentence(
+    status: int, body: dict[str, Any], says: str
+) -> None:
+    error, hint = Client(service()).refuses(status, PATH, body)
+    assert says in error
+    assert "--" not in (hint or "")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"text": "Well', b"\xff\xfe", b"[" * 100_000])
+def test_what_is_no_json(body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    found = Client(service()).post(PATH, content=body, headers=headers)
+    assert found.status_code in {400, 422}
+    assert found.json()["error"].endswith(".")
+
+
+def test_a_bounded_number_of_classifiers_is_kept() -> None:
+    [model] = service().models
+    first = model.asked(Asking())
+    assert model.asked(Asking()) is first
+    assert model.asked(Asking(reproducible=True)) is not first
+    for number in range(KEPT):
+        labels = LabelSet("mine", ["calm", f"cross {number}"])
+        made = model.asked(Asking(labels))
+        assert made.scheduler is first.scheduler
+    assert model.asked(Asking()) is not first
+    assert len(model._ready) == KEPT
