@@ -126,7 +126,7 @@ class Classifier:
 
         Each turn of a prompt's history is hidden once, far ones several at a time. Its evidence
         is the change of the answer's log-odds in the generator's first posterior, where no
-        deduction is shown. Measuring takes some ten to twenty times as long as answering.
+        deduction is shown. Measuring takes some five to fifteen times as long as answering.
 
         Args:
             dialogue: What was answered, as :meth:`predict` takes it.

@@ -88,7 +88,7 @@ def classify(
         bool,
         typer.Option(
             "--explain",
-            help="Measure which earlier turns moved each answer; takes 10 to 20 times as long.",
+            help="Measure which earlier turns moved each answer; takes 5 to 15 times as long.",
         ),
     ] = False,
     inputs: InputOptions,

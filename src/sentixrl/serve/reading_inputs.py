@@ -53,10 +53,6 @@ class ReadRequest(BaseModel):
     dates: Literal["dmy", "mdy", "ymd"] | None = Field(
         None, description="The order of a chat's dates, where they do not tell."
     )
-
-    dates: Literal["dmy", "mdy", "ymd"] | None = Field(
-        None, description="Order of a chat's dates, where they do not tell."
-    )
     pseudonyms: StrictBool = Field(
         False, description="Replace speakers' names, also in texts; the answer says who is who."
     )
@@ -114,7 +110,6 @@ def _opened(body: ReadRequest) -> DialogueReader:
         "format": body.format,
         "dates": body.dates,
         "gap": None if body.gap == "none" else timedelta(hours=body.gap),
-        "dates": body.dates,
     }
     if body.encoding is None and body.name is None:
         if is_blank(body.content):
