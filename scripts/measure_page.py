@@ -34,13 +34,18 @@ from sentixrl.serve.service import Service
 
 TURNS = 5_000
 FIRST = 20
-STEPS = 300
-"""How often the page is scrolled, once a frame."""
+STEPS, PIXELS = 600, 300
+"""How often the page is scrolled, once a frame, and how far: 300 pixels a frame is a hard fling."""
 _BROWSER = ["--no-sandbox", "--disable-background-networking"]
+_TASK = "ThreadControllerImpl::RunTask"
 _LABELS = ("joy", "anger", "sadness", "neutral")
-_SCROLL = """steps => new Promise(done => {
-  const step = document.documentElement.scrollHeight / steps; let left = steps;
-  const go = () => { scrollBy(0, step); left-- ? requestAnimationFrame(go) : done(); };
+_SCROLL = """([steps, pixels]) => new Promise(done => {
+  let left = steps;
+  const go = () => {
+    performance.mark('frame');
+    scrollBy(0, pixels);
+    left-- ? requestAnimationFrame(go) : done();
+  };
   requestAnimationFrame(go);
 })"""
 
@@ -60,9 +65,9 @@ def main(
         page.route("**/v1/classify", _answer)
         page.locator("#go").click()
         page.get_by_text(f"{TURNS:,} turns answered").wait_for(timeout=120_000)
-        categories = ["devtools.timeline", "disabled-by-default-devtools.timeline", "toplevel"]
+        categories = ["blink.user_timing", "toplevel"]
         browser.start_tracing(page=page, categories=categories)
-        page.evaluate(_SCROLL, STEPS)
+        page.evaluate(_SCROLL, [STEPS, PIXELS])
         facts["frame"] = _frames(json.loads(browser.stop_tracing())["traceEvents"])
         page.close()
         if first_answer:
@@ -115,16 +120,14 @@ def _answer(route: Route) -> None:
 
 def _frames(events: list[dict[str, Any]]) -> dict[str, float]:
     """The main thread's processor time between frames, in milliseconds."""
-    begins = [one for one in events if one.get("name") == "BeginMainThreadFrame"]
-    main = max({(one["pid"], one["tid"]) for one in begins}, key=lambda thread: sum(
-        (one["pid"], one["tid"]) == thread for one in begins
-    ))  # fmt: skip
-    marks = sorted(one["ts"] for one in begins if (one["pid"], one["tid"]) == main)
-    work = np.zeros(len(marks) + 1)
+    marks = [one for one in events if one.get("name") == "frame"]
+    main = marks[0]["pid"], marks[0]["tid"]
+    begun = sorted(one["ts"] for one in marks)
+    work = np.zeros(len(begun) + 1)
     for one in events:
         own = (one.get("pid"), one.get("tid")) == main
-        if own and one.get("name") in {"RunTask", "ThreadControllerImpl::RunTask"}:
-            work[np.searchsorted(marks, one["ts"], side="right")] += one.get("tdur", 0) / 1000
+        if own and one.get("name") == _TASK:
+            work[np.searchsorted(begun, one["ts"], side="right")] += one.get("tdur", 0) / 1000
     inside = work[1:-1]
     return {
         "frames": len(inside),

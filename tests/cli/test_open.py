@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,17 @@ def test_the_link_holds_a_new_token_and_the_service_wants_it(
     talk.write_text("Ann: Hello.", "utf-8")
     seen: list[Any] = []
 
-    def run(service: Any, bound: Any, started: Any) -> None:  # noqa: ANN401
-        seen.append(service)
-        started()
+    class Server:
+        """Starts, and ends at once."""
 
-    monkeypatch.setattr(server, "run", run)
+        def __init__(self, service: Any, started: Callable[[], None]) -> None:  # noqa: ANN401
+            seen.append(service)
+            self.started = started
+
+        def run(self, sockets: object) -> None:
+            self.started()
+
+    monkeypatch.setattr(server, "make_server", Server)
     links = []
     for _ in range(2):
         answer = shell("open", talk, "--no-browser", "--model", tiny_model)

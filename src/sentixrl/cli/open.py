@@ -64,7 +64,8 @@ def open_page(
                 answers().print(styled(link), soft_wrap=True)
             errors().print(note("the page is open (Ctrl-C ends it)", "sentixrl:", "bold"))
 
-        server.run(Service(models, access, _QUEUE_TOKENS, brought), bound, started)
+        service = Service(models, access, _QUEUE_TOKENS, brought)
+        server.make_server(service, started).run(sockets=[bound])
 
 
 def _read(path: Path) -> tuple[str, bytes]:

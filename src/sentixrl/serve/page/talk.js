@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 
-const CHUNK = 30;
+const CHUNK = 10;
 const NEAR = "1200px 0px";
 const GUESS = 96; // pixels of a turn that was never drawn
 
@@ -27,6 +27,7 @@ export class Talk {
       const element = make("div", { role: "presentation", style: { "min-height": `${own.length * GUESS}px` } });
       this.chunks.push({ element, places: own, drawn: false });
     }
+    this.byElement = new Map(this.chunks.map((chunk) => [chunk.element, chunk]));
     this.chunkOf = new Map(this.chunks.flatMap((chunk) => chunk.places.map((place) => [place, chunk])));
     this.root.replaceChildren(...this.chunks.map((chunk) => chunk.element));
     this.chunks.forEach((chunk) => this.near.observe(chunk.element));
@@ -59,7 +60,7 @@ export class Talk {
   }
 
   #seen({ target, isIntersecting }) {
-    const chunk = this.chunks.find((one) => one.element === target);
+    const chunk = this.byElement.get(target);
     if (!chunk) return;
     if (isIntersecting) this.#draw(chunk);
     else if (chunk.drawn && !target.contains(document.activeElement)) {
