@@ -1,11 +1,17 @@
 # make demo   install everything and classify three conversations
 # make test   install what tests need and run them all
 # make check  lint, types, import directions and generated docs alone
+# make docs   build the site from docs/ into site/; a link that leads nowhere is an error
+# make dist   build wheel and sdist into dist/ and check them
+# make test-integrations   run the tests of other libraries against all of these, ConvoKit too, and
+#             record versions and date in results/integrations.json
+# make smoke  run every experiment in small, over tiny random models
 # make bench  measure the engine's speed on this machine; bench-train: training. On a quiet machine
 #             it takes some 12 minutes; BENCH="--only contention" measures a part, --help lists them.
 #             llama.cpp joins in where xllamacpp is installed:
 #             .venv/bin/python -m pip install --constraint constraints.txt xllamacpp
 #
+# MODEL         the model of 'make demo', e.g. sentixrl-135m; the default if empty
 # PYTHON        the interpreter the environment is made with (3.11 or newer)
 # TORCH_INDEX   an index of CPU wheels of torch, to avoid the CUDA build where there is one
 # BENCH         options of the benchmark
@@ -13,6 +19,7 @@
 PYTHON ?= python3
 TORCH_INDEX ?=
 BENCH ?=
+MODEL ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -20,10 +27,14 @@ STAMPS := $(VENV)/stamps
 SOURCES := $(shell find src -type f -not -name '*.pyc') pyproject.toml README.md
 export PIP_NO_WARN_SCRIPT_LOCATION := 1
 
-.PHONY: demo test check bench bench-train clean
+# ConvoKit asks for spaCy, sentence-transformers and much else; its corpora need these alone.
+CONVOKIT := convokit==5.0.0 msgpack==1.2.4 msgpack-numpy==0.4.8 pymongo==4.20.1 dnspython==2.9.2
 
-demo: $(STAMPS)/package $(STAMPS)/model
-	@$(BIN)/sentixrl classify examples/en.txt examples/zh.txt examples/es.txt
+.PHONY: demo test check docs dist test-integrations smoke bench bench-train clean
+
+demo: $(STAMPS)/package
+	@$(BIN)/sentixrl models install $(MODEL)
+	@$(BIN)/sentixrl classify examples/*.txt $(if $(MODEL),--model $(MODEL))
 
 test: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev check
 	$(BIN)/python -m pytest
@@ -34,7 +45,31 @@ check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/python scripts/check_rooms.py
 	$(BIN)/python scripts/build_docs.py --check
 	$(BIN)/python scripts/build_tables.py --check
+	$(BIN)/python scripts/build_report.py --check
 	$(BIN)/mypy src tests scripts benchmarks
+
+# Neither needs torch: the reference is made from the source as text.
+docs: | $(VENV)/bin/python
+	@mkdir -p $(STAMPS)
+	@$(BIN)/python scripts/requirements.py docs > $(STAMPS)/docs.txt
+	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+dist: | $(VENV)/bin/python
+	@$(PIP) install --quiet --constraint constraints.txt build hatchling twine
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+
+test-integrations: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
+	@$(PIP) install --quiet --no-deps $(CONVOKIT)
+	$(BIN)/python scripts/record_integrations.py
+
+# Every experiment over tiny random models; the first that leaves anything out ends it.
+smoke: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
+	@for one in experiments/*.yaml; do \
+		echo "$$one"; $(BIN)/sentixrl experiment $$one --smoke --test --results $(VENV)/experiments || exit 1; \
+	done
 
 bench: $(STAMPS)/package $(STAMPS)/model $(STAMPS)/dev
 	$(BIN)/python -m benchmarks.run $(BENCH)
@@ -79,4 +114,4 @@ $(STAMPS)/model: $(STAMPS)/libraries | $(STAMPS)/package
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -27,9 +27,8 @@ from numpy.typing import NDArray
 
 from benchmarks.children import HERE, ended_with
 from benchmarks.contenders import Answers, Questions
+from sentixrl.engines.remote.llama_cpp import softmax_of, softmax_request
 
-LIFT = 60
-"""What lifts labels above all other tokens, in nats."""
 _SPECIAL, _NORMAL = 3, 1  # GGUF's types of tokens
 
 
@@ -51,39 +50,39 @@ def ask_server(
     with tempfile.TemporaryDirectory(prefix="sentixrl-gguf-") as scratch:
         gguf = Path(scratch) / "model.gguf"
         write_gguf(model, folder, gguf)
-        with _serving(gguf, threads) as address:
+        with serving(gguf, threads) as (address, _):
             return _ask(address, questions, limit)
 
 
 def _ask(address: str, questions: Questions, limit: float) -> Answers:
     place_of = {token: place for place, token in enumerate(questions.firsts)}
-    settings = {
-        "n_predict": 1,
-        "logit_bias": [[token, LIFT] for token in place_of],
-        "samplers": ["temperature"],
-        "temperature": 1,
-        "n_probs": len(place_of),
-        "post_sampling_probs": True,
-        "cache_prompt": True,
-    }
     connection = http.client.HTTPConnection(urlsplit(address).netloc)
     answers = Answers(limit)
     for place in answers.until_late(iter(range(len(questions.prompts)))):
-        body = json.dumps({"prompt": questions.prompts[place], **settings})
+        body = json.dumps(softmax_request(questions.prompts[place], list(place_of)))
         connection.request("POST", "/completion", body, {"Content-Type": "application/json"})
         reply = json.loads(connection.getresponse().read())
-        found = reply["completion_probabilities"][0]["top_probs"]
-        likeliest = max(found, key=lambda entry: float(entry["prob"]))
-        answers.labels[place] = place_of[likeliest["id"]]
+        found = softmax_of(reply)
+        answers.labels[place] = place_of[max(found, key=found.__getitem__)]
         answers.tokens += reply["timings"]["prompt_n"]
     connection.close()
     return answers
 
 
 @contextmanager
-def _serving(gguf: Path, threads: int) -> Iterator[str]:
-    """A server, and where it listens."""
-    command = [sys.executable, "-P", str(HERE / "llama_server.py"), str(gguf), str(threads)]
+def serving(
+    gguf: Path, threads: int, port: int = 0, cache: Literal["f16", "f32"] = "f16"
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server: where it listens, and its process.
+
+    Args:
+        gguf: The model.
+        threads: On how many threads it computes.
+        port: Where it is to listen; 0 for any port that is free.
+        cache: How keys and values are kept.
+    """
+    script = str(HERE / "llama_server.py")
+    command = [sys.executable, "-P", script, str(gguf), str(threads), str(port), cache]
     server = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -93,16 +92,22 @@ def _serving(gguf: Path, threads: int) -> Iterator[str]:
     )
     with ended_with(server) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        yield process.stdout.readline().strip(), process
 
 
-def write_gguf(model: Any, folder: Path, path: Path) -> None:  # noqa: ANN401
+def write_gguf(
+    model: Any,  # noqa: ANN401
+    folder: Path,
+    path: Path,
+    bits: Literal[8, 32] = 8,
+) -> None:
     """Write a Llama-shaped transformers model to a GGUF file.
 
     Args:
         model: The model, adapters merged.
         folder: Where its tokenizer is.
         path: The file.
+        bits: Of each weight; 32 loses nothing.
     """
     import gguf
 
@@ -128,8 +133,8 @@ def write_gguf(model: Any, folder: Path, path: Path) -> None:  # noqa: ANN401
         projection = name.split(".")[-2]
         if projection in heads:
             weight = _interleaved(weight, heads[projection])
-        eight = gguf.GGMLQuantizationType.Q8_0
-        form = eight if weight.ndim == 2 else gguf.GGMLQuantizationType.F32
+        small = bits == 8 and weight.ndim == 2
+        form = gguf.GGMLQuantizationType.Q8_0 if small else gguf.GGMLQuantizationType.F32
         stored = gguf.quants.quantize(weight, form)
         writer.add_tensor(names.get_name(name, (".weight",)), stored, raw_dtype=form)
     writer.write_header_to_file()
@@ -157,6 +162,9 @@ def _add_vocabulary(writer: Any, folder: Path) -> None:  # noqa: ANN401
     writer.add_bos_token_id(config["bos_token_id"])
     writer.add_eos_token_id(config["eos_token_id"])
     writer.add_add_bos_token(False)
+    settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    if isinstance(template := settings.get("chat_template"), str):
+        writer.add_chat_template(template)
 
 
 def _interleaved(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:

@@ -51,8 +51,8 @@ def main(
     ] = None,
     limit: Annotated[float, typer.Option(help="Seconds that each peer may take.")] = 60.0,
     model: Annotated[
-        str | None, typer.Option(help="Model folder; default: the bundled one.")
-    ] = None,
+        str, typer.Option(help="Model; default: the one that the reference commit has too.")
+    ] = "sentixrl-135m",
     reference: Annotated[str, typer.Option(help="Commit to measure against.")] = COMMIT,
     out: Annotated[
         Path | None,
@@ -134,6 +134,7 @@ def _part(bench: Bench, part: Part) -> Iterator[None]:
 
 def _peers(bench: Bench, classifier: Classifier, engine: EngineProcess) -> None:
     local, bundle = _local(classifier), classifier.bundle
+    assert bundle.base is not None
     folder = locate(bundle.base)[1]
     decoder = local.decoder
     model = load_model(folder, decoder.dtype, decoder.device, adapter=bundle.adapter)

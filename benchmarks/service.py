@@ -27,7 +27,8 @@ from benchmarks.children import EngineProcess
 from benchmarks.material import LABELS, ROOT, dialogues_of, write
 from benchmarks.servers import Asked, Server, our_server, transformers_server
 from sentixrl import Dialogue
-from sentixrl.engines.local.bundled import DEFAULT
+from sentixrl.bundle import RELEASE, RELEASES
+from sentixrl.engines.local.loading import locate
 from sentixrl.formats import dialogue_object
 from sentixrl.labels import scheme
 
@@ -218,13 +219,14 @@ def _against_transformers(
             stream.write(json.dumps({"turns": 1, "body": body}) + "\n")
             turns += 1
     most = {"clients": SHARED_CLIENTS, "requests": turns}
-    with our_server(["--model", f"base={DEFAULT.name}", "--dtype", dtype]) as server:
+    folder_of_base = locate(RELEASES[RELEASE].name)[1]
+    with our_server(["--model", f"base={folder_of_base}", "--dtype", dtype]) as server:
         server.asked("/v1/systemone", bodies, clients=4, requests=8)
         ours = server.asked("/v1/systemone", bodies, **most)
         whole = _write_bodies(folder / "whole.jsonl", sample)
         classify = server.asked("/v1/classify", whole, clients=SHARED_CLIENTS, requests=len(sample))
-    with transformers_server(DEFAULT.folder, dtype) as server:
-        server.asked("/v1/systemone", bodies, clients=4, requests=8)
+    with transformers_server(folder_of_base, dtype) as server:
+        server.asked("/v1/systemone", bodies, clients=1, requests=2)
         theirs = server.asked("/v1/systemone", bodies, **most)
     rate = theirs.turns / theirs.seconds
     return {

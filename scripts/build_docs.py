@@ -21,9 +21,12 @@ DOCS = ROOT / "docs"
 MADE = "This page is made from the program itself: `python scripts/build_docs.py`."
 COMMANDS = (
     ("classify",),
+    ("batch",),
     ("evaluate",),
     ("compare",),
+    ("calibrate",),
     ("train",),
+    ("experiment",),
     ("labels",),
     ("models",),
     ("models", "list"),
@@ -37,8 +40,10 @@ COMMANDS = (
     ("datasets", "overlap"),
     ("serve",),
     ("open",),
+    ("mcp",),
     ("doctor",),
     ("schema",),
+    ("completion",),
 )
 
 
@@ -139,7 +144,18 @@ def _default(field: FieldInfo) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-PAGES = {"commands.md": commands_page, "recipes.md": recipes_page}
+def sanm_prompts_page() -> str:
+    """The prompts of every turn of SANM."""
+    from sanm_specification import prompts_page
+
+    return prompts_page()
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "recipes.md": recipes_page,
+    "sanm-prompts.md": sanm_prompts_page,
+}
 
 
 def main() -> int:

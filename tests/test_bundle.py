@@ -128,7 +128,7 @@ def test_nothing_of_an_earlier_adapter_stays(adapter: Path, tmp_path: Path) -> N
     assert ModelBundle.load(folder).adapter is None
 
 
-@pytest.mark.parametrize("where", ["sentixrl.bundle._write_labels", "shutil.copytree"])
+@pytest.mark.parametrize("where", ["sentixrl.bundle.write_labels", "shutil.copytree"])
 def test_what_breaks_off_leaves_the_old_bundle_whole(
     adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

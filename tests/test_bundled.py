@@ -39,7 +39,7 @@ __all__ = ["make_shell"]
 
 pytestmark = [
     pytest.mark.bundled,
-    pytest.mark.skipif(not bundled.DEFAULT.installed, reason="sentixrl models install"),
+    pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install"),
 ]
 
 TALK = Dialogue.from_texts(
@@ -51,7 +51,7 @@ CLOSE = 0.05  # nats
 
 @pytest.fixture(scope="module")
 def engine() -> LocalEngine:
-    return open_engine(None, EngineOptions(dtype="float32", prompt_format="plain"))
+    return open_engine("smollm2-135m", EngineOptions(dtype="float32", prompt_format="plain"))
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +85,10 @@ def scores(engine: LocalEngine, asked: list[ScoreRequest]) -> list[tuple[float, 
 
 @pytest.mark.parametrize("prompt_format", ["plain", "chat"])
 def test_trie_scores_are_full_sequence_likelihoods(prompt_format: PromptFormatName) -> None:
-    own = open_engine(None, EngineOptions(dtype="float32", prompt_format=prompt_format))
+    own = open_engine("smollm2-135m", EngineOptions(dtype="float32", prompt_format=prompt_format))
     labels = LabelSet("lengths", ["joy", "joy mixed with dread", "calm", "schadenfreude"])
     asked = requests(own, TALK, labels) + requests(own, CHINESE, sentixrl.scheme("sentiment-3"))
-    plain = load_model(bundled.DEFAULT.folder, torch.float32, torch.device("cpu"))
+    plain = load_model(bundled.SMOLLM.folder, torch.float32, torch.device("cpu"))
     for request, found in list(zip(asked, scores(own, asked), strict=True))[1::2]:
         assert found == pytest.approx(reference(plain, own, request), abs=1e-3)
     lengths = {
@@ -106,7 +106,7 @@ def test_bfloat16_names_the_same_label_unless_two_are_close(engine: LocalEngine)
         *requests(engine, TALK, sentixrl.scheme("goemotions-28")),
         *requests(engine, CHINESE, sentixrl.scheme("cped-13")),
     ]
-    rounded = open_engine(None, EngineOptions(dtype="bfloat16", prompt_format="plain"))
+    rounded = open_engine("smollm2-135m", EngineOptions(dtype="bfloat16", prompt_format="plain"))
     for exact, rough in zip(scores(engine, asked), scores(rounded, asked), strict=True):
         best, second = np.sort(exact)[::-1][:2]
         if best - second > CLOSE:

@@ -180,7 +180,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     languages: list[str] = []
     real = Priors._measure
 
-    def measure(priors: Priors, session: Session, template: TemplateSet) -> Prior | None:
+    def measure(priors: Priors, session: Session, template: TemplateSet) -> Prior | Failure:
         languages.append(template.language)
         return real(priors, session, template)
 
@@ -268,6 +268,8 @@ def test_save_and_load_keep_labels_calibration_and_policy(
     assert negotiation.calibration == options.calibration
     assert again.predict_proba("no") == pytest.approx(model.predict_proba("no"))
     other = sentixrl.load("saved", labels="calm, upset", engine=FLOAT32)
+    assert other.negotiation.calibration == options.calibration  # the same labels in other words
+    other = sentixrl.load("saved", labels="calm, tense", engine=FLOAT32)
     assert not other.negotiation.calibration.fitted
 
 

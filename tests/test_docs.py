@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sentixrl.engines.local import bundled
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+STEP = re.compile(r"^```(?P<kind>sh|python)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = '#!/bin/sh\nexec "{}" -m sentixrl "$@"\n'
+
+bundled_model = pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install")
 
 
 def run(page: str, blocks: int) -> None:
@@ -29,8 +38,67 @@ def test_negotiation_is_what_its_page_says() -> None:
     run("sanm.md", 11)
 
 
+@pytest.fixture
+def beside_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the examples in it, as the working directory, and the command on the path."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    command = tmp_path / "bin" / "sentixrl"
+    command.parent.mkdir()
+    command.write_text(COMMAND.format(sys.executable))
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.mark.bundled
-@pytest.mark.skipif(not bundled.DEFAULT.installed, reason="sentixrl models install")
+@bundled_model
+def test_batch_recipes_are_what_their_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("polars")
+    pytest.importorskip("datasets")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    run("batch.md", 4)
+
+
+@pytest.mark.bundled
+@bundled_model
+@pytest.mark.parametrize(("page", "blocks"), [("integrations.md", 7), ("coming-from.md", 5)])
+def test_what_stands_beside_the_examples_runs(
+    page: str, blocks: int, beside_the_examples: Path
+) -> None:
+    run(page, blocks)
+
+
+def walk(page: Path) -> None:
+    """Do what a tutorial says: its shell commands and its Python, in their order."""
+    text = page.read_text("utf-8")
+    world: dict[str, object] = {"__name__": page.stem}
+    steps = list(STEP.finditer(text))
+    assert len(steps) >= 4
+    for step in steps:
+        before = "\n" * text.count("\n", 0, step.start("text"))
+        if step["kind"] == "python":
+            exec(compile(before + step["text"], str(page), "exec"), world)
+            continue
+        done = subprocess.run(["bash", "-euc", step["text"]], capture_output=True, text=True)
+        assert done.returncode == 0, f"{step['text']}\n{done.stderr}"
+
+
+@pytest.mark.bundled
+@bundled_model
+@pytest.mark.parametrize(
+    "page", sorted((DOCS / "tutorials").glob("*.md")), ids=lambda page: page.stem
+)
+def test_a_tutorial_can_be_followed(page: Path, beside_the_examples: Path) -> None:
+    walk(page)
+
+
+@pytest.mark.bundled
+@bundled_model
 def test_python_is_what_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run("python.md", 7)

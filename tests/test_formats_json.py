@@ -219,7 +219,7 @@ def test_schema_names_every_key_and_forbids_others() -> None:
     assert several["items"] == one == {"$ref": "#/$defs/DialogueObject"}
     assert list(dialogue["properties"]) == ["id", "language", "group", "utterances"]
     assert dialogue["required"] == ["utterances"]
-    assert list(turn["properties"]) == ["text", "speaker", "id", "label", "metadata"]
+    assert list(turn["properties"]) == ["text", "speaker", "id", "label", "labels", "metadata"]
     assert turn["required"] == ["text"]
     assert dialogue["additionalProperties"] is turn["additionalProperties"] is False
     assert {"type": "string", "minLength": 1} in dialogue["properties"]["utterances"]["items"][

@@ -24,6 +24,7 @@ from sentixrl.formats import (
     open_dialogues,
     open_text,
     read_dialogues,
+    sorting,
     tables,
 )
 from sentixrl.formats.decoding import TextEncoding, decoded_lines
@@ -156,6 +157,7 @@ def test_memory_does_not_grow_with_the_file(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "_CHUNK", 1 << 14)
+    monkeypatch.setattr(sorting, "RUN_BYTES", 1 << 16)
     path = tmp_path / f"a.{kind.split()[0]}"
     peaks = []
     for count in (1_000, 1_000, 8_000):  # the first warms caches up

@@ -40,6 +40,7 @@ SIZES = {
     "goemotions-28": 28,
     "iemocap-4": 4,
     "iemocap-6": 6,
+    "instructerc-9": 9,
     "meld-7": 7,
     "plutchik-8": 8,
     "sentiment-3": 3,

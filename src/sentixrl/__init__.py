@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sentixrl.labels import Label, LabelMap, LabelSet, scheme
     from sentixrl.negotiation.options import NegotiationOptions
     from sentixrl.negotiation.protocol import Rules
+    from sentixrl.pipelines import pipeline
     from sentixrl.prediction import DialoguePrediction, Prediction, Status, Verdict
     from sentixrl.spec import ClassifierSpec, load
 
@@ -55,6 +56,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "load",
+    "pipeline",
     "scheme",
 ]
 
@@ -80,6 +82,7 @@ _ROOMS = {
     "Utterance": "dialogue",
     "Verdict": "prediction",
     "load": "spec",
+    "pipeline": "pipelines",
     "scheme": "labels",
 }
 """Public name → the room it lives in, which is opened when the name is first asked for."""

@@ -21,13 +21,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.building import ContextOptions
-from sentixrl.context.templates import digest_of
+from sentixrl.context.templates import SEVERAL, digest_of
 from sentixrl.context.window import HistoryWindow
-from sentixrl.engines.local.bundled import BUNDLED
+from sentixrl.engines.local.bundled import BUNDLED, SMOLLM
 from sentixrl.engines.options import PromptFormatName
 from sentixrl.errors import ConfigError, ModelError, fault_words
 from sentixrl.formats.characters import shown
-from sentixrl.labels import LabelSet, read_label_file
+from sentixrl.labels import (
+    LabelSet,
+    canonical_order,
+    identity,
+    read_label_file,
+    scheme,
+    scheme_names,
+)
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.untrusted import read_bounded
 
@@ -39,15 +46,17 @@ MAX_FILE_BYTES = 1 << 20
 """The largest ``bundle.json`` that is read."""
 _MOST_SCALE, _MOST_BIAS = 1e4, 1e4
 """Bounds on a calibration's numbers: what is fitted stays far within, and nothing overflows."""
-RELEASE = "sentixrl-135m"
-"""The trained model that comes along."""
-RELEASE_NAMES = ("default", RELEASE)
-"""What it may be called."""
+RELEASES = {"sentixrl-135m": SMOLLM}
+"""The trained models that come along, the default first, each with its base."""
+RELEASE = next(iter(RELEASES))
+RELEASE_NAMES = ("default", *RELEASES)
+"""What they may be called."""
 
 
-def release_folder() -> Path:
-    """The bundle of the trained model that comes along."""
-    return Path(str(resources.files("sentixrl"))) / "releases" / RELEASE
+def release_folder(name: str = "default") -> Path:
+    """The bundle of a trained model that comes along."""
+    folder = RELEASE if name == "default" else name
+    return Path(str(resources.files("sentixrl"))) / "releases" / folder
 
 
 def canonical_base(base: str) -> str:
@@ -58,12 +67,35 @@ def canonical_base(base: str) -> str:
     return str(Path(base).resolve()) if base not in BUNDLED and Path(base).is_dir() else base
 
 
+def calibration_key(label_set: LabelSet, *, several: bool = False) -> str:
+    """Under what a bundle keeps the calibration for some labels: what they are, not their names.
+
+    Args:
+        label_set: The labels.
+        several: Whether each is judged by itself.
+    """
+    return f"{SEVERAL}: {identity(label_set)}" if several else identity(label_set)
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _digest(label_set: LabelSet, *, several: bool) -> str:
+    """The key that the first versions of bundles used."""
+    return f"{label_set.digest}/{SEVERAL}" if several else label_set.digest
+
+
 class _CalibrationFile(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     scale: Annotated[float, Field(gt=0, le=_MOST_SCALE)] = 1.0
     bias: tuple[Annotated[float, Field(ge=-_MOST_BIAS, le=_MOST_BIAS)], ...] = ()
-    thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    thresholds: tuple[Share, ...] = ()
+    shares: tuple[Share, ...] = ()
+    truths: tuple[Share, ...] = ()
+
+    def calibration(self, *, fitted: bool) -> Calibration:
+        return Calibration(self.scale, self.bias, fitted, self.thresholds, self.shares, self.truths)
 
 
 class _File(BaseModel):
@@ -85,6 +117,7 @@ class _BundleFile(_File):
     prompt_format: PromptFormatName | None
     context: ContextOptions
     negotiation: NegotiationOptions
+    fallbacks: dict[Literal["single", "several"], _CalibrationFile] = {}
 
 
 class _WindowFile(BaseModel):
@@ -120,6 +153,7 @@ class _FirstBundleFile(_File):
                 agree_threshold=self.agree_threshold,
                 correct_priors=not self.trained,
             ),
+            fallbacks={},
         )
 
 
@@ -129,8 +163,8 @@ class ModelBundle:
 
     Attributes:
         name: What results say answered them.
-        base: A bundled model's name, a folder or a hub id; ``None`` for an engine made by hand,
-            which cannot be saved.
+        base: A bundled model's name, a folder, a hub id or a server's address; ``None`` for an
+            engine made by hand, which cannot be saved.
         trained: Whether an adapter was trained for this task.
         labels: The label set it uses unless told otherwise: itself, a scheme's name, a YAML file
             or a list.
@@ -140,8 +174,11 @@ class ModelBundle:
         context: What its prompts show unless told otherwise.
         negotiation: How its roles negotiate unless told otherwise, but for the calibration, which
             goes by label set.
-        calibrations: Label set digest, or ``<digest>/several`` where each label is judged by itself
-            → the calibration fitted for it.
+        calibrations: :func:`calibration_key` → the calibration fitted for such labels, in their
+            canonical order. Bundles of the first versions have the label set's digest for a key,
+            and its own order.
+        fallbacks: ``single`` or ``several`` → what is used for labels that none was fitted for: a
+            scale, and where each label is judged by itself one threshold for all.
         adapter: Folder of the trained difference.
     """
 
@@ -154,7 +191,57 @@ class ModelBundle:
     context: ContextOptions = field(default_factory=ContextOptions)
     negotiation: NegotiationOptions = field(default_factory=NegotiationOptions)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    fallbacks: dict[str, Calibration] = field(default_factory=dict)
     adapter: Path | None = None
+
+    def calibration(self, label_set: LabelSet, *, several: bool = False) -> Calibration:
+        """The calibration for some labels, in their own order.
+
+        It is the one fitted for these labels by whatever names; else the fallback, which is not
+        ``fitted``; else the identity.
+
+        Args:
+            label_set: The labels.
+            several: Whether each is judged by itself.
+        """
+        if (digest := _digest(label_set, several=several)) in self.calibrations:
+            return self.calibrations[digest]
+        key, own = calibration_key(label_set, several=several), canonical_order(label_set)
+        if (found := self._canonical(key)) is not None:
+            return found.reordered([own.index(place) for place in range(len(own))])
+        fallback = self.fallbacks.get(SEVERAL if several else "single", Calibration())
+        return replace(fallback, thresholds=fallback.thresholds * len(label_set))
+
+    def _canonical(self, key: str) -> Calibration | None:
+        """What is kept under a key, or by the digest of a scheme that has this key."""
+        if key in self.calibrations:
+            return self.calibrations[key]
+        several = key.startswith(f"{SEVERAL}: ")
+        for known in map(scheme, scheme_names()):
+            digest = _digest(known, several=several)
+            if digest in self.calibrations and calibration_key(known, several=several) == key:
+                return self.calibrations[digest].reordered(canonical_order(known))
+        return None
+
+    def with_calibration(
+        self, label_set: LabelSet, calibration: Calibration, *, several: bool = False
+    ) -> ModelBundle:
+        """The same bundle with a calibration for some labels, given in their own order."""
+        key = calibration_key(label_set, several=several)
+        named = [label_set, *map(scheme, scheme_names())]
+        replaced = {
+            _digest(known, several=several)
+            for known in named
+            if calibration_key(known, several=several) == key
+        }
+        kept = {name: fitted for name, fitted in self.calibrations.items() if name not in replaced}
+        kept[key] = calibration.reordered(canonical_order(label_set))
+        return replace(self, calibrations=kept)
+
+    @property
+    def taught_several(self) -> bool:
+        """Whether it was trained to judge each label by itself."""
+        return any(part.endswith(f"/{SEVERAL}") for part in self.templates)
 
     def save(self, folder: Path) -> None:
         """Write the bundle to ``folder``, adapter included, in place of one that is there.
@@ -168,11 +255,8 @@ class ModelBundle:
             LabelError: The label set is a file that cannot be read.
         """
         if self.base is None:
-            raise ModelError(
-                f"'{self.name}' is an engine made by hand; a bundle of it could not be loaded.",
-                hint="Load the model by its folder or name instead.",
-            )
-        _check_free(folder)
+            raise self.made_by_hand()
+        check_free(folder)
         folder = folder.resolve()
         making = folder.with_name(f".{folder.name}.new")
         shutil.rmtree(making, ignore_errors=True)
@@ -186,6 +270,13 @@ class ModelBundle:
         finally:
             shutil.rmtree(making, ignore_errors=True)
 
+    def made_by_hand(self) -> ModelError:
+        """For bundles that name no model that could be loaded again."""
+        return ModelError(
+            f"'{self.name}' is an engine made by hand; a bundle of it could not be loaded.",
+            hint="Load the model by its folder or name instead.",
+        )
+
     def _write(self, folder: Path, base: str) -> None:
         if self.adapter is not None:
             shutil.copytree(self.adapter, folder / ADAPTER_FOLDER)
@@ -195,21 +286,29 @@ class ModelBundle:
             "base": canonical_base(base),
             "adapter": self.adapter is not None,
             "trained": self.trained,
-            "labels": _write_labels(folder / LABELS_FILE, self.labels),
+            "labels": write_labels(folder / LABELS_FILE, self.labels),
             "prompt_format": self.prompt_format,
             "templates": self.templates,
             "context": asdict(self.context),
             "negotiation": asdict(replace(self.negotiation, calibration=Calibration())),
             "calibrations": {
-                digest: _calibration_entry(fitted) for digest, fitted in self.calibrations.items()
+                key: _calibration_entry(fitted) for key, fitted in self.calibrations.items()
             },
         }
+        if self.fallbacks:
+            content["fallbacks"] = {
+                kind: _calibration_entry(fitted) for kind, fitted in self.fallbacks.items()
+            }
         text = json.dumps(content, indent=1, ensure_ascii=False)
         (folder / BUNDLE_FILE).write_text(text + "\n", "utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> ModelBundle:
+    def load(cls, folder: Path, links_within: Path | None = None) -> ModelBundle:
         """Read the bundle in ``folder``.
+
+        Args:
+            folder: Where it lies.
+            links_within: A folder that its links may lead to; the bundle's own if not given.
 
         Raises:
             ModelError: It is not a bundle, lacks its adapter, or was made with other templates.
@@ -229,7 +328,8 @@ class ModelBundle:
                 f"one of its own is called '{LABELS_FILE}'.",
                 hint="Copy the bundle's folder whole.",
             )
-        _check_inside(folder, adapter, *([folder / LABELS_FILE] if own else []))
+        home = links_within or folder
+        _check_inside(folder, home, adapter, *([folder / LABELS_FILE] if own else []))
         bundle = cls(
             name=parsed.name,
             base=parsed.base,
@@ -240,8 +340,10 @@ class ModelBundle:
             context=parsed.context,
             negotiation=parsed.negotiation,
             calibrations={
-                digest: Calibration(entry.scale, entry.bias, True, entry.thresholds)
-                for digest, entry in parsed.calibrations.items()
+                key: entry.calibration(fitted=True) for key, entry in parsed.calibrations.items()
+            },
+            fallbacks={
+                kind: entry.calibration(fitted=False) for kind, entry in parsed.fallbacks.items()
             },
             adapter=adapter,
         )
@@ -258,13 +360,13 @@ class ModelBundle:
                 )
 
 
-def _check_inside(folder: Path, *parts: Path | None) -> None:
-    """Refuse a bundle whose parts are links to somewhere else.
+def _check_inside(folder: Path, home: Path, *parts: Path | None) -> None:
+    """Refuse a bundle whose parts are links out of ``home``.
 
     Raises:
         ModelError: One is.
     """
-    home = folder.resolve()
+    home = home.resolve()
     for part in filter(None, parts):
         for file in (part, *(part.rglob("*") if part.is_dir() else ())):
             if not file.resolve().is_relative_to(home):
@@ -306,7 +408,25 @@ class _Version(BaseModel):
     schema_version: Literal[1, 2] = Field(alias="schema")
 
 
-def _check_free(folder: Path) -> None:
+def copy_companions(source: Path, folder: Path) -> None:
+    """Copy what lies beside a bundle's own parts (its card, notices, terms), unless it is there.
+
+    Args:
+        source: The folder of one bundle.
+        folder: That of another, made from it.
+    """
+    own = {BUNDLE_FILE, LABELS_FILE, ADAPTER_FOLDER}
+    for file in source.iterdir():
+        if file.is_file() and file.name not in own and not (folder / file.name).exists():
+            shutil.copyfile(file, folder / file.name)
+
+
+def check_free(folder: Path) -> None:
+    """Refuse to write a bundle where something else is.
+
+    Raises:
+        ModelError: The folder holds something else.
+    """
     if folder.exists() and not folder.is_dir():
         raise ModelError(f"{folder} is a file, not a folder.", hint="Name a new folder.")
     if folder.exists() and any(folder.iterdir()) and not (folder / BUNDLE_FILE).exists():
@@ -333,11 +453,17 @@ def put_in_place(made: Path, folder: Path) -> None:
 
 def _calibration_entry(fitted: Calibration) -> dict[str, float | list[float]]:
     entry: dict[str, float | list[float]] = {"scale": fitted.scale, "bias": list(fitted.bias)}
-    return entry | ({"thresholds": list(fitted.thresholds)} if fitted.thresholds else {})
+    more = {name: list(getattr(fitted, name)) for name in ("thresholds", "shares", "truths")}
+    return entry | {name: values for name, values in more.items() if values}
 
 
-def _write_labels(path: Path, labels: str | LabelSet) -> str:
-    """What ``bundle.json`` says of the labels; a set of one's own goes into a file beside it."""
+def write_labels(path: Path, labels: str | LabelSet) -> str:
+    """What ``bundle.json`` says of the labels; a set of one's own goes into a file.
+
+    Args:
+        path: That file; none stays there if the labels need none.
+        labels: A scheme's name, names with commas, a YAML file, or a set.
+    """
     if isinstance(labels, str) and labels.lower().endswith((".yaml", ".yml")):
         labels = read_label_file(Path(labels))
     if isinstance(labels, str):

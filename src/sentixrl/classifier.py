@@ -20,11 +20,17 @@ from queue import Empty, SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from sentixrl.bundle import ModelBundle
+from sentixrl.bundle import ModelBundle, canonical_base
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.context.building import (
+    NOTHING_BESIDES,
+    ContextBuilder,
+    ContextOptions,
+    Supplements,
+)
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
+from sentixrl.engines.roles import roles_of
 from sentixrl.errors import ConfigError
 from sentixrl.evidence.parts import HidingPlan
 from sentixrl.evidence.task import (
@@ -57,6 +63,14 @@ class Classifier:
             has for the label set, if any.
         bundle: What the engine was loaded from; default: an engine made by hand.
         scheduler: Workers to share with others over the same engine.
+        supplements: What prompts show that is not in the dialogues themselves.
+        discriminator: What the discriminator was loaded from, if the engine is two.
+
+    Attributes:
+        several: Whether an utterance may get several of the labels, each judged by itself.
+
+    Raises:
+        ConfigError: The options name a discriminator that the engine has not.
     """
 
     def __init__(
@@ -67,6 +81,8 @@ class Classifier:
         negotiation: NegotiationOptions | None = None,
         bundle: ModelBundle | None = None,
         scheduler: Scheduler | None = None,
+        supplements: Supplements = NOTHING_BESIDES,
+        discriminator: ModelBundle | None = None,
     ) -> None:
         self.engine = engine
         self.label_set = label_set
@@ -75,12 +91,28 @@ class Classifier:
         self.negotiation = _calibrated(
             negotiation or self.bundle.negotiation, self.bundle, label_set
         )
-        self._builder = ContextBuilder(label_set, self.context, engine.count_tokens)
-        self._negotiator = Negotiator(engine, label_set, self._builder, self.negotiation)
+        self.discriminator = discriminator
+        if self.negotiation.discriminator is not None and roles_of(engine)[1] is None:
+            raise ConfigError(
+                f"The options name the discriminator '{self.negotiation.discriminator}', which is "
+                "not loaded.",
+                hint="Load both: sentixrl.load(model, discriminator=…).",
+            )
+        judge = discriminator or ModelBundle("")
+        judging = _calibrated(judge.negotiation, judge, label_set)
+        self.supplements = supplements
+        self.several = self.negotiation.several(label_set)
+        self._builder = ContextBuilder(
+            label_set, self.context, engine.count_tokens, supplements, several=self.several
+        )
+        self._negotiator = Negotiator(engine, label_set, self._builder, self.negotiation, judging)
         self.scheduler = scheduler or Scheduler(engine)
 
     def __repr__(self) -> str:
         return f"<Classifier {self.engine.name}: {', '.join(self.label_set.names)}>"
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Classifier:
+        return self  # it cannot change, and a second model would take as much memory again
 
     @property
     def workers(self) -> int:
@@ -273,7 +305,8 @@ class Classifier:
 
         Returns:
             Shape ``[n_turns, n_labels]``, labels in the label set's order; rows of turns that
-            failed are NaN.
+            failed are NaN. Where several labels are asked for, each is the probability that the
+            label applies, and rows sum to anything.
 
         Raises:
             ConfigError: The engine gives no scores.
@@ -296,6 +329,7 @@ class Classifier:
         labels: str | Sequence[str] | LabelSet | None = None,
         context: ContextOptions | None = None,
         negotiation: NegotiationOptions | None = None,
+        supplements: Supplements | None = None,
     ) -> Classifier:
         """The same model with other labels or options. It shares the model and its workers.
 
@@ -305,14 +339,16 @@ class Classifier:
             context: What prompts show.
             negotiation: How the roles negotiate. A fitted calibration that is not this
                 classifier's own is kept, whatever the labels.
+            supplements: What prompts show that is not in the dialogues themselves.
         """
         label_set = self.label_set if labels is None else resolve_labels(labels)
         options = negotiation or self.negotiation
         own = options.calibration == self.negotiation.calibration
-        if own and label_set.digest != self.label_set.digest:
+        asked = (self.label_set.digest, self.several)
+        if own and (label_set.digest, options.several(label_set)) != asked:
             # It was fitted for the labels here, not for the others.
             options = replace(options, calibration=Calibration())
-        return self._with(label_set, context or self.context, options)
+        return self._with(label_set, context or self.context, options, supplements)
 
     def reordered(self, order: Sequence[int]) -> Classifier:
         """The same labels in another order, which some models' answers depend on.
@@ -324,16 +360,33 @@ class Classifier:
         shuffled = LabelSet(
             labels.name, [labels.labels[place] for place in order], multi_label=labels.multi_label
         )
-        bias = options.calibration.bias
-        moved = tuple(bias[place] for place in order) if len(bias) == len(order) else bias
-        calibration = replace(options.calibration, bias=moved)
+        calibration = options.calibration.reordered(order)
         return self._with(shuffled, self.context, replace(options, calibration=calibration))
 
     def _with(
-        self, labels: LabelSet, context: ContextOptions, negotiation: NegotiationOptions
+        self,
+        labels: LabelSet,
+        context: ContextOptions,
+        negotiation: NegotiationOptions,
+        supplements: Supplements | None = None,
     ) -> Classifier:
-        scheduler = self.scheduler
-        return Classifier(self.engine, labels, context, negotiation, self.bundle, scheduler)
+        return Classifier(
+            *(self.engine, labels, context, negotiation, self.bundle, self.scheduler),
+            supplements=supplements or self.supplements,
+            discriminator=self.discriminator,
+        )
+
+    def uncalibrated(self) -> Classifier:
+        """The same model whose first word stands, with its own probabilities."""
+        options = replace(
+            self.negotiation, enabled=False, calibration=Calibration(), prior=None, sets=None
+        )
+        bundle = replace(self.bundle, calibrations={}, fallbacks={})
+        return Classifier(
+            *(self.engine, self.label_set, self.context, options, bundle, self.scheduler),
+            supplements=self.supplements,
+            discriminator=self.discriminator,
+        )
 
     def templates_of(self, dialogues: Iterable[Dialogue]) -> list[str]:
         """The identities of the prompt templates these dialogues are asked with, sorted."""
@@ -344,20 +397,23 @@ class Classifier:
         """Save the model bundle with all of this classifier's options, for :func:`~sentixrl.load`.
 
         Raises:
-            ModelError: The folder holds something else, or the engine was made by hand.
+            ModelError: The folder holds something else, or an engine was made by hand.
         """
-        named = self.label_set.name in scheme_names()
+        if self.discriminator is not None and self.discriminator.base is None:
+            raise self.discriminator.made_by_hand()
+        listed = self.label_set.name in scheme_names()
         # Labels that prompts show alike may still be read otherwise.
-        known = named and _same(scheme(self.label_set.name), self.label_set)
-        calibrations = dict(self.bundle.calibrations)
-        if self.negotiation.calibration != Calibration():
-            calibrations[self.label_set.digest] = self.negotiation.calibration
+        known = listed and _same(scheme(self.label_set.name), self.label_set)
+        bundle, fitted = self.bundle, self.negotiation.calibration
+        if fitted != bundle.calibration(self.label_set, several=self.several):
+            bundle = bundle.with_calibration(self.label_set, fitted, several=self.several)
+        named = self.negotiation.discriminator
+        judge = None if named is None else canonical_base(named)
         bundle = replace(
-            self.bundle,
+            bundle,
             labels=self.label_set.name if known else self.label_set,
-            calibrations=calibrations,
             context=self.context,
-            negotiation=self.negotiation,
+            negotiation=replace(self.negotiation, discriminator=judge),
         )
         bundle.save(Path(folder))
 
@@ -385,8 +441,8 @@ def _calibrated(
     """The options with the bundle's calibration for a label set, unless they bring one."""
     if options.calibration != Calibration():
         return options
-    fitted = bundle.calibrations.get(label_set.digest, Calibration())
-    return replace(options, calibration=fitted)
+    found = bundle.calibration(label_set, several=options.several(label_set))
+    return replace(options, calibration=found)
 
 
 def _same(one: LabelSet, other: LabelSet) -> bool:

@@ -1,7 +1,8 @@
 """What the library answers: one prediction an utterance, with the negotiation that led there.
 
 Contract: every input utterance has exactly one :class:`Prediction`, in order. A prediction's
-``label`` is a member of the label set or ``None``, never anything else.
+``label`` is a member of the label set or ``None``, never anything else. Where an utterance may have
+several labels, ``labels`` holds them and ``label`` is ``None``.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Proposal:
         exact: Whether those are the model's own; bounds and coded choices are not.
         label_mass: How much of the probability the labels held before they were set against each
             other, where that was measured: little of it points to a wrong prompt format.
+        model: Who spoke, where the roles are different models.
     """
 
     label: str | None
@@ -63,6 +65,7 @@ class Proposal:
     log_probs: Mapping[str, float] | None = None
     exact: bool = True
     label_mass: float | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Judgement:
         assessment: The written reasoning; ``None`` in the scored mode.
         agree_log_prob: log P(agree), where the engine scores.
         log_probs: Label name → the discriminator's own log-probability, where the engine scores.
+        model: Who spoke, where the roles are different models.
+        exact: Whether the probabilities are the model's own; bounds and coded choices are not.
     """
 
     verdict: Verdict | None
@@ -82,6 +87,8 @@ class Judgement:
     assessment: str | None = None
     agree_log_prob: float | None = None
     log_probs: Mapping[str, float] | None = None
+    model: str | None = None
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +148,12 @@ class Prediction:
     Attributes:
         index: Position of the utterance in its dialogue, from 0.
         status: How the label came about.
-        label: The label's name; ``None`` for outlier, invalid and error.
-        fallback: The forced answer at full coverage; ``None`` only when nothing was readable.
-        probabilities: Label name → posterior of the first round, where the engine scores.
+        label: The label's name; ``None`` for outlier, invalid and error, and where several labels
+            were asked for.
+        fallback: The forced answer at full coverage; ``None`` only when nothing was readable, or
+            where several labels were asked for.
+        probabilities: Label name → posterior of the first round, where the engine scores. Where
+            several labels were asked for: the probability that each applies; they sum to anything.
         confidence: Probability that ``label`` is right, where the engine scores.
         dropped_turns: Earlier turns that the history window left out.
         rounds: The negotiation's record, oldest first; empty when there was none.
@@ -154,6 +164,11 @@ class Prediction:
         exact: Whether its probabilities are the model's own.
         label_mass: As :attr:`Proposal.label_mass` of the first proposal.
         evidence: Which earlier turns moved the answer, oldest first; ``None`` if not measured.
+        labels: The names of all labels that apply, in the label set's order, which may be none;
+            ``None`` where one label was asked for, and on errors.
+        calibrated: Whether its probabilities were calibrated on data with these labels.
+        candidates: The labels that hold the true one with the probability that was asked for,
+            likeliest first; ``None`` if none was.
     """
 
     index: int
@@ -170,6 +185,9 @@ class Prediction:
     exact: bool = True
     label_mass: float | None = None
     evidence: tuple[Evidence, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    calibrated: bool = False
+    candidates: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

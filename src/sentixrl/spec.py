@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from sentixrl.bundle import BUNDLE_FILE, RELEASE_NAMES, ModelBundle, release_folder
+from sentixrl.bundle import BUNDLE_FILE, RELEASE_NAMES, RELEASES, ModelBundle, release_folder
 from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
-from sentixrl.engines.options import EngineOptions
+from sentixrl.engines.local.bundled import SMOLLM
+from sentixrl.engines.options import EngineOptions, RemoteOptions
 from sentixrl.engines.protocol import Engine
+from sentixrl.engines.remote.address import is_remote, parse_address
+from sentixrl.engines.roles import TwoEngines
 from sentixrl.errors import (
     ConfigError,
     LabelError,
@@ -29,6 +32,7 @@ from sentixrl.errors import (
     fault_words,
 )
 from sentixrl.formats.characters import shown
+from sentixrl.hub import hub_bundle, is_hub_name
 from sentixrl.labels import Label, LabelSet, resolve_labels
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.untrusted import boundary, read_bounded
@@ -46,13 +50,15 @@ class ClassifierSpec:
     """A model, a label set and all options.
 
     Attributes:
-        model: A bundle's or model's folder, a bundled model's name or a hub id; ``None`` for the
-            trained model that comes along.
+        model: A bundle's or model's folder, a bundled model's name, a hub id, or the address of a
+            model on a server, such as ``vllm:http://127.0.0.1:8000``; ``None`` for the trained
+            model that comes along.
         labels: A label set, a scheme's name, a YAML file, or names with commas.
         context: What prompts show.
-        negotiation: How the roles negotiate.
+        negotiation: How the roles negotiate, and which model judges if it is another one.
         engine: How the model is loaded. An adapter named here is taken for a trained one, without
-            calibration and with the policy of the model it adapts.
+            calibration and with the policy of the model it adapts; adapter and prompt format are
+            the generator's alone.
     """
 
     model: str | None = None
@@ -70,8 +76,16 @@ class ClassifierSpec:
         """
         bundle = self.bundle()
         label_set = resolve_labels(bundle.labels if self.labels is None else self.labels)
-        engine = _open_local(bundle, self.engine)
-        return Classifier(engine, label_set, self.context, self.negotiation, bundle)
+        named = (self.negotiation or bundle.negotiation).discriminator
+        judge = None if named is None else bundle_of(named)
+        _check_options(self.engine, bundle, judge)
+        engine: Engine = _open(bundle, self.engine)
+        if judge is not None:
+            same = judge == bundle
+            own = replace(self.engine, adapter=None, prompt_format=None)
+            engine = TwoEngines(engine, engine if same else _open(judge, own))
+        options = (self.context, self.negotiation)
+        return Classifier(engine, label_set, *options, bundle, discriminator=judge)
 
     def bundle(self) -> ModelBundle:
         """The model's bundle, with the engine options on top.
@@ -96,6 +110,15 @@ class ClassifierSpec:
             context=self.context or bundle.context,
             negotiation=self.negotiation or bundle.negotiation,
         )
+
+    def judged_by(self, discriminator: str) -> ClassifierSpec:
+        """The same with another model as the discriminator; unless told otherwise, they negotiate.
+
+        Raises:
+            ModelError: The bundle is missing or unusable.
+        """
+        negotiation = self.negotiation or replace(self.bundle().negotiation, enabled=True)
+        return replace(self, negotiation=replace(negotiation, discriminator=discriminator))
 
     def as_dict(self) -> dict[str, Any]:
         """As plain data; :meth:`of` takes it back."""
@@ -180,37 +203,63 @@ def load(
     context: ContextOptions | None = None,
     negotiation: NegotiationOptions | None = None,
     engine: EngineOptions | None = None,
+    discriminator: str | Path | Engine | None = None,
 ) -> Classifier:
     """Load a classifier.
 
     Args:
-        model: A bundle's or model's folder, a bundled model's name, a hub id, or an engine made by
-            hand; default: the trained model that comes along.
+        model: A bundle's or model's folder, a bundled model's name, a hub id, the address of a
+            model on a server, or an engine made by hand; default: the trained model that comes
+            along.
         labels: A label set, a scheme's name, a YAML file, names with commas or a list of names;
             default: the bundle's own.
         context: What prompts show; default: as the bundle says. To change one thing, load first
             and give :meth:`Classifier.replace` a ``dataclasses.replace`` of the classifier's own.
         negotiation: How the roles negotiate; default: the bundle's policy.
-        engine: How a local model is loaded.
+        engine: How a local model is loaded, and how a server is asked.
+        discriminator: Another model that judges what the first proposes, named in the same way;
+            the two then negotiate, unless ``negotiation`` says otherwise.
 
     Raises:
         ModelError: The model is missing or unusable.
         ConfigError: It is nothing of the kind.
         LabelError: The label set is unusable.
     """
-    if not (isinstance(model, str | Path | None) or hasattr(model, "session")):
-        raise ConfigError(
-            f"A model is a folder, a name or an engine, not of type '{type(model).__name__}'.",
-            hint='For example: sentixrl.load("runs/mine/bundle")',
-        )
+    for one in (model, discriminator):
+        if not (isinstance(one, str | Path | None) or hasattr(one, "session")):
+            raise ConfigError(
+                f"A model is a folder, a name or an engine, not of type '{type(one).__name__}'.",
+                hint='For example: sentixrl.load("runs/mine/bundle")',
+            )
     label_set = None if labels is None else resolve_labels(labels)
-    if model is None or isinstance(model, str | Path):
+    options = engine or EngineOptions()
+    if isinstance(model, str | Path | None) and isinstance(discriminator, str | Path | None):
         name = None if model is None else str(model)
-        options = engine or EngineOptions()
-        return ClassifierSpec(name, label_set, context, negotiation, options).load()
-    bundle = ModelBundle(model.name, context=ContextOptions(deduction="auto"))
+        spec = ClassifierSpec(name, label_set, context, negotiation, options)
+        return (spec if discriminator is None else spec.judged_by(str(discriminator))).load()
+    proposing, bundle = _engine_of(model, options)
+    if discriminator is None:
+        found = label_set or resolve_labels(bundle.labels)
+        return Classifier(proposing, found, context, negotiation, bundle)
+    judging, judge = _engine_of(discriminator, options)
+    named = replace(
+        negotiation or replace(bundle.negotiation, enabled=True),
+        discriminator=judge.base or judge.name,
+    )
     found = label_set or resolve_labels(bundle.labels)
-    return Classifier(model, found, context, negotiation, bundle)
+    engines = TwoEngines(proposing, judging)
+    return Classifier(engines, found, context, named, bundle, discriminator=judge)
+
+
+def _engine_of(
+    model: str | Path | Engine | None, options: EngineOptions
+) -> tuple[Engine, ModelBundle]:
+    """One model's engine, loaded if it is a name, and what it was loaded from."""
+    if model is None or isinstance(model, str | Path):
+        bundle = _with_options(bundle_of(None if model is None else str(model)), options)
+        _check_options(options, bundle)
+        return _open(bundle, options), bundle
+    return model, ModelBundle(model.name, context=ContextOptions(deduction="auto"))
 
 
 def bundle_of(model: str | None) -> ModelBundle:
@@ -219,24 +268,33 @@ def bundle_of(model: str | None) -> ModelBundle:
     Raises:
         ModelError: It is a bundle's folder that cannot be read.
     """
-    from sentixrl.engines.local.bundled import DEFAULT
-
     if model is None or model in RELEASE_NAMES:
-        return ModelBundle.load(release_folder())
+        return ModelBundle.load(release_folder(model or "default"))
     untrained = NegotiationOptions(correct_priors=True)
-    if model == DEFAULT.name:
-        # Its discriminator was never trained to judge, so it negotiates only when asked. It was
-        # taught English above all: on Chinese dev data it does better under English prompts.
+    if model in {base.name for base in RELEASES.values()}:
+        # Models this small were never trained to judge, so they negotiate only when asked.
+        # SmolLM was taught English above all: on Chinese dev data it does better under English
+        # prompts.
         return ModelBundle(
-            *(DEFAULT.name, DEFAULT.name),
+            *(model, model),
             prompt_format="plain",
-            context=ContextOptions(language="en"),
+            context=ContextOptions(language="en" if model == SMOLLM.name else "auto"),
             negotiation=replace(untrained, enabled=False),
+        )
+    if is_remote(model):
+        address = str(parse_address(model))
+        return ModelBundle(
+            name=address,
+            base=address,
+            context=ContextOptions(deduction="auto"),
+            negotiation=untrained,
         )
     folder = Path(model)
     with boundary(f"The model '{shown(model, 80)}' cannot be looked for", kind=ModelError):
         if (folder / BUNDLE_FILE).is_file():
             return ModelBundle.load(folder)
+        if is_hub_name(model) and (found := hub_bundle(model)) is not None:
+            return found
     return ModelBundle(
         name=folder.resolve().name if folder.is_dir() else model,
         base=model,
@@ -258,8 +316,46 @@ def _with_options(bundle: ModelBundle, options: EngineOptions) -> ModelBundle:
         adapter=options.adapter,
         trained=True,
         calibrations=unfitted.calibrations,
+        fallbacks=unfitted.fallbacks,
         negotiation=replace(unfitted.negotiation, correct_priors=False),
     )
+
+
+def _open(bundle: ModelBundle, options: EngineOptions) -> Engine:
+    """A bundle's model: from a folder, or on a server."""
+    if bundle.base is None or not is_remote(bundle.base):
+        return _open_local(bundle, options)
+    if bundle.adapter is not None:
+        raise ModelError(
+            f"'{shown(bundle.name, 80)}' is a model on a server, which takes no adapter from here.",
+            hint="Let the server load it.",
+        )
+    from sentixrl.engines.remote.loading import open_remote
+
+    return open_remote(bundle.base, options.remote, bundle.prompt_format)
+
+
+def _check_options(options: EngineOptions, *bundles: ModelBundle | None) -> None:
+    """Refuse options that are for models of another kind than those that are loaded.
+
+    Raises:
+        ConfigError: One is.
+    """
+    bases = [bundle.base or "" for bundle in bundles if bundle is not None]
+    if all(map(is_remote, bases)):
+        here = ("device", "dtype", "threads", "adapter", "bits", "budget", "decoder")
+        _refuse(options, here, EngineOptions(), "for models on this machine")
+    elif not any(map(is_remote, bases)):
+        there = [part.name for part in fields(RemoteOptions)]
+        _refuse(options.remote, there, RemoteOptions(), "for models on a server")
+
+
+def _refuse(given: object, names: Sequence[str], usual: object, kind: str) -> None:
+    for name in names:
+        if getattr(given, name) != getattr(usual, name):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is {kind}, and there is none.", hint="Leave it out."
+            )
 
 
 def _open_local(bundle: ModelBundle, options: EngineOptions) -> LocalEngine:
@@ -271,6 +367,7 @@ def _open_local(bundle: ModelBundle, options: EngineOptions) -> LocalEngine:
     if options.device is not None:
         check_device(options.device)
     options = replace(options, prompt_format=bundle.prompt_format, adapter=bundle.adapter)
+    assert bundle.base is not None  # only bundles around engines made by hand have none
     engine = open_engine(bundle.base, options)
     if bundle.trained:
         engine.name = bundle.name

@@ -37,8 +37,8 @@ __all__ = ["make_shell"]
 TALK = "Ann: You kept the letter?\nBob: All these years.\n\nWe walked home.\n"
 KEYS = ["schema", "id", "language", "model", "template", "utterances"]
 UTTERANCE_KEYS = [
-    "index", "id", "speaker", "text", "label", "status", "confidence", "probabilities", "fallback",
-    "dropped_turns", "error", "negotiation",
+    "index", "id", "speaker", "text", "label", "status", "confidence", "calibrated",
+    "probabilities", "fallback", "dropped_turns", "error", "negotiation",
 ]  # fmt: skip
 Classify = Callable[..., Answer]
 STATUSES = {"✓ consensus", "· single", "? outlier", "! invalid", "✗ error"}
@@ -67,11 +67,11 @@ def conforms(value: object, schema: dict[str, Any], root: dict[str, Any]) -> boo
         return value in schema.get("enum", [schema.get("const")])
     kinds: dict[str, Any] = {
         "string": str, "integer": int, "number": (int, float), "null": type(None),
-        "array": list, "object": dict,
+        "array": list, "object": dict, "boolean": bool,
     }  # fmt: skip
     if not isinstance(value, kinds[schema["type"]]):
         return False
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     if isinstance(value, list):
         return all(conforms(entry, schema["items"], root) for entry in value)
@@ -170,12 +170,12 @@ def test_csv_is_a_row_a_turn_and_reads_back(
     first, second = csv.DictReader(io.StringIO(answer.out))
     assert list(first) == [
         "dialogue_id", "index", "utterance_id", "speaker", "text", "label", "status",
-        "confidence", "fallback", "error",
+        "confidence", "fallback", "error", "calibrated",
     ]  # fmt: skip
     assert first | {"confidence": "", "fallback": ""} == {
         "dialogue_id": "hall", "index": "0", "utterance_id": "u1", "speaker": "Ann",
         "text": turns[0]["text"], "label": "joy", "status": "single", "confidence": "",
-        "fallback": "", "error": "",
+        "fallback": "", "error": "", "calibrated": "false",
     }  # fmt: skip
     assert 0 < float(first["confidence"]) <= 1
     assert (second["index"], second["utterance_id"], second["speaker"]) == ("1", "", "")
@@ -402,7 +402,7 @@ def scripted(score: Any, **options: Any) -> Classifier:  # noqa: ANN401
 
 
 def use(monkeypatch: pytest.MonkeyPatch, classifier: Classifier) -> None:
-    monkeypatch.setattr(ModelOptions, "load", lambda options, labels=None: classifier)
+    monkeypatch.setattr(ModelOptions, "load", lambda options, labels=None, several=None: classifier)
 
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])

@@ -20,6 +20,7 @@ from sentixrl.cli.groups import OptionGroup, with_groups
 from sentixrl.cli.options import MODEL_OPTIONS, ModelOptions
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
+from sentixrl.engines.options import RemoteOptions
 from sentixrl.errors import ConfigError, SentixError
 
 from .shell import Shell, make_shell
@@ -125,6 +126,13 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         dtype="float32",
         bits=8,
         threads=1,
+        discriminator="another",
+        concurrency=3,
+        timeout=9.5,
+        max_requests=100,
+        max_tokens=1000,
+        prior="calm=0.75, upset=0.25",
+        sets=0.9,
         fast=True,
     )
     assert all(getattr(options, name) is not None for name in MODEL_OPTIONS)
@@ -137,6 +145,7 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         prompt_format="plain",
         adapter=tmp_path / "adapter",
         bits=8,
+        remote=RemoteOptions(concurrency=3, timeout=9.5, max_requests=100, max_tokens=1000),
     )
     assert spec.context == ContextOptions(
         deduction="anchor", language="es", window=HistoryWindow().of_turns(5)
@@ -148,6 +157,9 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         mode="written",
         confidence_threshold=0.75,
         reproducible=False,
+        discriminator="another",
+        prior={"calm": 0.75, "upset": 0.25},
+        sets=0.9,
     )
     assert ClassifierSpec.of(spec.as_dict()) == spec
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,8 +52,7 @@ def test_the_walk_finds_them() -> None:
 
 @pytest.mark.parametrize("place", NAMING)
 def test_every_option_that_a_hint_names_exists(place: str) -> None:
-    words = NAMING[place].replace("'", " ").replace('"', " ").replace("=", " ").split()
-    named = {word.strip(".,:;!?()") for word in words if word.startswith("--")}
+    named = set(re.findall(r"--[a-z][\w-]*", NAMING[place]))
     assert named <= frozenset().union(OTHERS, *OPTIONS.values()), named
 
 

@@ -99,7 +99,7 @@ def test_every_block_renders_on_one_line_with_and_without_a_speaker(
     assert "  " not in text
     shown = variables(blocks(language, role)[block])
     assert (speaker is not None and speaker in text) == ("speaker" in shown and bool(speaker))
-    for name in shown - {"speaker", "labels"}:
+    for name in shown - {"speaker", "labels", "options"}:
         assert str(VALUES[name]) in text
 
 

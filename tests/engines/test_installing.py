@@ -40,6 +40,8 @@ def model() -> BundledModel:
         name="toy",
         title="Toy",
         licence="MIT",
+        hub="toys/toy",
+        hub_licence="mit",
         parameters=1,
         parts=tuple(Part(f"toy-part{n}==1.0", f"toy_part{n}/data.bin") for n in (1, 2)),
         gguf_sha256=hashlib.sha256(whole).hexdigest(),

@@ -338,7 +338,7 @@ def test_a_missing_bundled_model_names_the_command(
 ) -> None:
     monkeypatch.setenv("SENTIXRL_HOME", str(tmp_path))
     with pytest.raises(ModelError) as caught:
-        open_engine()
+        open_engine("smollm2-135m")
     assert "sentixrl models install" in (caught.value.hint or "")
 
 

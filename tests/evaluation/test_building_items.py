@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.engines.protocol import Cost
 from sentixrl.errors import InputError
-from sentixrl.evaluation.items import Answer, Cost, Item, build_items
+from sentixrl.evaluation.items import Answer, Item, build_items
 from sentixrl.prediction import (
     DialoguePrediction,
     Judgement,
@@ -102,7 +103,7 @@ def test_lengths_and_costs() -> None:
     assert (items[0].words, items[0].characters) == (4, 18)
     assert items[3].characters == len("Sorry!")
     assert items[2].cost == Cost(7, 0.5)
-    assert items[0].cost == Cost()
+    assert items[0].cost is None
     chinese = replace(dialogue(), language="zh")
     assert build_items([(chinese, predictions())])[0].words is None
     turns = tuple(replace(turn, text="我今天 很高兴。") for turn in chinese)

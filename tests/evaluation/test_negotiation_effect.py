@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from sentixrl.engines.protocol import Cost
 from sentixrl.evaluation.intervals import Resampling
-from sentixrl.evaluation.items import Cost, Item
+from sentixrl.evaluation.items import Item
 from sentixrl.evaluation.negotiation_effect import Change, change_of, negotiation_effect
 from sentixrl.prediction import Status
 
@@ -113,7 +114,7 @@ def test_without_negotiation_nothing_changes(labels: tuple[str, ...]) -> None:
 def test_costs_are_averaged_over_what_was_measured(labels: tuple[str, ...]) -> None:
     items = [item(n, "joy", "joy") for n in range(3)]
     items[0] = replace(items[0], cost=Cost(tokens=10, seconds=0.5))
-    items[1] = replace(items[1], cost=Cost(tokens=30))
+    items[1] = replace(items[1], cost=Cost(tokens=30, seconds=1.5))
     content = negotiation_effect(items, labels, HOW).as_dict()
     assert content["tokens"] == {"total": 40, "mean": 20, "measured": 2}
-    assert content["seconds"] == {"total": 0.5, "mean": 0.5, "measured": 1}
+    assert content["seconds"] == {"total": 2.0, "mean": 1.0, "measured": 2}

@@ -43,6 +43,7 @@ CONTENT: dict[str, Any] = {
             "weighted_f1": an_interval(0.56),
             "macro_f1": an_interval(0.4),
             "accuracy": {"value": 0.6, "low": None, "high": None, "se": None},
+            "n_clusters": 10,
             "warnings": ["Careful."],
         }
     ],
@@ -62,6 +63,23 @@ def test_a_table_is_made_from_its_file_and_the_rest_is_kept(
     assert text.startswith("# Results\n\nKept.\n\n<!-- table: tfidf -->\n")
     assert text.endswith("<!-- end -->\n\nKept too.\n")
     assert script.rebuilt(text, tmp_path) == text
+
+
+def test_from_fewer_than_ten_clusters_there_is_no_interval(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    few = {**CONTENT, "runs": [{**CONTENT["runs"][0], "n_clusters": 9}]}
+    (tmp_path / "tfidf.json").write_text(json.dumps(few))
+    assert "| MELD | 56.0 | 40.0 | 60.0 | 56.6 |" in script.rebuilt(PAGE, tmp_path)
+
+
+def test_a_difference_says_whether_it_is_paired(script: ModuleType) -> None:
+    split = {"weighted_f1": {"value": 0.62}}
+    paired = {"value": 0.09, "low": 0.07, "high": 0.11, "clusters": 114}
+    assert script._over_tfidf([split], 0.5, None) == "+12.0 unpaired"
+    assert script._over_tfidf([split], 0.5, paired) == "+9.0 (+7.0 to +11.0)"
+    assert script._over_tfidf([split], 0.5, {**paired, "clusters": 9}) == "+9.0"
+    assert script._over_tfidf([], None, None) == "–"
 
 
 def test_a_table_without_file_or_maker_is_an_error(script: ModuleType, tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ def test_a_reopened_run_gives_the_items_of_the_predictions_themselves(tmp_path: 
     for before, after in zip(direct, build_items(read_items(tmp_path)), strict=True):
         assert after.confidence == pytest.approx(before.confidence, abs=1e-6)
         assert after.probabilities == pytest.approx(before.probabilities, abs=1e-6)
+        assert after.cost is not None
+        assert before.cost is not None
         assert after.cost.tokens == before.cost.tokens
         same = replace(
             after,

@@ -139,7 +139,8 @@ def test_states_share_their_tokens(tiny_model: Path) -> None:
 
     def tokens(count: int) -> int:
         questions = {f"q{n}": NOUL | {"instructions": f"Is that right? {n}"} for n in range(count)}
-        found = asked.post(ONE, {"state": state, "questions": questions})
+        # A state of its own: a session that is still open would share the other's tokens.
+        found = asked.post(ONE, {"state": f"{count} {state}", "questions": questions})
         assert found.status_code == 200, found.text
         return int(found.json()["usage"]["input_tokens"])
 

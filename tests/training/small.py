@@ -13,13 +13,13 @@ import torch
 from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.context.prompt import Prompt
 from sentixrl.dialogue import Dialogue, Utterance
-from sentixrl.engines.local._hf import attending
+from sentixrl.engines.local._hf import TransformersDecoder
 from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.labels import LabelSet
-from sentixrl.training.attention import TrainingPlan
 from sentixrl.training.checking import Check
 from sentixrl.training.finishing import Finished
 from sentixrl.training.material import Source, load_holdout, load_sources
+from sentixrl.training.outputs import Outputs, compute
 from sentixrl.training.packs import TrainingPack
 from sentixrl.training.questions import OutOfFold, Question, questions
 from sentixrl.training.recipe import Recipe
@@ -163,17 +163,10 @@ def all_questions() -> list[Question]:
     return ask(TALK, out_of_fold=OUT_OF_FOLD, challenge=True)
 
 
-def run_packed(model: Any, pack: TrainingPack, dtype: torch.dtype = torch.float32) -> torch.Tensor:  # noqa: ANN401
-    """The logits of a pack's reads, ``[n_reads, vocabulary]``, as a training step makes them."""
-    plan = TrainingPlan(pack.pack, dtype, torch.device("cpu"))
-    with attending(plan):
-        logits: torch.Tensor = model(
-            input_ids=plan.tokens,
-            position_ids=plan.positions,
-            use_cache=False,
-            logits_to_keep=pack.reads,
-        ).logits[0]
-    return logits
+def run_packed(model: Any, pack: TrainingPack) -> Outputs:  # noqa: ANN401
+    """What a model says at a pack's reads, as a training step makes it."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return compute(model, TransformersDecoder(inner), pack.pack, pack.reads)
 
 
 def run_alone(

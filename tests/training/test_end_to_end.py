@@ -16,7 +16,7 @@ import sentixrl
 from sentixrl.bundle import ModelBundle
 from sentixrl.datasets.registry import load as load_data
 from sentixrl.errors import ConfigError
-from sentixrl.training.card import write_card
+from sentixrl.training.card import write_card, write_terms
 from sentixrl.training.out_of_fold import fold_recipe
 from sentixrl.training.recipe import as_plain
 from sentixrl.training.running import train_bundle
@@ -78,7 +78,8 @@ def test_the_trained_matrices_alone_are_changed(trained: Trained, base: Path) ->
 def test_card_and_training_facts_are_written(trained: Trained, base: Path) -> None:
     folder, found, _ = trained
     card = (found.folder / "README.md").read_text("utf-8")
-    assert card.startswith("# tiny\n")
+    assert card.startswith("---\nlibrary_name: sentixrl\n")
+    assert "---\n\n# tiny\n" in card
     assert str(base) in card
     assert "| meld | train | 60 | 180 | 6.0 | 0 |" in card
     assert "`meld:test`, `meld:dev`." in card
@@ -341,3 +342,20 @@ def test_qlora_needs_another_machine(base: Path, meld: Path) -> None:
 
 def test_labels_are_learned_from_words_the_test_knows() -> None:
     assert set(SIGNS) <= set(sentixrl.labels.scheme("meld-7").names)
+
+
+def test_a_bundle_over_a_base_with_terms_of_its_own_carries_them(
+    trained: Trained, tmp_path: Path
+) -> None:
+    _, found, _ = trained
+    facts = json.loads((found.folder / "training.json").read_text("utf-8"))
+    write_terms(facts, tmp_path)
+    assert not list(tmp_path.iterdir())  # a folder of one's own has none that we know
+    facts["recipe"]["base"] = "gemma-3-270m"
+    write_terms(facts, tmp_path)
+    write_card(facts, tmp_path)
+    notice = (tmp_path / "NOTICE.txt").read_text("utf-8")
+    assert notice.startswith("Gemma is provided under and subject to the Gemma Terms of Use")
+    assert "Changes: this folder holds a difference to the weights of Gemma 3 270M" in notice
+    assert (tmp_path / "TERMS.txt").read_text("utf-8").startswith("Gemma Terms of Use")
+    assert "Gemma Terms of Use: `TERMS.txt`" in (tmp_path / "README.md").read_text("utf-8")

@@ -19,6 +19,7 @@ from sentixrl.engines.local.loading import open_engine
 from sentixrl.engines.options import EngineOptions
 from sentixrl.training.losses import Balance, Focal, Variant, class_weights, log_prior
 from sentixrl.training.objective import Objective
+from sentixrl.training.outputs import Outputs
 from sentixrl.training.packs import TrainingPack, pack_questions
 
 from .small import LABELS, all_questions, ask, dialogue, run_packed
@@ -107,85 +108,87 @@ def test_log_prior_is_the_smoothed_frequency() -> None:
 
 
 @pytest.fixture(scope="module")
-def pack_and_logits(base: Path) -> tuple[TrainingPack, torch.Tensor]:
+def pack_and_outputs(base: Path) -> tuple[TrainingPack, Outputs]:
     engine = open_engine(base, EngineOptions(dtype="float32", prompt_format="plain"))
     model = load_model(base, torch.float32, torch.device("cpu"))
     steer(model)
     pack = pack_questions(all_questions(), engine.prompt_format)
-    return pack, run_packed(model, pack).detach()
+    found = run_packed(model, pack)
+    head = replace(found.head, weight=found.head.weight.detach())
+    return pack, Outputs(found.states.detach(), head)
 
 
-PackAndLogits = tuple[TrainingPack, torch.Tensor]
+PackAndOutputs = tuple[TrainingPack, Outputs]
 
 
 @pytest.mark.parametrize("variant", ["closed", "vocabulary"])
 def test_an_objective_sums_the_weighted_losses(
-    pack_and_logits: PackAndLogits, variant: Variant
+    pack_and_outputs: PackAndOutputs, variant: Variant
 ) -> None:
-    pack, logits = pack_and_logits
+    pack, outputs = pack_and_outputs
     weights = {"joy": 2.0, "deep melancholy": 0.25, "anger": 0.0}
     objective = Objective(Focal(2.0, variant), weights=weights, second=0.5)
     total = 0.0
     for number, question in enumerate(pack.questions):
         if variant == "closed":
-            losses = Focal(2.0)(pack.log_probs(logits)[number, question.target])
+            losses = Focal(2.0)(pack.log_probs(outputs)[number, question.target])
         else:
-            steps, owner = pack.target_steps(logits)
+            steps, owner = pack.target_steps(outputs)
             losses = Focal(2.0)(steps[owner == number]).sum()
         role = 1.0 if question.role == "generator" else 0.5
         total += weights.get(question.label, 1.0) * role * float(losses)
-    assert float(objective(pack, logits)) == pytest.approx(total, rel=1e-5)
+    assert float(objective(pack, outputs)) == pytest.approx(total, rel=1e-5)
     assert {question.role for question in pack.questions} == {
         "generator", "verdict", "counter", "again",
     }  # fmt: skip
 
 
 def test_the_variants_differ_and_vocabulary_counts_every_token(
-    pack_and_logits: PackAndLogits,
+    pack_and_outputs: PackAndOutputs,
 ) -> None:
-    pack, logits = pack_and_logits
-    closed = Objective(Focal(0.0, "closed"))(pack, logits)
-    whole = Objective(Focal(0.0, "vocabulary"))(pack, logits)
+    pack, outputs = pack_and_outputs
+    closed = Objective(Focal(0.0, "closed"))(pack, outputs)
+    whole = Objective(Focal(0.0, "vocabulary"))(pack, outputs)
     assert whole > closed  # all tokens compete, not the labels alone
-    steps, owner = pack.target_steps(logits)
+    steps, owner = pack.target_steps(outputs)
     long = next(n for n, q in enumerate(pack.questions) if q.label == "deep melancholy")
     assert int((owner == long).sum()) > 1
     assert (steps < 0).all()
 
 
 def test_logit_adjustment_is_the_priors_added_to_the_scores(
-    pack_and_logits: PackAndLogits,
+    pack_and_outputs: PackAndOutputs,
 ) -> None:
-    pack, logits = pack_and_logits
+    pack, outputs = pack_and_outputs
     counts = {"joy": 90, "anger": 5, "calm": 1}
     priors = dict(zip(LABELS.names, log_prior(counts, LABELS.names), strict=True))
     objective = Objective(Focal(), log_priors=priors, adjust=1.5)
     expected = 0.0
     for number, question in enumerate(pack.questions):
-        row = pack.log_probs(logits)[number, : len(question.choices)]
+        row = pack.log_probs(outputs)[number, : len(question.choices)]
         if question.names:
             row = row + 1.5 * torch.tensor([priors[name] for name in question.names])
         expected -= float(row.log_softmax(-1)[question.target])
-    assert float(objective(pack, logits)) == pytest.approx(expected, rel=1e-5)
+    assert float(objective(pack, outputs)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_taught_answer_is_pulled_towards_what_the_teacher_believes(
-    pack_and_logits: PackAndLogits, share: float
+    pack_and_outputs: PackAndOutputs, share: float
 ) -> None:
-    pack, logits = pack_and_logits
+    pack, outputs = pack_and_outputs
     believed = {"calm": 0.6, "joy": 0.3, "anger": 0.1}
     first = next(n for n, q in enumerate(pack.questions) if q.role == "generator")
     beliefs = torch.zeros_like(pack.beliefs)
     for place, name in enumerate(pack.questions[first].names):
         beliefs[first, place] = believed.get(name, 0.0)
     taught = replace(pack, beliefs=beliefs)
-    own = pack.log_probs(logits)
-    plain = float(Objective(Focal())(pack, logits))
+    own = pack.log_probs(outputs)
+    plain = float(Objective(Focal())(pack, outputs))
     names = pack.questions[first].names
     follow = -sum(p * float(own[first, names.index(name)]) for name, p in believed.items())
     gold = -float(own[first, pack.target[first]])
-    found = float(Objective(Focal(), distil=share)(taught, logits))
+    found = float(Objective(Focal(), distil=share)(taught, outputs))
     assert found == pytest.approx(plain + share * (follow - gold), rel=1e-5)
 
 
@@ -197,27 +200,29 @@ def test_logit_adjustment_shifts_the_answers_towards_rare_classes(base: Path) ->
     pack = pack_questions(asked, engine.prompt_format)
     model = load_model(base, torch.float32, torch.device("cpu"))
     steer(model)
-    start = run_packed(model, pack).detach()
+    start = run_packed(model, pack)
     ends = {}
     for adjust in (0.0, 1.0):
         priors = dict(zip(LABELS.names, log_prior({"joy": 9, "anger": 1}, LABELS.names),
                           strict=True))  # fmt: skip
         objective = Objective(Focal(), log_priors=priors, adjust=adjust)
-        logits = start.clone().requires_grad_()
-        steps = torch.optim.LBFGS([logits], max_iter=80, line_search_fn="strong_wolfe")
+        states = start.states.detach().clone().requires_grad_()
+        head = replace(start.head, weight=start.head.weight.detach())
+        outputs = Outputs(states, head)
+        steps = torch.optim.LBFGS([states], max_iter=80, line_search_fn="strong_wolfe")
 
         def closure(
             objective: Objective = objective,
-            logits: torch.Tensor = logits,
+            outputs: Outputs = outputs,
             steps: torch.optim.LBFGS = steps,
         ) -> torch.Tensor:
             steps.zero_grad()
-            loss = objective(pack, logits)
+            loss = objective(pack, outputs)
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
         steps.step(closure)  # type: ignore[no-untyped-call]
-        row = pack.log_probs(logits)[0].detach()
+        row = pack.log_probs(outputs)[0].detach()
         ends[adjust] = float(row[0] - row[1])
     assert ends[0.0] == pytest.approx(math.log(9), abs=0.05)
     # The priors are smoothed: (9 + 1) to (1 + 1).

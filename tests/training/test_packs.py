@@ -158,7 +158,7 @@ def test_bfloat16_gradients_point_the_same_way(base: Path) -> None:
     for dtype in (torch.float32, torch.bfloat16):
         model = load_model(base, dtype, CPU).requires_grad_(True)
         steer(model)
-        loss = Objective(Focal())(pack, run_packed(model, pack, dtype))
+        loss = Objective(Focal())(pack, run_packed(model, pack))
         loss.backward()  # type: ignore[no-untyped-call]
         found.append(torch.cat([g.float().flatten() for g in gradients(model).values()]))
     assert torch.cosine_similarity(found[0], found[1], dim=0) > 0.99

@@ -358,7 +358,6 @@ def test_the_record_of_the_released_model_is_read() -> None:
     ("part", "said"),
     [
         ({"dataset": "meld", "kind": "several"}, "'meld' has one label a turn"),
-        ({**OWN, "kind": "several"}, "'custom' has one label a turn"),
         (
             {"dataset": "goemotions", "kind": "several", "switches": {"single_label": "on"}},
             "'single_label' does not go with 'kind: several'",

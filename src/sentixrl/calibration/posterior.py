@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ class Calibration:
         fitted: Whether it was fitted on data, or is the identity.
         thresholds: Where each label is judged by itself: the probability from which an utterance
             gets it, in the label set's order; empty for one half each.
+        shares: Where a bias was fitted: each label's share of the data it was fitted on, in the
+            label set's order, which the posteriors then assume.
+        truths: The calibrated probabilities that the true labels got on data that the scale was not
+            fitted on, ascending; what conformal sets are made from.
 
     Raises:
         ConfigError: The scale is not above 0, or a number is not finite.
@@ -41,6 +45,8 @@ class Calibration:
     bias: tuple[float, ...] = ()
     fitted: bool = False
     thresholds: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
+    truths: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.scale > 0 and math.isfinite(self.scale)):
@@ -49,6 +55,23 @@ class Calibration:
             )
         if not all(map(math.isfinite, self.bias)):
             raise ConfigError(f"A calibration's bias is {self.bias}; each needs to be finite.")
+
+    def reordered(self, order: Sequence[int]) -> Calibration:
+        """The same for the labels in another order.
+
+        Args:
+            order: Which of the labels stands at each place.
+        """
+
+        def moved(values: tuple[float, ...]) -> tuple[float, ...]:
+            return tuple(values[place] for place in order) if values else values
+
+        return replace(
+            self,
+            bias=moved(self.bias),
+            thresholds=moved(self.thresholds),
+            shares=moved(self.shares),
+        )
 
     def __call__(self, log_probs: Sequence[float]) -> Floats:
         """Calibrated log-probabilities, shape ``[n_labels]``.

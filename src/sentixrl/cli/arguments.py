@@ -40,6 +40,15 @@ SwitchOption = Annotated[
 ]
 
 
+SeveralOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--several/--no-several",
+        help="Any number of labels a turn, each judged by itself; default: as the labels say.",
+    ),
+]
+
+
 def read_switches(given: list[str] | None) -> dict[str, str]:
     """Switches by name.
 

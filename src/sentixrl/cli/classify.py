@@ -6,20 +6,23 @@ import json
 import re
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, printable, styled
+from sentixrl.cli.demonstrations import DemonstrationOptions
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.html import check_target, write_html
 from sentixrl.cli.inputs import InputOptions, PseudonymOptions, say_reading_notes
-from sentixrl.cli.options import ModelOptions, say_notes
+from sentixrl.cli.options import ModelOptions, say_notes, say_spent, spent
 from sentixrl.cli.progress import follow, waiting
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
@@ -71,6 +74,7 @@ def classify(
         str | None,
         typer.Option("--labels", "-l", help="A scheme, a YAML file, or names with commas."),
     ] = None,
+    several: SeveralOption = None,
     json_output: Annotated[
         bool, typer.Option("--json", help="One JSON object a dialogue, a line each.")
     ] = False,
@@ -94,19 +98,29 @@ def classify(
     inputs: InputOptions,
     hiding: PseudonymOptions,
     options: ModelOptions,
+    shown: DemonstrationOptions,
 ) -> int:
     """Tell the emotion of every turn."""
     _check_output(json=json_output, csv=csv_output, html=html, explain=explain)
+    shown.check()
     dialogues = _begun(_all_dialogues(_open(files or [], text, inputs, hiding)))
     with waiting("loading the model"):
-        classifier = options.load(labels)
+        classifier = shown.shown_by(options.load(labels, several=several))
     say_notes(classifier, context)
     answered = _answered(classifier, dialogues, explain=explain)
-    if html is not None:
-        return write_html(html, hiding.of(_title_of(files, text)), classifier, answered)
-    if json_output or csv_output:
-        return _print_data(answered, csv=csv_output)
-    return _print_tables(classifier, answered, show, explain=explain)
+    try:
+        if html is not None:
+            return write_html(html, hiding.of(_title_of(files, text)), classifier, answered)
+        if json_output:
+            return _print_data(answered, _print_json)
+        if csv_output:
+            names = classifier.label_set.names if classifier.several else None
+            sets = classifier.negotiation.sets is not None
+            _echo_csv(csv_header(names, sets=sets))
+            return _print_data(answered, partial(_print_csv, names, sets))
+        return _print_tables(classifier, answered, show, explain=explain)
+    finally:
+        say_spent(classifier)
 
 
 def _check_output(*, json: bool, csv: bool, html: Path | None, explain: bool) -> None:
@@ -169,7 +183,7 @@ def _answered(
 
     results = classifier.predict_many(taken(), explain=explain)
     pairs = ((asked[0][0], result) for result in results)
-    for dialogue, result in follow(pairs):
+    for dialogue, result in follow(pairs, spent=lambda: spent(classifier)):
         yield dialogue, result, asked.popleft()[1]
 
 
@@ -186,17 +200,21 @@ def _all_dialogues(readers: Sequence[tuple[str, DialogueReader]]) -> Iterator[Fo
             yield held, reader.ledger
 
 
-def _print_data(answered: Iterable[Answered], *, csv: bool) -> int:
+def _print_data(answered: Iterable[Answered], write: Callable[[Answered], None]) -> int:
     failed = False
-    if csv:
-        _echo_csv(csv_header())
-    for dialogue, result, ledger in answered:
-        if csv:
-            _echo_csv(dialogue_csv(dialogue, result))
-        else:
-            typer.echo(_json_line(dialogue_json(dialogue, result, ledger)))
-        failed = failed or any(item.status is Status.ERROR for item in result.items)
+    for one in answered:
+        write(one)
+        failed = failed or any(item.status is Status.ERROR for item in one[1].items)
     return EXIT_ITEM_ERRORS if failed else 0
+
+
+def _print_json(one: Answered) -> None:
+    typer.echo(_json_line(dialogue_json(*one)))
+
+
+def _print_csv(several: Sequence[str] | None, sets: bool, one: Answered) -> None:
+    dialogue, result, _ = one
+    _echo_csv(dialogue_csv(dialogue, result, several, sets=sets))
 
 
 def _json_line(content: dict[str, Any]) -> str:

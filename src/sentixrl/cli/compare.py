@@ -13,9 +13,15 @@ from rich.table import Table
 
 from sentixrl.cli.console import Screen, answers, errors, headed, new_table, note
 from sentixrl.errors import ConfigError, InputError
-from sentixrl.evaluation.comparison import Comparison, PairComparison, Pairs, compare_systems
+from sentixrl.evaluation.comparison import (
+    Comparison,
+    PairComparison,
+    Pairs,
+    Run,
+    compare_systems,
+)
 from sentixrl.evaluation.intervals import Interval, Resampling, few_clusters
-from sentixrl.evaluation.items import Answer, Item
+from sentixrl.evaluation.items import Answer
 
 Record = Mapping[str, Any]
 COMPARED: Mapping[str, Mapping[str, type | UnionType]] = {
@@ -23,7 +29,14 @@ COMPARED: Mapping[str, Mapping[str, type | UnionType]] = {
     "labels": {"name": str, "digest": str, "names": list},
 }
 """What a run's identity says of what was evaluated."""
-NAMES = {"accuracy": "accuracy", "weighted_f1": "weighted-F1", "macro_f1": "macro-F1"}
+NAMES = {
+    "accuracy": "accuracy",
+    "weighted_f1": "weighted-F1",
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "jaccard": "Jaccard index",
+    "exact_match": "exactly right",
+}
 ONE_SEED = (
     "One run a system: the p-values say nothing about training again. Where training moves "
     "accuracy by a point from seed to seed, 18% of equal systems look different at 5%; with "
@@ -154,7 +167,7 @@ def _same_task(records: Mapping[Path, Record]) -> Sequence[str]:
     return names
 
 
-def _items(folder: Path, identity: Record) -> list[Item]:
+def _items(folder: Path, identity: Record) -> Run:
     from sentixrl.evaluation.running import items_of
     from sentixrl.runs import read_entries
 

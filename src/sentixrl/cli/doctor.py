@@ -6,26 +6,43 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 from sentixrl import __version__
-from sentixrl.bundle import RELEASE
-from sentixrl.cli.console import answers
-from sentixrl.engines.local import bundled
+from sentixrl.bundle import RELEASE, RELEASES
+from sentixrl.cli.console import answers, styled
 from sentixrl.errors import install_command
 
 _EXTRAS = {
     "local": ("torch", "transformers", "tokenizers", "safetensors", "gguf", "peft"),
+    "remote": ("httpx2", "stamina"),
     "eval": ("scikit-learn", "scipy", "matplotlib", "pooch"),
+    "serve": ("fastapi", "uvicorn", "prometheus-client"),
 }
 
 
-def doctor() -> None:
+def doctor(
+    server: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KIND:URL]", help="Show what a model's server is, and how it would be asked."
+        ),
+    ] = None,
+) -> None:
     """Show hardware, number format, engine and model, and how to get what is missing."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
+    if server is not None:
+        from sentixrl.engines.remote.loading import open_remote, told_of
+
+        for name, value in told_of(open_remote(server)).items():
+            table.add_row(name, styled(value))
+        answers().print(table)
+        return
     table.add_row("sentixrl", f"{__version__} on Python {platform.python_version()}")
     table.add_row("system", f"{platform.system()} {platform.machine()}")
     ready = _libraries(table)
@@ -69,7 +86,7 @@ def _hardware(table: Table) -> None:
 
 
 def _model(table: Table, ready: bool) -> None:
-    model = bundled.DEFAULT
+    model = RELEASES[RELEASE]
     engine = "local: our own decoder over the prompt trie" if ready else "none: see 'local' above"
     table.add_row("engine", engine)
     if model.installed:

@@ -5,17 +5,28 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import Screen, answers, errors, note
 from sentixrl.cli.data import CUSTOM, TEST, DataOptions
+from sentixrl.cli.demonstrations import DEMONSTRATION_OPTIONS, DemonstrationOptions
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import headline_table
 from sentixrl.cli.inputs import InputOptions
-from sentixrl.cli.options import MODEL_OPTIONS, ModelOptions, given, say_notes
+from sentixrl.cli.options import (
+    MODEL_OPTIONS,
+    ModelOptions,
+    given,
+    say_hosts,
+    say_notes,
+    say_spent,
+    spent,
+)
 from sentixrl.cli.progress import follow_all
 from sentixrl.cli.subjects import (
     BaselineChoice,
@@ -34,7 +45,7 @@ if TYPE_CHECKING:
     from sentixrl.runs import RunFolder
 
 EXIT_INTERRUPTED = 130
-TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF)
+TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF, BaselineChoice.EMBEDDINGS)
 """Baselines without a model."""
 NOT_FOR_VOTES = ("negotiate", "confidence_threshold", "agreements")
 PASSES = 3
@@ -60,8 +71,10 @@ def evaluate(
         Path | None,
         typer.Option(help="Where evaluations on test are logged; default: results/ledger.jsonl."),
     ] = None,
+    several: SeveralOption = None,
     inputs: InputOptions,
     options: ModelOptions,
+    shown: DemonstrationOptions,
 ) -> None:
     """Measure a model, a baseline or anybody's predictions on a data set."""
     from sentixrl.evaluation.intervals import check_libraries
@@ -69,9 +82,10 @@ def evaluate(
     from sentixrl.runs import check_ledger, check_writable, find_ledger
 
     check_libraries()
+    shown.check()
     _check_choice(context, data, options, predictions, baseline)
     reading = ReadingOptions() if predictions is not None else inputs.reading()
-    whole, neutral = data.load(lambda found: errors().print(note(found)), reading)
+    whole, neutral = data.load(lambda found: errors().print(note(found)), reading, several)
     book = find_ledger(ledger) if whole.split == TEST else None
     check_writable(out)  # now, not when the model is loaded
     if book is not None:
@@ -79,7 +93,7 @@ def evaluate(
     part = draw(whole, data.limit, data.seed)
     _announce(whole, part, data.seed, book, errors())
     subject = (
-        _subject(context, data, whole, options, baseline)
+        _subject(context, data, whole, options, shown, baseline)
         if predictions is None
         else foreign(predictions, whole, inputs)
     )
@@ -115,15 +129,18 @@ def _measure(
             neutral=neutral,
             ledger=book,
             command=command,
-            watch=follow_all,
+            watch=partial(follow_all, spent=lambda: subject.applied(spent, "")),
             opened=opened,
         )
     except KeyboardInterrupt:
         for run in runs:
             _say_how_to_go_on(run, part, command, notices)
         raise typer.Exit(EXIT_INTERRUPTED) from None
+    finally:
+        subject.applied(say_spent, None)
     answers().print(headline_table(metrics, runs[0]))
-    _report(out, notices)
+    if not whole.several:  # a report shows one label against another
+        _report(out, notices)
     _warn(metrics, out, notices)
 
 
@@ -132,19 +149,26 @@ def _subject(
     data: DataOptions,
     whole: Dataset,
     options: ModelOptions,
+    shown: DemonstrationOptions,
     baseline: BaselineChoice | None,
 ) -> Subject:
     """The baseline or model that is to be measured, loaded."""
     if baseline is not None and baseline in TRAINED:
-        return trained_baseline(baseline, data.part)
+        return trained_baseline(baseline, partial(data.part, several=whole.several))
     from sentixrl.cli.table import header
 
-    classifier = options.load().replace(labels=whole.label_set)
+    if baseline is BaselineChoice.LABEL_ORDERS and whole.several:
+        raise ConfigError(
+            "Label orders are a baseline for one label an utterance, and this data has several.",
+            hint=f"Take --baseline {BaselineChoice.TFIDF.value} instead.",
+        )
+    classifier = shown.shown_by(options.load(whole.label_set, several=whole.several))
     if baseline is None:
         say_notes(classifier, context)
         errors().print(header(classifier))
         return from_model(classifier, whole)
     once = classifier.replace(negotiation=replace(classifier.negotiation, enabled=False))
+    say_hosts(once)
     errors().print(header(once))
     passes = PASSES if options.rounds is None else options.rounds
     return over_label_orders(once, passes, data.seed, whole)
@@ -181,9 +205,11 @@ def _check_choice(
             hint="Give them one after the other, each with its own --out.",
         )
     if predictions is not None or baseline in TRAINED:
-        _refuse(context, MODEL_OPTIONS, "is for a model, and none answers here")
+        for_models = (*MODEL_OPTIONS, *DEMONSTRATION_OPTIONS)
+        _refuse(context, for_models, "is for a model, and none answers here")
     if orders:
         _refuse(context, NOT_FOR_VOTES, "is for negotiating, and a vote does not")
+        _refuse(context, ("sets",), "is for one model, and a vote is over several orders")
     if data.dataset != CUSTOM and predictions is None:
         _refuse(context, READING, f"is for a '{CUSTOM}' file or for predictions")
     if data.dataset == CUSTOM:
@@ -248,7 +274,8 @@ def _report(folder: Path, notices: Screen) -> None:
 
 
 def _warn(metrics: Mapping[str, Any], out: Path, notices: Screen) -> None:
-    failed: int = metrics["negotiation"]["statuses"]["error"]
+    several = metrics.get("kind") == "several"
+    failed: int = metrics["failed"] if several else metrics["negotiation"]["statuses"]["error"]
     warnings: Sequence[str] = metrics["warnings"]
     for warning in warnings:
         notices.print(note(warning))

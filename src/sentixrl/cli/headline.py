@@ -29,6 +29,8 @@ def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Group:
         table.add_row(name, percent(value.get("value")), interval(value))
     speed = metrics["speed"]["utterances_per_second"]
     note = f"{metrics['n']:,} utterances scored"
+    if sets := (metrics["calibration"] or {}).get("sets"):
+        note += f"; sets of {sets['mean_size']['value']:.2f} labels on average"
     if speed is not None and identity["kind"] != "predictions":
         note += f"; {speed:,.1f} utterances/s"
     return headed(title, table, note)
@@ -36,6 +38,8 @@ def headline_table(metrics: Mapping[str, Any], run: RunFolder) -> Group:
 
 def headline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Name and value of every row of the headline table."""
+    if metrics.get("kind") == "several":
+        return _several_rows(metrics)
     rows: list[tuple[str, Mapping[str, Any]]] = [
         ("weighted-F1", metrics["weighted_f1"]),
         ("macro-F1", metrics["macro_f1"]),
@@ -56,6 +60,21 @@ def headline_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, An
     for part, what in parts[one_probability(calibration) :]:
         if calibration.get(part):
             rows.append((f"ECE of the {what}", {"value": calibration[part]["ece"]}))
+    if sets := calibration.get("sets"):
+        rows.append(("sets that hold the truth", sets["coverage"]))
+        rows.append(("sets of all labels", sets["full"]))
+    return rows
+
+
+def _several_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    rows: list[tuple[str, Mapping[str, Any]]] = [
+        ("macro-F1", metrics["macro_f1"]),
+        ("micro-F1", metrics["micro_f1"]),
+        ("Jaccard index", metrics["jaccard"]),
+        ("exactly the gold labels", metrics["exact_match"]),
+    ]
+    if metrics["calibration"]:
+        rows.append(("ECE of the labels' probabilities", {"value": metrics["calibration"]["ece"]}))
     return rows
 
 

@@ -17,14 +17,19 @@ import typer
 import typer.main
 
 from sentixrl import __version__
+from sentixrl.cli.batch import batch
+from sentixrl.cli.calibrate import calibrate
 from sentixrl.cli.classify import classify
 from sentixrl.cli.compare import compare
+from sentixrl.cli.completion import PROGRAM, answer_shell, completion
 from sentixrl.cli.console import errors, note
 from sentixrl.cli.datasets import app as datasets_app
 from sentixrl.cli.doctor import doctor
 from sentixrl.cli.evaluate import evaluate
+from sentixrl.cli.experiment import experiment
 from sentixrl.cli.hints import command_of, fitting, options_of
 from sentixrl.cli.labels import labels
+from sentixrl.cli.mcp import mcp
 from sentixrl.cli.models import app as models_app
 from sentixrl.cli.open import open_page
 from sentixrl.cli.read import read
@@ -46,17 +51,22 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(classify)
+app.command()(batch)
 app.command()(read)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(calibrate)
 app.command()(train)
+app.command()(experiment)
 app.command()(labels)
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")
 app.command()(serve)
 app.command("open")(open_page)
+app.command()(mcp)
 app.command()(doctor)
 app.command()(schema)
+app.command()(completion)
 
 
 def _version(wanted: bool) -> None:
@@ -92,7 +102,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = app(words, standalone_mode=False, obj=words)
+        answer_shell()
+        result = app(words, standalone_mode=False, obj=words, prog_name=PROGRAM)
     except SentixError as error:
         _complain(error.message, _hint(error.hint, words))
         return EXIT_USER
@@ -107,7 +118,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             f"The system refused: {error.strerror or error}{where}.", _DENIED if denied else None
         )
         return EXIT_USER
-    except SystemExit as left:  # what typer makes of a pipe that nobody reads
+    except SystemExit as left:  # what typer makes of a pipe that nobody reads, or of a shell
+        if not left.code:
+            return 0
         return _nobody_reads() if left.code == 1 else EXIT_USER
     except Exception as error:
         shown = getattr(error, "format_message", None)

@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from sentixrl.bundle import RELEASE, release_folder
+from sentixrl.bundle import RELEASE, RELEASES, release_folder
 from sentixrl.cli.console import answers, errors, new_table, styled
 from sentixrl.engines.local import bundled, installing
 from sentixrl.errors import ModelError
 
 app = typer.Typer(help="List, install and show the models that come along.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(help="A name that 'list' gives.")]
+NameArgument = Annotated[
+    str, typer.Argument(help="A name that 'list' gives; for a trained model, its base is meant.")
+]
 
 
 @app.command("list")
@@ -34,17 +36,19 @@ def list_() -> None:
         )
     console = answers()
     console.print(table)
-    console.print(
-        f"The default is {RELEASE}: {bundled.DEFAULT.name} with a trained adapter that comes with "
-        f"the package; its card is {release_folder() / 'README.md'}.",
-        soft_wrap=True,
-    )
+    for name, base in RELEASES.items():
+        what = "the default" if name == RELEASE else "trained too"
+        console.print(
+            f"{name}, {what}: {base.name} with an adapter that comes with the package; its card is "
+            f"{release_folder(name) / 'README.md'}.",
+            soft_wrap=True,
+        )
     console.print("Any other causal language model: --model FOLDER, or --model owner/name.")
 
 
 @app.command()
 def install(
-    name: NameArgument = bundled.DEFAULT.name,
+    name: NameArgument = RELEASE,
     source: Annotated[
         str | None,
         typer.Option(
@@ -57,23 +61,26 @@ def install(
     model = _known(name)
     console = errors()
     if model.installed:
-        console.print(f"'{name}' is installed in {model.folder}.")
+        console.print(f"'{model.name}' is installed in {model.folder}.")
         return
     with console.status("Installing") as status:
         installing.install(model, lambda step: status.update(styled(step)), source=source)
-    console.print(f"Installed '{name}' in {model.folder}.")
+    console.print(f"Installed '{model.name}' in {model.folder}.")
     if model.conditions:
         console.print(f"{model.conditions}; they are kept beside it.")
 
 
 @app.command()
-def show(name: NameArgument = bundled.DEFAULT.name) -> None:
+def show(name: NameArgument = RELEASE) -> None:
     """Show what a model is and where it is."""
     model = _known(name)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("name", model.name)
+    if trained := [release for release, base in RELEASES.items() if base == model]:
+        cards = [f"{release} ({release_folder(release) / 'README.md'})" for release in trained]
+        table.add_row("trained", ", ".join(cards))
     table.add_row("model", model.title)
     table.add_row("licence", model.licence)
     if model.conditions:
@@ -86,15 +93,9 @@ def show(name: NameArgument = bundled.DEFAULT.name) -> None:
 
 
 def _known(name: str) -> bundled.BundledModel:
-    if name == RELEASE:
+    known = bundled.BUNDLED | RELEASES
+    if name not in known:
         raise ModelError(
-            f"'{RELEASE}' comes with the package: an adapter over '{bundled.DEFAULT.name}', which "
-            "is what is installed and shown.",
-            hint=f"Its card is {release_folder() / 'README.md'}.",
+            f"There is no bundled model called '{name}'.", hint=f"There are: {', '.join(known)}."
         )
-    if name not in bundled.BUNDLED:
-        raise ModelError(
-            f"There is no bundled model called '{name}'.",
-            hint=f"There are: {', '.join(bundled.BUNDLED)}.",
-        )
-    return bundled.BUNDLED[name]
+    return known[name]

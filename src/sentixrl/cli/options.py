@@ -5,6 +5,7 @@ Contract: what is not given is as the model's bundle says.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -16,13 +17,18 @@ from sentixrl.cli.arguments import DeductionChoice, ModeChoice, PromptFormatChoi
 from sentixrl.cli.console import errors, note
 from sentixrl.cli.groups import OptionGroup
 from sentixrl.context.templates import templates
-from sentixrl.engines.options import EngineOptions
+from sentixrl.engines.options import EngineOptions, RemoteOptions
+from sentixrl.engines.roles import hosts_of, remote_engines
 from sentixrl.errors import ConfigError
-from sentixrl.negotiation.protocol import Rules
+from sentixrl.formats.characters import shown
+from sentixrl.labels import LabelSet
+from sentixrl.negotiation.options import KindName
 from sentixrl.spec import ClassifierSpec
 
 NEGOTIATING = ("rounds", "agreements", "confidence_threshold")
 """Options that say how a model negotiates."""
+REMOTE = ("concurrency", "timeout", "max_requests", "max_tokens")
+"""Options that say how a server is asked."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,15 @@ class ModelOptions(OptionGroup):
 
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="A bundle, a model folder, a bundled name or a hub id."),
+        typer.Option(
+            "--model",
+            "-m",
+            help="A bundle, a model folder, a bundled name, a hub id, or a server: KIND:URL#MODEL.",
+        ),
+    ] = None
+    discriminator: Annotated[
+        str | None,
+        typer.Option(help="Another model that judges what the first proposes; named as --model."),
     ] = None
     window: Annotated[
         int | None,
@@ -49,6 +63,14 @@ class ModelOptions(OptionGroup):
     ] = None
     mode: Annotated[
         ModeChoice | None, typer.Option(help="Answers by probabilities, or written out.")
+    ] = None
+    prior: Annotated[
+        str | None,
+        typer.Option(help='The labels\' shares, where you know them: "neutral=0.6, joy=0.4".'),
+    ] = None
+    sets: Annotated[
+        float | None,
+        typer.Option(help="For each turn the labels that hold the true one so often (0 to 1)."),
     ] = None
     deduction: Annotated[
         DeductionChoice | None, typer.Option(help="Let the model describe the situation first.")
@@ -74,6 +96,18 @@ class ModelOptions(OptionGroup):
     threads: Annotated[
         int | None, typer.Option(help="How many threads compute; default: one per core.")
     ] = None
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Most requests to a server at once; default: 8.")
+    ] = None
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds a server may take to answer; default: 120.")
+    ] = None
+    max_requests: Annotated[
+        int | None, typer.Option(min=1, help="Most requests to a server that compute something.")
+    ] = None
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Ask a server no more once it has used so many.")
+    ] = None
     fast: Annotated[
         bool,
         typer.Option(
@@ -83,8 +117,14 @@ class ModelOptions(OptionGroup):
         ),
     ] = False
 
-    def spec(self, labels: str | None = None) -> ClassifierSpec:
+    def spec(
+        self, labels: str | LabelSet | None = None, *, several: bool | None = None
+    ) -> ClassifierSpec:
         """The classifier they describe.
+
+        Args:
+            labels: The labels; default: the model's.
+            several: Whether an utterance may get several of them; default: as they say.
 
         Raises:
             SentixError: An option does not fit, or there is no such model.
@@ -100,25 +140,30 @@ class ModelOptions(OptionGroup):
             prompt_format=self.prompt_format.value if self.prompt_format else None,
             adapter=self.adapter,
             bits=cast(Literal[4, 8] | None, self.bits),
+            remote=RemoteOptions(**_given({name: getattr(self, name) for name in REMOTE})),
         )
-        spec = ClassifierSpec(self.model, labels, engine=engine).resolved()
+        spec = ClassifierSpec(self.model, labels, engine=engine)
+        if self.discriminator is not None:
+            spec = spec.judged_by(self.discriminator)
+        spec = spec.resolved()
         assert spec.context is not None
         assert spec.negotiation is not None
-        window, rules = spec.context.window, spec.negotiation.rules
+        window = spec.context.window
         context = {
             "language": self.language,
             "window": None if self.window is None else window.of_turns(self.window),
             "deduction": self.deduction and self.deduction.value,
         }
-        rules = Rules(
-            rules.max_rounds if self.rounds is None else self.rounds,
-            rules.agreements_needed if self.agreements is None else self.agreements,
-        )
+        limits = {"max_rounds": self.rounds, "agreements_needed": self.agreements}
+        rules = replace(spec.negotiation.rules, **_given(limits))
         negotiation = {
             "enabled": self.negotiate,
             "confidence_threshold": self.confidence_threshold,
             "mode": self.mode and self.mode.value,
             "reproducible": False if self.fast else None,
+            "kind": None if several is None else _kind(several),
+            "prior": None if self.prior is None else read_shares(self.prior),
+            "sets": self.sets,
         }
         return replace(
             spec,
@@ -126,13 +171,15 @@ class ModelOptions(OptionGroup):
             negotiation=replace(spec.negotiation, rules=rules, **_given(negotiation)),
         )
 
-    def load(self, labels: str | None = None) -> Classifier:
-        """Load the classifier they describe.
+    def load(
+        self, labels: str | LabelSet | None = None, *, several: bool | None = None
+    ) -> Classifier:
+        """Load the classifier they describe; see :meth:`spec`.
 
         Raises:
             SentixError: An option does not fit, or there is no such model.
         """
-        return self.spec(labels).load()
+        return self.spec(labels, several=several).load()
 
 
 MODEL_OPTIONS = tuple(part.name for part in fields(ModelOptions))
@@ -141,8 +188,32 @@ MODEL_OPTIONS = tuple(part.name for part in fields(ModelOptions))
 
 def say_notes(classifier: Classifier, context: typer.Context) -> None:
     """Tell what a user should know of how options and model meet."""
+    say_hosts(classifier)
     for found in _notes(classifier, context):
         errors().print(note(found))
+
+
+def say_hosts(classifier: Classifier) -> None:
+    """Tell where texts are sent, before the first one is, and how a server is asked."""
+    for host in hosts_of(classifier.engine):
+        errors().print(note(f"texts are sent to {host}."))
+    for engine in remote_engines(classifier.engine):
+        for found in engine.notes:
+            errors().print(note(found))
+
+
+def spent(classifier: Classifier) -> str:
+    """What was asked of servers so far, in a few words; nothing if there is none."""
+    return "; ".join(
+        f"{engine.host}: {engine.server.requests:,} requests, {engine.server.tokens:,} tokens"
+        for engine in remote_engines(classifier.engine)
+    )
+
+
+def say_spent(classifier: Classifier) -> None:
+    """Tell what was asked of servers in all."""
+    if said := spent(classifier):
+        errors().print(note(f"{said}.", "Asked of"))
 
 
 def given(context: typer.Context, name: str) -> bool:
@@ -152,6 +223,8 @@ def given(context: typer.Context, name: str) -> bool:
 
 
 def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
+    if classifier.several:
+        return _notes_on_several(classifier, context)
     if classifier.negotiation.enabled:
         own = classifier.bundle
         if own.trained and not own.negotiation.enabled:
@@ -166,6 +239,48 @@ def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
         for name in NEGOTIATING
         if given(context, name)
     ]
+
+
+def _notes_on_several(classifier: Classifier, context: typer.Context) -> list[str]:
+    found = [
+        f"--{name.replace('_', '-')} has no effect: each label is judged by itself, and nothing is "
+        "negotiated."
+        for name in ("negotiate", *NEGOTIATING)
+        if given(context, name)
+    ]
+    if classifier.bundle.trained and not classifier.bundle.taught_several:
+        found.append(
+            "this model was never trained to judge labels one by one: expect too many of them."
+        )
+    return found
+
+
+def read_shares(text: str) -> dict[str, float]:
+    """Shares by name, from ``neutral=0.6, joy=0.4``.
+
+    Raises:
+        ConfigError: It is not of that form, or a name stands there twice.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = (side.strip() for side in part.rpartition("="))
+        try:
+            value = float(share)
+        except ValueError:
+            value = math.nan
+        if not name or math.isnan(value):
+            raise ConfigError(
+                f"'{shown(part.strip())}' in the prior is no label with its share.",
+                hint='Write --prior "neutral=0.6, joy=0.4".',
+            )
+        if name in found:
+            raise ConfigError(f"The prior names the label '{shown(name)}' twice.")
+        found[name] = value
+    return found
+
+
+def _kind(several: bool) -> KindName:
+    return "several" if several else "single"
 
 
 def _given(changes: dict[str, Any]) -> dict[str, Any]:

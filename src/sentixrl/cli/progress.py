@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Timer
 
@@ -17,7 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from sentixrl.cli.console import errors
+from sentixrl.cli.console import errors, printable
 from sentixrl.dialogue import Dialogue
 from sentixrl.prediction import DialoguePrediction
 
@@ -26,7 +26,9 @@ _PAUSE = 0.2  # results that come faster than this leave no time to look at a ba
 
 
 def follow(
-    pairs: Iterable[tuple[Dialogue, DialoguePrediction]], total: int | None = None
+    pairs: Iterable[tuple[Dialogue, DialoguePrediction]],
+    total: int | None = None,
+    spent: Callable[[], str] = str,
 ) -> Iterator[tuple[Dialogue, DialoguePrediction]]:
     """Hand on dialogues with their results as they come, with a bar once two seconds have passed.
 
@@ -35,9 +37,11 @@ def follow(
     Args:
         pairs: What is worked on.
         total: How many turns it has in all, if that is known.
+        spent: What it has cost so far, in a few words.
     """
-    bar = _progress(SpinnerColumn(), TextColumn("turns"), BarColumn(), MofNCompleteColumn())
-    task = bar.add_task("turns", total=total)
+    columns = (SpinnerColumn(), TextColumn("turns"), BarColumn(), MofNCompleteColumn())
+    bar = _progress(*columns, TextColumn("{task.fields[spent]}", style="dim"))
+    task = bar.add_task("turns", total=total, spent="")
     source = iter(pairs)
     start = time.monotonic()
     while True:
@@ -45,16 +49,18 @@ def follow(
             pair = next(source, None)
         if pair is None:
             return
-        bar.update(task, advance=len(pair[0]))
+        bar.update(task, advance=len(pair[0]), spent=printable(spent()))
         yield pair
 
 
 def follow_all(
-    dialogues: Sequence[Dialogue], results: Iterable[DialoguePrediction]
+    dialogues: Sequence[Dialogue],
+    results: Iterable[DialoguePrediction],
+    spent: Callable[[], str] = str,
 ) -> Iterator[tuple[Dialogue, DialoguePrediction]]:
     """Pair all dialogues with their results as they come, as :func:`follow` does."""
     total = sum(len(dialogue) for dialogue in dialogues)
-    return follow(zip(dialogues, results, strict=True), total)
+    return follow(zip(dialogues, results, strict=True), total, spent)
 
 
 @contextmanager

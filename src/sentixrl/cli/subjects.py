@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sentixrl.cli.console import errors
+from sentixrl.errors import ConfigError
 
 if TYPE_CHECKING:
     from sentixrl.classifier import Classifier
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from sentixrl.evaluation.baselines.system import System
 
 
+T = TypeVar("T")
+
+
 class BaselineChoice(StrEnum):
     """Systems to compare with."""
 
     MAJORITY = "majority"
     TFIDF = "tfidf"
+    EMBEDDINGS = "embeddings"
     LABEL_ORDERS = "label-orders"
 
 
@@ -32,10 +37,16 @@ class Subject:
     Attributes:
         system: Answers dialogues.
         identity: What makes it that system.
+        model: The model it asks, if it asks one.
     """
 
     system: System
     identity: Mapping[str, Any]
+    model: Classifier | None = None
+
+    def applied(self, told: Callable[[Classifier], T], otherwise: T) -> T:
+        """What a function gives of the model; ``otherwise`` if there is none."""
+        return otherwise if self.model is None else told(self.model)
 
 
 def foreign(path: Path, whole: Dataset, inputs: InputOptions) -> Subject:
@@ -57,17 +68,37 @@ def foreign(path: Path, whole: Dataset, inputs: InputOptions) -> Subject:
 
 
 def trained_baseline(choice: BaselineChoice, load_part: Callable[[str], Dataset]) -> Subject:
-    """A baseline, trained on train and chosen on dev."""
-    from sentixrl.evaluation.baselines import majority, tfidf
+    """A baseline, trained on train and chosen on dev.
+
+    Raises:
+        ConfigError: It is the commonest label, and utterances may have several.
+    """
+    from sentixrl.evaluation.baselines import LabelRegressions, embeddings, majority, tfidf
+    from sentixrl.evaluation.baselines.tfidf import tfidf_several
 
     train = load_part("train")
     model: dict[str, Any] = {"name": choice.value, "train_hash": train.data_hash}
     if choice is BaselineChoice.MAJORITY:
+        if train.several:
+            raise ConfigError(
+                "The commonest label is a baseline for one label an utterance; this data has "
+                "several.",
+                hint=f"Take --baseline {BaselineChoice.TFIDF.value} instead.",
+            )
         return Subject(majority(train), {"kind": "baseline", "model": model})
     dev = load_part("dev")
-    with errors().status("Training TF-IDF on train, choosing on dev"):
-        system = tfidf(train, dev)
-    model |= {"dev_hash": dev.data_hash, "settings": system.settings.as_dict()}
+    model["dev_hash"] = dev.data_hash
+    system: System
+    with errors().status(f"Training the baseline '{choice.value}' on train, choosing on dev"):
+        if choice is BaselineChoice.EMBEDDINGS:
+            system = embeddings(train, dev)
+        elif train.several:
+            system = tfidf_several(train, dev)
+        else:
+            system = single = tfidf(train, dev)
+            model["settings"] = single.settings.as_dict()
+    if isinstance(system, LabelRegressions):
+        model |= {"strength": system.strength, "thresholds": list(system.thresholds)}
     return Subject(system, {"kind": "baseline", "model": model})
 
 
@@ -75,7 +106,7 @@ def from_model(classifier: Classifier, whole: Dataset) -> Subject:
     """A model."""
     from sentixrl.evaluation.running import identity_of
 
-    return Subject(classifier, identity_of(classifier, whole))
+    return Subject(classifier, identity_of(classifier, whole), classifier)
 
 
 def over_label_orders(classifier: Classifier, passes: int, seed: int, whole: Dataset) -> Subject:
@@ -84,4 +115,4 @@ def over_label_orders(classifier: Classifier, passes: int, seed: int, whole: Dat
     from sentixrl.evaluation.running import identity_of
 
     identity = {**identity_of(classifier, whole), "kind": "baseline", "label_orders": passes}
-    return Subject(label_orders(classifier, passes, seed=seed), identity)
+    return Subject(label_orders(classifier, passes, seed=seed), identity, classifier)

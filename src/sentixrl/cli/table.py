@@ -14,7 +14,7 @@ from rich.text import Text
 from sentixrl.classifier import Classifier
 from sentixrl.cli.console import new_table, note, short_names, styled
 from sentixrl.dialogue import Dialogue, Utterance
-from sentixrl.labels import LabelSet
+from sentixrl.labels import Label, LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Round, Status, Verdict
 
 BAR = 8
@@ -41,10 +41,14 @@ def header(classifier: Classifier) -> Text:
     how = (
         f"up to {negotiation.rules.max_rounds} rounds" if negotiation.enabled else "no negotiation"
     )
+    if classifier.several:
+        how = "several labels a turn, each judged by itself"
     kind = "" if classifier.bundle.trained else " (untrained base model)"
     names = ", ".join(classifier.label_set.names)
+    trust = "calibrated" if negotiation.calibration.fitted else "not calibrated for these labels"
     return styled(
-        (classifier.engine.name, "bold"), f"{kind} · {classifier.label_set.name}: {names} · {how}"
+        (classifier.engine.name, "bold"),
+        f"{kind} · {classifier.label_set.name}: {names} · {how} · {trust}",
     )
 
 
@@ -126,7 +130,14 @@ class Turns:
             table.add_column("speaker", no_wrap=True)
         if text:
             table.add_column("text", overflow="fold", ratio=1, min_width=TEXT_WIDTH // 3)
-        told = ["emotion", *["confidence"] * layout.confidence]
+        several = any(item.labels is not None for _, _, item, _ in self.rows)
+        confidence = layout.confidence and not several  # each label has its own
+        sets = any(item.candidates is not None for _, _, item, _ in self.rows)
+        told = [
+            "emotions" if several else "emotion",
+            *["confidence"] * confidence,
+            *["candidates"] * sets,
+        ]
         for name in (*told, "status" if layout.words else ""):
             table.add_column(name, no_wrap=True)
         for name, turn, item, language in self.rows:
@@ -134,8 +145,9 @@ class Turns:
                 styled(name),
                 *([styled(names.get(turn.speaker or "", ""))] if names else []),
                 *([_said(turn, item)] if text else []),
-                _emotion(item, self.label_set, language),
-                *([_bar(item.confidence, bars=layout.bars)] if layout.confidence else []),
+                _emotion(item, self.label_set, language, shares=layout.confidence),
+                *([_bar(item.confidence, bars=layout.bars)] if confidence else []),
+                *([styled((", ".join(item.candidates or ()), "dim"))] if sets else []),
                 _status(item, words=layout.words),
             )
         return table
@@ -161,14 +173,9 @@ def negotiation_view(
         for entry in item.rounds:
             parts += [Padding(line, (0, 0, 0, 4)) for line in _round_lines(entry)]
         parts += [Padding(line, (0, 0, 0, 4)) for line in _evidence_lines(item)]
-        outcome = styled(
-            "→ ",
-            _emotion(item, label_set, result.language),
-            "  ",
-            _bar(item.confidence),
-            "  ",
-            _status(item),
-        )
+        emotion = _emotion(item, label_set, result.language, joint=", ")
+        bar = styled() if item.labels is not None else styled(_bar(item.confidence), "  ")
+        outcome = styled("→ ", emotion, "  ", bar, _status(item))
         parts += [Padding(outcome, (0, 0, 1, 4))]
     return Group(*parts)
 
@@ -211,7 +218,9 @@ def _cut(text: str) -> str:
 
 def _round_lines(entry: Round) -> Iterator[Text]:
     proposal, judgement = entry.proposal, entry.judgement
-    yield styled((f"{entry.number}  generator      ", "dim"), proposal.label or "no readable label")
+    speaker = (f"   {proposal.model}", "dim") if proposal.model else ""
+    proposed = proposal.label or "no readable label"
+    yield styled((f"{entry.number}  generator      ", "dim"), proposed, speaker)
     if proposal.analysis:
         yield styled((f"   “{_cut(proposal.analysis)}”", "italic dim"))
     if judgement is None:
@@ -219,9 +228,9 @@ def _round_lines(entry: Round) -> Iterator[Text]:
     counter = f", rather {judgement.counter_label}" if judgement.counter_label else ""
     sure = judgement.agree_log_prob
     agreement = f"   P(agree) {math.exp(sure):.2f}" if sure is not None else ""
-    yield styled(
-        ("   discriminator  ", "dim"), _verdict(judgement.verdict) + counter, (agreement, "dim")
-    )
+    speaker = (f"   {judgement.model}", "dim") if judgement.model else ""
+    verdict = _verdict(judgement.verdict) + counter
+    yield styled(("   discriminator  ", "dim"), verdict, (agreement, "dim"), speaker)
     if judgement.assessment:
         yield styled((f"   “{_cut(judgement.assessment)}”", "italic dim"))
 
@@ -242,21 +251,51 @@ def _verdict(verdict: Verdict | None) -> str:
     return "agrees" if verdict is Verdict.AGREE else "disagrees"
 
 
-def _emotion(item: Prediction, label_set: LabelSet, language: str) -> Text:
+def _emotion(
+    item: Prediction,
+    label_set: LabelSet,
+    language: str,
+    *,
+    shares: bool = True,
+    joint: str = "\n",
+) -> Text:
+    if item.labels is not None:
+        return Text(joint).join(_emotions(item, label_set, language, shares=shares))
     if item.label is None:
         return styled((f"({item.fallback}?)" if item.fallback else "–", "dim"))
-    label = label_set[item.label]
+    return _word(label_set[item.label], language)
+
+
+def _emotions(item: Prediction, label_set: LabelSet, language: str, *, shares: bool) -> list[Text]:
+    """Each label that applies, likeliest first, with its probability."""
+    found = item.probabilities or {}
+    ranked = sorted(item.labels or (), key=lambda name: -found.get(name, 0.0))
+    words = [
+        styled(
+            _word(label_set[name], language),
+            *([(f" {_percent(found[name])}", "dim")] if shares and name in found else []),
+        )
+        for name in ranked
+    ]
+    return words or [styled(("none", "dim"))]
+
+
+def _word(label: Label, language: str) -> Text:
     word = label.word(language)
     same = word.casefold() == label.name.casefold()
     style = _COLOURS.get(label.polarity or "", "default")
     return styled((label.name if same else f"{label.name} {word}", style))
 
 
+def _percent(share: float) -> str:
+    """A probability in percent; only what is certain is 100%."""
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
 def _bar(confidence: float | None, *, bars: bool = True) -> Text:
     if confidence is None:
         return styled(("–", "dim"))
-    # Only what is certain is 100%.
-    share = ">99%" if 0.995 <= confidence < 1 else f"{confidence:.0%}"
+    share = _percent(confidence)
     if not bars:
         return styled(f"{share:>4}")
     filled = round(confidence * BAR)

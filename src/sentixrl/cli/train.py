@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sentixrl.training.estimate import Estimate
     from sentixrl.training.finishing import Finished
     from sentixrl.training.recipe import Recipe
+    from sentixrl.training.running import Reporter
     from sentixrl.training.trainer import Progress
 
 EXIT_INTERRUPTED = 130
@@ -49,15 +50,10 @@ def train(
     found = read_recipe(recipe)  # in a moment; what trains takes seconds to be imported
     try:
         from sentixrl.training.processes import shutdown
-        from sentixrl.training.running import Reporter, average_bundle, check_averaging
+        from sentixrl.training.running import average_bundle, check_averaging
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "train") from None
-    notices = errors()
-    reporter = Reporter(
-        say=lambda text: notices.print(in_recipe(text)),
-        progress=lambda progress: _progress(progress, notices),
-        check=lambda check, better: _check(check, better, notices),
-    )
+    reporter = training_reporter(errors())
     numbers = [] if seeds is None else _seeds(seeds)
     folders = {number: out / f"seed-{number}" for number in numbers}
     if average:
@@ -76,13 +72,23 @@ def train(
         shutdown()
 
 
+def training_reporter(notices: Screen) -> Reporter:
+    """Says on a screen how a training goes."""
+    from sentixrl.training.running import Reporter
+
+    return Reporter(
+        say=lambda text: notices.print(in_recipe(text)),
+        progress=lambda progress: _progress(progress, notices),
+        check=lambda check, better: _check(check, better, notices),
+    )
+
+
 def _train(
-    recipe: Recipe, data: Path, folder: Path, reporter: object, estimate: bool, device: str | None
+    recipe: Recipe, data: Path, folder: Path, reporter: Reporter, estimate: bool, device: str | None
 ) -> None:
     from sentixrl.training.processes import is_main
-    from sentixrl.training.running import Reporter, train_bundle
+    from sentixrl.training.running import train_bundle
 
-    assert isinstance(reporter, Reporter)
     notices = errors()
 
     def announce(cost: Estimate) -> bool:

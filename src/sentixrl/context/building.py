@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from sentixrl.context.deduction import Deduction
@@ -17,7 +17,7 @@ from sentixrl.context.language import template_language
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import SEVERAL, TemplateSet, templates
 from sentixrl.context.window import HistoryWindow
-from sentixrl.dialogue import Dialogue
+from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError
 from sentixrl.formats.language import UNKNOWN, identify_language
 from sentixrl.labels import LabelSet
@@ -61,6 +61,26 @@ class Demonstration:
 
 Demonstrator = Callable[[Dialogue], tuple[Demonstration, ...]]
 """Chooses the demonstrations of a dialogue; one choice for all its prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supplements:
+    """What prompts show that is not in the dialogue itself: functions, so no bundle holds them.
+
+    Attributes:
+        demonstrator: Chooses demonstrations for each dialogue, shown after the fixed ones (see
+            :class:`~sentixrl.datasets.demonstrations.DemonstrationPool`).
+        earlier: What each later turn sees in the place of a dialogue's turns, one for one; for
+            controls of an ablation (see :mod:`sentixrl.context.controls`).
+        deductions: E of every turn, made beforehand; asked of the model itself otherwise.
+    """
+
+    demonstrator: Demonstrator | None = None
+    earlier: Callable[[Dialogue], Sequence[Utterance]] | None = None
+    deductions: Callable[[Dialogue], Sequence[Deduction | None]] | None = None
+
+
+NOTHING_BESIDES = Supplements()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +144,14 @@ class Lines:
     Attributes:
         head: What stands before any turn.
         turns: Each turn as a line, shape ``[n_turns]``.
+        earlier: The same where it is history: others may stand in its place.
         speakers: Each turn's speaker as prompts show it.
         starts: The oldest turn that each target's prompt shows.
     """
 
     head: Prompt
     turns: tuple[str, ...]
+    earlier: tuple[str, ...]
     speakers: tuple[str | None, ...]
     starts: tuple[int, ...]
 
@@ -142,7 +164,7 @@ class Lines:
         """
         lines: list[str] = []
         for place in range(self.starts[index], index):
-            line = (changed or {}).get(place, self.turns[place])
+            line = (changed or {}).get(place, self.earlier[place])
             if line is not None:
                 lines.append(line)
         return self.of(index, [*lines, self.turns[index]])
@@ -160,8 +182,7 @@ class ContextBuilder:
         label_set: The closed set the label statement shows.
         options: Which parts the prompts have.
         count_tokens: Length of a segment in tokens, for the window.
-        demonstrator: Chooses further demonstrations for each dialogue, shown after the fixed
-            ones (see :class:`~sentixrl.context.demonstrations.DemonstrationPool`).
+        supplements: What prompts show that is not in the dialogue itself.
         several: Whether an utterance may have several of the labels, each judged by itself (see
             :mod:`sentixrl.negotiation.several`).
     """
@@ -171,14 +192,14 @@ class ContextBuilder:
         label_set: LabelSet,
         options: ContextOptions,
         count_tokens: Callable[[str], int],
-        demonstrator: Demonstrator | None = None,
+        supplements: Supplements = NOTHING_BESIDES,
         *,
         several: bool = False,
     ) -> None:
         self.label_set = label_set
         self.options = options
         self._count = count_tokens
-        self._demonstrator = demonstrator
+        self.supplements = supplements
         self._instruction = (SEVERAL if several else "context", "instruction")
 
     def template_for(self, dialogue: Dialogue) -> TemplateSet:
@@ -219,9 +240,11 @@ class ContextBuilder:
         """
         template, shown = self.template_for(dialogue), self.lines(dialogue)
         mode = self.options.deduction
+        if self.supplements.deductions is not None:
+            deductions = self.supplements.deductions(dialogue)
         contexts = []
         for index, start in enumerate(shown.starts):
-            lines: Sequence[str] = shown.turns[start : index + 1]
+            lines: Sequence[str] = [*shown.earlier[start:index], shown.turns[index]]
             deduction = deductions[index] if deductions and mode not in NO_DEDUCTION else None
             if deduction is not None:
                 parts = {part: one_line(said) for part, said in deduction.parts().items()}
@@ -234,13 +257,13 @@ class ContextBuilder:
     def lines(self, dialogue: Dialogue) -> Lines:
         """What the prompts of a dialogue are put together from."""
         template = self.template_for(dialogue)
-        head = self.head(template, self._demonstrator(dialogue) if self._demonstrator else ())
+        chosen = self.supplements.demonstrator
+        head = self.head(template, chosen(dialogue) if chosen else ())
         speakers = self._speakers(dialogue)
-        turns = [
-            self.line(template, speaker, turn.text)
-            for speaker, turn in zip(speakers, dialogue, strict=True)
-        ]
-        return Lines(head, tuple(turns), tuple(speakers), tuple(self._starts(turns)))
+        turns = self._turns(template, dialogue, speakers)
+        earlier = self._earlier(template, dialogue) or turns
+        starts = self._starts(earlier)
+        return Lines(head, tuple(turns), tuple(earlier), tuple(speakers), tuple(starts))
 
     def line(self, template: TemplateSet, speaker: str | None, text: str) -> str:
         """A turn as its own line.
@@ -256,6 +279,22 @@ class ContextBuilder:
         if not self.options.history:
             return list(range(len(turns)))
         return self.options.window.starts([self._count(f"\n{turn}") for turn in turns])
+
+    def _earlier(self, template: TemplateSet, dialogue: Dialogue) -> list[str] | None:
+        """The lines that stand in the place of the dialogue's own as history, if others do."""
+        if self.supplements.earlier is None:
+            return None
+        shown = replace(dialogue, utterances=tuple(self.supplements.earlier(dialogue)))
+        return self._turns(template, shown, self._speakers(shown))
+
+    def _turns(
+        self, template: TemplateSet, dialogue: Dialogue, speakers: Sequence[str | None]
+    ) -> list[str]:
+        """Each turn as its own line."""
+        return [
+            self.line(template, speaker, turn.text)
+            for speaker, turn in zip(speakers, dialogue, strict=True)
+        ]
 
     def _label_statement(self, template: TemplateSet) -> str:
         language = template.language

@@ -64,10 +64,11 @@ def read(request: Request) -> Reading:
     what = f"{request.split} split of BRIGHTER in '{stem}'"
     hint = f"See {SOURCE}; the switch 'language' chooses the file."
     path = find(request.path, (name, f"track_a/{name}"), what, hint)
-    labels = _labels_of(stem, request.label_set)
+    several = not request.switches["single_label"]
+    labels = _labels_of(stem, request.label_set, several=several)
     offered = labels
     if with_neutral := bool(request.switches["neutral"]):
-        offered = _with_neutral(labels)
+        offered = _with_neutral(labels, several=several)
     gathering = Gathering(request, LANGUAGES[stem])
     for row in read_csv(path, request.path, ("id", "text", *labels.names)):
         names = marked(row, labels.names)
@@ -77,18 +78,18 @@ def read(request: Request) -> Reading:
     return gathering.finish(variant=stem, label_set=offered)
 
 
-def _labels_of(stem: str, scheme: LabelSet) -> LabelSet:
+def _labels_of(stem: str, scheme: LabelSet, *, several: bool) -> LabelSet:
     missing = NOT_ANNOTATED.get(stem)
     if missing is None:
         return scheme
     # A class that nothing in the data can ever be would halve nobody's macro-F1 but ours.
     kept = [label for label in scheme if label.name != missing]
-    return LabelSet(f"{scheme.name}-without-{missing}", kept, multi_label=scheme.multi_label)
+    return LabelSet(f"{scheme.name}-without-{missing}", kept, multi_label=several)
 
 
-def _with_neutral(labels: LabelSet) -> LabelSet:
+def _with_neutral(labels: LabelSet, *, several: bool) -> LabelSet:
     added = [*labels, scheme("ekman-7")[NEUTRAL]]
-    return LabelSet(f"{labels.name}-and-neutral", added, multi_label=labels.multi_label)
+    return LabelSet(f"{labels.name}-and-neutral", added, multi_label=several)
 
 
 _FILES = {

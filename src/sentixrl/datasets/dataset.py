@@ -48,8 +48,8 @@ class Dataset:
         split: ``train``, ``dev``, ``test`` or a name of the data set's own.
         task: Which annotation the gold labels come from.
         label_set: The closed set of labels.
-        dialogues: The dialogues in the source's order, turns in order. ``gold`` is ``None`` only
-            for turns that serve as context.
+        dialogues: The dialogues in the source's order, turns in order. ``gold`` (``golds`` where
+            there may be several labels) is ``None`` only for turns that serve as context.
         group_kind: What ``Dialogue.group`` is: ``dialogue``, ``show``, ``video``, ``episode`` …
         variant: The layout, version or language that was read, if there are several.
         switches: The loader's switches as they were set.
@@ -93,13 +93,13 @@ class Dataset:
     @cached_property
     def label_counts(self) -> Mapping[str, int]:
         """Label → how many utterances carry it, in the label set's order, zeros included."""
-        found = Counter(turn.gold for turn in self.utterances)
+        found = Counter(name for turn in self.utterances for name in labels_of(turn))
         return {name: found[name] for name in self.label_set.names}
 
     @property
     def labelled(self) -> int:
-        """How many utterances have a gold label."""
-        return sum(self.label_counts.values())
+        """How many utterances have a gold label, or a list of them that may be empty."""
+        return sum(turn.gold is not None or turn.golds is not None for turn in self.utterances)
 
     @cached_property
     def several(self) -> bool:

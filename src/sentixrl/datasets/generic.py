@@ -1,12 +1,12 @@
 """A user's own data: a file of labelled dialogues, or a folder with one such file per split.
 
 Contract: files are read by :mod:`sentixrl.formats`, gold labels by the label set given; an
-utterance without a label is context.
+utterance without a label is context. Where utterances may have several labels, a cell holds them
+all (``joy; surprise``, or ``[]`` for none), or JSON a list; one kind is never read as the other.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from sentixrl.formats import DialogueReader, ReadingOptions, open_dialogues
 from sentixrl.formats.characters import as_text, shown
 from sentixrl.formats.chats.convokit import is_corpus
 from sentixrl.formats.columns import as_option
+from sentixrl.formats.label_cells import split_labels
 from sentixrl.labels import LabelSet
 
 NAME = "custom"
@@ -33,6 +34,7 @@ def load_custom(
     label_set: LabelSet,
     split: str = "all",
     *,
+    several: bool = False,
     tell: Callable[[str], None] = lambda note: None,
     **options: Unpack[ReadingOptions],
 ) -> Dataset:
@@ -43,11 +45,13 @@ def load_custom(
             ``<split>.csv``, ``.tsv``, ``.jsonl``, ``.json``, ``.parquet`` or ``.xlsx``.
         label_set: What the gold labels are read as.
         split: The name of this part in results.
+        several: Whether an utterance may have several of the labels, or none.
         tell: Called with each sentence that a user should know about how the file is read.
         **options: How the file is read, as :class:`~sentixrl.formats.ReadingOptions` says.
 
     Raises:
-        InputError: The file cannot be read, holds no gold label, or one that is not in the set.
+        InputError: The file cannot be read, holds no gold label, or one that is not in the set; or
+            it has several labels a turn where one is asked for, or the reverse.
     """
     source = Path(path)
     if not source.exists():
@@ -63,22 +67,29 @@ def load_custom(
     reader = open_dialogues(source, **options)
     for note in reader.notes:
         tell(note)
-    named = tuple(_read_labels(dialogue, label_set, source) for dialogue in reader)
-    counts = Counter(turn.gold for dialogue in named for turn in dialogue)
-    labelled = {name: counts[name] for name in label_set.names}
-    if not any(labelled.values()):
+    read = _read_several if several else _read_label
+    named = tuple(_read_labels(dialogue, label_set, source, read) for dialogue in reader)
+    found = Dataset(NAME, split, "label", label_set, named, variant=as_text(source.stem))
+    if not found.labelled:
         raise InputError(f"{source} holds no gold labels.", hint=_no_labels(reader))
-    rows = sum(labelled.values())
-    return Dataset(
-        NAME,
-        split,
-        "label",
-        label_set,
-        named,
-        variant=as_text(source.stem),
-        rows=rows,
-        source_labels=labelled,
-    )
+    if several:
+        _check_several(source, found)
+    return replace(found, rows=found.labelled, source_labels=found.label_counts)
+
+
+def _check_several(source: Path, found: Dataset) -> None:
+    """Refuse data with one label a turn where several are asked for.
+
+    Raises:
+        InputError: Every turn has exactly one.
+    """
+    if all(turn.golds is None or len(turn.golds) == 1 for turn in found.utterances):
+        raise InputError(
+            f"{source} gives each of its turns exactly one label, and '{found.label_set.name}' "
+            "asks for any number of them.",
+            hint="Ask for one label instead (--no-several); or write several labels as "
+            "'joy; surprise' and none as '[]'.",
+        )
 
 
 def _no_labels(reader: DialogueReader) -> str:
@@ -88,22 +99,64 @@ def _no_labels(reader: DialogueReader) -> str:
     return "A table needs a column such as 'label' or 'emotion', JSON a 'label' a turn."
 
 
-def _read_labels(dialogue: Dialogue, label_set: LabelSet, source: Path) -> Dialogue:
+Reader = Callable[[Utterance, LabelSet, str], Utterance]
+"""Reads a turn's gold labels as names of the label set; the text says where it stands."""
+
+
+def _read_labels(dialogue: Dialogue, label_set: LabelSet, source: Path, read: Reader) -> Dialogue:
     turns = [
-        _read_label(turn, label_set, f"{source}, dialogue '{shown(dialogue.id)}', turn {number}")
+        read(turn, label_set, f"{source}, dialogue '{shown(dialogue.id)}', turn {number}")
         for number, turn in enumerate(dialogue, start=1)
     ]
     return replace(dialogue, utterances=tuple(turns))
 
 
 def _read_label(turn: Utterance, label_set: LabelSet, place: str) -> Utterance:
-    if turn.gold is None:
+    if turn.golds is not None and (turn.gold is not None or len(turn.golds) != 1):
+        raise _has_several(place, len(turn.golds), label_set)
+    written = turn.golds[0] if turn.golds else turn.gold
+    if written is None:
         return turn
-    found = label_set.read(turn.gold)
+    found = label_set.read(written)
     if found is None:
+        parts = split_labels(written)
+        if len(parts) != 1 and all(label_set.read(part) for part in parts):
+            raise _has_several(place, len(parts), label_set)
+        raise _unknown(written, label_set, place)
+    return replace(turn, gold=found.name, golds=None)
+
+
+def _read_several(turn: Utterance, label_set: LabelSet, place: str) -> Utterance:
+    if turn.golds is None and turn.gold is None:
+        return turn
+    written = split_labels(turn.gold or "[]") if turn.golds is None else turn.golds
+    names = [_name(text, label_set, place) for text in written]
+    if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(
-            f"{place}: '{shown(turn.gold)}' is not a label of '{label_set.name}' "
-            f"({shown(', '.join(label_set.names), 200)}).",
-            hint="Correct it, or give a label set that has it.",
+            f"{place}: the label '{twice[0]}' stands there twice.", hint="Remove one of the two."
         )
-    return replace(turn, gold=found.name)
+    golds = tuple(name for name in label_set.names if name in names)
+    return replace(turn, gold=golds[0] if len(golds) == 1 else None, golds=golds)
+
+
+def _name(text: str, label_set: LabelSet, place: str) -> str:
+    found = label_set.read(text)
+    if found is None:
+        raise _unknown(text, label_set, place)
+    return found.name
+
+
+def _unknown(text: str, label_set: LabelSet, place: str) -> InputError:
+    return InputError(
+        f"{place}: '{shown(text)}' is not a label of '{label_set.name}' "
+        f"({shown(', '.join(label_set.names), 200)}).",
+        hint="Correct it, or give a label set that has it.",
+    )
+
+
+def _has_several(place: str, number: int, label_set: LabelSet) -> InputError:
+    return InputError(
+        f"{place}: it has {number or 'a list of no'} labels, and '{label_set.name}' asks for "
+        "exactly one a turn.",
+        hint="Ask for several (--several, or 'multi_label: true' in a label file).",
+    )

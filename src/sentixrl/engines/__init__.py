@@ -1,1 +1,1 @@
-"""Language models behind one protocol: ``scripted``, ``local``."""
+"""Language models behind one protocol: ``scripted``, ``local``, ``remote``."""

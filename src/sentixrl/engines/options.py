@@ -1,21 +1,61 @@
-"""How a model is loaded, as plain data."""
+"""How a model is loaded, or asked where it is served, as plain data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
+from sentixrl.errors import ConfigError
 from sentixrl.trie import PackBudget
 
 PromptFormatName = Literal["plain", "chat"]
+MOST_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteOptions:
+    """How a model on a server is asked.
+
+    Attributes:
+        concurrency: Most requests under way at once.
+        timeout: Seconds after which a request is given up.
+        attempts: How often a request is sent before it counts as unanswered.
+        max_requests: Most calls that compute something, repeated ones included; ``None`` for any
+            number.
+        max_tokens: No call is begun once so many tokens were read and written; ``None`` for any
+            number.
+
+    Raises:
+        ConfigError: A number is too small.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
+
+    concurrency: int = 8
+    timeout: float = 120.0
+    attempts: int = 5
+    max_requests: int | None = None
+    max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"'{part.name}' is {value}; it must be above 0.")
+        if self.concurrency > MOST_AT_ONCE:
+            raise ConfigError(
+                f"'concurrency' is {self.concurrency}; at most {MOST_AT_ONCE} requests are under "
+                "way at once."
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How a local model is loaded.
+    """How a model is loaded.
 
-    ``None`` is chosen by the model's folder or by measuring the machine.
+    ``None`` is chosen by the model's folder or by measuring the machine. All but ``prompt_format``
+    and ``remote`` are for local models.
 
     Attributes:
         device: ``cpu``, ``cuda``, ``cuda:1``, …
@@ -26,6 +66,7 @@ class EngineOptions:
         bits: 8 or 4 to quantise on CUDA.
         budget: Bounds on packs.
         decoder: ``own`` or ``transformers`` to require one of the two.
+        remote: How a model on a server is asked.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
@@ -38,3 +79,4 @@ class EngineOptions:
     bits: Literal[4, 8] | None = None
     budget: PackBudget | None = None
     decoder: Literal["own", "transformers"] | None = None
+    remote: RemoteOptions = field(default_factory=RemoteOptions)

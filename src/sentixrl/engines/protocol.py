@@ -12,9 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from sentixrl.context.prompt import Prompt
+from sentixrl.errors import SentixError
+
+RoleName = Literal["generator", "discriminator"]
+"""Who is asked, where the roles are played by different engines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,13 @@ class ScoreRequest:
         choices: At least one text.
         mass: Whether to tell how much of the probability the choices hold together, even if that
             takes extra work.
+        role: Who is asked.
     """
 
     prompt: Prompt
     choices: tuple[str, ...]
     mass: bool = False
+    role: RoleName = "generator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +122,14 @@ class GenerateRequest:
         max_tokens: Upper bound of the reply's length.
         stop: The reply ends before the first of these.
         choices: If given, the reply is exactly one of them (engines that can constrain).
+        role: Who is asked.
     """
 
     prompt: Prompt
     max_tokens: int = 64
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] | None = None
+    role: RoleName = "generator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +176,20 @@ class Failure:
     message: str
     hint: str | None = None
     retryable: bool = False
+
+
+class UnansweredError(SentixError):
+    """An engine could not do something for a dialogue that is not an answer, such as count tokens.
+
+    Args:
+        failure: Why.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(
+            failure.message, hint=failure.hint, code=failure.code, retryable=failure.retryable
+        )
+        self.failure = failure
 
 
 class Session(Protocol):
@@ -233,7 +255,11 @@ class Engine(Protocol):
         ...
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens ``text`` takes as one segment."""
+        """How many tokens ``text`` takes as one segment.
+
+        Raises:
+            UnansweredError: A server that would have to say it does not answer.
+        """
         ...
 
     def session(self) -> Session:

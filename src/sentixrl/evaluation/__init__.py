@@ -10,7 +10,7 @@ from sentixrl.evaluation.comparison import (
 )
 from sentixrl.evaluation.graded import graded_metrics
 from sentixrl.evaluation.intervals import Interval, Resampling
-from sentixrl.evaluation.items import Answer, Cost, Item, build_items
+from sentixrl.evaluation.items import Answer, Item, build_items
 from sentixrl.evaluation.negotiation_effect import NegotiationEffect, negotiation_effect
 from sentixrl.evaluation.running import evaluate
 from sentixrl.evaluation.slices import Slice, slices
@@ -19,7 +19,6 @@ from sentixrl.evaluation.summary import metrics_json
 __all__ = [
     "Answer",
     "Comparison",
-    "Cost",
     "Interval",
     "Item",
     "MetricDifference",

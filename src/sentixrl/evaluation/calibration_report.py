@@ -49,6 +49,24 @@ def calibration_report(
         "proposal": _of_posteriors(with_posterior, labels, how) if with_posterior else None,
         "answer": _of_confidences(with_confidence) if with_confidence else None,
         "risk_coverage": _risk_coverage(items, by_confidence=bool(with_confidence)),
+        "sets": _sets(items, labels, how),
+    }
+
+
+def _sets(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> dict[str, Any] | None:
+    """How often sets of candidates hold the true label, and how large they are."""
+    found = [item for item in items if item.candidates is not None]
+    if not found:
+        return None
+    sizes = [len(item.candidates or ()) for item in found]
+    holds = [float(item.gold in (item.candidates or ())) for item in found]
+    full = [float(size == len(labels)) for size in sizes]
+    values = np.column_stack([holds, np.array(sizes, np.float64), full])
+    names = ("coverage", "mean_size", "full")
+    intervals = mean_intervals(values, cluster_codes(found), how)
+    return {
+        "n": len(found),
+        **{name: each.as_dict() for name, each in zip(names, intervals, strict=True)},
     }
 
 

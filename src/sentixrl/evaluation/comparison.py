@@ -8,7 +8,7 @@ Holm-adjusted over the pairs, separately for each metric: decide beforehand whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import combinations
@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from sentixrl.errors import InputError
+from sentixrl.evaluation import several
 from sentixrl.evaluation.confusion import (
+    Bools,
     Floats,
     answer_codes,
     cluster_names,
@@ -25,12 +27,16 @@ from sentixrl.evaluation.confusion import (
     tally,
 )
 from sentixrl.evaluation.intervals import Interval, Resampling, json_number
-from sentixrl.evaluation.items import Answer, Item, ItemKey
-from sentixrl.evaluation.metrics import HEADLINE, f1, headline
+from sentixrl.evaluation.items import Answer, Item, ItemKey, SeveralItem
+from sentixrl.evaluation.metrics import HEADLINE, Statistic, f1, headline
 from sentixrl.evaluation.significance import McNemar, differences, holm, mcnemar, permutation_p
 
 PERMUTATION = "paired permutation, whole clusters swapped"
 HIERARCHICAL = "bootstrap over seeds and clusters"
+
+
+Run = Sequence[Item] | Sequence[SeveralItem]
+"""The items of one run: all with one label, or all with any number of them."""
 
 
 class Pairs(StrEnum):
@@ -82,9 +88,11 @@ class PairComparison:
         second: The second system's name.
         seeds: How many runs of each there are.
         test: Where the p-values come from.
-        metrics: Accuracy, weighted-F1 and macro-F1.
+        metrics: Accuracy, weighted-F1 and macro-F1; for several labels those of
+            :mod:`sentixrl.evaluation.several`.
         per_class: Label → difference of its F1, second minus first, with an unadjusted interval.
-        mcnemar: The item-level test, which assumes independent items; ``None`` with seeds.
+        mcnemar: The item-level test, which assumes independent items; ``None`` with seeds. Of
+            several labels, an item's must all be right.
     """
 
     first: str
@@ -114,6 +122,41 @@ class PairComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Scoring:
+    """How runs of one kind are scored.
+
+    Attributes:
+        names: The headline's metrics.
+        headline: Their values from counts.
+        per_class: F1 of every label from counts.
+        tally: A run's counts by cluster.
+        right: Whether each item is right.
+    """
+
+    names: tuple[str, ...]
+    headline: Statistic
+    per_class: Statistic
+    tally: Callable[[Any, Sequence[str], Answer, Sequence[str]], Floats]
+    right: Callable[[Any, Sequence[str], Answer], Bools]
+
+
+SINGLE = Scoring(
+    HEADLINE,
+    headline,
+    f1,
+    tally,
+    lambda items, labels, which: gold_codes(items, labels) == answer_codes(items, labels, which),
+)
+SEVERAL = Scoring(
+    several.HEADLINE,
+    several.headline,
+    several.label_f1,
+    lambda items, labels, which, clusters: several.tally(items, labels, clusters),
+    lambda items, labels, which: several.exactly_right(items, labels),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """All compared pairs.
 
@@ -137,7 +180,7 @@ class Comparison:
 
 
 def compare_runs(
-    runs: Mapping[str, Sequence[Item]],
+    runs: Mapping[str, Run],
     labels: Sequence[str],
     *,
     which: Answer = Answer.FORCED,
@@ -150,7 +193,7 @@ def compare_runs(
 
 
 def compare_systems(
-    systems: Mapping[str, Sequence[Sequence[Item]]],
+    systems: Mapping[str, Sequence[Run]],
     labels: Sequence[str],
     *,
     which: Answer = Answer.FORCED,
@@ -162,7 +205,7 @@ def compare_systems(
     Args:
         systems: Name → its runs, each with the same items. At least two systems.
         labels: The task's labels, in order.
-        which: Which answer is scored.
+        which: Which answer is scored; several labels have one answer only.
         pairs: Every system against the first, or all pairs.
         how: Draws, seed and level.
 
@@ -172,9 +215,10 @@ def compare_systems(
     how = how or Resampling()
     aligned = align(_checked(systems))
     reference = next(iter(aligned.values()))[0]
+    scoring = SEVERAL if isinstance(reference[0], SeveralItem) else SINGLE
     clusters = cluster_names(reference)
     tallies = {
-        name: np.stack([tally(run, labels, which, clusters) for run in runs])
+        name: np.stack([scoring.tally(run, labels, which, clusters) for run in runs])
         for name, runs in aligned.items()
     }
     names = list(systems)
@@ -184,13 +228,18 @@ def compare_systems(
         else [(names[0], other) for other in names[1:]]
     )
     found = [
-        _compare(first, second, tallies, labels, _right(aligned, first, second, labels, which), how)
+        _compare(
+            *(first, second, tallies, labels),
+            _right(scoring, aligned, first, second, labels, which),
+            scoring,
+            how,
+        )
         for first, second in chosen
     ]
-    return Comparison(len(reference), len(clusters), _adjusted(found))
+    return Comparison(len(reference), len(clusters), _adjusted(found, scoring.names))
 
 
-def align(systems: Mapping[str, Sequence[Sequence[Item]]]) -> dict[str, list[list[Item]]]:
+def align(systems: Mapping[str, Sequence[Run]]) -> dict[str, list[Run]]:
     """Put every run's items in the order of the first run.
 
     Raises:
@@ -206,8 +255,8 @@ def align(systems: Mapping[str, Sequence[Sequence[Item]]]) -> dict[str, list[lis
 
 
 def _checked(
-    systems: Mapping[str, Sequence[Sequence[Item]]],
-) -> Mapping[str, Sequence[Sequence[Item]]]:
+    systems: Mapping[str, Sequence[Run]],
+) -> Mapping[str, Sequence[Run]]:
     if len(systems) < 2:
         raise InputError(f"A comparison needs at least 2 systems; there are {len(systems)}.")
     for name, runs in systems.items():
@@ -216,8 +265,8 @@ def _checked(
     return systems
 
 
-def _by_key(name: str, run: Sequence[Item]) -> dict[ItemKey, Item]:
-    found: dict[ItemKey, Item] = {}
+def _by_key(name: str, run: Run) -> dict[ItemKey, Item | SeveralItem]:
+    found: dict[ItemKey, Item | SeveralItem] = {}
     for item in run:
         if item.key in found:
             raise InputError(f"'{name}' holds {_place(item)} twice.")
@@ -226,23 +275,33 @@ def _by_key(name: str, run: Sequence[Item]) -> dict[ItemKey, Item]:
 
 
 def _in_order(
-    reference: Mapping[ItemKey, Item], first: str, run: Mapping[ItemKey, Item], name: str
-) -> list[Item]:
+    reference: Mapping[ItemKey, Item | SeveralItem],
+    first: str,
+    run: Mapping[ItemKey, Item | SeveralItem],
+    name: str,
+) -> Run:
     for key, item in reference.items():
         if key not in run:
             raise _differ(first, name, f"{_place(item)} is missing from '{name}'")
         for what in ("gold", "cluster"):
             one, other = getattr(item, what), getattr(run[key], what)
             if one != other:
-                problem = f"{what} of {_place(item)} is '{one}' in one and '{other}' in the other"
+                problem = (
+                    f"{what} of {_place(item)} is '{_named(one)}' in one and '{_named(other)}' in "
+                    "the other"
+                )
                 raise _differ(first, name, problem)
     for key, item in run.items():
         if key not in reference:
             raise _differ(first, name, f"{_place(item)} is missing from '{first}'")
-    return [run[key] for key in reference]
+    return [run[key] for key in reference]  # type: ignore[return-value]  # all of one kind
 
 
-def _place(item: Item) -> str:
+def _named(value: str | frozenset[str]) -> str:
+    return value if isinstance(value, str) else ", ".join(sorted(value))
+
+
+def _place(item: Item | SeveralItem) -> str:
     return f"dialogue '{item.dialogue_id}', turn {item.index + 1},"
 
 
@@ -255,7 +314,8 @@ def _differ(first: str, second: str, problem: str) -> InputError:
 
 
 def _right(
-    aligned: Mapping[str, Sequence[Sequence[Item]]],
+    scoring: Scoring,
+    aligned: Mapping[str, Sequence[Run]],
     first: str,
     second: str,
     labels: Sequence[str],
@@ -263,11 +323,8 @@ def _right(
 ) -> McNemar | None:
     if len(aligned[first]) > 1 or len(aligned[second]) > 1:
         return None
-    one, other = aligned[first][0], aligned[second][0]
-    gold = gold_codes(one, labels)
-    return mcnemar(
-        answer_codes(one, labels, which) == gold, answer_codes(other, labels, which) == gold
-    )
+    one, other = (scoring.right(aligned[name][0], labels, which) for name in (first, second))
+    return mcnemar(one, other)
 
 
 def _compare(
@@ -276,15 +333,20 @@ def _compare(
     tallies: Mapping[str, Floats],
     labels: Sequence[str],
     items_test: McNemar | None,
+    scoring: Scoring,
     how: Resampling,
 ) -> PairComparison:
     one, other = tallies[first], tallies[second]
-    found, p_values = differences(one, other, _headline_and_classes, how)
-    several = len(HEADLINE)
+
+    def headline_and_classes(counts: Floats) -> Floats:
+        return np.concatenate([scoring.headline(counts), scoring.per_class(counts)], axis=-1)
+
+    found, p_values = differences(one, other, headline_and_classes, how)
+    number = len(scoring.names)
     single = len(one) == len(other) == 1
     if single:
-        p_values = permutation_p(one[0], other[0], headline, how)
-    values = [headline(side.sum(axis=1)).mean(axis=0) for side in (one, other)]
+        p_values = permutation_p(one[0], other[0], scoring.headline, how)
+    values = [scoring.headline(side.sum(axis=1)).mean(axis=0) for side in (one, other)]
     return PairComparison(
         first=first,
         second=second,
@@ -293,21 +355,16 @@ def _compare(
         metrics=tuple(
             MetricDifference(name, float(before), float(after), difference, p, p)
             for name, before, after, difference, p in zip(
-                HEADLINE, *values, found[:several], p_values[:several], strict=True
+                scoring.names, *values, found[:number], p_values[:number], strict=True
             )
         ),
-        per_class=dict(zip(labels, found[several:], strict=True)),
+        per_class=dict(zip(labels, found[number:], strict=True)),
         mcnemar=items_test,
     )
 
 
-def _headline_and_classes(counts: Floats) -> Floats:
-    """The headline, then F1 of every class. Shape [..., 3 + L]."""
-    return np.concatenate([headline(counts), f1(counts)], axis=-1)
-
-
-def _adjusted(pairs: Sequence[PairComparison]) -> tuple[PairComparison, ...]:
-    adjusted = {name: holm([pair[name].p for pair in pairs]) for name in HEADLINE}
+def _adjusted(pairs: Sequence[PairComparison], names: Sequence[str]) -> tuple[PairComparison, ...]:
+    adjusted = {name: holm([pair[name].p for pair in pairs]) for name in names}
     return tuple(
         replace(
             pair,

@@ -15,19 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentixrl.errors import InputError
-from sentixrl.evaluation.items import Answer, Item
+from sentixrl.evaluation.items import Answer, Item, SeveralItem
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-def cluster_names(items: Sequence[Item]) -> list[str]:
+def cluster_names(items: Sequence[Item] | Sequence[SeveralItem]) -> list[str]:
     """The items' clusters, in order of first appearance."""
     return list(dict.fromkeys(item.cluster for item in items))
 
 
-def cluster_codes(items: Sequence[Item], clusters: Sequence[str] | None = None) -> Ints:
+def cluster_codes(
+    items: Sequence[Item] | Sequence[SeveralItem], clusters: Sequence[str] | None = None
+) -> Ints:
     """The position of each item's cluster in ``clusters`` (default: the items' own). Shape [n]."""
     names = cluster_names(items) if clusters is None else clusters
     place = {name: position for position, name in enumerate(names)}

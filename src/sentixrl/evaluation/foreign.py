@@ -18,7 +18,6 @@ from sentixrl.errors import InputError
 from sentixrl.evaluation.baselines.system import NO_TEMPLATE, UNKNOWN_LANGUAGE
 from sentixrl.evaluation.items import ItemKey
 from sentixrl.evaluation.prediction_rows import (
-    PROBABILITY,
     Answers,
     Utterances,
     our_names,
@@ -29,6 +28,7 @@ from sentixrl.formats.characters import as_text, shown
 from sentixrl.formats.delimited import DelimitedTable, Quoting
 from sentixrl.formats.detection import detect_rows
 from sentixrl.formats.json_text import JsonDialogues
+from sentixrl.formats.label_cells import label_cell
 from sentixrl.formats.result_rows import (
     CONFIDENCE,
     DIALOGUE,
@@ -36,6 +36,8 @@ from sentixrl.formats.result_rows import (
     FALLBACK,
     INDEX,
     LABEL,
+    LABELS,
+    PROBABILITY,
     STATUS,
     UTTERANCE,
 )
@@ -84,8 +86,9 @@ def read_predictions(
     Args:
         path: A table with the columns ``dialogue_id``, ``index`` (the position in the dialogue,
             from 0) or ``utterance_id``, and ``label``; optionally ``confidence`` (of the label)
-            and ``p_<label>`` for every label (they sum to 1). Or what ``classify`` printed with
-            ``--csv`` or ``--json``.
+            and ``p_<label>`` for every label (they sum to 1). Where utterances may have several
+            labels, ``labels`` stands in place of ``label``: ``joy; surprise``, or ``[]``. Or what
+            ``classify`` printed with ``--csv`` or ``--json``.
         dataset: The whole split.
         columns: The names of the table's columns; ``turn`` is the position.
         encoding: The file's text encoding.
@@ -98,8 +101,9 @@ def read_predictions(
     answers: dict[ItemKey, Prediction] = {}
     places: dict[ItemKey, str] = {}
     utterances = Utterances(dataset)
-    header, rows = _rows(source_of_file(path, path.name, encoding), columns, quoting)
-    reader = Answers(dataset.label_set, header, path.name)
+    source = source_of_file(path, path.name, encoding)
+    header, rows = _rows(source, columns, quoting, several=dataset.several)
+    reader = Answers(dataset.label_set, header, path.name, several=dataset.several)
     for row in rows:
         key = utterances.key(row)
         if key in places:
@@ -116,7 +120,7 @@ def read_predictions(
 
 
 def _rows(
-    source: InputSource, columns: Columns | None, quoting: Quoting
+    source: InputSource, columns: Columns | None, quoting: Quoting, *, several: bool
 ) -> tuple[Sequence[str], Iterator[Row]]:
     """A file of predictions: its columns by our names, and its rows."""
     format = detect_rows(source)
@@ -124,7 +128,7 @@ def _rows(
         rows = list(_result_rows(source, lines=format == "jsonl"))
         return list({column: None for row in rows for column in row.cells}), iter(rows)
     table = DelimitedTable(source, quoting=quoting, columns=columns)
-    names = our_names(table.header, columns, source.name)
+    names = our_names(table.header, columns, source.name, several=several)
     return names, (
         row_of(names, row.cells, Place(source.name, f"line {row.line}"))
         for row in table.rows(Ledger(format))
@@ -154,6 +158,7 @@ def _result_rows(source: InputSource, *, lines: bool) -> Iterator[Row]:
                 INDEX: item.index,
                 UTTERANCE: turn.id,
                 LABEL: item.label,
+                LABELS: None if item.labels is None else label_cell(item.labels),
                 STATUS: item.status.value,
                 CONFIDENCE: item.confidence,
                 FALLBACK: item.fallback,
@@ -174,7 +179,7 @@ def _check_whole(path: Path, dataset: Dataset, answers: Mapping[ItemKey, Predict
         (dialogue, index)
         for dialogue in dataset
         for index, turn in enumerate(dialogue)
-        if turn.gold is not None and (dialogue.id, index) not in answers
+        if (turn.gold is not None or turn.golds is not None) and (dialogue.id, index) not in answers
     ]
     if not missing:
         return

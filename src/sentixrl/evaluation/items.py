@@ -1,7 +1,8 @@
 """The unit of evaluation: one annotated utterance, what was answered, and what it cost.
 
-Contract: only utterances with a gold label become items; the others were context. An item holds
-everything that metrics, slices and comparisons need, so that none of them needs the dialogue again.
+Contract: only utterances with a gold label (or a list of them) become items; the others were
+context. An item holds everything that metrics, slices and comparisons need, so that none of them
+needs the dialogue again.
 Items are identified by ``(dialogue_id, index)``; resampling draws whole ``cluster``s.
 """
 
@@ -13,6 +14,7 @@ from enum import StrEnum
 
 from sentixrl.context.building import language_of
 from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.engines.protocol import Cost
 from sentixrl.errors import InputError
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 
@@ -32,14 +34,6 @@ class Answer(StrEnum):
     """The label; an outlier, unreadable or failed answer is wrong."""
     SINGLE = "single"
     """The same model's proposal in its first round, before any judgement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What answering one utterance took, if it was measured."""
-
-    tokens: float | None = None
-    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +59,9 @@ class Item:
         words: White-space separated words; ``None`` in languages that do not separate them.
         characters: Characters of the text, without outer white space.
         language: The dialogue's language, if known.
-        cost: Tokens and seconds, if measured.
+        cost: What answering it took, if measured.
+        candidates: The labels that hold the true one with the probability that was asked for, if
+            one was.
     """
 
     dialogue_id: str
@@ -84,7 +80,8 @@ class Item:
     words: int | None = None
     characters: int = 0
     language: str | None = None
-    cost: Cost = Cost()
+    cost: Cost | None = None
+    candidates: frozenset[str] | None = None
 
     @property
     def key(self) -> ItemKey:
@@ -108,6 +105,76 @@ class Item:
         if which is Answer.STRICT or self.label is not None:
             return self.label
         return self.fallback
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralItem:
+    """One annotated utterance that may have several labels, with its answer.
+
+    Attributes:
+        dialogue_id: The dialogue it stands in.
+        index: Its position there, from 0.
+        cluster: The unit that is drawn when results are resampled.
+        gold: The annotated labels, which may be none.
+        labels: The labels given; ``None`` if it failed, which counts as none.
+        probabilities: Label name → probability that it applies, if known.
+        language: The dialogue's language, if known.
+        cost: Tokens and seconds, if measured.
+    """
+
+    dialogue_id: str
+    index: int
+    cluster: str
+    gold: frozenset[str]
+    labels: frozenset[str] | None = None
+    probabilities: Mapping[str, float] | None = None
+    language: str | None = None
+    cost: Cost | None = None
+
+    @property
+    def key(self) -> ItemKey:
+        """Identifies it among the items of a run."""
+        return self.dialogue_id, self.index
+
+
+def build_several_items(
+    pairs: Iterable[tuple[Dialogue, DialoguePrediction]],
+) -> list[SeveralItem]:
+    """Join dialogues whose utterances may have several labels with their predictions.
+
+    Args:
+        pairs: Each dialogue with the prediction for it.
+
+    Raises:
+        InputError: As :func:`build_items`; or an answer is a single label.
+    """
+    items: list[SeveralItem] = []
+    seen: set[str] = set()
+    for dialogue, prediction in pairs:
+        _check_pair(dialogue, prediction, seen)
+        for turn, answer in zip(dialogue, prediction.items, strict=True):
+            if turn.golds is not None:
+                items.append(_several_item(dialogue, turn, answer))
+    return items
+
+
+def _several_item(dialogue: Dialogue, turn: Utterance, answer: Prediction) -> SeveralItem:
+    if answer.label is not None:
+        raise InputError(
+            f"Dialogue '{dialogue.id}', turn {answer.index + 1}, is answered by one label, "
+            f"'{answer.label}', where any number of them may apply.",
+            hint="Let the system answer with a list of labels.",
+        )
+    return SeveralItem(
+        dialogue_id=dialogue.id,
+        index=answer.index,
+        cluster=dialogue.cluster,
+        gold=frozenset(turn.golds or ()),
+        labels=None if answer.labels is None else frozenset(answer.labels),
+        probabilities=answer.probabilities,
+        language=dialogue.language,
+        cost=_cost(answer),
+    )
 
 
 def build_items(
@@ -168,11 +235,16 @@ def _items_of(dialogue: Dialogue, prediction: DialoguePrediction) -> list[Item]:
             words=len(turn.text.split()) if spaced else None,
             characters=len(turn.text.strip()),
             language=dialogue.language,
-            cost=Cost(answer.tokens, answer.seconds) if answer.seconds else Cost(),
+            cost=_cost(answer),
+            candidates=None if answer.candidates is None else frozenset(answer.candidates),
         )
         for index, (turn, answer) in enumerate(zip(dialogue, prediction.items, strict=True))
         if turn.gold is not None
     ]
+
+
+def _cost(answer: Prediction) -> Cost | None:
+    return Cost(answer.tokens, answer.seconds) if answer.seconds else None
 
 
 def _first_proposal(prediction: Prediction) -> str | None:

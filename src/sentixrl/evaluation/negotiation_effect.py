@@ -158,6 +158,7 @@ def negotiation_effect(
 ) -> NegotiationEffect:
     """Compare final answers with first proposals and count what the rounds did."""
     negotiated = [item for item in items if item.negotiated]
+    costs = [item.cost for item in items if item.cost is not None]
     return NegotiationEffect(
         n=len(items),
         negotiated=len(negotiated),
@@ -170,8 +171,8 @@ def negotiation_effect(
         survival=_survival(negotiated),
         consensus_rate=_consensus_rate(negotiated, how),
         statuses={status: sum(item.status is status for item in items) for status in Status},
-        tokens=_spent([item.cost.tokens for item in items]),
-        seconds=_spent([item.cost.seconds for item in items]),
+        tokens=_spent([cost.tokens for cost in costs]),
+        seconds=_spent([cost.seconds for cost in costs]),
     )
 
 

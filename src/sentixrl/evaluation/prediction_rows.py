@@ -18,6 +18,7 @@ from sentixrl.evaluation.items import ItemKey
 from sentixrl.formats import Columns
 from sentixrl.formats.characters import nearest, shown
 from sentixrl.formats.columns import usual_headers
+from sentixrl.formats.label_cells import split_labels
 from sentixrl.formats.result_rows import (
     CONFIDENCE,
     DIALOGUE,
@@ -25,17 +26,18 @@ from sentixrl.formats.result_rows import (
     FALLBACK,
     INDEX,
     LABEL,
+    LABELS,
+    PROBABILITY,
     STATUS,
     UTTERANCE,
 )
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import ItemError, Prediction, Status
 
-PROBABILITY = "p_"
 SUM_TOLERANCE = 0.01
 UNANSWERED = {Status.OUTLIER.value, Status.INVALID.value, Status.ERROR.value}
 
-_ROLES = {DIALOGUE: "dialogue", UTTERANCE: "id", INDEX: "turn", LABEL: "label"}
+_ROLES = {DIALOGUE: "dialogue", UTTERANCE: "id", INDEX: "turn"}
 
 
 class Utterances:
@@ -108,17 +110,30 @@ class Answers:
         labels: The task's labels.
         header: The file's columns, by our names.
         file: What errors call the file.
+        several: Whether an answer is any number of labels.
     """
 
-    def __init__(self, labels: LabelSet, header: Collection[str], file: str) -> None:
+    def __init__(
+        self, labels: LabelSet, header: Collection[str], file: str, *, several: bool = False
+    ) -> None:
         self._labels = labels
+        self._several = several
         self._columns = self._probability_columns(header, f"{file}, line 1")
 
     def prediction(self, row: Row, index: int) -> Prediction:
         """What a row answers."""
         status = row.cells.get(STATUS, "").strip()
-        if not row[LABEL].strip() and status in UNANSWERED:
+        answer = LABELS if self._several else LABEL
+        if not row[answer].strip() and status in UNANSWERED:
             return self._unanswered(row, index, Status(status))
+        if self._several:
+            return self._judged(row, index)
+        if not _filled(row, LABEL) and _filled(row, LABELS):
+            raise row.place.error(
+                f"it holds several labels ('{shown(row[LABELS])}'), and the data has one an "
+                "utterance.",
+                "Evaluate on data with several labels, or give predictions of one label each.",
+            )
         label = self._label(row, LABEL)
         probabilities = self._probabilities(row)
         confidence = _probability(row, CONFIDENCE) if _filled(row, CONFIDENCE) else None
@@ -144,8 +159,22 @@ class Answers:
             error=ItemError("earlier_error", said) if status is Status.ERROR else None,
         )
 
+    def _judged(self, row: Row, index: int) -> Prediction:
+        """Any number of labels."""
+        said = [self._read(row, text) for text in split_labels(row.required(LABELS))]
+        if twice := [name for name in said if said.count(name) > 1]:
+            raise row.place.error(f"the label '{shown(twice[0])}' stands there twice.")
+        return Prediction(
+            index=index,
+            status=Status.SINGLE,
+            probabilities=self._probabilities(row),
+            labels=tuple(name for name in self._labels.names if name in said),
+        )
+
     def _label(self, row: Row, column: str) -> str:
-        text = row.required(column)
+        return self._read(row, row.required(column))
+
+    def _read(self, row: Row, text: str) -> str:
         label = self._labels.read(text)
         if label is None:
             raise row.place.error(
@@ -159,6 +188,8 @@ class Answers:
         if not any(_filled(row, column) for column in self._columns.values()):
             return None
         values = {name: _probability(row, column) for name, column in self._columns.items()}
+        if self._several:
+            return values
         total = math.fsum(values.values())
         if abs(total - 1) > SUM_TOLERANCE:
             raise row.place.error(f"the probabilities sum to {total:.4g}; they must sum to 1.")
@@ -184,25 +215,31 @@ class Answers:
         return {name: columns[name] for name in self._labels.names} if columns else {}
 
 
-def our_names(header: Sequence[str], columns: Columns | None, file: str) -> list[str]:
+def our_names(
+    header: Sequence[str], columns: Columns | None, file: str, *, several: bool = False
+) -> list[str]:
     """A table's columns by our names, if its own names differ.
 
     Args:
         header: The columns' names.
         columns: What the user named; ``turn`` is the position in the dialogue.
         file: What errors call the table.
+        several: Whether an answer is any number of labels.
 
     Raises:
         InputError: A column that is needed or named is missing, or occurs twice.
     """
     names = list(header)
     place = f"{file}, line 1"
-    for ours, role in _ROLES.items():
+    answer = LABELS if several else LABEL
+    for ours, role in (*_ROLES.items(), (answer, "label")):
         named: str | None = getattr(columns, role) if columns else None
-        usual = [name for name in names if name.casefold() in usual_headers(role)]
+        # A column for one label is not taken for a list of them.
+        known = () if ours == LABELS else usual_headers(role)
+        usual = [name for name in names if name.casefold() in known]
         theirs = named or (ours if ours in names else next(iter(usual), ours))
         if theirs not in names:
-            if named is None and ours not in {DIALOGUE, LABEL}:
+            if named is None and ours not in {DIALOGUE, answer}:
                 continue
             close = nearest(theirs, names)
             meant = f"--columns {role}={shown(close)}" if close else f"--columns {role}=NAME"

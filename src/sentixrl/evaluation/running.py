@@ -20,9 +20,11 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError, SentixError
 from sentixrl.evaluation.baselines.system import System
 from sentixrl.evaluation.intervals import Resampling, check_libraries, json_number
-from sentixrl.evaluation.items import Item, build_items
+from sentixrl.evaluation.items import Item, SeveralItem, build_items, build_several_items
 from sentixrl.evaluation.metrics import HEADLINE
 from sentixrl.evaluation.sentiment_scores import sentiment_metrics
+from sentixrl.evaluation.several import HEADLINE as SEVERAL_HEADLINE
+from sentixrl.evaluation.several_summary import several_metrics_json
 from sentixrl.evaluation.summary import metrics_json, nothing_to_score
 from sentixrl.labels import LabelSet
 from sentixrl.prediction import DialoguePrediction, ItemError
@@ -101,7 +103,8 @@ def evaluate(
         What the run's ``metrics.json`` holds.
 
     Raises:
-        ConfigError: The folder holds another run.
+        ConfigError: The folder holds another run; or the system gives one label where the data
+            has several, or the reverse.
         InputError: Nothing has a gold label, or the log does not fit the data.
         SentixError: Some dialogues failed for a passing reason, or the disk is full; finished
             dialogues are kept.
@@ -110,6 +113,7 @@ def evaluate(
     part = draw(dataset, limit, seed)
     if not part.labelled:  # before a model answers all of it
         raise nothing_to_score()
+    check_kind(system, dataset)
     if ledger is not None:
         check_ledger(ledger)
     whole = _identity(system, dataset, part, identity, seed)
@@ -125,6 +129,25 @@ def evaluate(
             enter_ledger(ledger, ledger_line(run, metrics, facts["date"]))
         run.write_metrics(metrics)
     return metrics
+
+
+def check_kind(system: System, dataset: Dataset) -> None:
+    """Refuse a classifier that gives one label where the data has several, and the reverse.
+
+    Raises:
+        ConfigError: It does.
+    """
+    if not isinstance(system, Classifier) or system.several == dataset.several:
+        return
+    if dataset.several:
+        raise ConfigError(
+            f"{dataset.title} may have several labels an utterance; the model is asked for one.",
+            hint="Ask it for several (kind 'several'), or read the data with one label each.",
+        )
+    raise ConfigError(
+        f"{dataset.title} has one label an utterance, and the model is asked for several.",
+        hint="Ask it for one (kind 'single'), or read the data with all its labels.",
+    )
 
 
 def _identity(
@@ -188,7 +211,7 @@ def answer_all(
         )
 
 
-def run_items(folder: Path) -> list[Item]:
+def run_items(folder: Path) -> list[Item] | list[SeveralItem]:
     """The items of a run folder, with their costs.
 
     Raises:
@@ -197,9 +220,14 @@ def run_items(folder: Path) -> list[Item]:
     return items_of(read_entries(folder))
 
 
-def items_of(entries: Sequence[Entry]) -> list[Item]:
-    """The items of a run's entries, with their costs."""
-    return build_items([(entry.dialogue, entry.prediction) for entry in entries])
+def items_of(entries: Sequence[Entry]) -> list[Item] | list[SeveralItem]:
+    """The items of a run's entries, with their costs.
+
+    They are those of several labels if any utterance was annotated so.
+    """
+    pairs = [(entry.dialogue, entry.prediction) for entry in entries]
+    several = any(turn.golds is not None for dialogue, _ in pairs for turn in dialogue)
+    return build_several_items(pairs) if several else build_items(pairs)
 
 
 def score(
@@ -226,9 +254,14 @@ def score(
     if left := run.remaining(dataset.dialogues):
         raise ConfigError(f"{run.path} lacks {len(left):,} of {len(dataset):,} dialogues.")
     entries = read_entries(run.path)
-    items = items_of(entries)
-    metrics = metrics_json(items, label_set, how=how, neutral=neutral)
-    graded = sentiment_metrics(dataset, items, how)
+    pairs = [(entry.dialogue, entry.prediction) for entry in entries]
+    graded: dict[str, Any] | None = None
+    if dataset.several:
+        metrics = several_metrics_json(build_several_items(pairs), label_set, how=how)
+    else:
+        items = build_items(pairs)
+        metrics = metrics_json(items, label_set, how=how, neutral=neutral)
+        graded = sentiment_metrics(dataset, items, how)
     return {
         "run": run.id,
         **metrics,
@@ -270,5 +303,8 @@ def ledger_line(run: RunFolder, metrics: Mapping[str, Any], date: str) -> dict[s
         "model": identity["model"]["name"],
         "weights": identity["model"].get("weights"),
         "adapter": identity["model"].get("adapter"),
-        "headline": {name: metrics[name]["value"] for name in HEADLINE},
+        "headline": {
+            name: metrics[name]["value"]
+            for name in (SEVERAL_HEADLINE if metrics.get("kind") == "several" else HEADLINE)
+        },
     }

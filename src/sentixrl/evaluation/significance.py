@@ -168,17 +168,36 @@ def _drawn_differences(
     first: Floats, second: Floats, statistic: Statistic, how: Resampling
 ) -> Floats:
     """Differences on ``how.resamples`` draws of clusters and seeds. Shape [resamples, M]."""
+    one, other = drawn_values([first, second], statistic, how)
+    return other - one
+
+
+def drawn_values(systems: Sequence[Floats], statistic: Statistic, how: Resampling) -> list[Floats]:
+    """Each system's values on the same draws of clusters, and of its own seeds.
+
+    Args:
+        systems: Tallies of each system's runs. Shapes [S, C, *K]; K may differ.
+        statistic: From [..., *K] to [..., M].
+        how: Number of draws and seed.
+
+    Returns:
+        One array per system. Shapes [resamples, M].
+    """
     rng = np.random.default_rng([how.seed, 1])
-    runs = np.concatenate([first, second]).swapaxes(0, 1)
-    kinds, copies = kinds_of(runs.reshape(len(runs), -1))
-    kinds = kinds.reshape(len(kinds), *runs.shape[1:]).swapaxes(0, 1)
-    parts: list[Floats] = []
-    width = int(np.prod(runs.shape[2:]))
+    runs = [one.swapaxes(0, 1) for one in systems]  # [C, S, *K]
+    flat = np.concatenate([one.reshape(len(one), -1) for one in runs], axis=1)
+    kinds, copies = kinds_of(flat)
+    ends = np.cumsum([one[0].size for one in runs])[:-1]
+    parts = [
+        part.reshape(len(kinds), *one.shape[1:]).swapaxes(0, 1)
+        for part, one in zip(np.split(kinds, ends, axis=1), runs, strict=True)
+    ]
+    width = max(int(np.prod(one.shape[2:])) for one in systems)
+    drawn: list[list[Floats]] = [[] for _ in systems]
     for weights in draw_weights(copies, how, width):
-        one = _over_seeds(kinds[: len(first)], weights, statistic, rng)
-        other = _over_seeds(kinds[len(first) :], weights, statistic, rng)
-        parts.append(other - one)
-    return np.concatenate(parts)
+        for found, part in zip(drawn, parts, strict=True):
+            found.append(_over_seeds(part, weights, statistic, rng))
+    return [np.concatenate(found) for found in drawn]
 
 
 def _over_seeds(

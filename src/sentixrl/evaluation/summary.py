@@ -79,28 +79,18 @@ def metrics_json(
     labels = label_set.names
     forced = tally(items, labels)
     return {
-        "n": len(items),
-        "n_clusters": len(forced),
-        "label_set": {
-            "name": label_set.name,
-            "digest": label_set.digest,
-            "labels": list(labels),
-        },
-        "seed": how.seed,
-        "resamples": how.resamples,
-        "permutations": how.permutations,
-        "level": how.level,
+        **run_facts(len(items), len(forced), label_set, how),
         **_headline(forced, how),
         **_micro_f1(forced, label_set, neutral, how),
         "coverage": _coverage(items, how).as_dict(),
         "outlier_as_wrong": _headline(tally(items, labels, Answer.STRICT), how),
         "selective": _selective(items, labels, how),
-        "per_class": _per_class(forced, labels, how),
+        "per_class": per_class(forced, labels, how),
         "confusion": _confusion(items, labels),
         "calibration": calibration_report(items, labels, how),
         "negotiation": negotiation_effect(items, labels, how).as_dict(),
         "slices": _slices(items, labels, how),
-        "warnings": _warnings(forced, labels),
+        "warnings": class_warnings(forced, labels),
     }
 
 
@@ -130,7 +120,25 @@ def _selective(items: Sequence[Item], labels: Sequence[str], how: Resampling) ->
     return {"n": len(covered), **_headline(tallies, how)}
 
 
-def _per_class(tallies: Floats, labels: Sequence[str], how: Resampling) -> dict[str, Any]:
+def run_facts(items: int, clusters: int, label_set: LabelSet, how: Resampling) -> dict[str, Any]:
+    """What was scored, and how its intervals are made."""
+    return {
+        "n": items,
+        "n_clusters": clusters,
+        "label_set": {
+            "name": label_set.name,
+            "digest": label_set.digest,
+            "labels": list(label_set.names),
+        },
+        "seed": how.seed,
+        "resamples": how.resamples,
+        "permutations": how.permutations,
+        "level": how.level,
+    }
+
+
+def per_class(tallies: Floats, labels: Sequence[str], how: Resampling) -> dict[str, Any]:
+    """Precision, recall and F1 of every label from counts [C, 3, L]."""
     found = intervals(tallies, _class_scores, how)
     parts = {
         name: found[place * len(labels) : (place + 1) * len(labels)]
@@ -167,7 +175,8 @@ def _slices(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> di
     return found
 
 
-def _warnings(tallies: Floats, labels: Sequence[str]) -> list[str]:
+def class_warnings(tallies: Floats, labels: Sequence[str]) -> list[str]:
+    """What should not be trusted, from counts [C, 3, L]."""
     warnings: list[str] = []
     rough = few_clusters(len(tallies))
     if rough is not None:

@@ -19,9 +19,11 @@ from sentixrl.context.building import Lines
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Cost, Engine, Failure
+from sentixrl.engines.roles import roles_of
 from sentixrl.errors import ConfigError
 from sentixrl.evidence.odds import LogProbs, moved
 from sentixrl.evidence.parts import HidingPlan
+from sentixrl.negotiation.answers import Judging
 from sentixrl.negotiation.modes import ScoredMode
 from sentixrl.negotiation.negotiator import Negotiator
 from sentixrl.negotiation.state import NegotiationState
@@ -52,9 +54,9 @@ class AskingTask(ABC, Generic[R]):
     """
 
     def __init__(self, negotiator: Negotiator, dialogue: Dialogue) -> None:
-        check_explainable(negotiator)
+        judging = check_explainable(negotiator)
         self._negotiator, self._dialogue = negotiator, dialogue
-        self._mode = ScoredMode(negotiator.engine.capabilities, negotiator.judging)
+        self._mode = ScoredMode(roles_of(negotiator.engine)[0].capabilities, judging)
         self._answers: Posteriors = []
         self._left = 0
         self._error: BaseException | None = None
@@ -78,8 +80,7 @@ class AskingTask(ABC, Generic[R]):
     def start(self, add: Callable[[Job], None]) -> None:
         """Hand out the questions."""
         negotiator = self._negotiator
-        if negotiator.priors is not None:
-            negotiator.priors.learn(negotiator.engine, self._template)
+        negotiator.learn_priors(self._template)
         lines = negotiator.builder.lines(self._dialogue)
         asked = self._ask(lines)
         self._answers, self._left = [None] * len(asked), len(asked)
@@ -216,19 +217,21 @@ def answer_of(item: Prediction) -> str | None:
     return item.label if item.label is not None else item.fallback
 
 
-def check_explainable(negotiator: Negotiator) -> None:
-    """Refuse to measure evidence where there are no log-odds of one answer.
+def check_explainable(negotiator: Negotiator) -> Judging:
+    """How the generator's scores become labels, if evidence can be measured by them.
 
     Raises:
         ConfigError: The engine gives no scores, or an utterance may have several labels.
     """
-    if not negotiator.engine.capabilities.score:
+    generator = roles_of(negotiator.engine)[0]
+    if not generator.capabilities.score:
         raise ConfigError(
-            f"The engine '{negotiator.engine.name}' gives no scores, which evidence needs.",
+            f"The engine '{generator.name}' gives no scores, which evidence needs.",
             hint="Leave evidence out, or take a model that runs on this machine.",
         )
-    if negotiator.judging.label_set.multi_label:
+    if negotiator.judging is None:
         raise ConfigError(
             "Evidence is measured for one answer a turn, and these labels may be several.",
             hint="Leave evidence out, or take labels of which each turn has one.",
         )
+    return negotiator.judging

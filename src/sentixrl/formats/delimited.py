@@ -80,7 +80,11 @@ class DelimitedTable:
                 ledger.skip("blank row", row.size, row.line)
                 continue
             if len(row.cells) != width:
-                check_width(row, width, self.name)
+                try:
+                    check_width(row, width, self.name)
+                except InputError as error:
+                    ledger.fault(error, row.line, row.size)
+                    continue
             yield row
 
     def _cut(self, lines: Iterable[Line], ledger: Ledger, quoted: bool) -> Iterator[Row]:

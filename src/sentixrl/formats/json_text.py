@@ -50,7 +50,11 @@ class JsonDialogues:
             return
         for line in self._source.lines():
             if line.text.strip():
-                value = load_json(line.text, self._source.name, _LINES_HINT, line.number)
+                try:
+                    value = load_json(line.text, self._source.name, _LINES_HINT, line.number)
+                except InputError as error:
+                    (ledger or Ledger("")).fault(error, line.number, line.size)
+                    continue
                 yield Element(value, line.number, line.size)
             elif ledger:
                 ledger.markup(line.size)
@@ -62,10 +66,14 @@ class JsonDialogues:
             InputError: Something is not JSON, or no dialogue.
         """
         with closing(Register()) as ids:
-            self._note_ids(ids)
+            self._note_ids(ids, ledger.rehearsal())
             number = 0
             for number, element in enumerate(self.elements(ledger), start=1):
-                dialogue = self._dialogue(element, number, ids)
+                try:
+                    dialogue = self._dialogue(element, number, ids)
+                except InputError as error:
+                    ledger.fault(error, element.number, element.size)
+                    continue
                 for size in (element.size, *[0] * (len(dialogue) - 1)):
                     ledger.turn(size)
                 yield dialogue
@@ -85,9 +93,9 @@ class JsonDialogues:
         spot = f"{'line' if self._lines else 'dialogue'} {element.number}"
         return f"{self._source.name}, {spot}" if element.number else self._source.name
 
-    def _note_ids(self, ids: Register) -> None:
+    def _note_ids(self, ids: Register, ahead: Ledger) -> None:
         """Note the ids that the input gives, so that none is given twice."""
-        for element in self.elements():
+        for element in self.elements(ahead):
             id = element.value.get("id") if isinstance(element.value, dict) else None
             if not isinstance(id, str | int) or isinstance(id, bool):
                 continue
@@ -134,7 +142,7 @@ def _from_result(value: Mapping[str, Any], place: str) -> Dialogue:
     except InputError as error:
         raise InputError(f"{place}: {error.message}", hint=error.hint) from None
     turns = [
-        replace(turn, gold=item.label)
+        replace(turn, gold=item.label, golds=item.labels)
         for turn, item in zip(dialogue, prediction.items, strict=True)
     ]
     made = replace(dialogue, utterances=tuple(turns))

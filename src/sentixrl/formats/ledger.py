@@ -2,15 +2,18 @@
 
 Contract: a reader tells the ledger of each piece once. Then messages = turns + merged + skipped,
 and the bytes of the five kinds add up to the size of the input (of what was unpacked, where it
-was packed).
+was packed). What cannot be read is raised, unless somebody asked to be told of it instead.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+from sentixrl.errors import InputError
 
 FIRST_SKIPPED = 20
 """How many skipped messages a ledger keeps the places of."""
@@ -38,6 +41,25 @@ class Skipped(NamedTuple):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A row or a dialogue that cannot be read as it is.
+
+    Attributes:
+        error: What is wrong, and where.
+        line: Where it begins, from 1.
+        dialogue: The dialogue it is or belongs to, if that is known.
+    """
+
+    error: InputError
+    line: int
+    dialogue: str | None = None
+
+
+UNREADABLE = "cannot be read"
+"""The reason for which faults are skipped."""
+
+
 @dataclass(slots=True)
 class Ledger:
     """The account of one input.
@@ -50,6 +72,7 @@ class Ledger:
         bytes: Kind → how many bytes belong to it.
         splits: How often a dialogue was cut at a pause.
         first_skipped: The first skipped messages, in the order of the input.
+        faults: Told of what cannot be read, which is then left out; ``None`` to have it raised.
     """
 
     format: str
@@ -59,6 +82,7 @@ class Ledger:
     bytes: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
     splits: int = 0
     first_skipped: list[Skipped] = field(default_factory=list)
+    faults: Callable[[Fault], None] | None = None
 
     @property
     def messages(self) -> int:
@@ -86,6 +110,40 @@ class Ledger:
         self.bytes[Kind.SKIPPED] += size
         if len(self.first_skipped) < FIRST_SKIPPED:
             self.first_skipped.append(Skipped(line, reason))
+
+    def fault(
+        self,
+        error: InputError,
+        line: int,
+        size: int = 0,
+        *,
+        dialogue: str | None = None,
+        told: int | None = None,
+    ) -> None:
+        """Leave out what cannot be read, if somebody is told of it.
+
+        Args:
+            error: What is wrong.
+            line: Where it begins.
+            size: Its bytes.
+            dialogue: The dialogue it is or belongs to.
+            told: How many of its messages were told of as turns already, if they were.
+
+        Raises:
+            InputError: Nobody asked to be told instead.
+        """
+        if self.faults is None:
+            raise error
+        if told is not None:
+            self.turns -= told
+            self.bytes[Kind.TURN] -= size
+            self.skipped[UNREADABLE] += told - 1
+        self.skip(UNREADABLE, size, line)
+        self.faults(Fault(error, line, dialogue))
+
+    def rehearsal(self) -> Ledger:
+        """An account for reading ahead: as tolerant as this one, and told of nothing."""
+        return Ledger(self.format, faults=None if self.faults is None else _told_later)
 
     def header(self, size: int) -> None:
         """Count ``size`` bytes that describe the whole input: column names, a title, a note."""
@@ -123,6 +181,10 @@ class Ledger:
                 {"line": line, "reason": reason} for line, reason in self.first_skipped
             ],
         }
+
+
+def _told_later(_: Fault) -> None:
+    """Whoever reads for good is told."""
 
 
 def _many(count: int, noun: str) -> str:

@@ -102,12 +102,16 @@ class UtteranceObject(BaseModel):
     label: _NameOrNumber | None = Field(
         None, description="Annotated label; never shown to a model."
     )
+    labels: list[_NameOrNumber] | None = Field(
+        None, description="All annotated labels, where there may be several or none."
+    )
     metadata: dict[_Name, _Value] = Field({}, description="Further fields, kept but not used.")
 
     def utterance(self) -> Utterance:
         """The utterance this object describes; a blank speaker or label is none."""
+        golds = None if self.labels is None else tuple(self.labels)
         return Utterance(
-            self.text, _seen(self.speaker), _seen(self.label), self.id, dict(self.metadata)
+            self.text, _seen(self.speaker), _seen(self.label), self.id, dict(self.metadata), golds
         )
 
 
@@ -162,6 +166,7 @@ def _turn_object(utterance: Utterance) -> str | dict[str, Any]:
         "speaker": utterance.speaker,
         "id": utterance.id,
         "label": utterance.gold,
+        "labels": None if utterance.golds is None else list(utterance.golds),
         "metadata": dict(utterance.metadata) or None,
     }
     given = {key: value for key, value in fields.items() if value is not None}

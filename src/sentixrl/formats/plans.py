@@ -16,11 +16,11 @@ from sentixrl.errors import InputError
 from sentixrl.formats import chats
 from sentixrl.formats.characters import nearest, shown
 from sentixrl.formats.chats import convokit
-from sentixrl.formats.columns import Columns
+from sentixrl.formats.columns import Columns, places_of
 from sentixrl.formats.delimited import DelimitedTable, Quoting
 from sentixrl.formats.detection import OWN, beginning, format_names
 from sentixrl.formats.json_text import JsonDialogues
-from sentixrl.formats.ledger import Ledger
+from sentixrl.formats.ledger import Fault, Ledger
 from sentixrl.formats.messages import DEFAULT_GAP, conversations
 from sentixrl.formats.rows import Table
 from sentixrl.formats.sheets import parquet_table, workbook_table
@@ -44,6 +44,9 @@ class ReadingOptions(TypedDict, total=False):
         language: Language code of dialogues that do not name their own.
         gap: The pause that ends a dialogue of a chat; ``None`` for no end. Default: 8 hours.
         dates: The order of a chat's dates, ``dmy``, ``mdy`` or ``ymd``, where they do not tell.
+        keep: Whether an utterance's metadata holds its row and the further columns of a table.
+        faults: Told of rows and dialogues that cannot be read, which are then left out; default:
+            the first one is raised.
     """
 
     format: str
@@ -53,6 +56,8 @@ class ReadingOptions(TypedDict, total=False):
     language: str | None
     gap: timedelta | None
     dates: str | None
+    keep: bool
+    faults: Callable[[Fault], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +69,14 @@ class Plan:
         start: Reads it from the start, and tells the ledger.
         notes: What a person should know of how it is read, a sentence each.
         guesses: Columns of a table that probably hold what none is known to hold, by role.
+        named: Whether a column of a table names the dialogues, so that one may go on elsewhere.
     """
 
     format: str
     start: Callable[[Ledger], Iterator[Dialogue]]
     notes: tuple[str, ...] = ()
     guesses: Mapping[str, str] = field(default_factory=dict)
+    named: bool = False
 
 
 def plan_of(source: InputSource, format: str, options: ReadingOptions) -> Plan:
@@ -92,9 +99,9 @@ def plan_of(source: InputSource, format: str, options: ReadingOptions) -> Plan:
         )
     columns = options.get("columns")
     if format in {"json", "jsonl"}:
-        return _json_plan(source, format, columns)
+        return _json_plan(source, format, options)
     if (table := _table(source, format, options)) is not None:
-        return _table_plan(format, table, columns, lambda _: None)
+        return _table_plan(format, table, options, lambda _: None)
     if columns is not None:
         raise _no_columns(source, format)
     if format == convokit.NAME:
@@ -109,41 +116,47 @@ def plan_of(source: InputSource, format: str, options: ReadingOptions) -> Plan:
     return Plan(format, partial(_chat, source, form, options))
 
 
-def _json_plan(source: InputSource, format: str, columns: Columns | None) -> Plan:
+def _json_plan(source: InputSource, format: str, options: ReadingOptions) -> Plan:
     """JSON: dialogues, or the rows of a table."""
+    columns = options.get("columns")
     beginning(source)
     document = JsonDialogues(source, lines=format == "jsonl")
     first = next(document.elements(), None)
     if first is not None and is_record(first.value, columns):
         spot = "line" if format == "jsonl" else "row"
-        table = record_table(source.name, spot, document.elements, columns)
-        return _table_plan(format, table, columns, document.account_rest)
+        table = record_table(
+            *(source.name, spot, document.elements, columns),
+            keep=options.get("keep", False),
+            ahead=Ledger("", faults=options.get("faults")).rehearsal(),
+        )
+        return _table_plan(format, table, options, document.account_rest)
     if columns is not None:
         raise _no_columns(source, format)
     return Plan(format, document.dialogues)
 
 
 def _table_plan(
-    format: str, table: Table, columns: Columns | None, end: Callable[[Ledger], None]
+    format: str, table: Table, options: ReadingOptions, end: Callable[[Ledger], None]
 ) -> Plan:
     """A table; ``end`` tells the ledger of what stands below its rows."""
+    chosen = options.get("columns") or Columns()
 
     def start(ledger: Ledger) -> Iterator[Dialogue]:
-        yield from table_dialogues(table, ledger, columns)
+        yield from table_dialogues(table, ledger, chosen, keep=options.get("keep", False))
         end(ledger)
 
-    chosen = columns or Columns()
     guesses = table_guesses(table, chosen)
     note = table_note(table, chosen, guesses)
-    return Plan(format, start, (note,) if note else (), guesses)
+    named = "dialogue" in places_of(table.header, chosen, table.name)
+    return Plan(format, start, (note,) if note else (), guesses, named)
 
 
 def _table(source: InputSource, format: str, options: ReadingOptions) -> Table | None:
     columns = options.get("columns")
     if format == "parquet":
-        return parquet_table(source, columns)
+        return parquet_table(source, columns, keep=options.get("keep", False))
     if format == "xlsx":
-        return workbook_table(source, columns)
+        return workbook_table(source, columns, keep=options.get("keep", False))
     if format not in {"csv", "tsv"}:
         return None
     beginning(source)

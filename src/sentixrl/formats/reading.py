@@ -42,20 +42,23 @@ class DialogueReader:
         format: The format it is read as.
         notes: What a person should know of how it is read, a sentence each.
         guesses: Columns of a table that probably hold what none is known to hold, by role.
+        named: Whether a column of a table names the dialogues.
         ledger: What became of the input so far; whole once all dialogues are read.
     """
 
-    def __init__(self, name: str, plan: Plan, language: str | None) -> None:
+    def __init__(self, name: str, plan: Plan, options: ReadingOptions) -> None:
         self.name = name
         self.format = plan.format
         self.notes = plan.notes
         self.guesses = plan.guesses
+        self.named = plan.named
         self.ledger = Ledger(plan.format)
         self._start = plan.start
-        self._language = language
+        self._language = _language(options.get("language"))
+        self._faults = options.get("faults")
 
     def __iter__(self) -> Iterator[Dialogue]:
-        self.ledger = Ledger(self.format)
+        self.ledger = Ledger(self.format, faults=self._faults)
         for dialogue in self._start(self.ledger):
             if dialogue.language is None and self._language is not None:
                 dialogue = dataclasses.replace(dialogue, language=self._language)
@@ -88,7 +91,7 @@ def open_dialogues(
     path, name = Path(source), shown(str(source), 400)
     if options.get("format", "auto") in {"auto", convokit.NAME} and convokit.is_corpus(path):
         plan = Plan(convokit.NAME, partial(convokit.read_corpus, path, name=name))
-        return DialogueReader(name, plan, _language(options.get("language")))
+        return DialogueReader(name, plan, options)
     return _reader(source_of_file(path, name, encoding), options)
 
 
@@ -164,7 +167,6 @@ def read_text(text: str, *, language: str | None = None) -> list[Dialogue]:
 
 
 def _reader(source: InputSource, options: ReadingOptions) -> DialogueReader:
-    language = _language(options.get("language"))
     format, note = options.get("format", "auto"), None
     if format == "auto":
         found = detect(source, options.get("columns"))
@@ -174,7 +176,7 @@ def _reader(source: InputSource, options: ReadingOptions) -> DialogueReader:
     plan = plan_of(source, format, options)
     if note:
         plan = dataclasses.replace(plan, notes=(note, *plan.notes))
-    return DialogueReader(source.name, plan, language)
+    return DialogueReader(source.name, plan, options)
 
 
 def _language(tag: str | None) -> str | None:

@@ -51,6 +51,7 @@ class GeneratorResult(BaseModel):
 
     label: str | None = Field(description="The proposed label; null if none could be read.")
     analysis: str | None = Field(description="The written reasoning; null in the scored mode.")
+    model: str | None = Field(None, description="Who spoke, where the roles are two models.")
 
 
 class DiscriminatorResult(BaseModel):
@@ -61,6 +62,7 @@ class DiscriminatorResult(BaseModel):
     verdict: Verdict | None = Field(description="Null if none could be read.")
     counter_label: str | None = Field(description="On disagreement, its own label.")
     assessment: str | None = Field(description="The written reasoning; null in the scored mode.")
+    model: str | None = Field(None, description="Who spoke, where the roles are two models.")
 
 
 class RoundResult(BaseModel):
@@ -97,13 +99,27 @@ class UtteranceResult(BaseModel):
     id: str | None = Field(description="The source's own identifier; null if it has none.")
     speaker: str | None
     text: str
-    label: str | None = Field(description="Null for the statuses outlier, invalid and error.")
+    label: str | None = Field(
+        description="Null for the statuses outlier, invalid and error, and where there are labels."
+    )
+    labels: list[str] | None = Field(
+        None, description="All labels that apply, where several were asked for; may be empty."
+    )
     status: Status
     confidence: float | None = Field(
         ge=0, le=1, description="Probability that the label is right; null without scores."
     )
+    calibrated: bool | None = Field(
+        None,
+        description="Whether the probabilities were calibrated on data with these labels; null "
+        "without probabilities.",
+    )
+    candidates: list[str] | None = Field(
+        None, description="With --sets: the labels that hold the true one, likeliest first."
+    )
     probabilities: dict[str, float] | None = Field(
-        description="Posterior of the first round over all labels; null without scores."
+        description="Posterior of the first round over all labels; with labels, the probability "
+        "that each applies; null without scores."
     )
     fallback: str | None = Field(
         description="The forced answer at full coverage; null only if nothing was readable."
@@ -111,6 +127,10 @@ class UtteranceResult(BaseModel):
     dropped_turns: int = Field(ge=0, description="Earlier turns the history window left out.")
     error: ErrorResult | None = Field(description="Set exactly if the status is error.")
     negotiation: list[RoundResult] = Field(description="Oldest first; empty if there was none.")
+    exact: bool = Field(True, description="False if the probabilities are not the model's own.")
+    label_mass: float | None = Field(
+        None, ge=0, le=1, description="The labels' share of the model's probability, if measured."
+    )
     evidence: list[EvidenceResult] | None = Field(
         None, description="Which earlier turns moved the answer; not there if not measured."
     )
@@ -198,8 +218,11 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
         "speaker": utterance.speaker,
         "text": utterance.text,
         "label": item.label,
+        **({} if item.labels is None else {"labels": list(item.labels)}),
         "status": item.status.value,
         "confidence": None if item.confidence is None else round(item.confidence, DECIMALS),
+        "calibrated": None if probabilities is None else item.calibrated,
+        **({} if item.candidates is None else {"candidates": list(item.candidates)}),
         "probabilities": None
         if probabilities is None
         else {label: round(value, DECIMALS) for label, value in probabilities.items()},
@@ -207,6 +230,8 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
         "dropped_turns": item.dropped_turns,
         "error": error and {"code": error.code, "message": error.message, "hint": error.hint},
         "negotiation": [_round_json(entry) for entry in item.rounds],
+        **({} if item.exact else {"exact": False}),
+        **({} if item.label_mass is None else {"label_mass": round(item.label_mass, DECIMALS)}),
     }
     if item.evidence is not None:
         result["evidence"] = [_evidence_json(entry) for entry in item.evidence]
@@ -223,17 +248,26 @@ def _evidence_json(entry: Evidence) -> dict[str, Any]:
 
 
 def _round_json(entry: Round) -> dict[str, Any]:
-    judgement = entry.judgement
+    proposal, judgement = entry.proposal, entry.judgement
     return {
         "round": entry.number,
-        "generator": {"label": entry.proposal.label, "analysis": entry.proposal.analysis},
+        "generator": {
+            "label": proposal.label,
+            "analysis": proposal.analysis,
+            **_speaker(proposal.model),
+        },
         "discriminator": judgement
         and {
             "verdict": judgement.verdict and judgement.verdict.value,
             "counter_label": judgement.counter_label,
             "assessment": judgement.assessment,
+            **_speaker(judgement.model),
         },
     }
+
+
+def _speaker(model: str | None) -> dict[str, str]:
+    return {} if model is None else {"model": model}
 
 
 def is_result(value: object) -> TypeGuard[Mapping[str, Any]]:
@@ -276,12 +310,17 @@ def _prediction(position: int, entry: UtteranceResult) -> Prediction:
         index=entry.index,
         status=entry.status,
         label=entry.label,
+        labels=None if entry.labels is None else tuple(entry.labels),
         fallback=entry.fallback,
         probabilities=entry.probabilities,
+        calibrated=bool(entry.calibrated),
+        candidates=None if entry.candidates is None else tuple(entry.candidates),
         confidence=entry.confidence,
         dropped_turns=entry.dropped_turns,
         rounds=tuple(_round(item) for item in entry.negotiation),
         error=ItemError(**entry.error.model_dump()) if entry.error else None,
+        exact=entry.exact,
+        label_mass=entry.label_mass,
         evidence=None
         if entry.evidence is None
         else tuple(Evidence(**one.model_dump()) for one in entry.evidence),
@@ -292,8 +331,11 @@ def _check(position: int, entry: UtteranceResult) -> None:
     problem = None
     if entry.index != position:
         problem = f"its index is {entry.index}, not {position}"
-    elif (entry.label is None) == (entry.status in _ANSWERED):
+    elif entry.label is not None and entry.labels is not None:
+        problem = "it has a label and a list of labels"
+    elif (entry.label is None and entry.labels is None) == (entry.status in _ANSWERED):
         held = "no label" if entry.label is None else f"the label '{shown(entry.label)}'"
+        held = held if entry.labels is None else "a list of labels"
         problem = f"its status is {entry.status.value}, yet it has {held}"
     elif (entry.error is None) == (entry.status is Status.ERROR):
         held = "no error" if entry.error is None else "an error"
@@ -303,8 +345,11 @@ def _check(position: int, entry: UtteranceResult) -> None:
 
 
 def _round(entry: RoundResult) -> Round:
-    proposal = Proposal(entry.generator.label, entry.generator.analysis)
+    said = entry.generator
+    proposal = Proposal(said.label, said.analysis, model=said.model)
     if (judged := entry.discriminator) is None:
         return Round(entry.round, proposal)
-    judgement = Judgement(judged.verdict, judged.counter_label, judged.assessment)
+    judgement = Judgement(
+        judged.verdict, judged.counter_label, judged.assessment, model=judged.model
+    )
     return Round(entry.round, proposal, judgement)

@@ -41,7 +41,9 @@ _FAULTS = (
 )
 
 
-def parquet_table(source: InputSource, columns: Columns | None = None) -> ValueTable:
+def parquet_table(
+    source: InputSource, columns: Columns | None = None, *, keep: bool = False
+) -> ValueTable:
     """A Parquet file as a table.
 
     Raises:
@@ -63,10 +65,12 @@ def parquet_table(source: InputSource, columns: Columns | None = None) -> ValueT
     with _parquet(source) as file:
         _check_row_groups(file, source)
         header = [str(name) for name in file.schema_arrow.names]
-    return ValueTable(source.name, "row", header, rows, columns)
+    return ValueTable(source.name, "row", header, rows, columns, keep=keep)
 
 
-def workbook_table(source: InputSource, columns: Columns | None = None) -> ValueTable:
+def workbook_table(
+    source: InputSource, columns: Columns | None = None, *, keep: bool = False
+) -> ValueTable:
     """The one sheet of an Excel workbook that holds anything, as a table.
 
     Raises:
@@ -93,7 +97,8 @@ def workbook_table(source: InputSource, columns: Columns | None = None) -> Value
             size, last = 0, line
         ledger.header(size)  # what no row has taken
 
-    return ValueTable(source.name, "row", [cell_text(cell) or "" for cell in header], rows, columns)
+    names = [cell_text(cell) or "" for cell in header]
+    return ValueTable(source.name, "row", names, rows, columns, keep=keep)
 
 
 @contextmanager

@@ -17,20 +17,24 @@ from itertools import islice
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
-from sentixrl.formats.characters import name_fault, shown, text_fault
+from sentixrl.formats.characters import is_blank, name_fault, shown, text_fault, unreadable
 from sentixrl.formats.columns import ROLES, Columns, as_option, likely, places_of
-from sentixrl.formats.ledger import Ledger
-from sentixrl.formats.on_disk import Groups, Register
+from sentixrl.formats.ledger import Fault, Ledger
+from sentixrl.formats.on_disk import Register
 from sentixrl.formats.rows import Row, Table
+from sentixrl.formats.sorting import Groups
 
 MAX_DIALOGUE_BYTES = 256 * 1024 * 1024
 """The largest dialogue of a table, in bytes."""
+
+ROW = "row"
+"""The key under which an utterance's metadata holds its place in the table."""
 
 _SAMPLE = 500
 
 
 def table_dialogues(
-    table: Table, ledger: Ledger, columns: Columns | None = None
+    table: Table, ledger: Ledger, columns: Columns | None = None, *, keep: bool = False
 ) -> Iterator[Dialogue]:
     """The dialogues of a table, one at a time.
 
@@ -38,15 +42,24 @@ def table_dialogues(
         table: The rows.
         ledger: Told of each of them.
         columns: Which column holds what; found by usual headers where it does not say.
+        keep: Whether an utterance's metadata holds its row and the columns that are not used.
 
     Raises:
         InputError: A column that is not there, a row of the wrong length, an empty text, or a
             dialogue that is larger than ``MAX_DIALOGUE_BYTES``.
     """
-    reader = _Reader(table, places_of(table.header, columns or Columns(), table.name))
+    places = places_of(table.header, columns or Columns(), table.name)
+    reader = _Reader(table, places, _kept(table.header, places) if keep else None)
     count = 0
     for count, (key, rows) in enumerate(reader.groups(ledger), start=1):
-        yield Dialogue(key or str(count), reader.utterances(rows))
+        id = key or str(count)
+        try:
+            turns = reader.utterances(rows)
+        except InputError as error:
+            size = sum(row.size for row in rows)
+            ledger.fault(error, rows[0].line, size, dialogue=id, told=len(rows))
+            continue
+        yield Dialogue(id, turns)
     if not count:
         raise InputError(
             f"{table.name} has a header line but no rows.", hint="Give at least one row."
@@ -56,7 +69,7 @@ def table_dialogues(
 def table_guesses(table: Table, columns: Columns) -> dict[str, str]:
     """Columns that probably hold what nobody named and no usual header tells, by role."""
     places = places_of(table.header, columns, table.name)
-    sample = [row.cells for row in islice(table.rows(Ledger("")), _SAMPLE)]
+    sample = [row.cells for row in islice(table.rows(Ledger("", faults=_nobody)), _SAMPLE)]
     guesses: dict[str, str] = {}
     for role in ("dialogue", "speaker", "label"):
         if role not in places and getattr(columns, role) is None:
@@ -93,12 +106,30 @@ def _can_be(role: str, sample: Sequence[Sequence[str]], place: int) -> bool:
     return bool(filled) and recurs and all(len(cell) <= 200 for cell in filled)
 
 
+def _nobody(_: Fault) -> None:
+    """A sample does without rows that cannot be read; whoever reads all of them is told."""
+
+
+def _kept(header: Sequence[str], places: Mapping[str, int]) -> dict[str, int]:
+    """The columns that are kept, by name: all but those that an utterance holds as they are."""
+    used = {places[role] for role in ("text", "speaker", "id") if role in places}
+    kept: dict[str, int] = {}
+    for at, name in enumerate(header):
+        if at not in used:
+            known = name if not (name_fault(name) or is_blank(name)) else f"column {at + 1}"
+            while known in kept or known == ROW:
+                known = f"{known} ({at + 1})"
+            kept[known] = at
+    return kept
+
+
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """What reading a row needs: the table, and column positions by role."""
+    """What reading a row needs: the table, column positions by role, and columns to keep."""
 
     table: Table
     places: Mapping[str, int]
+    kept: Mapping[str, int] | None = None
 
     def groups(self, ledger: Ledger) -> Iterator[tuple[str | None, list[Row]]]:
         """The rows of each dialogue, with its key if there is a column of keys."""
@@ -107,12 +138,10 @@ class _Reader:
                 ledger.turn(row.size)
                 yield None, [row]
         else:
-            rows = self._together(ledger)
             key: str | None = None
             group: list[Row] = []
             held = 0
-            for row in rows:
-                own = self.key(row)
+            for own, row in self._together(ledger):
                 if own != key and group:
                     yield key, group
                     group, held = [], 0
@@ -123,26 +152,35 @@ class _Reader:
             if group:
                 yield key, group
 
-    def _together(self, ledger: Ledger) -> Iterator[Row]:
-        """The rows so that those of one dialogue follow each other."""
-        if self._follow_each_other():
-            for row in self.table.rows(ledger):
+    def _together(self, ledger: Ledger) -> Iterator[tuple[str, Row]]:
+        """The rows with their keys, so that those of one dialogue follow each other."""
+        if self._follow_each_other(ledger.rehearsal()):
+            for key, row in self._keyed(ledger):
                 ledger.turn(row.size)
-                yield row
+                yield key, row
             return
         with closing(Groups()) as groups:
-            for row in self.table.rows(ledger):
+            for key, row in self._keyed(ledger):
                 ledger.turn(row.size)
-                groups.add(self.key(row), [row.line, row.size, *row.cells])
-            for line, size, *cells in groups.members():
-                yield Row(int(line), [str(cell) for cell in cells], int(size))
+                groups.add(key, [key, row.line, row.size, *row.cells])
+            for own, line, size, *cells in groups.members():
+                yield str(own), Row(int(line), [str(cell) for cell in cells], int(size))
 
-    def _follow_each_other(self) -> bool:
+    def _keyed(self, ledger: Ledger) -> Iterator[tuple[str, Row]]:
+        """The rows with the dialogues they belong to."""
+        for row in self.table.rows(ledger):
+            try:
+                key = self.key(row)
+            except InputError as error:
+                ledger.fault(error, row.line, row.size)
+                continue
+            yield key, row
+
+    def _follow_each_other(self, ledger: Ledger) -> bool:
         """Whether no dialogue goes on after another has begun; looks at all rows."""
         last: str | None = None
         with closing(Register()) as seen:
-            for row in self.table.rows(Ledger("")):
-                key = self.key(row)
+            for key, row in self._keyed(ledger):
                 if key != last and seen.add(key, row.line) is not None:
                     return False
                 last = key
@@ -201,9 +239,18 @@ class _Reader:
         text = self.cell(row, "text") or ""
         if fault := text_fault(text):
             raise self.fault(row, "text", fault)
-        return Utterance(
-            text, self.cell(row, "speaker"), self.cell(row, "label"), self.cell(row, "id")
-        )
+        named = self.cell(row, "speaker"), self.cell(row, "label"), self.cell(row, "id")
+        return Utterance(text, *named, metadata=self.metadata(row))
+
+    def metadata(self, row: Row) -> dict[str, str | float]:
+        """What is kept of a row besides what the utterance holds."""
+        if self.kept is None:
+            return {}
+        cells = {name: row.cells[at] for name, at in self.kept.items() if row.cells[at]}
+        for name, cell in cells.items():
+            if fault := unreadable(cell):
+                raise InputError(f"{self.place(row)}: the column '{shown(name)}' {fault}.")
+        return {ROW: row.line, **cells}
 
     def place(self, row: Row) -> str:
         """What errors call a row."""

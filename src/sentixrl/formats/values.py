@@ -28,7 +28,8 @@ def dialogue_of(value: object, number: int | None = None) -> Dialogue:
     Args:
         value: A :class:`Dialogue`; one text; a list of texts, of (speaker, text) pairs or of
             dicts with ``text`` (and ``speaker``, ``id``, ``label``, ``metadata``); the dict of a
-            JSON file or of a result; or a pandas or polars frame with a row a turn.
+            JSON file or of a result; or a frame with a row a turn: of pandas or polars, an Arrow
+            table, or a data set of ``datasets``.
         number: Which of several values it is, from 1, for errors.
 
     Raises:
@@ -81,10 +82,36 @@ def dialogues_of(values: object) -> Iterator[Dialogue]:
 
 
 def is_frame(value: object) -> bool:
-    """Whether a value is a data frame of pandas or polars, or acts like one."""
-    return hasattr(value, "columns") and (
-        hasattr(value, "itertuples") or hasattr(value, "iter_rows")
-    )
+    """Whether a value is a frame of pandas or polars, an Arrow table or a ``datasets.Dataset``."""
+    if hasattr(value, "columns"):
+        return hasattr(value, "itertuples") or hasattr(value, "iter_rows") or _is_arrow(value)
+    return isinstance(getattr(value, "column_names", None), list) and hasattr(value, "features")
+
+
+def frame_samples(frame: Any) -> list[Dialogue]:  # noqa: ANN401  (as is_frame)
+    """The dialogues of a frame, in each of which a turn's id is the number of its row, from 1.
+
+    A frame of one column needs no usual header: the column is the text.
+
+    Raises:
+        InputError: As :func:`dialogues_of`.
+    """
+    number = "row"
+    while number in map(str, frame_columns(frame)):
+        number += "_"
+    table = _frame_table(frame, "The frame", number)
+    text = table.header[0] if len(table.header) == 2 else None
+    return list(table_dialogues(table, Ledger("frame"), Columns(text=text, id=number)))
+
+
+def frame_columns(frame: Any) -> list[Any]:  # noqa: ANN401  (as is_frame)
+    """The names of a frame's columns."""
+    named = hasattr(frame, "column_names")
+    return list(frame.column_names if named else frame.columns)
+
+
+def _is_arrow(value: object) -> bool:
+    return hasattr(value, "to_batches") and hasattr(value, "column_names")
 
 
 def _turn(item: object, place: str) -> Utterance:
@@ -180,19 +207,46 @@ def _of_frame(frame: Any, name: str) -> Dialogue:  # noqa: ANN401  (pandas', pol
     return found[0]
 
 
-def _frame_table(frame: Any, name: str) -> ValueTable:  # noqa: ANN401  (pandas', polars' or alike)
-    def rows(_: Ledger) -> Iterator[Values]:
-        if hasattr(frame, "iter_rows"):
-            found = frame.iter_rows()
-        else:
-            found = frame.itertuples(index=False, name=None)
-        return (Values(at, tuple(row), 0) for at, row in enumerate(found, start=1))
+def _frame_table(
+    frame: Any,  # noqa: ANN401  (as is_frame)
+    name: str,
+    number: str | None = None,
+) -> ValueTable:
+    """A frame as a table, with a further column of its rows' numbers if that is named."""
+    names = frame_columns(frame)
+    header = [*map(str, names), *([number] if number else [])]
 
+    def rows(_: Ledger) -> Iterator[Values]:
+        for at, row in enumerate(_frame_rows(frame, names), start=1):
+            yield Values(at, (*row, *([at] if number else [])), 0)
+
+    columns = Columns(text=header[0].strip()) if number and len(names) == 1 else None
     try:
-        header = [str(column) for column in frame.columns]
-        return ValueTable(name, "row", header, rows, blank_rows=False)
+        return ValueTable(name, "row", header, rows, columns, blank_rows=False)
     except InputError as error:
         hint = (
             "Rename its columns: 'text', and 'speaker', 'dialogue' or 'label' where there are any."
         )
         raise InputError(error.message, hint=hint) from None
+
+
+def _frame_rows(frame: Any, names: list[Any]) -> Iterator[tuple[object, ...]]:  # noqa: ANN401
+    if hasattr(frame, "iter_rows"):
+        yield from frame.iter_rows()
+    elif hasattr(frame, "itertuples"):
+        yield from frame.itertuples(index=False, name=None)
+    elif _is_arrow(frame):
+        for batch in frame.to_batches():
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    else:
+        # Labels that datasets keeps as numbers are read by the names it keeps with them.
+        words = [getattr(frame.features.get(name), "names", None) for name in names]
+        for row in frame:
+            cells = zip(words, (row[name] for name in names), strict=True)
+            yield tuple(_named(known, cell) for known, cell in cells)
+
+
+def _named(names: list[str] | None, cell: object) -> object:
+    if not names or not isinstance(cell, int):
+        return cell
+    return names[cell] if 0 <= cell < len(names) else None

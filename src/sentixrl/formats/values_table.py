@@ -8,6 +8,7 @@ is not.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,6 +45,7 @@ class ValueTable:
         rows: Reads the rows from the first; the ledger is told of what stands between them.
         columns: What the user named.
         blank_rows: Whether rows that hold nothing are skipped; else they are refused.
+        keep: Whether cells that are not needed are kept whatever they hold, as JSON.
 
     Raises:
         InputError: No column holds the text.
@@ -58,12 +60,14 @@ class ValueTable:
         columns: Columns | None = None,
         *,
         blank_rows: bool = True,
+        keep: bool = False,
     ) -> None:
         self.name = name
         self.spot = spot
         self.header = [column.strip() for column in header]
         self._rows = rows
         self._blank_rows = blank_rows
+        self._keep = keep
         self._needed = places_of(self.header, columns or Columns(), name)
 
     def rows(self, ledger: Ledger) -> Iterator[Row]:
@@ -75,8 +79,17 @@ class ValueTable:
                     raise InputError(f"{self.name}, {self.spot} {line} holds nothing.")
                 ledger.skip("blank row", size, line)
                 continue
-            for role, at in self._needed.items():
-                self._check(role, values[at], cells[at], line)
+            try:
+                for role, at in self._needed.items():
+                    self._check(role, values[at], cells[at], line)
+            except InputError as error:
+                ledger.fault(error, line, size)
+                continue
+            if self._keep:
+                cells = [
+                    _as_json(value) if cell is None else cell
+                    for cell, value in zip(cells, values, strict=True)
+                ]
             yield Row(line, [cell or "" for cell in cells], size)
 
     def _check(self, role: str, value: object, cell: str | None, line: int) -> None:
@@ -107,6 +120,9 @@ def record_table(
     spot: str,
     records: Callable[[Ledger | None], Iterable[Element]],
     columns: Columns | None = None,
+    *,
+    keep: bool = False,
+    ahead: Ledger | None = None,
 ) -> ValueTable:
     """A table whose rows are JSON objects and whose columns are their keys.
 
@@ -115,6 +131,8 @@ def record_table(
         spot: What errors call a record's place.
         records: Reads the objects from the first, as :class:`ValueTable` reads rows.
         columns: What the user named.
+        keep: As :class:`ValueTable`.
+        ahead: Says whether what is no object may be left out; default: it may not.
 
     Raises:
         InputError: Something is no object, or there are more than ``MAX_KEYS`` different keys.
@@ -128,9 +146,18 @@ def record_table(
             hint="Leave out whatever is no row.",
         )
 
+    def objects(ledger: Ledger) -> Iterator[tuple[Element, Mapping[str, object]]]:
+        for record in records(ledger):
+            try:
+                value = object_of(record)
+            except InputError as error:
+                ledger.fault(error, record.number, record.size)
+                continue
+            yield record, value
+
     keys: dict[str, None] = {}
-    for record in records(None):
-        keys.update(dict.fromkeys(object_of(record)))
+    for record, value in objects(ahead or Ledger("")):
+        keys.update(dict.fromkeys(value))
         if len(keys) > MAX_KEYS:
             raise InputError(
                 f"{name}, {spot} {record.number}: the rows have more than {MAX_KEYS:,} "
@@ -140,11 +167,14 @@ def record_table(
     header = list(keys)
 
     def rows(ledger: Ledger) -> Iterator[Values]:
-        for record in records(ledger):
-            value = object_of(record)
+        for record, value in objects(ledger):
             yield Values(record.number, [value.get(key) for key in header], record.size)
 
-    return ValueTable(name, spot, header, rows, columns)
+    return ValueTable(name, spot, header, rows, columns, keep=keep)
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def cell_text(value: object) -> str | None:

@@ -7,6 +7,16 @@ from sentixrl.labels.files import (
     scheme_names,
     scheme_text,
 )
+from sentixrl.labels.identity import canonical_order, concepts, identity
+from sentixrl.labels.maps import (
+    MapLoss,
+    label_map,
+    map_loss,
+    merged,
+    reason,
+    sources_of,
+    unified_names,
+)
 from sentixrl.labels.sets import (
     CUSTOM,
     MAX_LABELS,
@@ -24,10 +34,20 @@ __all__ = [
     "Label",
     "LabelMap",
     "LabelSet",
+    "MapLoss",
     "Polarity",
+    "canonical_order",
+    "concepts",
+    "identity",
+    "label_map",
+    "map_loss",
+    "merged",
     "read_label_file",
+    "reason",
     "resolve_labels",
     "scheme",
     "scheme_names",
     "scheme_text",
+    "sources_of",
+    "unified_names",
 ]

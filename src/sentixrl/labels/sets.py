@@ -35,7 +35,8 @@ _INVISIBLE = dict.fromkeys(
 )
 
 
-def _key(text: str) -> str:
+def reading_key(text: str) -> str:
+    """What spellings that read the same have in common: no case, one Unicode form."""
     # Folding can undo the normal form (Greek ΐ), so it is restored afterwards. It makes of the
     # Turkish İ an i with a dot too many; ı stays a letter of its own.
     folded = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold()
@@ -121,7 +122,7 @@ class LabelSet:
 
     def _admit(self, label: Label, position: int) -> None:
         name = label.name
-        if not _key(name):
+        if not reading_key(name):
             raise LabelError(
                 f"The label set '{self.name}' has an empty label.",
                 hint="Fill it in or remove it; a comma may be one too many.",
@@ -134,7 +135,7 @@ class LabelSet:
                     hint="Give it a short one-line name; explanations belong in 'glosses'.",
                 )
         for spelling in (name, *label.aliases, *label.display.values()):
-            key = _key(spelling)
+            key = reading_key(spelling)
             if not key:
                 raise LabelError(
                     f"The label '{name}' of '{self.name}' has an empty alias or display name.",
@@ -209,7 +210,7 @@ class LabelSet:
         it: ``-1`` is not read as ``1``. Capital ``I`` is read as the Turkish ``ı`` too where no
         label is written with ``i`` instead.
         """
-        return self._find(_key(text)) or self._find(_key(text.replace("I", "ı")))
+        return self._find(reading_key(text)) or self._find(reading_key(text.replace("I", "ı")))
 
     def _find(self, key: str) -> Label | None:
         if key in self._by_key:

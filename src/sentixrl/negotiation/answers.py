@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from sentixrl.calibration.posterior import Calibration
-from sentixrl.engines.protocol import Capabilities, GenerateRequest, ScoreRequest
+import numpy as np
+
+from sentixrl.calibration.posterior import Calibration, normalise
+from sentixrl.engines.protocol import Capabilities, GenerateRequest, RoleName, ScoreRequest
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.priors import Prior, Priors
 from sentixrl.negotiation.state import NegotiationState
@@ -33,12 +35,15 @@ class Judging:
         calibration: From raw label scores to posteriors.
         agree_threshold: The discriminator agrees if P(agree) reaches this.
         priors: The model's preferences to subtract first, if any were measured.
+        shift: What a user's prior adds to the log-posterior, in the label set's order; empty for
+            none.
     """
 
     label_set: LabelSet
     calibration: Calibration = field(default_factory=Calibration)
     agree_threshold: float = 0.5
     priors: Priors | None = None
+    shift: tuple[float, ...] = ()
 
     def prior(self, state: NegotiationState) -> Prior | None:
         """The model's preferences in the state's language."""
@@ -64,10 +69,11 @@ class LabelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class VerdictAnswer:
-    """A verdict, and log P(agree) if the engine scores."""
+    """A verdict, and log P(agree) if the engine scores; ``exact`` if that is the model's own."""
 
     verdict: Verdict | None
     agree_log_prob: float | None = None
+    exact: bool = True
 
 
 class Answers:
@@ -76,11 +82,15 @@ class Answers:
     Args:
         capabilities: What the engine can do.
         judging: How answers become labels and verdicts.
+        role: Who is asked.
     """
 
-    def __init__(self, capabilities: Capabilities, judging: Judging) -> None:
+    def __init__(
+        self, capabilities: Capabilities, judging: Judging, role: RoleName = "generator"
+    ) -> None:
         self._capabilities = capabilities
         self._judging = judging
+        self._role: RoleName = role
 
     def label(self, state: NegotiationState, *, other_than: str | None = None) -> Turn[LabelAnswer]:
         """The label with which the model continues the state.
@@ -96,7 +106,8 @@ class Answers:
             if label.name != other_than
         }
         if self._capabilities.score:
-            scores = yield from score(ScoreRequest(state.prompt, tuple(words.values())))
+            asked = ScoreRequest(state.prompt, tuple(words.values()), role=self._role)
+            scores = yield from score(asked)
             found = self._likeliest(state, dict(zip(words, scores.log_probs, strict=True)))
             found = replace(found, exact=scores.exact, mass=scores.mass)
         else:
@@ -111,11 +122,13 @@ class Answers:
         """The verdict with which the model continues the state."""
         words = (state.say("discriminator", "agree"), state.say("discriminator", "disagree"))
         if self._capabilities.score:
-            agree, _ = (yield from score(ScoreRequest(state.prompt, words))).log_probs
+            scores = yield from score(ScoreRequest(state.prompt, words, role=self._role))
+            agree, _ = scores.log_probs
             prior = self._judging.prior(state)
             agree = agree if prior is None else prior.agreement(state.proposed, agree)
             agrees = math.exp(agree) >= self._judging.agree_threshold
-            found = VerdictAnswer(Verdict.AGREE if agrees else Verdict.DISAGREE, agree)
+            verdict = Verdict.AGREE if agrees else Verdict.DISAGREE
+            found = VerdictAnswer(verdict, agree, scores.exact)
         else:
             reply = yield from self._reply(state, words)
             found = VerdictAnswer(_read_verdict(reply, *words))
@@ -130,12 +143,15 @@ class Answers:
         # Calibrated over all labels: a bias belongs to its label, even if some labels are not
         # allowed.
         posterior = self._judging.calibration([raw.get(name, -math.inf) for name in names])
+        if self._judging.shift:
+            posterior = normalise(posterior + np.asarray(self._judging.shift))
         log_probs = dict(zip(names, posterior.tolist(), strict=True))
         return LabelAnswer(max(raw, key=log_probs.__getitem__), log_probs)
 
     def _reply(self, state: NegotiationState, words: tuple[str, ...]) -> Turn[str]:
         held = words if self._capabilities.constrain else None
-        return (yield from write(GenerateRequest(state.prompt, ANSWER_TOKENS, ("\n",), held)))
+        asked = GenerateRequest(state.prompt, ANSWER_TOKENS, ("\n",), held, self._role)
+        return (yield from write(asked))
 
 
 def discriminator_view(

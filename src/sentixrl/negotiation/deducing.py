@@ -90,13 +90,17 @@ class DeductionPlan:
                 "%d of %d deductions failed and are left out: %s",
                 len(self._failures), self._asked, self._failures[0].message,
             )  # fmt: skip
-        found = [self._found.get(source) if source else None for source in self._sources]
-        return self._builder.build(self._dialogue, found)
+        return self._builder.build(self._dialogue, self.deductions())
+
+    def deductions(self) -> list[Deduction | None]:
+        """The deduction of every utterance, as far as they are known."""
+        return [self._found.get(source) if source else None for source in self._sources]
 
     def _find_sources(self) -> list[Source | None]:
         """The source of each target's deduction, if it gets one."""
         options = self._builder.options
-        if options.deduction in NO_DEDUCTION:
+        made = self._builder.supplements.deductions is not None
+        if options.deduction in NO_DEDUCTION or made:
             return [None] * len(self._dialogue)
         template = self._builder.template_for(self._dialogue)
         contexts = self._builder.build(self._dialogue)

@@ -1,4 +1,4 @@
-"""The two modes in which the roles answer: scored and written.
+"""The modes in which the roles answer: scored and written, or one role in each.
 
 Contract: a mode is written for one utterance; drivers run many in step. Scored roles answer by
 probabilities and write nothing; written roles give an analysis or assessment first. A reply that
@@ -9,10 +9,11 @@ skips the step in which the others ask for a counter-label, so that all stay in 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 from sentixrl.context.building import one_line
 from sentixrl.context.prompt import lead
-from sentixrl.engines.protocol import Capabilities, GenerateRequest
+from sentixrl.engines.protocol import Capabilities, GenerateRequest, RoleName
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.answers import (
     Answers,
@@ -37,7 +38,8 @@ class Mode(ABC):
     """
 
     def __init__(self, capabilities: Capabilities, judging: Judging) -> None:
-        self._answers = Answers(capabilities, judging)
+        self._proposing = Answers(capabilities, judging, "generator")
+        self._judging = Answers(capabilities, judging, "discriminator")
         self.label_set: LabelSet = judging.label_set
 
     @abstractmethod
@@ -54,7 +56,7 @@ class Mode(ABC):
             yield None
             return None
         self._ask_for_counter(state)
-        return (yield from self._answers.label(state, other_than=state.proposed))
+        return (yield from self._judging.label(state, other_than=state.proposed))
 
     @abstractmethod
     def _ask_for_counter(self, state: NegotiationState) -> None: ...
@@ -75,6 +77,7 @@ class Mode(ABC):
             assessment,
             found.agree_log_prob,
             view,
+            exact=found.exact and (counter is None or counter.exact),
         )
 
 
@@ -84,13 +87,13 @@ class ScoredMode(Mode):
     def propose(self, state: NegotiationState) -> Turn[Proposal]:
         """The generator's distribution over the labels."""
         state.ask("generator", "question" if state.round == 1 else "question_again")
-        label = yield from self._answers.label(state)
+        label = yield from self._proposing.label(state)
         return Proposal(label.name, None, label.log_probs, label.exact, label.mass)
 
     def judge(self, state: NegotiationState) -> Turn[Judgement]:
         """P(agree) and, on disagreement, a distribution over the other labels."""
         state.ask("discriminator", "question")
-        found = yield from self._answers.verdict(state)
+        found = yield from self._judging.verdict(state)
         counter = yield from self._counter(state, found)
         return self._judged(state, found, counter)
 
@@ -118,7 +121,7 @@ class WrittenMode(Mode):
         state.ask("generator", "explain_again" if state.objected else "explain")
         analysis = yield from self._finish(state, "generator", "analysis")
         state.begin("generator", "answer")
-        label = yield from self._answers.label(state)
+        label = yield from self._proposing.label(state)
         return Proposal(label.name, analysis, label.log_probs, label.exact, label.mass)
 
     def judge(self, state: NegotiationState) -> Turn[Judgement]:
@@ -126,20 +129,49 @@ class WrittenMode(Mode):
         state.ask("discriminator", "assess")
         assessment = yield from self._finish(state, "discriminator", "assessment")
         state.begin("discriminator", "verdict")
-        found = yield from self._answers.verdict(state)
+        found = yield from self._judging.verdict(state)
         counter = yield from self._counter(state, found)
         return self._judged(state, found, counter, assessment)
 
     def _ask_for_counter(self, state: NegotiationState) -> None:
         state.begin("discriminator", "counter_answer")
 
-    def _finish(self, state: NegotiationState, role: str, block: str) -> Turn[str]:
+    def _finish(self, state: NegotiationState, role: RoleName, block: str) -> Turn[str]:
         """A line that the template begins and the model finishes, as the prompt then holds it."""
         state.begin(role, block)
         opening = state.say(role, block)
-        reply = yield from write(GenerateRequest(state.prompt, self._max_tokens, ("\n",)))
+        asked = GenerateRequest(state.prompt, self._max_tokens, ("\n",), role=role)
+        reply = yield from write(asked)
         said = one_line(reply)
         if not said:
             return opening
         state.answer(said)
         return opening + lead(opening) + said
+
+
+class TwoModels(Mode):
+    """Roles played by different models, each in the mode that its own model can answer in.
+
+    Args:
+        generator: How the generator answers.
+        discriminator: How the discriminator answers.
+        names: The models' names, for the record.
+    """
+
+    def __init__(self, generator: Mode, discriminator: Mode, names: tuple[str, str]) -> None:
+        self.label_set = generator.label_set
+        self._generator, self._discriminator = generator, discriminator
+        self._names = names
+
+    def propose(self, state: NegotiationState) -> Turn[Proposal]:
+        """The generator's turn; the record says whose."""
+        proposal = yield from self._generator.propose(state)
+        return replace(proposal, model=self._names[0])
+
+    def judge(self, state: NegotiationState) -> Turn[Judgement]:
+        """The discriminator's turn; the record says whose."""
+        judgement = yield from self._discriminator.judge(state)
+        return replace(judgement, model=self._names[1])
+
+    def _ask_for_counter(self, state: NegotiationState) -> None:
+        self._discriminator._ask_for_counter(state)

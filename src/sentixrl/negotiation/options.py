@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.errors import ConfigError
+from sentixrl.labels import LabelSet, scheme_names
 from sentixrl.negotiation.protocol import Rules
 
 ModeName = Literal["auto", "scored", "written"]
+KindName = Literal["auto", "single", "several"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,16 @@ class NegotiationOptions:
             depend on other dialogues. If off, dialogues are computed together. Single messages are
             then answered several times faster, but probabilities vary in the third decimal with
             what shares their batch, and a label may differ if the first two are within 0.05 nats.
+        kind: ``single`` gives an utterance one label; ``several`` judges each label by itself, and
+            an utterance gets any number of them; nothing is negotiated then. ``auto`` follows the
+            label set: a set of one's own that is ``multi_label`` asks for several, a named scheme
+            for one.
+        prior: Label name → its share of the data, where that is known; all labels, and they sum to
+            1. The posteriors are corrected for it (:mod:`sentixrl.calibration.shift`).
+        sets: The probability with which each turn's set of candidates holds the true label; needs a
+            calibration with ``truths``. ``None`` for no sets.
+        discriminator: The model that judges, by a name as for the one that proposes; ``None`` if
+            one model plays both roles.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
@@ -41,14 +54,26 @@ class NegotiationOptions:
     calibration: Calibration = field(default_factory=Calibration)
     correct_priors: bool = False
     reproducible: bool = True
+    kind: KindName = "auto"
+    prior: Mapping[str, float] | None = field(default=None, hash=False)
+    sets: float | None = None
+    discriminator: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("confidence_threshold", "agree_threshold"):
+        for name in ("confidence_threshold", "agree_threshold", "sets"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"'{name}' is {value}; a probability lies between 0 and 1.")
-        if self.mode not in get_args(ModeName):
-            raise ConfigError(
-                f"There is no mode '{self.mode}'.",
-                hint=f"There are: {', '.join(get_args(ModeName))}.",
-            )
+        for what, names in (("mode", ModeName), ("kind", KindName)):
+            if (value := getattr(self, what)) not in get_args(names):
+                raise ConfigError(
+                    f"There is no {what} '{value}'.",
+                    hint=f"There are: {', '.join(get_args(names))}.",
+                )
+
+    def several(self, label_set: LabelSet) -> bool:
+        """Whether an utterance may get several of these labels."""
+        if self.kind != "auto":
+            return self.kind == "several"
+        # A scheme's flag tells of its source data; the task most models are asked is another.
+        return label_set.multi_label and label_set.name not in scheme_names()

@@ -37,7 +37,12 @@ def predict(state: NegotiationState, names: Sequence[str]) -> Prediction:
         # A proposal that was not judged is no round of negotiation.
         rounds=state.state.rounds if state.error is None else record,
         error=state.error,
-        exact=all(exchange.proposal.exact for exchange in record),
+        exact=all(
+            turn.exact
+            for exchange in record
+            for turn in (exchange.proposal, exchange.judgement)
+            if turn is not None
+        ),
         label_mass=first.label_mass if first else None,
     )
 

@@ -20,7 +20,13 @@ from sentixrl.calibration.posterior import normalise
 from sentixrl.context.building import ContextBuilder
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Engine, Failure, ScoreRequest, Session
+from sentixrl.engines.protocol import (
+    Engine,
+    Failure,
+    ScoreRequest,
+    Session,
+    UnansweredError,
+)
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.state import NegotiationState
 from sentixrl.negotiation.turns import Turn, in_step, score
@@ -80,18 +86,25 @@ class Priors:
 
         It has a session of its own, because a dialogue's numbers must not depend on being the
         first. There is no second try: if it succeeded, a result would depend on its place in the
-        input.
+        input. A failure that passes is another matter: nothing is answered before it has passed.
+
+        Raises:
+            UnansweredError: It failed for a passing reason.
         """
         with self._learning:
-            if template.language not in self._known:
-                with engine.session() as session:
-                    self._known[template.language] = self._measure(session, template)
+            if template.language in self._known:
+                return
+            with engine.session() as session:
+                found = self._measure(session, template)
+            if isinstance(found, Failure) and found.retryable:
+                raise UnansweredError(found)
+            self._known[template.language] = None if isinstance(found, Failure) else found
 
     def of(self, language: str) -> Prior | None:
         """The prior of a template language, if it was measured."""
         return self._known.get(language)
 
-    def _measure(self, session: Session, template: TemplateSet) -> Prior | None:
+    def _measure(self, session: Session, template: TemplateSet) -> Prior | Failure:
         nothing = Dialogue.from_texts(EMPTY_TURNS, language=template.language)
         contexts = self._builder.build(nothing)
         states = [NegotiationState.of(context, template) for context in contexts]
@@ -102,8 +115,9 @@ class Priors:
         )
         spoken = [answer for answer in proposals if not isinstance(answer, Failure)]
         odds = [answer for answer in verdicts if not isinstance(answer, Failure)]
-        if len(spoken) < len(proposals) or len(odds) < len(verdicts):
-            return None
+        for answer in (*proposals, *verdicts):
+            if isinstance(answer, Failure):
+                return answer
         means = [sum(column) / len(spoken) for column in zip(*spoken, strict=True)]
         judged = [label.name for label in self._judged]
         return Prior(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sentixrl.engines.protocol import (
@@ -71,6 +72,7 @@ class Job:
             alone; without it the error is the driver's.
         asked: What it asks for now.
         cost: What its answers cost so far.
+        share: Which part of an utterance's work it is.
     """
 
     turn: Turn[Any]
@@ -79,6 +81,7 @@ class Job:
     broke: Callable[[Exception], None] | None = None
     asked: Request | None = None
     cost: Cost = field(default_factory=Cost)
+    share: Fraction = Fraction(1)
     _begun: bool = False
 
     def begin(self) -> bool:
@@ -141,7 +144,7 @@ def together(
     Args:
         session: Answers the requests.
         inbox: Where the jobs are.
-        per_step: Most jobs that join at one step; ``None`` for any number.
+        per_step: Most utterances' worth of jobs that join at one step; ``None`` for any number.
         stepped: Told before each step how many jobs take it.
 
     Raises:
@@ -200,7 +203,8 @@ def _step(session: Session, active: Sequence[Job]) -> list[Job]:
 def _joining(session: Session, inbox: Inbox, limit: int | None) -> list[Job]:
     """The jobs that join now, each at its first request."""
     joined: list[Job] = []
-    while (limit is None or len(joined) < limit) and (job := inbox.peek()) is not None:
+    utterances = Fraction(0)
+    while (limit is None or utterances < limit) and (job := inbox.peek()) is not None:
         if not job.wanted() or not job.begin():
             inbox.pop()
             continue
@@ -208,6 +212,7 @@ def _joining(session: Session, inbox: Inbox, limit: int | None) -> list[Job]:
             break
         inbox.pop()
         joined.append(job)
+        utterances += job.share
     return joined
 
 

@@ -4,7 +4,7 @@ Contract: a line is the ``--json`` object of the dialogue (:mod:`sentixrl.format
 what evaluation needs, so that one reader reads both:
 
 - the dialogue's ``group`` (and ``cluster``, the unit of resampling) and ``dialogue_language``;
-- an utterance's ``gold`` and ``metadata``, if it has them;
+- an utterance's ``gold``, ``golds`` and ``metadata``, if it has them;
 - ``log_probs`` of each proposal and judgement, ``agree_log_prob``: lists in the order of the
   line's ``labels``, ``null`` if there is none, ``"-inf"`` for a probability of zero; - an
 utterance's ``cost`` in ``tokens`` and ``seconds``, if it was computed.
@@ -105,10 +105,10 @@ def difference(entry: Entry, dialogue: Dialogue, labels: Container[str]) -> str 
     if len(stored) != len(dialogue):
         return f"it has {len(stored):,} utterances, in the data {len(dialogue):,}"
     for number, (before, now) in enumerate(zip(stored, dialogue, strict=True), start=1):
-        for name in ("text", "speaker", "gold", "id", "metadata"):
+        for name in ("text", "speaker", "gold", "golds", "id", "metadata"):
             one, other = getattr(before, name), getattr(now, name)
             if one != other:
-                kind = "gold label" if name == "gold" else name
+                kind = {"gold": "gold label", "golds": "list of gold labels"}.get(name, name)
                 return (
                     f"the {kind} of utterance {number} is {_quoted(one)}, in the data "
                     f"{_quoted(other)}"
@@ -130,6 +130,8 @@ def _quoted(value: object) -> str:
 def _answers(item: Prediction) -> Iterator[str]:
     """Every label that an answer names."""
     yield from (name for name in (item.label, item.fallback) if name is not None)
+    yield from item.labels or ()
+    yield from item.candidates or ()
     yield from item.probabilities or ()
     for exchange in item.rounds:
         judgement = exchange.judgement
@@ -170,6 +172,7 @@ class _Cost(_Strict):
 
 class _Turn(_Strict):
     gold: str | None = None
+    golds: list[str] | None = None
     metadata: dict[str, str | int | float] = {}
     probabilities: dict[str, Share] | None
     negotiation: list[_Exchange]
@@ -195,13 +198,16 @@ def _labels(prediction: DialoguePrediction) -> tuple[str, ...]:
 
 def _facts(turn: Utterance) -> dict[str, Any]:
     facts: dict[str, Any] = {"gold": turn.gold}
+    if turn.golds is not None:
+        facts["golds"] = list(turn.golds)
     if turn.metadata:
         facts["metadata"] = dict(turn.metadata)
     return facts
 
 
 def _turn(turn: Utterance, facts: _Turn) -> Utterance:
-    return replace(turn, gold=facts.gold, metadata=facts.metadata)
+    golds = None if facts.golds is None else tuple(facts.golds)
+    return replace(turn, gold=facts.gold, golds=golds, metadata=facts.metadata)
 
 
 def _add_scores(written: dict[str, Any], exchange: Round, labels: Sequence[str]) -> None:

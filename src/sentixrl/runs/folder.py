@@ -8,10 +8,7 @@ lock and changes nothing.
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,17 +17,9 @@ from sentixrl.errors import ConfigError, InputError
 from sentixrl.formats.characters import shown
 from sentixrl.prediction import DialoguePrediction
 from sentixrl.runs.entries import Entry, difference, entry_json, read_entry
-from sentixrl.runs.identity import Json, differences, plain
-from sentixrl.runs.lock import LOCK_FILE, FolderLock
-from sentixrl.runs.storage import (
-    CHANGED,
-    AppendLog,
-    Scan,
-    storage_error,
-    sync_folder,
-    write_json,
-)
-from sentixrl.untrusted import boundary, read_bounded
+from sentixrl.runs.identity import Json, plain
+from sentixrl.runs.record import RecordFolder, read_object
+from sentixrl.runs.storage import CHANGED, AppendLog, Scan, sync_folder, write_json
 
 ITEMS_FILE = "items.jsonl"
 RUN_FILE = "run.json"
@@ -38,8 +27,6 @@ METRICS_FILE = "metrics.json"
 SCHEMA = 2
 SEALED_SCHEMA = 2
 """From this schema on, every line of the log carries its digest."""
-MAX_BYTES = 1 << 26
-"""Of ``run.json`` and ``metrics.json``."""
 
 
 class RunFolder:
@@ -52,7 +39,6 @@ class RunFolder:
 
     Attributes:
         path: The folder.
-        record: The content of ``run.json``.
         repaired: A sentence about a line that a crash had cut off, if there was one.
 
     Raises:
@@ -64,19 +50,23 @@ class RunFolder:
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         self.path = path
-        _make(path)
-        self._lock = FolderLock(path)
+        self._folder = RecordFolder(path, RUN_FILE, "run")
         try:
-            self.record = self._open_record(plain(identity))
+            _open_record(self._folder, plain(identity))
             found = Scan(path / ITEMS_FILE)
             self._done = _ids(found)
             self._log = AppendLog(found)
         except BaseException:
-            self._lock.release()
+            self._folder.release()
             raise
         self._stored = set(self._done)
         self.repaired = _repair_notice(path / ITEMS_FILE, found.cut)
         sync_folder(path)
+
+    @property
+    def record(self) -> Json:
+        """The content of ``run.json``."""
+        return self._folder.record
 
     @property
     def id(self) -> str:
@@ -137,10 +127,7 @@ class RunFolder:
 
     def begin_session(self, facts: Mapping[str, Any]) -> None:
         """Note in ``run.json`` when, where and by which command the run was worked on."""
-        sessions = [*self.record["sessions"], {**plain(facts), "dialogues_before": len(self._done)}]
-        command = facts.get("command")
-        self.record = {**self.record, "command": command, "sessions": sessions}
-        write_json(self.path / RUN_FILE, self.record)
+        self._folder.begin_session({**facts, "dialogues_before": len(self._done)})
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write ``metrics.json`` as a whole, once the log is safe."""
@@ -152,7 +139,7 @@ class RunFolder:
         try:
             self._log.close()
         finally:
-            self._lock.release()
+            self._folder.release()
 
     def __enter__(self) -> Self:
         return self
@@ -160,31 +147,20 @@ class RunFolder:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _open_record(self, identity: Json) -> Json:
-        file = self.path / RUN_FILE
-        if not file.exists():
-            _refuse_foreign(self.path)
-            record = _new_record(identity)
-            write_json(file, record)
-            return record
-        record = read_run(self.path)
-        if record["schema"] < SEALED_SCHEMA:
-            raise ConfigError(
-                f"{self.path} holds a run of an earlier version, which cannot be gone on with.",
-                hint="Name a new folder.",
-                code="other_run",
-            )
-        with boundary(f"{file} cannot be compared with the run"):
-            changed = differences(record["identity"], identity)
-        if changed:
-            shown = "; ".join(changed[:4]) + (f"; {len(changed) - 4} more" * (len(changed) > 4))
-            raise ConfigError(
-                f"{self.path} holds a run with other settings: {shown}.",
-                hint="Name a new folder, or repeat the run's own command"
-                f"{_command(record)} to go on with it.",
-                code="other_run",
-            )
-        return record
+
+def _open_record(folder: RecordFolder, identity: Json) -> None:
+    """Begin a run, or go on with one of the same identity."""
+    if folder.fresh:
+        folder.create({"schema": SCHEMA, "identity": identity})
+        return
+    folder.go_on(read_run(folder.path))
+    if folder.record["schema"] < SEALED_SCHEMA:
+        raise ConfigError(
+            f"{folder.path} holds a run of an earlier version, which cannot be gone on with.",
+            hint="Name a new folder.",
+            code="other_run",
+        )
+    folder.compare(identity)
 
 
 def read_run(folder: Path) -> Json:
@@ -194,7 +170,7 @@ def read_run(folder: Path) -> Json:
         InputError: There is none, or it is not what this version writes.
     """
     path = folder / RUN_FILE
-    record = _read_json(path, f"{folder} is not a run folder: it has no {RUN_FILE}.")
+    record = read_object(path, f"{folder} is not a run folder: it has no {RUN_FILE}.")
     kinds = {"run": str, "identity": dict, "sessions": list}
     whole = all(isinstance(record.get(key), kind) for key, kind in kinds.items())
     if record.get("schema") not in range(1, SCHEMA + 1) or not whole:
@@ -212,7 +188,7 @@ def read_metrics(folder: Path) -> Json:
         InputError: There is none: the run has not come to its end.
     """
     missing = f"{folder} has no {METRICS_FILE}: the run has not come to its end."
-    return _read_json(folder / METRICS_FILE, missing)
+    return read_object(folder / METRICS_FILE, missing)
 
 
 def read_entries(folder: Path) -> list[Entry]:
@@ -251,45 +227,6 @@ def read_items(folder: Path) -> list[tuple[Dialogue, DialoguePrediction]]:
     return [(entry.dialogue, entry.prediction) for entry in read_entries(folder)]
 
 
-def _make(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise ConfigError(f"{path} is a file; a run needs a folder.") from None
-    except OSError as error:
-        raise storage_error(path, error) from None
-
-
-def _refuse_foreign(path: Path) -> None:
-    """A crash before ``run.json`` was in place leaves at most hidden files."""
-    if strange := sorted(item.name for item in path.iterdir() if not _ours(item.name)):
-        raise ConfigError(
-            f"{path} is not empty and not a run folder: it holds '{strange[0]}'.",
-            hint="Name a new folder.",
-        )
-
-
-def _ours(name: str) -> bool:
-    return name in {LOCK_FILE, f".{RUN_FILE}.new"}
-
-
-def _new_record(identity: Json) -> Json:
-    now = datetime.now(UTC)
-    return {
-        "schema": SCHEMA,
-        "run": f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
-        "date": now.isoformat(timespec="seconds"),
-        "command": None,
-        "identity": identity,
-        "sessions": [],
-    }
-
-
-def _command(record: Json) -> str:
-    command = record.get("command")
-    return f" ({command})" if command else ""
-
-
 def _ids(found: Scan) -> dict[str, int]:
     """Dialogue → its line."""
     ids: dict[str, int] = {}
@@ -314,13 +251,3 @@ def _repair_notice(path: Path, cut: int) -> str | None:
         f"The last line of {path} was cut off, as after a crash: its {cut:,} bytes are dropped, "
         "and its dialogue is done again."
     )
-
-
-def _read_json(path: Path, missing: str) -> Json:
-    if not path.exists():
-        raise InputError(missing)
-    with boundary(f"{path} cannot be read"):
-        content = json.loads(read_bounded(path, MAX_BYTES))
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is not a JSON object.")
-    return content

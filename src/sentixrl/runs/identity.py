@@ -18,16 +18,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sentixrl import __version__
+from sentixrl.bundle import ModelBundle
 from sentixrl.classifier import Classifier
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.datasets.demonstrations import DemonstrationPool
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
 from sentixrl.labels import LabelSet
 
 Json = dict[str, Any]
 
-NOT_COMPARED = frozenset({"model.base"})
-"""Recorded for readers, not compared: weights are told apart by their hash."""
+NOT_COMPARED = frozenset({"model.base", "negotiation.discriminator"})
+"""Recorded for readers, not compared: models are told apart by their engines' facts."""
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "peft")
 
@@ -62,24 +64,37 @@ def labels_identity(label_set: LabelSet) -> Json:
 def model_identity(classifier: Classifier) -> Json:
     """The model: its name, its engine's facts, and a hash of its bundle."""
     bundle = classifier.bundle
-    policy = asdict(bundle)
-    for place in ("adapter", "base", "name"):
-        del policy[place]
+    judge = classifier.discriminator
     return {
         "name": classifier.engine.name,
         "base": bundle.base,
         "trained": bundle.trained,
-        "bundle": digest(policy),
+        "bundle": _policy(bundle),
+        **({} if judge is None else {"discriminator_bundle": _policy(judge)}),
         **classifier.engine.describe(),
     }
 
 
+def _policy(bundle: ModelBundle) -> str:
+    """A hash of what a bundle decides beside its weights, which are told apart by themselves."""
+    policy = asdict(bundle)
+    for place in ("adapter", "base", "name"):
+        del policy[place]
+    del policy["negotiation"]["discriminator"]  # told apart as any model is
+    return digest(policy)
+
+
 def options_identity(classifier: Classifier, dialogues: Iterable[Dialogue]) -> Json:
-    """The options: templates of the dialogues' languages, context, negotiation."""
+    """The options: templates of the dialogues' languages, context, negotiation, demonstrations."""
+    pool = classifier.supplements.demonstrator
+    shown = (
+        {"demonstrations": digest(pool.describe())} if isinstance(pool, DemonstrationPool) else {}
+    )
     return {
         "templates": classifier.templates_of(dialogues),
         "context": asdict(classifier.context),
         "negotiation": asdict(classifier.negotiation),
+        **shown,
     }
 
 

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -254,10 +254,22 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         SentixError: The disk is full or refuses; the old file, if any, is untouched.
     """
+    write_lines(path, [content])
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> int:
+    """Replace a file by lines as they come, as :func:`write_file` does; how many they were.
+
+    Raises:
+        SentixError: The disk is full or refuses; the old file, if any, is untouched.
+    """
     scratch = path.with_name(f".{path.name}.new")
+    count = 0
     try:
         with scratch.open("wb") as stream:
-            stream.write(content)
+            for line in lines:
+                stream.write(line)
+                count += 1
             stream.flush()
             os.fsync(stream.fileno())
         scratch.replace(path)
@@ -266,6 +278,7 @@ def write_file(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
         raise storage_error(path, error) from None
+    return count
 
 
 def check_writable(folder: Path) -> None:

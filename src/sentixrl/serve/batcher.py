@@ -185,10 +185,11 @@ class Batcher:
                 f"Ask again in {seconds} seconds.",
                 {"Retry-After": str(seconds)},
             )
+        ticket = Ticket(self, scheduler, parts)  # what it is told comes in a later turn of the loop
         self.tokens += tokens
         self.requests += 1
         self._idle.clear()
-        return Ticket(self, scheduler, parts)
+        return ticket
 
     def release(self, tokens: int, *, last: bool) -> None:
         """Note that a part is over, perhaps the last one of its request."""

@@ -129,7 +129,7 @@ class Guard:
         if scope["method"] != "POST":
             return
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             raise _closing(403, "The request comes from another site's page.")
         if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             raise _closing(403, "The request comes from another site's page.")

@@ -12,16 +12,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sentixrl.bundle import ModelBundle
-from sentixrl.calibration.fitting import fit_several, fit_temperature
+from sentixrl.bundle import ModelBundle, calibration_key
+from sentixrl.calibration.fitting import (
+    fit_fallback,
+    fit_several,
+    fit_several_fallback,
+    fit_temperature,
+)
 from sentixrl.calibration.posterior import Calibration, Floats
 from sentixrl.calibration.several import Flags, given, probabilities
 from sentixrl.classifier import Classifier
-from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.context.building import (
+    NOTHING_BESIDES,
+    ContextBuilder,
+    ContextOptions,
+    Supplements,
+)
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.protocol import Engine
 from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import HEADLINE, answered, headline, hits, macro_f1, support
+from sentixrl.labels import canonical_order
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.several import LabelQuestion, judge_together, label_questions
 
@@ -81,26 +92,40 @@ class SeveralAnswers:
         return {"macro_f1": round(float(macro_f1(counts)), 6), "micro_f1": round(float(micro), 6)}
 
 
-def answer(engine: Engine, context: ContextOptions, data: Dataset) -> Answers | SeveralAnswers:
+def answer(
+    engine: Engine,
+    context: ContextOptions,
+    data: Dataset,
+    supplements: Supplements = NOTHING_BESIDES,
+) -> Answers | SeveralAnswers:
     """An engine's uncalibrated first answers about every labelled turn.
 
     Args:
         engine: Who answers.
         context: What prompts show.
         data: Dialogues with gold labels.
+        supplements: What they show besides.
     """
-    return _judgements(engine, context, data) if data.several else posteriors(engine, context, data)
+    asked = _judgements if data.several else posteriors
+    return asked(engine, context, data, supplements)
 
 
-def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answers:
+def posteriors(
+    engine: Engine,
+    context: ContextOptions,
+    data: Dataset,
+    supplements: Supplements = NOTHING_BESIDES,
+) -> Answers:
     """An engine's distribution over the labels for every turn that has one label."""
     names = data.label_set.names
     # Which dialogues share a batch is chance where several workers take them: then each is computed
     # alone, so that a resumed training finds the same numbers.
     alone = engine.capabilities.workers > 1
-    options = NegotiationOptions(enabled=False, reproducible=alone)
+    options = NegotiationOptions(enabled=False, reproducible=alone, kind="single")
     bundle = ModelBundle("training", None, trained=True)
-    classifier = Classifier(engine, data.label_set, context, options, bundle)
+    classifier = Classifier(
+        engine, data.label_set, context, options, bundle, supplements=supplements
+    )
     floor = np.finfo(np.float64).tiny
     rows, gold, turns = [], [], []
     for dialogue, prediction in zip(data, classifier.predict_many(data), strict=True):
@@ -112,10 +137,15 @@ def posteriors(engine: Engine, context: ContextOptions, data: Dataset) -> Answer
     return Answers(np.array(rows).reshape(-1, len(names)), np.array(gold, np.int64), turns)
 
 
-def _judgements(engine: Engine, context: ContextOptions, data: Dataset) -> SeveralAnswers:
+def _judgements(
+    engine: Engine, context: ContextOptions, data: Dataset, supplements: Supplements
+) -> SeveralAnswers:
     names = data.label_set.names
     rows, gold, turns = [], [], []
-    for batch in _batches(engine, context, data):
+    builder = ContextBuilder(
+        data.label_set, context, engine.count_tokens, supplements, several=True
+    )
+    for batch in _batches(builder, data):
         asked = [question for _, _, questions in batch for question in questions]
         with engine.session() as session:
             found = judge_together(session, asked)
@@ -134,9 +164,8 @@ Asked = tuple[tuple[str, int], Sequence[str], Sequence[LabelQuestion]]
 """(Dialogue id, turn), its labels, and the questions about it."""
 
 
-def _batches(engine: Engine, context: ContextOptions, data: Dataset) -> Iterator[list[Asked]]:
+def _batches(builder: ContextBuilder, data: Dataset) -> Iterator[list[Asked]]:
     """Questions about whole dialogues, about as many as go into one call."""
-    builder = ContextBuilder(data.label_set, context, engine.count_tokens, several=True)
     batch: list[Asked] = []
     for dialogue in data:
         template = builder.template_for(dialogue)
@@ -151,37 +180,52 @@ def _batches(engine: Engine, context: ContextOptions, data: Dataset) -> Iterator
         yield batch
 
 
-def calibration_key(data: Dataset) -> str:
-    """Under what a bundle keeps the calibration for a dev part's labels and kind."""
-    digest = data.label_set.digest
-    return f"{digest}/several" if data.several else digest
-
-
 def fit_calibrations(
     dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
 ) -> dict[str, Calibration]:
-    """Key → calibration, fitted on all dev parts of the same labels and kind."""
-    single: dict[str, list[Answers]] = {}
-    several: dict[str, list[SeveralAnswers]] = {}
+    """Key → calibration, fitted on all dev parts whose labels are the same by any name."""
+    single, several = _by_labels(dev, answers)
+    fitted = {key: fit_temperature(*found) for key, found in single.items()}
+    return fitted | {key: fit_several(*found) for key, found in several.items()}
+
+
+def fit_fallbacks(
+    dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
+) -> dict[str, Calibration]:
+    """Kind → what to use for labels that nothing was fitted for, if two sets of labels tell."""
+    single, several = _by_labels(dev, answers)
+    fallbacks: dict[str, Calibration] = {}
+    if len(single) > 1:
+        fallbacks["single"] = fit_fallback(single).calibration
+    if len(several) > 1:
+        fallbacks["several"] = fit_several_fallback(list(several.values()))
+    return fallbacks
+
+
+Scored = dict[str, tuple[Floats, np.ndarray]]
+"""Calibration key → scores and gold of all dev parts with such labels, in their canonical order."""
+
+
+def _by_labels(
+    dev: Mapping[str, Dataset], answers: Mapping[str, Answers | SeveralAnswers]
+) -> tuple[Scored, Scored]:
+    """The answers about one label a turn, and those about several."""
+    single: dict[str, list[tuple[Floats, np.ndarray]]] = {}
+    several: dict[str, list[tuple[Floats, np.ndarray]]] = {}
     for name, data in dev.items():
-        found = answers[name]
+        found, key, order = answers[name], _key(data), canonical_order(data.label_set)
         if isinstance(found, SeveralAnswers):
-            several.setdefault(calibration_key(data), []).append(found)
+            several.setdefault(key, []).append((found.log_odds[:, order], found.gold[:, order]))
         else:
-            single.setdefault(calibration_key(data), []).append(found)
-    fitted = {
-        key: fit_temperature(
-            np.concatenate([part.log_probs for part in parts]),
-            np.concatenate([part.gold for part in parts]),
-        )
-        for key, parts in single.items()
-    }
-    return fitted | {
-        key: fit_several(
-            np.concatenate([part.log_odds for part in parts]),
-            np.concatenate([part.gold for part in parts]),
-        )
-        for key, parts in several.items()
+            gold = np.argsort(order)[found.gold]
+            single.setdefault(key, []).append((found.log_probs[:, order], gold))
+    return _joined(single), _joined(several)
+
+
+def _joined(parts: Mapping[str, Sequence[tuple[Floats, np.ndarray]]]) -> Scored:
+    return {
+        key: (np.concatenate([one for one, _ in some]), np.concatenate([gold for _, gold in some]))
+        for key, some in parts.items()
     }
 
 
@@ -194,10 +238,15 @@ def score_parts(
     found = {}
     for name, given_answers in answers.items():
         if isinstance(given_answers, SeveralAnswers):
-            found[name] = given_answers.scores(calibrations[calibration_key(dev[name])])
+            fitted, order = calibrations[_key(dev[name])], canonical_order(dev[name].label_set)
+            found[name] = given_answers.scores(fitted.reordered(np.argsort(order).tolist()))
         else:
             found[name] = given_answers.scores()
     return found
+
+
+def _key(data: Dataset) -> str:
+    return calibration_key(data.label_set, several=data.several)
 
 
 def decisive(part: Mapping[str, float]) -> float:

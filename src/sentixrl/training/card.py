@@ -1,19 +1,27 @@
-"""The model card of a bundle: ``README.md``, made from what is known of its training."""
+"""The model card of a bundle, ``README.md``, and the terms of its base, if these bind it too.
+
+Contract: a card begins with what the Hugging Face hub reads of it, as YAML; only what is known
+stands there.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sentixrl.datasets.registry import REGISTRY, info
+from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.training.sections import DataPart
 
 CARD_FILE = "README.md"
+NOTICE_FILE = "NOTICE.txt"
 UNKNOWN = "–"
 """What stands for what a record of an earlier version does not say."""
 
@@ -39,6 +47,57 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
     recipe = facts["recipe"]
     held_out = [DataPart(**part).name for part in [*recipe["holdout"], *recipe["dev"]]]
     text = environment.from_string(template.read_text("utf-8")).render(
-        **facts, licences=licences, held_out=list(dict.fromkeys(held_out)), unknown=UNKNOWN
+        **facts,
+        licences=licences,
+        held_out=list(dict.fromkeys(held_out)),
+        unknown=UNKNOWN,
+        base=BUNDLED.get(recipe["base"]),
     )
-    (folder / CARD_FILE).write_text(text.strip() + "\n", "utf-8")
+    (folder / CARD_FILE).write_text(f"{front_matter(facts)}{text.strip()}\n", "utf-8")
+
+
+def front_matter(facts: Mapping[str, Any]) -> str:
+    """What the hub reads of a card: a block of YAML between dashes.
+
+    Args:
+        facts: As :func:`write_card` takes them.
+    """
+    base = facts["recipe"]["base"]
+    known = BUNDLED.get(base)
+    hub_id = known.hub if known else base if base.count("/") == 1 and base[:1] != "/" else None
+    names = {source["dataset"] for source in facts["sources"]} & REGISTRY.keys()
+    content = {
+        "library_name": "sentixrl",
+        "pipeline_tag": "text-classification",
+        "license": known.hub_licence if known else None,
+        "base_model": hub_id,
+        "base_model_relation": "adapter" if hub_id else None,
+        # A set in many languages does not say which of them were trained on.
+        "language": sorted(
+            {info(name).languages[0] for name in names if len(info(name).languages) == 1}
+        ),
+        "tags": ["emotion", "conversation", "sentixrl"],
+    }
+    told = {key: value for key, value in content.items() if value}
+    return f"---\n{yaml.safe_dump(told, sort_keys=False)}---\n\n"
+
+
+def write_terms(facts: Mapping[str, Any], folder: Path) -> None:
+    """Put the terms of the base into a bundle that they bind, with a statement of what was changed.
+
+    Args:
+        facts: What :func:`~sentixrl.training.finishing.training_facts` gives.
+        folder: The bundle's folder.
+    """
+    base = BUNDLED.get(facts["recipe"]["base"])
+    if base is None or base.terms is None:
+        return
+    for file in sorted(base.terms.iterdir()):
+        shutil.copy(file, folder / file.name)
+    notice = (folder / NOTICE_FILE).read_text("utf-8").rstrip()
+    changes = (
+        f"Changes: this folder holds a difference to the weights of {base.title}, trained with "
+        f"sentixrl on {facts['date'][:10]} to classify emotions ('{facts['recipe']['name']}'). The "
+        f"weights of the base are not in it. {CARD_FILE} says what it was trained on."
+    )
+    (folder / NOTICE_FILE).write_text(f"{notice}\n\n{changes}\n", "utf-8")

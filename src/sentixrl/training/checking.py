@@ -25,6 +25,7 @@ from sentixrl.training.checkpoints import damaged, not_a_number, read_json
 from sentixrl.training.model import TrainableModel
 from sentixrl.training.optimizer import MasterAdamW
 from sentixrl.training.processes import on_main
+from sentixrl.training.supplements import SupplementsOf, nothing_besides
 
 HISTORY_FILE = "history.json"
 BEST = "best"
@@ -61,6 +62,7 @@ class DevCheck(TrainerCallback):
         folder: Where history and best weights go.
         keep: Writes the present weights into a folder.
         report: Called with every check, and whether it is the best so far.
+        supplements: What prompts show besides, by split.
     """
 
     def __init__(
@@ -73,10 +75,12 @@ class DevCheck(TrainerCallback):
         folder: Path,
         keep: Callable[[Path], None],
         report: Callable[[Check, bool], None],
+        supplements: SupplementsOf = nothing_besides,
     ) -> None:
         self._trainable, self._context, self._dev = trainable, context, dev
         self._every, self._patience = every, patience
         self._folder, self._keep, self._report = folder, keep, report
+        self._supplements = supplements
         self.history: list[Check] = read_history(folder)
         self._retained: Check | None = None
 
@@ -126,7 +130,10 @@ class DevCheck(TrainerCallback):
             control.should_training_stop = True
 
     def _evaluate(self, step: int) -> Check:
-        return evaluate_dev(self._trainable, self._context, self._dev, step, self._folder)
+        return evaluate_dev(
+            *(self._trainable, self._context, self._dev, step, self._folder),
+            supplements=self._supplements,
+        )
 
     def _write_history(self) -> None:
         write_json(self._folder / HISTORY_FILE, [asdict(check) for check in self.history])
@@ -138,6 +145,7 @@ def evaluate_dev(
     dev: Mapping[str, Dataset],
     step: int,
     folder: Path,
+    supplements: SupplementsOf = nothing_besides,
 ) -> Check:
     """Let the model as it is now answer dev.
 
@@ -146,7 +154,9 @@ def evaluate_dev(
     """
     begun = time.monotonic()
     with trainable.evaluating() as engine:
-        answers = {name: answer(engine, context, data) for name, data in dev.items()}
+        answers = {
+            name: answer(engine, context, data, supplements(data)) for name, data in dev.items()
+        }
     if not all(len(found) for found in answers.values()):
         raise not_a_number("The model's answers are no numbers", step, folder)
     parts = score_parts(dev, answers, fit_calibrations(dev, answers))

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field, replace
 
 from torch.utils.data import Dataset as TorchDataset
 
-from sentixrl.context.building import ContextBuilder, ContextOptions
+from sentixrl.context.building import (
+    NOTHING_BESIDES,
+    ContextBuilder,
+    ContextOptions,
+    Supplements,
+)
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.training.drawing import LabelDraw
@@ -37,6 +42,7 @@ class Packer:
         count_tokens: Length of a segment in tokens.
         out_of_fold: Out-of-fold proposals, by source; none, no second role.
         challenge: How often a right proposal is objected to.
+        supplements: What prompts show besides the dialogues, by source; none, nothing.
     """
 
     sources: Sequence[Source]
@@ -46,6 +52,7 @@ class Packer:
     count_tokens: Callable[[str], int]
     out_of_fold: Sequence[OutOfFoldTurns] = field(default_factory=tuple)
     challenge: float = 0.0
+    supplements: Sequence[Supplements] = field(default_factory=tuple)
 
     def __call__(self, plan: PackPlan) -> TrainingPack:
         """Build one pack."""
@@ -68,7 +75,8 @@ class Packer:
         shown = self.draws(labels, needed, language, rng)
         if plan.allowed:
             shown = shown.only(plan.allowed)
-        builder = ContextBuilder(shown, self.context, self.count_tokens, several=several)
+        besides = self.supplements[plan.source] if self.supplements else NOTHING_BESIDES
+        builder = ContextBuilder(shown, self.context, self.count_tokens, besides, several=several)
         asked: list[Question] = []
         for dialogue in dialogues:
             template = builder.template_for(dialogue)

@@ -17,18 +17,23 @@ import torch
 
 from sentixrl.bundle import BUNDLE_FILE, ModelBundle, put_in_place
 from sentixrl.classifier import Classifier
-from sentixrl.context.building import ContextOptions
-from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ModelError, SentixError
+from sentixrl.labels import LabelSet
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.runs import session_facts
 from sentixrl.runs.storage import write_json
 from sentixrl.spec import load
-from sentixrl.training.answering import answer, decisive, fit_calibrations, score_parts
-from sentixrl.training.card import write_card
+from sentixrl.training.answering import (
+    answer,
+    decisive,
+    fit_calibrations,
+    fit_fallbacks,
+    score_parts,
+)
+from sentixrl.training.card import write_card, write_terms
 from sentixrl.training.checking import Check
 from sentixrl.training.checkpoints import read_json
 from sentixrl.training.lineage import TRAINING_FILE, earlier, holdout_record
@@ -36,7 +41,7 @@ from sentixrl.training.lowrank import difference, write_adapter
 from sentixrl.training.model import CPU, TrainableModel, adapted_layers
 from sentixrl.training.policy import Trial, choose_policy
 from sentixrl.training.recipe import Recipe, as_plain
-from sentixrl.training.setting import Setting, template_hashes
+from sentixrl.training.setting import Setting, context_of, template_hashes
 from sentixrl.untrusted import boundary
 
 BUNDLE = "bundle"
@@ -105,6 +110,7 @@ def finish(
     facts["averaged"] = list(averaged)
     write_json(making / BUNDLE / TRAINING_FILE, facts)
     write_card(facts, making / BUNDLE)
+    write_terms(facts, making / BUNDLE)
     put_in_place(making / BUNDLE, folder)
     shutil.rmtree(making)
     return Finished.of(folder, facts)
@@ -138,15 +144,22 @@ def _bundle_of(recipe: Recipe, dev: Mapping[str, Dataset], adapter: Path) -> Mod
         name=recipe.name,
         base=recipe.base,
         trained=True,
-        labels=recipe.labels or next(iter(dev.values())).label_set,
+        labels=recipe.labels or _labels_asked(next(iter(dev.values()))),
         prompt_format=recipe.prompt_format,
         templates=template_hashes(recipe),
-        context=ContextOptions(
-            language=recipe.language, window=HistoryWindow(**recipe.window.model_dump())
+        context=context_of(recipe),
+        negotiation=NegotiationOptions(
+            enabled=False,
+            kind="several" if all(part.kind == "several" for part in recipe.train) else "auto",
         ),
-        negotiation=NegotiationOptions(enabled=False),
         adapter=adapter,
     )
+
+
+def _labels_asked(data: Dataset) -> LabelSet:
+    """A part's labels, which a bundle asks for one at a time or several at once as the part did."""
+    found = data.label_set
+    return LabelSet(found.name, found.labels, multi_label=data.several)
 
 
 def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]], list[Trial]]:
@@ -161,10 +174,12 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
     local = EngineOptions(device=str(trainable.device), bits=bits)
     shipped = load(folder, context=setting.context, engine=local)
     answers = {
-        name: answer(shipped.engine, setting.context, data) for name, data in setting.dev.items()
+        name: answer(shipped.engine, setting.context, data, setting.supplements(data))
+        for name, data in setting.dev.items()
     }
     calibrations = fit_calibrations(setting.dev, answers)
-    bundle = replace(shipped.bundle, calibrations=calibrations)
+    fallbacks = fit_fallbacks(setting.dev, answers)
+    bundle = replace(shipped.bundle, calibrations=calibrations, fallbacks=fallbacks)
     bundle.save(folder)
     trials: list[Trial] = []
     negotiated = {name: data for name, data in setting.dev.items() if not data.several}
@@ -172,6 +187,7 @@ def _judge(setting: Setting, folder: Path) -> tuple[dict[str, dict[str, float]],
         trials = choose_policy(
             Classifier(shipped.engine, shipped.label_set, shipped.context, bundle=bundle),
             negotiated,
+            setting.supplements,
         )
         _with_policy(bundle, trials[0]).save(folder)
     return score_parts(setting.dev, answers, calibrations), trials

@@ -80,8 +80,7 @@ def _note_material(folder: Path, now: dict[str, Any]) -> None:
         return
     noted = read_json(path)
     with boundary(f"{path} cannot be compared with the training"):
-        # Earlier versions noted neither the base nor the packs.
-        changed = differences({"base": now["base"], "packs": now["packs"], **noted}, now)
+        changed = differences(noted, now)
     if changed:
         raise ConfigError(
             f"{folder} holds a training on other material: {'; '.join(changed)}.",

@@ -14,6 +14,7 @@ from pathlib import Path
 from sentixrl.context.building import one_line
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.generic import load_custom
+from sentixrl.datasets.mapped import capped, unified
 from sentixrl.datasets.overlap import Part, overlap
 from sentixrl.datasets.registry import load_split
 from sentixrl.dialogue import Utterance
@@ -21,7 +22,7 @@ from sentixrl.errors import ConfigError
 from sentixrl.evaluation.running import draw
 from sentixrl.labels import LabelSet, resolve_labels
 from sentixrl.training.recipe import Recipe
-from sentixrl.training.sections import DataPart
+from sentixrl.training.sections import DataPart, TrainPart
 
 DEV_SEED = 0  # whatever the recipe's seed: trainings are compared on the same dialogues
 
@@ -95,8 +96,9 @@ def load_part(
     """
     if part.file is not None and part.labels is not None:
         labels = resolve_labels(part.labels)
-        own = load_custom(part.file, labels, part.split, tell=say, **part.reading)
-        return draw(own, part.limit, seed)
+        several = part.kind == "several"
+        own = load_custom(part.file, labels, part.split, several=several, tell=say, **part.reading)
+        return draw(_relabelled(part, own, seed), part.limit, seed)
     folder = root / part.dataset
     if not folder.is_dir():
         raise ConfigError(
@@ -104,11 +106,17 @@ def load_part(
             hint="Give --data the folder with one folder per data set; 'sentixrl datasets show "
             f"{part.dataset}' says where to get it.",
         )
-    return draw(
-        load_split(part.dataset, folder, part.split, part.task, part.loader_switches),
-        part.limit,
-        seed,
-    )
+    found = load_split(part.dataset, folder, part.split, part.task, part.loader_switches)
+    return draw(_relabelled(part, found, seed), part.limit, seed)
+
+
+def _relabelled(part: DataPart, data: Dataset, seed: int) -> Dataset:
+    """The data under the part's own labels, and with as many of each as it says."""
+    if part.unify is not None:
+        data = unified(data, part.unify)
+    if isinstance(part, TrainPart) and part.per_label is not None:
+        data = capped(data, part.per_label, seed)
+    return data
 
 
 def load_holdout(recipe: Recipe, root: Path) -> Holdout:

@@ -38,6 +38,7 @@ class TrainableModel:
 
     Attributes:
         model: What the trainer steps: a transformers model, or a PEFT model around one.
+        decoder: The model under training, as packs are run through it.
         engine: Answers with the model as it is now; ask it inside :meth:`evaluating`.
         prompt_format: How prompts become tokens.
         folder: The base model's folder.
@@ -46,6 +47,7 @@ class TrainableModel:
     """
 
     model: Any
+    decoder: TransformersDecoder
     engine: Engine
     prompt_format: PromptFormat
     folder: Path
@@ -105,15 +107,16 @@ def load_trainable(recipe: Recipe, device: str | None = None) -> TrainableModel:
         _check_names(model, folder)
     model.train()
     # The weights are held once: the engine answers with the model under training itself.
-    engine = engine_around(TransformersDecoder(_inner(model)), name, folder, recipe.prompt_format)
-    return TrainableModel(model, engine, engine.prompt_format, folder, dtype, chosen)
+    decoder = TransformersDecoder(_inner(model))
+    engine = engine_around(decoder, name, folder, recipe.prompt_format)
+    return TrainableModel(model, decoder, engine, engine.prompt_format, folder, dtype, chosen)
 
 
 def start_folder(recipe: Recipe) -> Path | None:
     """The folder of the bundle that training starts from."""
     if recipe.start is None:
         return None
-    return release_folder() if recipe.start in RELEASE_NAMES else Path(recipe.start)
+    return release_folder(recipe.start) if recipe.start in RELEASE_NAMES else Path(recipe.start)
 
 
 def start_adapter(recipe: Recipe) -> Path | None:

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from sentixrl.context.building import language_of
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Dialogue, Utterance
-from sentixrl.labels import Label
 from sentixrl.training.material import Source, is_labelled
 
 ENOUGH = 0.25

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from sentixrl.training.losses import Focal
+from sentixrl.training.outputs import Outputs
 from sentixrl.training.packs import TrainingPack
 from sentixrl.training.questions import Role
 
@@ -36,19 +37,19 @@ class Objective:
     second: float = 1.0
     distil: float = 0.0
 
-    def __call__(self, pack: TrainingPack, logits: torch.Tensor) -> torch.Tensor:
+    def __call__(self, pack: TrainingPack, outputs: Outputs) -> torch.Tensor:
         """The sum of the weighted losses of a pack's questions.
 
         Args:
-            pack: On the logits' device.
-            logits: ``[n_reads, vocabulary]``.
+            pack: On the outputs' device.
+            outputs: What the model says at its reads.
         """
         if self.focal.variant == "vocabulary":
-            steps, number = pack.target_steps(logits)
-            losses = torch.zeros(len(pack), device=logits.device)
+            steps, number = pack.target_steps(outputs)
+            losses = torch.zeros(len(pack), device=steps.device)
             losses = losses.index_add(0, number, self.focal(steps))
         else:
-            scores = answered = pack.log_probs(logits)
+            scores = answered = pack.log_probs(outputs)
             if self.adjust:
                 scores = (scores + self.adjust * self._priors(pack, scores)).log_softmax(-1)
             losses = self.focal(scores.gather(-1, pack.target[:, None])[:, 0])

@@ -108,6 +108,6 @@ def _proposals(setting: Setting, data: Dataset) -> list[tuple[str, int, list[flo
     if data.several:  # labels that are judged one by one are not negotiated
         return []
     with setting.trainable.evaluating() as engine:
-        answers = posteriors(engine, setting.context, data)
+        answers = posteriors(engine, setting.context, data, setting.supplements(data))
     shares = np.exp(answers.log_probs).round(6).tolist()
     return [(id, number, row) for (id, number), row in zip(answers.turns, shares, strict=True)]

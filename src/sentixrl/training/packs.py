@@ -1,6 +1,6 @@
 """From questions to a pack and its read-out: what one training step computes.
 
-Contract: the questions of a pack share every prefix they can; ``log_probs`` of the model's logits
+Contract: the questions of a pack share every prefix they can; ``log_probs`` of the model's outputs
 at the reads are exact log-probabilities of whole choices, normalised over each question's own.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from sentixrl.engines.local.prompt_format import PromptFormat, branches
+from sentixrl.training.outputs import Outputs
 from sentixrl.training.questions import Question
 from sentixrl.trie import Pack, PackBudget, PromptTrie, ReadOut, plan
 
@@ -27,7 +28,7 @@ class TrainingPack:
 
     Attributes:
         pack: All tokens of the questions.
-        reads: Tokens of the pack whose logits are wanted, ``[n_reads]``.
+        reads: Tokens of the pack at which the model is read, ``[n_reads]``.
         read: Which read predicts each step, ``[n_steps]``.
         token: Which token the step predicts, ``[n_steps]``.
         inner: Whether the step lies inside a choice, ``[n_steps]``.
@@ -61,30 +62,30 @@ class TrainingPack:
         """What it counts for in a step's mean: the sum of its questions' shares."""
         return math.fsum(question.share for question in self.questions)
 
-    def log_probs(self, logits: torch.Tensor) -> torch.Tensor:
+    def log_probs(self, outputs: Outputs) -> torch.Tensor:
         """Log-probabilities of each question's choices, padded with -inf.
 
         At a prompt's end all choices share one normaliser, which cancels; inside a choice the
         whole vocabulary competes.
 
         Args:
-            logits: ``[n_reads, vocabulary]``.
+            outputs: What the model says at the reads.
 
         Returns:
             ``[n_questions, width]``, float32.
         """
-        values = logits[self.read, self.token].float()
+        values = outputs.logits(self.read, self.token)
         if bool(self.inner.any()):
-            within = logits[self.read[self.inner]].float().logsumexp(-1)
+            within = outputs.normalisers(self.read[self.inner])
             values = values.index_add(0, self.inner.nonzero()[:, 0], -within)
         size = len(self) * self.width
-        sums = torch.zeros(size, device=logits.device).index_add(0, self.place, values)
-        there = torch.zeros(size, dtype=torch.bool, device=logits.device)
+        sums = torch.zeros(size, device=values.device).index_add(0, self.place, values)
+        there = torch.zeros(size, dtype=torch.bool, device=values.device)
         there[self.place] = True
         scores = sums.masked_fill(~there, float("-inf")).view(len(self), self.width)
         return scores.log_softmax(-1)
 
-    def target_steps(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def target_steps(self, outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability of each token of each answer among the whole vocabulary.
 
         Returns:
@@ -92,9 +93,9 @@ class TrainingPack:
         """
         number = self.place // self.width
         answers = self.place == number * self.width + self.target[number]
-        rows = logits[self.read[answers]].float()
-        picked = rows.gather(-1, self.token[answers][:, None])[:, 0]
-        return picked - rows.logsumexp(-1), number[answers]
+        read = self.read[answers]
+        values = outputs.logits(read, self.token[answers]) - outputs.normalisers(read)
+        return values, number[answers]
 
     def to(self, device: torch.device) -> TrainingPack:
         """The same pack with its tensors on a device."""

@@ -23,6 +23,7 @@ from sentixrl.training.neutral import one_pass
 LINE_TOKENS = 3  # what a turn's speaker takes besides its text
 QUESTION_TOKENS = 5  # what its question and label take
 STEM_TOKENS = 4  # what the questions about several labels share
+DEMONSTRATION_TOKENS = 22  # a turn of MELD as a demonstration, by SmolLM2's tokenizer
 HEAD_TOKENS = 40  # instruction and label statement, once a pack
 FEWEST = 8  # lines of a drawn subset of labels that are worth a pack
 
@@ -51,15 +52,17 @@ def plan_packs(
     window: HistoryWindow,
     count_tokens: Callable[[str], int],
     seed: int,
+    besides: int = 0,
 ) -> list[PackPlan]:
     """All packs of a training, in training order.
 
-    The packs of every source are spread evenly over the training.
+    The packs of every source are spread evenly over the training. ``besides`` is how many tokens a
+    dialogue takes that are not its own: its demonstrations.
     """
     placed: list[tuple[float, PackPlan]] = []
     for number, source in enumerate(sources):
         rng = random.Random(f"{seed}-{number}")
-        sizes = dialogue_sizes(source.data, window, count_tokens)
+        sizes = [own + besides for own in dialogue_sizes(source.data, window, count_tokens)]
         plans: list[PackPlan] = []
         for epoch in range(math.ceil(source.epochs)):
             share = min(1.0, source.epochs - epoch)

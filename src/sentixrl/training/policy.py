@@ -17,6 +17,7 @@ from sentixrl.evaluation.confusion import count
 from sentixrl.evaluation.metrics import weighted_f1
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.prediction import Prediction, Status
+from sentixrl.training.supplements import SupplementsOf, nothing_besides
 
 OBJECTIONS = (0.05, 0.1, 0.2, 0.35)
 """Shares of the proposals that the thresholds tried would object to."""
@@ -37,9 +38,17 @@ class Trial:
     coverage: float
 
 
-def choose_policy(classifier: Classifier, dev: Mapping[str, Dataset]) -> list[Trial]:
+def choose_policy(
+    classifier: Classifier,
+    dev: Mapping[str, Dataset],
+    supplements: SupplementsOf = nothing_besides,
+) -> list[Trial]:
     """Try not to negotiate and a few thresholds; the best trial stands first."""
-    judged = _answers(classifier, dev, threshold=0.0, rules=Rules(1, 1))
+    judges = {
+        name: classifier.replace(labels=data.label_set, supplements=supplements(data))
+        for name, data in dev.items()
+    }
+    judged = _answers(judges, dev, threshold=0.0, rules=Rules(1, 1))
     agree = [
         answer.rounds[0].judgement.agree_log_prob
         for answers in judged.values()
@@ -50,24 +59,24 @@ def choose_policy(classifier: Classifier, dev: Mapping[str, Dataset]) -> list[Tr
     trials = [_trial(None, judged, dev)]
     for share in OBJECTIONS:
         threshold = round(float(np.quantile(found, share)), 6)
-        answers = _answers(classifier, dev, threshold, Rules())
+        answers = _answers(judges, dev, threshold, Rules())
         trials.append(_trial(threshold, answers, dev))
     return sorted(trials, key=lambda trial: -trial.weighted_f1)  # stable: a tie keeps the order
 
 
 def _answers(
-    classifier: Classifier, dev: Mapping[str, Dataset], threshold: float, rules: Rules
+    judges: Mapping[str, Classifier], dev: Mapping[str, Dataset], threshold: float, rules: Rules
 ) -> dict[str, list[Prediction]]:
-    options = replace(
-        classifier.negotiation,
-        enabled=True,
-        confidence_threshold=None,
-        agree_threshold=threshold,
-        rules=rules,
-    )
     answers = {}
     for name, data in dev.items():
-        judge = classifier.replace(labels=data.label_set, negotiation=options)
+        options = replace(
+            judges[name].negotiation,
+            enabled=True,
+            confidence_threshold=None,
+            agree_threshold=threshold,
+            rules=rules,
+        )
+        judge = judges[name].replace(negotiation=options)
         answers[name] = [item for result in judge.predict_many(data) for item in result.items]
     return answers
 

@@ -11,12 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
+from sentixrl.bundle import RELEASE, RELEASES
 from sentixrl.context.templates import template_languages
 from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.training.sections import (
     SEEDS,
     Count,
     DataPart,
+    Demonstrations,
     Discriminator,
     Draw,
     Loss,
@@ -24,6 +26,7 @@ from sentixrl.training.sections import (
     Positive,
     Section,
     Share,
+    Shown,
     TrainPart,
     Whole,
     Window,
@@ -40,7 +43,8 @@ class Recipe(Section):
     Attributes:
         name: What the model will be called.
         about: A sentence for the model card.
-        base: A bundled model's name, a folder or a hub id.
+        base: A bundled model's name, a folder or a hub id; the base of the model that comes along
+            if not given.
         start: A model bundle whose weights training starts from; ``default`` is the one that
             comes with sentixrl. It must have the recipe's ``base``. ``full`` merges its adapter;
             ``lora`` and ``qlora`` continue to train it.
@@ -51,6 +55,9 @@ class Recipe(Section):
         prompt_format: How prompts become text.
         language: Language of templates and labels; ``auto`` follows each dialogue.
         window: How far prompts look back.
+        prompt: What prompts show beside that.
+        demonstrations: Labelled turns retrieved from the training parts that prompts show;
+            without it none.
         labels: The label set that the model uses by default.
         train: The parts it is trained on.
         dev: The parts by which weights, stopping and thresholds are chosen: the mean of their
@@ -72,7 +79,7 @@ class Recipe(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     about: str = ""
-    base: str = "smollm2-135m"
+    base: str = RELEASES[RELEASE].name
     start: str | None = None
     method: Literal["lora", "full", "qlora"] = "full"
     rank: Count = 16
@@ -81,6 +88,8 @@ class Recipe(Section):
     prompt_format: Literal["plain", "chat"] = "plain"
     language: str = "en"
     window: Window = Window()
+    prompt: Shown = Shown()
+    demonstrations: Demonstrations | None = None
     labels: str | None = None
     train: Annotated[list[TrainPart], Field(min_length=1)]
     dev: Annotated[list[DataPart], Field(min_length=1)]
@@ -177,6 +186,8 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "dev": DataPart,
     "holdout": DataPart,
     "window": Window,
+    "prompt": Shown,
+    "demonstrations": Demonstrations,
     "loss": Loss,
     "draw": Draw,
     "optimiser": Optimiser,

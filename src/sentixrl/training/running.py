@@ -71,6 +71,7 @@ def fit(
         folder=folder,
         keep=lambda target: keep_weights(trainable, target),
         report=reporter.check,
+        supplements=setting.supplements,
     )
     if (folder / DONE_FILE).is_file():
         reporter.say(f"{folder} is trained already.")
@@ -222,7 +223,10 @@ def average_bundle(
         folder.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(folder)
         try:
-            found = evaluate_dev(setting.trainable, setting.context, setting.dev, 0, folder)
+            found = evaluate_dev(
+                *(setting.trainable, setting.context, setting.dev, 0, folder),
+                supplements=setting.supplements,
+            )
             return finish(setting, found, [found], folder / BUNDLE, averaged=tuple(seeds))
         finally:
             lock.release()

@@ -24,7 +24,7 @@ from sentixrl.datasets.generic import NAME as CUSTOM
 from sentixrl.datasets.registry import REGISTRY, info, split_name, switch_value, task_name
 from sentixrl.errors import SentixError
 from sentixrl.formats import Columns, ReadingOptions
-from sentixrl.labels import resolve_labels
+from sentixrl.labels import resolve_labels, sources_of
 
 
 def _no_switch(value: object) -> object:
@@ -76,7 +76,7 @@ class DataPart(Section):
         task: Which annotation; the data set's first if not given.
         kind: ``single`` where each turn has one label; ``several`` where it may have any number
             of them: then each label is a question of its own. For data sets whose texts were
-            annotated so (brighter, goemotions, xed).
+            annotated so (brighter, goemotions, xed), and files of your own.
         switches: The loader's switches.
         limit: Only this many dialogues, drawn with the recipe's seed; under ``dev`` and ``holdout``
             always the same ones.
@@ -89,6 +89,8 @@ class DataPart(Section):
         encoding: The text encoding of ``file``; UTF-8 if not given.
         quoting: Whether quotation marks in ``file`` surround cells: ``quoted``, or ``plain`` where
             they are text; found out if not given.
+        unify: A shared scheme that the labels are mapped to (ekman-7, plutchik-8, instructerc-9),
+            or your own map: label → what it becomes, ``null`` to leave it out.
     """
 
     dataset: str
@@ -102,6 +104,15 @@ class DataPart(Section):
     columns: str | None = None
     encoding: str | None = None
     quoting: Literal["quoted", "plain"] | None = None
+    unify: str | dict[str, str | None] | None = None
+
+    @field_validator("unify")
+    @classmethod
+    def _is_shared(cls, unify: str | dict[str, str | None] | None) -> object:
+        if isinstance(unify, str):
+            with refusing():
+                sources_of(unify)
+        return unify
 
     @field_validator("columns")
     @classmethod
@@ -141,7 +152,9 @@ class DataPart(Section):
     @model_validator(mode="after")
     def _has_several(self) -> DataPart:
         several = self.kind == "several"
-        if several and (self.dataset == CUSTOM or not info(self.dataset).multi_label):
+        if several and self.unify:
+            raise ValueError("'unify' is for parts of one label a turn, not 'kind: several'")
+        if several and self.dataset != CUSTOM and not info(self.dataset).multi_label:
             known = ", ".join(entry.name for entry in REGISTRY.values() if entry.multi_label)
             raise ValueError(
                 f"'{self.dataset}' has one label a turn, but the part says 'kind: several'",
@@ -196,7 +209,8 @@ class DataPart(Section):
         switches = [f"{key}={value}" for key, value in self.switches.items()]
         kind = [] if self.kind == "single" else [self.kind]
         task = [self.task] if self.task else []
-        return ":".join([self.dataset, self.split, *task, *kind, *switches])
+        unify = [self.unify if isinstance(self.unify, str) else "merged"] if self.unify else []
+        return ":".join([self.dataset, self.split, *task, *kind, *switches, *unify])
 
 
 class TrainPart(DataPart):
@@ -206,9 +220,12 @@ class TrainPart(DataPart):
         epochs: How many times training passes over it; the recipe's ``epochs`` if not given.
         neutral_share: The share of answers that should be neutral or none, below 1. Dialogues
             without any emotion come more than once in a pass for it, up to five times.
+        per_label: At most so many labelled turns of each label, drawn with the recipe's seed; the
+            others serve as context.
     """
 
     epochs: Positive | None = None
+    per_label: Count | None = None
     neutral_share: Annotated[Real, Field(ge=0, lt=1)] = 0.0
 
 
@@ -230,6 +247,67 @@ class Window(Section):
         if self.history_min > self.history_max:
             raise ValueError("'history_min' is above 'history_max'")
         return self
+
+
+class Shown(Section):
+    """What prompts show, beside window and language; for ablations and their controls.
+
+    Attributes:
+        instruction: I, the task.
+        history: H, the turns before the target: the ``own`` ones, none (``off``), or a control:
+            those of a ``stranger`` or ``filler`` of the same length.
+        labels: L, the closed set; without it, labels stand in the choices alone.
+        glosses: Whether L explains each label.
+        anonymous: Show speakers as A, B, C … instead of by name.
+        deduction: E, from ``deductions``: once per anchor, or for each turn.
+        deductions: A file of deductions that ``sentixrl experiment`` wrote.
+        strangers: Show each turn another dialogue's deduction: a control.
+    """
+
+    instruction: bool = True
+    history: Literal["own", "off", "stranger", "filler"] = "own"
+    labels: bool = True
+    glosses: bool = False
+    anonymous: bool = False
+    deduction: Literal["off", "anchor", "utterance"] = "off"
+    deductions: str | None = None
+    strangers: bool = False
+
+    @field_validator("history", mode="before")
+    @classmethod
+    def _is_word(cls, history: object) -> object:
+        return "off" if history is False else history  # what YAML makes of it
+
+    @field_validator("deduction", mode="before")
+    @classmethod
+    def _is_mode(cls, deduction: object) -> object:
+        return "off" if deduction is False else deduction
+
+    @model_validator(mode="after")
+    def _has_deductions(self) -> Shown:
+        if (self.deduction != "off") != (self.deductions is not None):
+            raise ValueError("'deduction' and 'deductions' go together; give both or neither")
+        if self.strangers and self.deductions is None:
+            raise ValueError("'strangers' needs 'deductions'")
+        return self
+
+
+class Demonstrations(Section):
+    """Demonstrations retrieved from the training parts, the same ones at every step.
+
+    Attributes:
+        count: How many a dialogue gets.
+        by: ``tfidf``, ``embeddings`` (multilingual; the extra of that name), or ``random``, a
+            control.
+        per_label: Most demonstrations of one label.
+        opening: How many of a dialogue's first turns are compared; without it all of them, later
+            turns included, which is an offline protocol.
+    """
+
+    count: Count = 4
+    by: Literal["tfidf", "embeddings", "random"] = "tfidf"
+    per_label: Count | None = None
+    opening: Count | None = 1
 
 
 class Loss(Section):

@@ -28,10 +28,11 @@ from sentixrl.training.material import (
 )
 from sentixrl.training.model import TrainableModel, load_trainable
 from sentixrl.training.objective import Objective
-from sentixrl.training.plans import LINE_TOKENS, PackPlan, plan_packs
+from sentixrl.training.plans import DEMONSTRATION_TOKENS, LINE_TOKENS, PackPlan, plan_packs
 from sentixrl.training.processes import own_device, world_size
 from sentixrl.training.questions import OutOfFold, questions, several_questions
 from sentixrl.training.recipe import Recipe
+from sentixrl.training.supplements import RecipeSupplements, SupplementsOf, nothing_besides
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Setting:
         trainable: The model.
         packs: The packs of the whole training.
         context: What prompts show.
+        supplements: What they show besides, by split.
     """
 
     recipe: Recipe
@@ -53,6 +55,7 @@ class Setting:
     trainable: TrainableModel
     packs: Sequence[PackPlan]
     context: ContextOptions
+    supplements: SupplementsOf = nothing_besides
 
     @property
     def dev(self) -> dict[str, Dataset]:
@@ -76,13 +79,29 @@ class Setting:
             engine.count_tokens,
             out_of_fold,
             second.challenge if second else 0.0,
+            tuple(self.supplements(source.data) for source in self.sources),
         )
 
 
 def context_of(recipe: Recipe) -> ContextOptions:
     """What a recipe's prompts show."""
-    window = HistoryWindow(**recipe.window.model_dump())
-    return ContextOptions(window=window, language=recipe.language)
+    shown = recipe.prompt
+    return ContextOptions(
+        instruction=shown.instruction,
+        history=shown.history != "off",
+        labels=shown.labels,
+        glosses=shown.glosses,
+        deduction=shown.deduction,
+        window=HistoryWindow(**recipe.window.model_dump()),
+        language=recipe.language,
+        anonymous=shown.anonymous,
+    )
+
+
+def supplements_of(recipe: Recipe, sources: Sequence[Source]) -> SupplementsOf:
+    """What a recipe's prompts show besides the dialogues."""
+    training = [source.data for source in sources]
+    return RecipeSupplements(recipe.prompt, recipe.demonstrations, training, recipe.seed)
 
 
 def packs_a_step(recipe: Recipe) -> int:
@@ -208,8 +227,13 @@ def set_up(
     """Plan the packs of material that is loaded already."""
     tokens = trainable.engine.count_tokens
     context, room = context_of(recipe), recipe.optimiser.pack_tokens
-    packs = plan_packs(sources, draw_of(recipe), room, context.window, tokens, recipe.seed)
-    return Setting(recipe, sources, holdout, trainable, packs, context)
+    shown = recipe.demonstrations.count if recipe.demonstrations else 0
+    packs = plan_packs(
+        *(sources, draw_of(recipe), room, context.window, tokens, recipe.seed),
+        besides=shown * DEMONSTRATION_TOKENS,
+    )
+    supplements = supplements_of(recipe, sources)
+    return Setting(recipe, sources, holdout, trainable, packs, context, supplements)
 
 
 def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:

@@ -22,14 +22,14 @@ import torch
 from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from sentixrl.engines.local._hf import attending, quiet
+from sentixrl.engines.local._hf import quiet
 from sentixrl.runs.storage import storage_error
-from sentixrl.training.attention import TrainingPlan
 from sentixrl.training.checkpoints import not_a_number, note_whole
 from sentixrl.training.examples import PackDataset
 from sentixrl.training.model import TrainableModel
 from sentixrl.training.objective import Objective
 from sentixrl.training.optimizer import MasterAdamW
+from sentixrl.training.outputs import compute
 from sentixrl.training.packs import TrainingPack
 from sentixrl.training.processes import all_gather, on_main, world_size
 from sentixrl.training.recipe import Recipe
@@ -137,18 +137,11 @@ class TrieTrainer(Trainer):
     ) -> Any:  # noqa: ANN401
         """The pack's share of the step's mean loss."""
         pack: TrainingPack = inputs["pack"].to(self.trainable.device)
-        plan = TrainingPlan(pack.pack, self.trainable.dtype, self.trainable.device)
-        with attending(plan):
-            logits = model(
-                input_ids=plan.tokens,
-                position_ids=plan.positions,
-                use_cache=False,
-                logits_to_keep=pack.reads,
-            ).logits[0]
+        outputs = compute(model, self.trainable.decoder, pack.pack, pack.reads)
         self.tokens += len(pack.pack) * world_size()  # other processes have as many, about
         whole = pack.share if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over processes, where a sum is wanted.
-        loss = self.objective(pack, logits) * (0 if pack.repeated else world_size()) / whole
+        loss = self.objective(pack, outputs) * (0 if pack.repeated else world_size()) / whole
         if not torch.isfinite(loss):
             raise not_a_number("The loss is not a number", self.state.global_step + 1, self._folder)
         return loss

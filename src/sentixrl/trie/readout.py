@@ -86,3 +86,22 @@ class ReadOut:
         if place == len(self.nodes):
             self.nodes.append(node)
         return place
+
+
+def totals(values: NDArray[np.float64], choices: Ints, sizes: Sequence[int]) -> list[list[float]]:
+    """Log-probabilities of each question's choices: steps summed, normalised over whole choices.
+
+    Args:
+        values: Each step's log-probability, ``[n_steps]``.
+        choices: Which choice each step belongs to, as :attr:`Steps.choice`.
+        sizes: How many choices each question has.
+    """
+    sums = np.add.reduceat(values, np.flatnonzero(np.diff(choices, prepend=-1)))
+    results: list[list[float]] = []
+    at = 0
+    for size in sizes:
+        part = sums[at : at + size]
+        at += size
+        with np.errstate(invalid="ignore"):  # NaN stays NaN; the caller reports it
+            results.append((part - np.logaddexp.reduce(part)).tolist())
+    return results

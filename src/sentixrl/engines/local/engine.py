@@ -37,7 +37,7 @@ from sentixrl.engines.protocol import (
     Scores,
     Usage,
 )
-from sentixrl.trie import Node, PackBudget, PromptTrie, ReadOut, plan
+from sentixrl.trie import Node, PackBudget, PromptTrie, ReadOut, plan, totals
 from sentixrl.trie.trie import Tokens
 
 SESSION_TOKENS = 12_000
@@ -314,7 +314,7 @@ class LocalSession:
             inner = torch.from_numpy(steps.inner).to(device)
             states, place = torch.unique(where[inner], return_inverse=True)
             values[inner] -= head.normalisers(hidden.index_select(0, states))[place]
-        return _totals(values.double().cpu().numpy(), steps.choice, out.sizes)
+        return totals(values.double().cpu().numpy(), steps.choice, out.sizes)
 
     def _masses(
         self, hidden: torch.Tensor, out: ReadOut, wanted: Sequence[bool]
@@ -367,18 +367,6 @@ def compute(
         passes=len(packs),
         visible_pairs=sum(pack.visible_pairs for pack in packs),
     )
-
-
-def _totals(values: np.ndarray, choices: np.ndarray, sizes: Sequence[int]) -> list[list[float]]:
-    """Sum each choice's steps and normalise within its question."""
-    sums = np.add.reduceat(values, np.flatnonzero(np.diff(choices, prepend=-1)))
-    results, at = [], 0
-    for size in sizes:
-        part = sums[at : at + size]
-        at += size
-        with np.errstate(invalid="ignore"):  # NaN stays NaN; the caller reports it
-            results.append((part - np.logaddexp.reduce(part)).tolist())
-    return results
 
 
 def _shares(tokens: Sequence[int], seconds: float) -> list[Cost]:

@@ -52,6 +52,11 @@ class Head:
         bias = None if self.bias is None else self.bias[tokens].float()
         return self._bent(F.linear(hidden.float(), self.weight[tokens].float(), bias))
 
+    def paired(self, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """The logit of one token per hidden state, ``[n]`` from ``[n, hidden]`` and ``[n]``."""
+        products = (hidden.float() * self.weight[tokens].float()).sum(-1)
+        return self._bent(products if self.bias is None else products + self.bias[tokens].float())
+
     def normalisers(self, hidden: torch.Tensor) -> torch.Tensor:
         """Log Σ exp of the whole vocabulary's logits, ``[n]``, from hidden states ``[n, hidden]``.
 

@@ -321,7 +321,7 @@ def _convert(gguf: Path, target: Path) -> None:
             write_table(target)
     except SafetensorError as error:  # its error for a full disk
         raise ModelError(f"The converted model cannot be written: {error}.") from None
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except Exception as error:  # whatever the reader of an untrusted file stumbles over
         if isinstance(error, OSError) and error.errno:
             raise  # the disk's error, not the reader's
         raise ModelError(

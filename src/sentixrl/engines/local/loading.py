@@ -49,13 +49,11 @@ DEFAULT_CONTEXT = 2048
 """The context length of a model that does not say it."""
 
 
-def open_engine(
-    model: str | Path | None = None, options: EngineOptions | None = None
-) -> LocalEngine:
+def open_engine(model: str | Path, options: EngineOptions | None = None) -> LocalEngine:
     """Load a model.
 
     Args:
-        model: A folder, a bundled model's name, or a hub id; default: the bundled model.
+        model: A folder, a bundled model's name, or a hub id.
         options: How to load it.
 
     Raises:
@@ -157,14 +155,12 @@ def _length(config: Mapping[str, Any], key: str) -> int | None:
     raise ModelError(f"The model's config.json says '{key}: {shown(str(value))}', no length.")
 
 
-def locate(model: str | Path | None) -> tuple[str, Path]:
+def locate(model: str | Path) -> tuple[str, Path]:
     """A model's name for results, and its folder.
 
     Raises:
         ModelError: There is no such model.
     """
-    if model is None:
-        return bundled.DEFAULT.name, bundled.require(bundled.DEFAULT)
     if str(model) in bundled.BUNDLED:
         known = bundled.BUNDLED[str(model)]
         return known.name, bundled.require(known)

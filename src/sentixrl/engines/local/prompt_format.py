@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -37,6 +37,28 @@ MAX_BYTES = 1 << 28
 # Repeated texts are short; long ones would fill the cache.
 _CACHED_TEXTS = 20_000
 _CACHED_CHARACTERS = 400
+
+
+class Tokeniser(Protocol):
+    """What a prompt format needs of a model's tokenisation."""
+
+    @property
+    def begin_ids(self) -> tuple[int, ...]:
+        """Tokens every text begins with."""
+        ...
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """Tokens with which the model ends a text; at least one."""
+        ...
+
+    def bare(self, text: str) -> tuple[int, ...]:
+        """Tokens of text in which nothing is markup."""
+        ...
+
+    def markup(self, text: str) -> tuple[int, ...]:
+        """Tokens of markup, with special tokens read as such."""
+        ...
 
 
 class Text:
@@ -158,7 +180,7 @@ class PlainFormat:
 
     name: PromptFormatName = "plain"
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Tokeniser) -> None:
         self._text = text
         # A line break ends an answer in plain text, or the end token if it is not one token.
         line = text.bare("\n")
@@ -197,7 +219,7 @@ class ChatFormat:
 
     name: PromptFormatName = "chat"
 
-    def __init__(self, text: Text, template: str, special: dict[str, str]) -> None:
+    def __init__(self, text: Tokeniser, template: str, special: dict[str, str]) -> None:
         self._text = text
         self._template = template
         self._special = special
@@ -240,11 +262,15 @@ class ChatFormat:
         # An unfinished assistant message is left open.
         return (*joints, "" if roles and roles[-1] == "assistant" else closing)
 
+    def _rendered(self, roles: tuple[str, ...], contents: tuple[str, ...]) -> str:
+        """The text that the template makes of messages."""
+        special = tuple(sorted(self._special.items()))
+        return render(self._template, roles, contents, special)
+
     def _markup_around(self, roles: tuple[str, ...]) -> list[str]:
         """What the template writes around messages of these roles, the last one ended."""
         marks = [_MARK.format(position) for position in range(len(roles))]
-        special = tuple(sorted(self._special.items()))
-        rendered = render(self._template, roles, tuple(marks), special)
+        rendered = self._rendered(roles, tuple(marks))
         joints = []
         for mark in marks:
             before, found, rendered = rendered.partition(mark)

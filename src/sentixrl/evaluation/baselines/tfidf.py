@@ -2,31 +2,32 @@
 
 Word 1-2-grams and character 1-4-grams of the text, without speaker or history; words are
 scikit-learn's (two or more letters, digits or underscores), so in Chinese the character n-grams
-do the work. Trained on train, settings chosen on dev by weighted-F1.
+do the work. Trained on train, settings chosen on dev by weighted-F1; where utterances may have
+several labels, one regression a label, chosen by macro-F1.
 
-Contract: deterministic, and blind to every other split. The posterior is the regression's own,
-not recalibrated; a label that train lacks has probability 0.
+Contract: deterministic; otherwise as :mod:`sentixrl.evaluation.baselines.regression`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError, MissingDependencyError
-from sentixrl.evaluation.baselines.system import answer, labelled
-from sentixrl.evaluation.confusion import Floats, count
-from sentixrl.evaluation.metrics import weighted_f1
-from sentixrl.labels import LabelSet
-from sentixrl.prediction import DialoguePrediction
+from sentixrl.evaluation.baselines.regression import (
+    LabelRegressions,
+    TextRegression,
+    check_classes,
+    fit_one,
+    fit_regressions,
+)
+from sentixrl.evaluation.baselines.system import labelled, labelled_several
 
-MAX_ITERATIONS = 500
-TOLERANCE = 1e-3
+NAME = "tfidf"
 
 Characters = Literal["char", "char_wb"]
 
@@ -71,39 +72,32 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Tfidf:
+class Tfidf(TextRegression):
     """A trained baseline; made by :func:`tfidf`.
 
     Attributes:
-        label_set: The task's labels.
         settings: What was chosen.
         trials: What was tried, in order.
-        name: What results call it.
     """
 
-    label_set: LabelSet
-    settings: TfidfSettings
-    features: Any = field(repr=False)
-    model: Any = field(repr=False)
+    settings: TfidfSettings = field(default_factory=TfidfSettings)
     trials: tuple[Trial, ...] = ()
-    name: str = "tfidf"
 
-    def posteriors(self, texts: Sequence[str]) -> Floats:
-        """P(label) of each text, in the label set's order. Shape [n, L]."""
-        found = np.zeros((len(texts), len(self.label_set)))
-        if texts:
-            places = [self.label_set.index(str(label)) for label in self.model.classes_]
-            shares = self.model.predict_proba(_matrix(self.features, texts))
-            found[:, places] = shares / shares.sum(axis=1, keepdims=True)
-        return found
 
-    def predict_many(self, dialogues: Iterable[Dialogue], /) -> Iterator[DialoguePrediction]:
-        """Predictions for many dialogues, in order."""
-        names = self.label_set.names
-        for dialogue in dialogues:
-            rows = self.posteriors([turn.text for turn in dialogue])
-            posteriors = [dict(zip(names, map(float, row), strict=True)) for row in rows]
-            yield answer(dialogue, posteriors, self.name)
+def tfidf_several(train: Dataset, dev: Dataset) -> LabelRegressions:
+    """One regression a label over TF-IDF.
+
+    Args:
+        train: The data to learn from.
+        dev: The data to choose and to fit thresholds on.
+
+    Raises:
+        InputError: A split has no gold labels, or the texts of train hold no words.
+        MissingDependencyError: scikit-learn is not installed.
+    """
+    texts, _ = labelled_several(train)
+    features, _ = _fit_features(_features_of(TfidfSettings()), texts, train)
+    return fit_regressions(features, train, dev, NAME)
 
 
 def tfidf(train: Dataset, dev: Dataset, *, grid: Sequence[TfidfSettings] = GRID) -> Tfidf:
@@ -120,24 +114,21 @@ def tfidf(train: Dataset, dev: Dataset, *, grid: Sequence[TfidfSettings] = GRID)
     """
     texts, gold = labelled(train)
     dev_texts, dev_gold = labelled(dev)
-    if len(set(gold)) < 2:
-        raise InputError(
-            f"{train.title} has only the label '{gold[0]}'; a classifier needs two to tell apart."
-        )
+    check_classes(train, gold)
     best: Tfidf | None = None
     trials: list[Trial] = []
     for kind in dict.fromkeys(_features_of(settings) for settings in grid):
         features, matrix = _fit_features(kind, texts, train)
         for settings in (one for one in grid if _features_of(one) == kind):
-            model = _fit_model(settings, matrix, gold)
-            found = Tfidf(train.label_set, settings, features, model)
-            score = _weighted_f1(found, dev_texts, dev_gold)
+            model = fit_one(matrix, gold, settings.strength, balanced=settings.balanced)
+            found = Tfidf(train.label_set, features, model, NAME, settings)
+            score = found.weighted_f1(dev_texts, dev_gold)
             if best is None or score > max(trial.dev_weighted_f1 for trial in trials):
                 best = found
             trials.append(Trial(settings, score))
     if best is None:
         raise ValueError("the grid holds no settings")
-    return Tfidf(best.label_set, best.settings, best.features, best.model, tuple(trials))
+    return replace(best, trials=tuple(trials))
 
 
 def _features_of(settings: TfidfSettings) -> tuple[str, bool, int]:
@@ -167,25 +158,3 @@ def _fit_features(
         raise InputError(
             f"The texts of {data.title} hold no words to learn from: {error}."
         ) from None
-
-
-def _matrix(features: Any, texts: Sequence[str]) -> Any:  # noqa: ANN401  (sparse, untyped)
-    return features.transform(texts)
-
-
-def _fit_model(settings: TfidfSettings, matrix: Any, gold: Sequence[str]) -> Any:  # noqa: ANN401
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(
-        C=settings.strength,
-        class_weight="balanced" if settings.balanced else None,
-        max_iter=MAX_ITERATIONS,
-        tol=TOLERANCE,
-    )
-    return model.fit(matrix, gold)
-
-
-def _weighted_f1(system: Tfidf, texts: Sequence[str], gold: Sequence[str]) -> float:
-    truth = np.array([system.label_set.index(name) for name in gold], dtype=np.int64)
-    answers = system.posteriors(texts).argmax(axis=1).astype(np.int64)
-    return float(weighted_f1(count(truth, answers, n_labels=len(system.label_set))[0]))

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sentixrl.errors import InputError
 from sentixrl.evaluation.report import numbers
 from sentixrl.evaluation.report.content import Content, Table, content
 from sentixrl.evaluation.report.drawing import FOLDER, Picture
@@ -76,6 +77,11 @@ def write_report(folder: Path) -> None:
     from sentixrl.runs.storage import storage_error, write_file
 
     pairs, metrics, run = read_items(folder), read_metrics(folder), read_run(folder)
+    if metrics.get("kind") == "several":
+        raise InputError(
+            f"{folder} is of utterances with several labels, and a report is of one label each.",
+            hint="Its figures are in metrics.json.",
+        )
     with boundary(
         f"{folder} holds numbers that make no report",
         hint="metrics.json or run.json was changed by other means: evaluate again.",

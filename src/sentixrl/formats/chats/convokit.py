@@ -38,8 +38,15 @@ LABEL, OWN_ID = "label", "own_id"
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """An utterance and what its order goes by."""
+class Entry:
+    """An utterance and what its order goes by.
+
+    Attributes:
+        utterance: The utterance.
+        key: Its id in the corpus.
+        reply_to: The id of the one it replies to; empty for none.
+        timestamp: When it was said; infinite if that is not known.
+    """
 
     utterance: Utterance
     key: str
@@ -72,7 +79,7 @@ def read_corpus(folder: Path, ledger: Ledger, name: str) -> Iterator[Dialogue]:
     ours = _is_ours(folder)
     about = _conversations(folder, name) if ours else {}
     left = _survey(path, place)
-    going: dict[str, list[_Entry]] = {}
+    going: dict[str, list[Entry]] = {}
     for found, size, line in _lines(path, place, ledger):
         key = _conversation(found)
         left[key] -= 1
@@ -83,7 +90,7 @@ def read_corpus(folder: Path, ledger: Ledger, name: str) -> Iterator[Dialogue]:
             ledger.turn(size)
             entries.append(_entry(found, line, f"{place}, line {line}", ours))
         if not left[key]:
-            turns = tuple(_in_order(going.pop(key), key, place))
+            turns = tuple(in_order(going.pop(key), key, place))
             if turns:
                 yield _dialogue(key, turns, about.get(key, {}), place)
     if not ledger.turns:
@@ -146,7 +153,7 @@ def _conversation(found: Record) -> str:
     return string(found.get("conversation_id")) or string(found.get("root"))
 
 
-def _entry(found: Record, line: int, place: str, ours: bool) -> _Entry:
+def _entry(found: Record, line: int, place: str, ours: bool) -> Entry:
     meta = dict(record(found.get("meta")))
     gold = string(meta.pop(LABEL, None)) if ours else ""
     own_id = meta.pop(OWN_ID, True) if ours else True
@@ -162,7 +169,7 @@ def _entry(found: Record, line: int, place: str, ours: bool) -> _Entry:
     utterance = replace(utterance_of(message, place), gold=gold or None)
     reply_to = string(found.get("reply-to")) or string(found.get("reply_to"))
     time = number(found.get("timestamp"))
-    return _Entry(utterance, key, reply_to, float("inf") if time is None else time)
+    return Entry(utterance, key, reply_to, float("inf") if time is None else time)
 
 
 def _scalar(value: object) -> str | float | None:
@@ -174,8 +181,17 @@ def _scalar(value: object) -> str | float | None:
     return value if isinstance(value, str) and not value.startswith("<##bin{") else None
 
 
-def _in_order(entries: list[_Entry], conversation: str, place: str) -> Iterator[Utterance]:
-    """The utterances, each behind the one it replies to, else by time and place in the file."""
+def in_order(entries: list[Entry], conversation: str, place: str) -> Iterator[Utterance]:
+    """The utterances, each behind the one it replies to, else by time and place among the entries.
+
+    Args:
+        entries: The utterances of one conversation.
+        conversation: What errors call it.
+        place: Where it stands, for errors.
+
+    Raises:
+        InputError: Replies go in a circle.
+    """
     places = {entry.key: position for position, entry in enumerate(entries)}
     replies: dict[int, list[int]] = {}
     ready: list[tuple[float, int]] = []

@@ -209,7 +209,7 @@ def labels_of(question: Question, own: LabelSet) -> LabelSet:
     names = [option.word for option in question.options]
     if not any(option.description for option in question.options):
         for known in (own, *map(scheme, scheme_names())):
-            if sorted(known.names) == sorted(names):
+            if sorted(known.names) == sorted(names) and not known.multi_label:
                 return known
     labels = [described(option.word, option.description) for option in question.options]
     return LabelSet(QUESTIONS, labels)

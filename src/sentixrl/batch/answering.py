@@ -1,0 +1,163 @@
+"""Asking a classifier about dialogues without end, and writing what it says chunk by chunk.
+
+Contract: one stream of dialogues runs through the classifier's workers, so that none of them waits
+at the end of a chunk. A dialogue that fails is an answer with an error, and the others go on; if
+several in a row fail, something is wrong with the model, and its own error is raised.
+"""
+
+from __future__ import annotations
+
+import platform
+import secrets
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from sentixrl.batch.estimate import Estimate, measure
+from sentixrl.batch.job import UNFINISHED, Place, Receipt
+from sentixrl.batch.meter import Meter
+from sentixrl.batch.shards import Answer, write_shard
+from sentixrl.batch.spool import Chunk, Item, error_entry, read_items
+from sentixrl.classifier import Classifier
+from sentixrl.dialogue import Dialogue
+from sentixrl.errors import SentixError
+from sentixrl.prediction import ItemError, Status
+
+SAMPLED_DIALOGUES = 8
+"""So many dialogues of a chunk are answered for an estimate."""
+FAILED_IN_A_ROW = 5
+"""So many failures without an answer between them are the model's."""
+
+
+def answer_items(classifier: Classifier, items: Iterable[Item]) -> Iterator[Answer]:
+    """Answers in the order of the items.
+
+    Raises:
+        SentixError: ``items`` did, or dialogue after dialogue fails.
+    """
+    feed = _Feed(items)
+    failures = 0
+    while True:
+        try:
+            for prediction in classifier.predict_many(feed):
+                failures = 0
+                yield Answer(feed.asked.popleft(), prediction)
+        except SentixError as error:
+            if feed.error is not None:
+                raise
+            failures += 1
+            if failures == FAILED_IN_A_ROW or not feed.asked:
+                raise
+            reason = ItemError(error.code, error.message, error.hint, error.retryable)
+            yield Answer(feed.asked.popleft(), None, reason)
+            feed.again()
+            continue
+        return
+
+
+class _Feed:
+    """Dialogues on their way to a classifier, which may have to be asked again.
+
+    Attributes:
+        asked: Those that were handed over and are not answered.
+        error: What ended their source before its end.
+    """
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._source = iter(items)
+        self._again: list[Item] = []
+        self.asked: deque[Item] = deque()
+        self.error: BaseException | None = None
+
+    def again(self) -> None:
+        """Hand those that are not answered over once more."""
+        self._again = list(self.asked)
+        self.asked.clear()
+
+    def __iter__(self) -> Iterator[Dialogue]:
+        again, self._again = self._again, []
+        try:
+            for item in chain(again, self._source):
+                self.asked.append(item)
+                yield item.dialogue
+        except Exception as error:
+            self.error = error
+            raise
+
+
+def sample(classifier: Classifier, work: Path, chunks: Sequence[Chunk]) -> Estimate:
+    """How long a few dialogues of some chunks take.
+
+    Args:
+        classifier: Who answers.
+        work: The spool's folder.
+        chunks: Where the dialogues are taken from.
+    """
+    items = (item for chunk in chunks for item in read_items(work, chunk)[:SAMPLED_DIALOGUES])
+    return measure(answer_items(classifier, items))
+
+
+def answer_chunks(
+    classifier: Classifier, place: Place, chunks: Sequence[Chunk], meter: Meter | None = None
+) -> Iterator[Receipt]:
+    """Answer chunks and write each beside its place.
+
+    Args:
+        classifier: Who answers.
+        place: The job.
+        chunks: What to answer.
+        meter: Told of every dialogue.
+
+    Raises:
+        SentixError: The spool is damaged, the disk is full or dialogue after dialogue fails.
+    """
+    items = (item for chunk in chunks for item in read_items(place.work, chunk))
+    answers = answer_items(classifier, items)
+    for chunk in chunks:
+        found: list[Answer] = []
+        for answer in answers:
+            found.append(answer)
+            if meter is not None:
+                meter.answered(len(answer.item.dialogue), len(list(_failures(answer))))
+            if len(found) == chunk.dialogues:
+                break
+        yield _receipt(place, chunk, found)
+
+
+def _receipt(place: Place, chunk: Chunk, answers: Sequence[Answer]) -> Receipt:
+    """Write a shard under a name that nobody else has."""
+    part = f"{chunk.number:06}-{secrets.token_hex(4)}{UNFINISHED}"
+    size = write_shard(place.work / part, place.layout, answers)
+    errors = [failure for answer in answers for failure in _failures(answer)]
+    predictions = [answer.prediction for answer in answers if answer.prediction is not None]
+    return Receipt(
+        chunk.number,
+        part,
+        size,
+        dialogues=chunk.dialogues,
+        turns=chunk.turns,
+        errors=errors,
+        retryable=sum(error["retryable"] for error in errors),
+        tokens=sum(item.tokens for found in predictions for item in found.items),
+        where=platform.node(),
+    )
+
+
+def _failures(answer: Answer) -> Iterator[dict[str, Any]]:
+    """What ``errors.jsonl`` says of a dialogue."""
+    if answer.error is not None:
+        yield error_entry(answer.item.source, answer.item.dialogue.id, answer.error)
+    elif answer.prediction is not None:
+        for item in answer.prediction.items:
+            if item.status is Status.ERROR and item.error is not None:
+                asked = answer.item
+                yield error_entry(asked.source, asked.dialogue.id, item.error, turn=item.index)
+
+
+def failed_chunk(place: Place, chunk: Chunk, why: SentixError) -> Receipt:
+    """What to enter for a chunk that no worker survived: all of its dialogues failed."""
+    reason = ItemError(why.code, why.message, why.hint, why.retryable)
+    answers = [Answer(item, None, reason) for item in read_items(place.work, chunk)]
+    return _receipt(place, chunk, answers)

@@ -1,0 +1,272 @@
+"""From inputs to the spool: every dialogue once, whole, under an id of its own.
+
+Contract: what cannot be read is noted and left out, if it is a row, a dialogue or a file that was
+found in a folder; a file that was named and cannot be opened, and a file that changes while it is
+read, are refused. The same name of a dialogue in several tables is refused too, unless it was said
+what that means.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from sentixrl.batch.inputs import DigestingStream, InputFile
+from sentixrl.batch.spool import Contents, Item, SpoolWriter
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.errors import InputError
+from sentixrl.formats import Columns, DialogueReader, ReadingOptions, open_dialogues
+from sentixrl.formats.characters import shown
+from sentixrl.formats.json_text import dialogue_of_json
+from sentixrl.formats.ledger import Fault
+from sentixrl.formats.objects import dialogue_object
+from sentixrl.formats.on_disk import Register
+from sentixrl.formats.sorting import Groups
+from sentixrl.formats.tables import MAX_DIALOGUE_BYTES
+
+FILE = "file"
+"""The key under which a turn's metadata names its file, where a dialogue is spread over several."""
+
+SEVERAL = "several files"
+"""The source of what is spread over files and cannot be put together."""
+MOST_NOTES = 10
+"""So many notes on how inputs are read are told; of thousands of files, nobody reads more."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was read.
+
+    Attributes:
+        contents: What the spool holds.
+        inputs: Name, size, time and digest of every input, as plain data.
+    """
+
+    contents: Contents
+    inputs: list[dict[str, Any]]
+
+
+def gather(
+    inputs: Sequence[InputFile],
+    reading: ReadingOptions,
+    folder: Path,
+    *,
+    chunk_turns: int,
+    across_files: bool | None = None,
+    tell: Tell = lambda _: None,
+) -> Gathered:
+    """Read all inputs into a spool.
+
+    Args:
+        inputs: The inputs, in order.
+        reading: How they are read.
+        folder: The spool's folder.
+        chunk_turns: How many turns a chunk has at least.
+        across_files: Whether rows of several tables that name the same dialogue belong together;
+            ``None`` to refuse it where it happens.
+        tell: Takes what a person should know of how inputs are read.
+
+    Raises:
+        InputError: Nothing can be read, or as the module says.
+        SentixError: The disk is full or refuses.
+    """
+    with SpoolWriter(folder, chunk_turns) as spool, closing(Register()) as names:
+        gatherer = _Gatherer(spool, names, inputs, reading, across_files, tell)
+        facts = [gatherer.read(number) for number in range(len(inputs))]
+        gatherer.join()
+        contents = spool.finish()
+    if not contents.dialogues:
+        raise gatherer.first_error or InputError("The inputs hold no dialogue.")
+    return Gathered(contents, facts)
+
+
+class _Gatherer:
+    """Reads inputs one after another.
+
+    Attributes:
+        first_error: The first thing that could not be read.
+    """
+
+    def __init__(
+        self,
+        spool: SpoolWriter,
+        names: Register,
+        inputs: Sequence[InputFile],
+        reading: ReadingOptions,
+        across_files: bool | None,
+        tell: Tell,
+    ) -> None:
+        self._spool, self._names, self._inputs = spool, names, inputs
+        self._reading = reading
+        self._across, self._tell = across_files, tell
+        self._scattered: Groups | None = Groups() if across_files and len(inputs) > 1 else None
+        self._notes = 0
+        self.first_error: InputError | None = None
+
+    def read(self, number: int) -> dict[str, Any]:
+        """Read one input; its facts."""
+        one = self._inputs[number]
+        if one.path is None:
+            return self._read_standard_input(number)
+        before = one.state()
+        try:
+            self._read(number, None)
+        except InputError as error:
+            if not one.found or isinstance(error, _RefusedError):
+                raise
+            self._fault(one.name, Fault(error, 0))
+        digest = one.digest()
+        if one.state() != before:
+            raise InputError(
+                f"{one.name} changed while it was read.",
+                hint="Wait until it is whole, or name a copy of it.",
+            )
+        return {"name": one.name, "size": before[0], "modified": before[1], "sha256": digest}
+
+    def _read_standard_input(self, number: int) -> dict[str, Any]:
+        stream = standard_input()
+        self._read(number, stream)
+        digest = stream.digest()
+        return {
+            "name": self._inputs[number].name, "size": stream.size, "modified": 0, "sha256": digest,
+        }  # fmt: skip
+
+    def _read(self, number: int, stream: DigestingStream | None) -> None:
+        one = self._inputs[number]
+
+        def tell_fault(fault: Fault) -> None:
+            self._fault(one.name, fault)
+
+        options = ReadingOptions(**{**self._reading, "keep": True, "faults": tell_fault})
+        if stream is None:
+            reader = open_dialogues(one.path, **options)
+        else:
+            reader = open_dialogues(stream=cast(BinaryIO, io.BufferedReader(stream)), **options)
+        for sentence in reader.notes:
+            self._notes += 1
+            if self._notes <= MOST_NOTES:
+                self._tell(sentence)
+        begun = False
+        try:
+            for dialogue in reader:
+                begun = True
+                self._take(number, reader, dialogue)
+        except InputError as error:
+            if not begun or isinstance(error, _RefusedError):
+                raise
+            self._fault(one.name, Fault(error, 0))
+
+    def _take(self, number: int, reader: DialogueReader, dialogue: Dialogue) -> None:
+        one = self._inputs[number]
+        if reader.named and self._scattered is not None:
+            self._scattered.add(
+                dialogue.id, [number, json.dumps(dialogue_object(dialogue), ensure_ascii=False)]
+            )
+            return
+        if reader.named and self._across is None and len(self._inputs) > 1:
+            before = self._names.add(dialogue.id, number)
+            if before is not None:
+                raise _RefusedError(
+                    f"The dialogue '{shown(dialogue.id)}' stands in {self._inputs[before].name} "
+                    f"and in {one.name}.",
+                    hint="Say --across-files if these are parts of one, --per-file if they are "
+                    "different dialogues.",
+                )
+        prefix = f"{one.name}/" if len(self._inputs) > 1 else ""
+        self._spool.add(Item(replace(dialogue, id=prefix + dialogue.id), one.name))
+
+    def join(self) -> None:
+        """Put dialogues together whose rows are spread over several inputs."""
+        if self._notes > MOST_NOTES:
+            self._tell(f"{self._notes - MOST_NOTES:,} more notes of this kind are left out.")
+        if self._scattered is None:
+            return
+        columns = self._reading.get("columns") or Columns()
+        with closing(self._scattered) as groups:
+            members = ((str(key), number, text) for key, number, text in _members(groups))
+            for key, parts in groupby(members, key=itemgetter(0)):
+                try:
+                    found = self._joined(key, parts, columns.turn)
+                except InputError as error:
+                    self._fault(SEVERAL, Fault(error, 0, key))
+                    continue
+                self._spool.add(found)
+
+    def _joined(self, id: str, parts: Iterator[tuple[str, int, str]], turn: str | None) -> Item:
+        turns: list[Utterance] = []
+        sources: list[str] = []
+        held = 0
+        first: Dialogue | None = None
+        for _, number, text in parts:
+            held += len(text)
+            if held > MAX_DIALOGUE_BYTES:
+                raise InputError(
+                    f"Dialogue '{shown(id)}' is larger than the {MAX_DIALOGUE_BYTES:,} bytes that "
+                    "are held at once."
+                )
+            dialogue = dialogue_of_json(json.loads(text), "the spool", id)
+            first = first or dialogue
+            source = self._inputs[number].name
+            sources.append(source)
+            turns += [replace(one, metadata={FILE: source, **one.metadata}) for one in dialogue]
+        assert first is not None
+        if turn:
+            turns = _in_order(turns, turn, id)
+        return Item(replace(first, utterances=tuple(turns)), sources[0])
+
+    def _fault(self, source: str, fault: Fault) -> None:
+        self.first_error = self.first_error or fault.error
+        self._spool.add_fault(source, fault)
+
+
+class _RefusedError(InputError):
+    """Not to be noted and left out: whether the job is right hangs on it."""
+
+
+def standard_input() -> DigestingStream:
+    """Standard input, whose digest is kept.
+
+    Raises:
+        InputError: It is closed.
+    """
+    if sys.stdin is None:
+        raise InputError(
+            "Standard input is closed, so '-' has nothing to read.",
+            hint="Pipe something into the command, or name a file.",
+        )
+    return DigestingStream(cast(BinaryIO, sys.stdin.buffer))
+
+
+def _members(groups: Groups) -> Iterator[tuple[str, int, str]]:
+    for value in groups.members():
+        number, text = value
+        yield str(json.loads(str(text))["id"]), int(number), str(text)
+
+
+def _in_order(turns: list[Utterance], column: str, id: str) -> list[Utterance]:
+    """Turns of several files by their numbers."""
+    seen: dict[Decimal, Utterance] = {}
+    for turn in turns:
+        named = {name.casefold(): value for name, value in turn.metadata.items()}
+        try:
+            number = Decimal(str(named.get(column.casefold(), "")))
+        except InvalidOperation:
+            number = Decimal("nan")
+        if not number.is_finite() or number in seen:
+            raise InputError(
+                f"Dialogue '{shown(id)}': the turn column '{shown(column)}' holds "
+                f"'{shown(str(number))}', which is no number or stands in two of its rows."
+            )
+        seen[number] = turn
+    return [seen[number] for number in sorted(seen)]

@@ -1,0 +1,307 @@
+"""A batch job from beginning to end: read, answer, write; and going on where it was stopped.
+
+Contract: inputs are read once, into a spool; then chunk after chunk is answered and put into its
+place. Whatever ends the process, the same call goes on, and in the end every dialogue is there
+once. With ``reproducible`` options the results are those of an undisturbed job, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from sentixrl import __version__
+from sentixrl.batch.answering import answer_chunks, sample
+from sentixrl.batch.estimate import Estimate
+from sentixrl.batch.gathering import Tell, gather, standard_input
+from sentixrl.batch.inputs import InputFile, check_place, find_inputs
+from sentixrl.batch.job import Job
+from sentixrl.batch.meter import Meter
+from sentixrl.batch.shards import ShardFormat, check_format
+from sentixrl.batch.spool import Chunk, spread
+from sentixrl.classifier import Classifier
+from sentixrl.context.templates import digest_of, template_languages
+from sentixrl.errors import ConfigError
+from sentixrl.formats import ReadingOptions
+from sentixrl.runs.identity import (
+    Json,
+    labels_identity,
+    model_identity,
+    session_facts,
+)
+from sentixrl.runs.storage import check_writable
+
+CHUNK_TURNS = 2000
+"""How many turns a shard has at least, unless it is said."""
+SAMPLED_CHUNKS = 32
+
+
+class Loader(Protocol):
+    """What a classifier is loaded from on any machine: a ``ClassifierSpec``, or anything alike."""
+
+    def load(self) -> Classifier:
+        """Load it."""
+        ...
+
+
+class Workers(Protocol):
+    """Who answers chunks."""
+
+    def open(self) -> Json:
+        """Load the model; its identity as plain data."""
+        ...
+
+    def answer(self, job: Job, chunks: Sequence[Chunk], meter: Meter) -> None:
+        """Answer chunks and hand each to :meth:`Job.finish`."""
+        ...
+
+    def rate(self, job: Job, chunks: Sequence[Chunk]) -> Estimate:
+        """Answer a few dialogues of some chunks, to see how long all will take."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """On what they compute, for the record."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what they hold."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """How a job reads and writes.
+
+    Attributes:
+        reading: How inputs are read.
+        form: What results are written as.
+        chunk_turns: How many turns a shard has at least.
+        across_files: As :func:`~sentixrl.batch.gathering.gather` takes it.
+    """
+
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    form: ShardFormat = ShardFormat.JSONL
+    chunk_turns: int = CHUNK_TURNS
+    across_files: bool | None = None
+
+    def identity(self) -> Json:
+        """What must be the same whenever a job goes on."""
+        reading: dict[str, Any] = dict(self.reading)
+        columns, gap = reading.get("columns"), reading.get("gap")
+        if isinstance(gap, timedelta):
+            reading["gap"] = gap.total_seconds()
+        return {
+            "reading": reading | {"columns": columns and asdict(columns)},
+            "output": {
+                "format": self.form.value,
+                "chunk": self.chunk_turns,
+                "across_files": self.across_files,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What came of a job.
+
+    Attributes:
+        dialogues: How many are answered or failed.
+        turns: How many turns they have.
+        errors: How much stands in ``errors.jsonl``.
+        retryable: How much of it the same call would ask again.
+        tokens: How many tokens were computed.
+        seconds: How long this session lasted.
+        fresh: How many turns were answered in this session.
+    """
+
+    dialogues: int
+    turns: int
+    errors: int
+    retryable: int
+    tokens: int
+    seconds: float
+    fresh: int
+
+
+Watch = Callable[[Meter], AbstractContextManager[object]]
+"""Shows a meter while a block runs."""
+
+
+class BatchJob:
+    """A job, made ready: its inputs are read, its model is loaded.
+
+    A context manager; the folder is this process's own until it ends.
+
+    Args:
+        names: Files, folders, patterns, or ``-`` for standard input.
+        out: The job's folder.
+        workers: Who answers.
+        options: How to read and write.
+        tell: Takes what a person should know, a sentence each.
+
+    Raises:
+        SentixError: Something cannot be read, does not fit the folder, or cannot be written.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        out: Path,
+        workers: Workers,
+        options: BatchOptions | None = None,
+        *,
+        tell: Tell = lambda _: None,
+    ) -> None:
+        self.options = options or BatchOptions()
+        if self.options.chunk_turns < 1:
+            raise ConfigError("A shard needs at least one turn.")
+        check_place(str(out))
+        check_format(self.options.form)
+        inputs = find_inputs(names, out)
+        check_writable(out)
+        self._workers = workers
+        self._tell = tell
+        self.job = Job(out, self.options.form)
+        try:
+            self._make_ready(inputs)
+        except BaseException:
+            self.close()
+            raise
+
+    def _make_ready(self, inputs: Sequence[InputFile]) -> None:
+        job, options = self.job, self.options
+        begun = job.contents is not None
+        if begun:
+            job.check_inputs(inputs)
+            if any(one.path is None for one in inputs):
+                job.check_standard_input(standard_input().digest())
+        else:
+            job.prepare()
+        identity = {**self._workers.open(), **options.identity(), "sentixrl": __version__}
+        if begun:
+            job.check(identity)
+            return
+        gathered = gather(
+            *(inputs, options.reading, job.work),
+            chunk_turns=options.chunk_turns,
+            across_files=options.across_files,
+            tell=self._tell,
+        )
+        job.begin(identity, gathered)
+
+    def estimate(self) -> Estimate:
+        """How long the rest will take, measured on a few dialogues of it.
+
+        Raises:
+            SentixError: They cannot be answered.
+        """
+        chunks = self.job.open()
+        if not chunks:
+            return Estimate(0, 0, 0, 0.0)
+        found = self._workers.rate(self.job, spread(chunks, SAMPLED_CHUNKS))
+        return found.of_all(sum(chunk.turns for chunk in chunks))
+
+    def run(self, *, command: str | None = None, watch: Watch = lambda _: nullcontext()) -> Summary:
+        """Answer what is not answered.
+
+        Args:
+            command: The command line, for the record.
+            watch: Shows how far it is.
+
+        Raises:
+            SentixError: The disk is full, or the model fails; what is done stays done.
+        """
+        job = self.job
+        facts = {**session_facts(command), **self._workers.facts()}
+        chunks = job.open(facts)
+        for why in job.redone:
+            self._tell(f"{why}: its dialogues are answered again.")
+        before = job.totals().turns
+        assert job.contents is not None
+        meter = Meter(job.contents.turns, before)
+        try:
+            if chunks:
+                with watch(meter):
+                    self._workers.answer(job, chunks, meter)
+        finally:
+            errors = job.write_errors()
+        totals = job.totals()
+        if not totals.retryable:
+            job.forget_spool()
+        return Summary(
+            *(totals.dialogues, totals.turns, errors, totals.retryable, totals.tokens),
+            *(meter.standing.seconds, totals.turns - before),
+        )
+
+    def close(self) -> None:
+        """Let go of the folder and the workers."""
+        try:
+            self._workers.close()
+        finally:
+            self.job.close()
+
+    def __enter__(self) -> BatchJob:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class LocalWorkers:
+    """This process: the threads of one classifier.
+
+    Args:
+        loader: What the classifier is loaded from.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._classifier: Classifier | None = None
+
+    def open(self) -> Json:
+        """Load the model; its identity as plain data."""
+        return classifier_identity(self.classifier)
+
+    @property
+    def classifier(self) -> Classifier:
+        """The classifier, loaded when it is first needed."""
+        if self._classifier is None:
+            self._classifier = self._loader.load()
+        return self._classifier
+
+    def answer(self, job: Job, chunks: Sequence[Chunk], meter: Meter) -> None:
+        """Answer chunks one after another."""
+        for receipt in answer_chunks(self.classifier, job.place, chunks, meter):
+            job.finish(receipt)
+
+    def rate(self, job: Job, chunks: Sequence[Chunk]) -> Estimate:
+        """Answer a few dialogues of some chunks."""
+        return sample(self.classifier, job.work, chunks)
+
+    def facts(self) -> Mapping[str, Any]:
+        """The machine."""
+        return {"engine": dict(self.classifier.engine.machine())}
+
+    def close(self) -> None:
+        """Nothing has to be let go of."""
+
+
+def classifier_identity(classifier: Classifier) -> Json:
+    """What must be the same of a classifier whenever and wherever a job goes on."""
+    language, labels = classifier.context.language, classifier.label_set
+    languages = template_languages() if language == "auto" else (language,)
+    return {
+        "model": model_identity(classifier),
+        "labels": labels_identity(labels),
+        "templates": {name: digest_of(name) for name in languages},
+        "answers": {
+            "several": list(labels.names) if classifier.several else None,
+            "sets": classifier.negotiation.sets is not None,
+        },
+        "context": asdict(classifier.context),
+        "negotiation": asdict(classifier.negotiation),
+    }

@@ -1,0 +1,228 @@
+"""``sentixrl batch``: files by the million, in a job that goes on where it was stopped."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from sentixrl.batch import (
+    BatchJob,
+    BatchOptions,
+    Estimate,
+    LocalWorkers,
+    Meter,
+    RayWorkers,
+    ShardFormat,
+    Standing,
+    Summary,
+)
+from sentixrl.batch.job import ERRORS_FILE
+from sentixrl.batch.running import CHUNK_TURNS, Workers
+from sentixrl.cli.arguments import SeveralOption
+from sentixrl.cli.console import answers, errors, note, styled
+from sentixrl.cli.groups import with_groups
+from sentixrl.cli.inputs import InputOptions
+from sentixrl.cli.options import ModelOptions, say_notes
+from sentixrl.cli.progress import waiting
+from sentixrl.errors import ConfigError
+from sentixrl.formats.characters import as_text
+from sentixrl.spec import ClassifierSpec
+
+EXIT_ERRORS, EXIT_INTERRUPTED = 2, 130
+LINE_SECONDS = 60.0
+"""Seconds between two lines of progress where there is no terminal."""
+_REFRESH = 0.5
+
+
+@with_groups
+def batch(
+    context: typer.Context,
+    *,
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, patterns such as 'chats/*.txt', '-'."),
+    ],
+    out: Annotated[Path, typer.Argument(help="The job's folder, for results and for going on.")],
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", "-l", help="A scheme, a YAML file, or names with commas."),
+    ] = None,
+    several: SeveralOption = None,
+    to: Annotated[ShardFormat, typer.Option(help="What results are written as.")] = (
+        ShardFormat.JSONL
+    ),
+    chunk: Annotated[
+        int, typer.Option(min=1, help="Turns that a file of results has at least.")
+    ] = CHUNK_TURNS,
+    across_files: Annotated[
+        bool | None,
+        typer.Option(
+            "--across-files/--per-file",
+            help="Whether tables that name the same dialogue hold parts of one.",
+        ),
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Tell how long it will take, and stop there.")
+    ] = False,
+    price: Annotated[
+        float | None,
+        typer.Option(min=0, help="What an hour of the machines costs, to tell what all will."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster's address, 'auto', or 'local' to start Ray here."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers on the cluster; default: as many as fit.")
+    ] = None,
+    inputs: InputOptions,
+    options: ModelOptions,
+) -> int:
+    """Classify files by the million; the same command goes on where it was stopped."""
+    team = _workers(options.spec(labels, several=several), ray, workers, options)
+    command = as_text(shlex.join(["sentixrl", *(context.obj or [])]))
+    plan = BatchOptions(inputs.reading(), to, chunk, across_files)
+    screen = errors()
+    try:
+        with waiting("reading"):
+            made = BatchJob(files, out, team, plan, tell=lambda said: screen.print(note(said)))
+        with made as job:
+            if isinstance(team, LocalWorkers):
+                say_notes(team.classifier, context)
+            if estimate:
+                _show_estimate(job.estimate(), price)
+                return 0
+            summary = job.run(command=command, watch=lambda meter: _shown(meter, price))
+    except KeyboardInterrupt:
+        screen.print("Stopped. What is done is kept; to go on, run the same command again:")
+        screen.print(f"  {command}")
+        return EXIT_INTERRUPTED
+    _show_summary(summary, out)
+    return EXIT_ERRORS if summary.errors else 0
+
+
+def _workers(
+    spec: ClassifierSpec, ray: str | None, workers: int | None, options: ModelOptions
+) -> Workers:
+    if ray is None:
+        if workers is not None:
+            raise ConfigError(
+                "--workers is for a cluster, and none is named.",
+                hint="Say --ray local, or use --threads in one process.",
+            )
+        return LocalWorkers(spec)
+    threads = options.threads or 1
+    gpu = (options.device or "").startswith("cuda")
+    return RayWorkers(spec, ray, workers, threads=threads, gpus=int(gpu))
+
+
+@contextmanager
+def _shown(meter: Meter, price: float | None) -> Iterator[None]:
+    """Show a meter while a block runs: as a bar on a terminal, else as a line now and then."""
+    screen = errors()
+    over = Event()
+    if screen.is_terminal:
+        bar = Progress(
+            *(BarColumn(), TextColumn("{task.description}")), console=screen, transient=True
+        )
+        show = Thread(target=_draw, args=(bar, bar.add_task("", total=1.0), meter, price, over))
+    else:
+        bar = None
+
+        def tell() -> None:
+            while not over.wait(LINE_SECONDS):
+                screen.print(styled(standing_line(meter.standing, price)))
+
+        show = Thread(target=tell)
+    show.daemon = True
+    show.start()
+    try:
+        yield
+    finally:
+        over.set()
+        show.join()
+
+
+def _draw(bar: Progress, task: TaskID, meter: Meter, price: float | None, over: Event) -> None:
+    with bar:
+        while not over.wait(_REFRESH):
+            standing = meter.standing
+            bar.update(
+                task,
+                completed=standing.done / max(1, standing.total),
+                description=styled(standing_line(standing, price)).plain,
+            )
+
+
+def standing_line(standing: Standing, price: float | None) -> str:
+    """How a job stands, in one line."""
+    parts = [f"{standing.done:,} of {standing.total:,} turns", f"{standing.rate:,.1f}/s"]
+    if (left := standing.remaining) is not None:
+        parts.append(f"{duration(left)} left")
+    if standing.errors:
+        parts.append(f"{standing.errors:,} errors")
+    if standing.workers != 1:
+        parts.append(f"{standing.workers} workers")
+    if price is not None:
+        parts.append(f"cost {price * standing.seconds / 3600:,.2f}")
+    if standing.note:
+        parts.append(standing.note)
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.1f} h"
+    return f"{timedelta(seconds=seconds).days:,} days"
+
+
+def _show_estimate(found: Estimate, price: float | None) -> None:
+    console = answers()
+    if not found.turns:
+        console.print("All is answered already.")
+        return
+    side_by_side = f" on {found.workers} workers" if found.workers > 1 else ""
+    console.print(
+        f"{found.turns:,} turns at {found.rate:,.1f}/s{side_by_side} take about "
+        f"{duration(found.whole_seconds)} and {found.whole_tokens:,} tokens; measured on "
+        f"{found.sample:,} turns.",
+        soft_wrap=True,
+    )
+    if price is not None:
+        cost = price * found.whole_seconds / 3600
+        console.print(f"At {price:g} an hour that is {cost:,.2f}.")
+    ready = time.localtime(time.time() + found.whole_seconds)
+    console.print(f"Begun now, it is done on {time.strftime('%Y-%m-%d at %H:%M', ready)}.")
+
+
+def _show_summary(summary: Summary, out: Path) -> None:
+    console = answers()
+    rate = summary.fresh / summary.seconds if summary.fresh and summary.seconds else 0.0
+    took = f"; {summary.fresh:,} turns now, {rate:,.1f}/s" if summary.fresh else ""
+    console.print(
+        f"{summary.dialogues:,} dialogues, {summary.turns:,} turns{took}.", soft_wrap=True
+    )
+    console.print(f"All of it is in {as_text(str(out))}.", soft_wrap=True)
+    if summary.errors:
+        again = (
+            f"; the same command asks {summary.retryable:,} of them again"
+            if summary.retryable
+            else ""
+        )
+        errors().print(
+            note(f"{summary.errors:,} could not be read or answered: {out / ERRORS_FILE}{again}.")
+        )

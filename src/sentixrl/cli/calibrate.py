@@ -1,0 +1,118 @@
+"""``sentixrl calibrate``: make a model's confidence honest on labelled turns of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sentixrl.bundle import check_free, copy_companions
+from sentixrl.classifier import Classifier
+from sentixrl.cli.console import answers, errors, headed, new_table, note
+from sentixrl.cli.groups import with_groups
+from sentixrl.cli.headline import percent
+from sentixrl.cli.inputs import InputOptions
+from sentixrl.cli.progress import waiting
+from sentixrl.engines.options import EngineOptions
+from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.spec import ClassifierSpec
+
+if TYPE_CHECKING:
+    from sentixrl.datasets import Dataset
+    from sentixrl.evaluation.recalibration import Recalibration
+
+
+@with_groups
+def calibrate(
+    *,
+    model: Annotated[
+        str, typer.Argument(help="A bundle, a model folder, a bundled name or a hub id.")
+    ],
+    file: Annotated[Path, typer.Argument(help="Labelled turns: a table, JSON, a corpus.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels", "-l", help="The file's labels, as in classify; default: the model's."
+        ),
+    ] = None,
+    bias: Annotated[
+        bool,
+        typer.Option("--bias", help="Fit a bias per label too, which moves answers."),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the calibrated model to this folder.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16; default: the faster one.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="How many threads compute; default: one per core.")
+    ] = None,
+    inputs: InputOptions,
+) -> None:
+    """Calibrate a model's confidence on labelled turns; 50 are enough."""
+    from sentixrl.datasets import load_custom
+    from sentixrl.evaluation.intervals import check_libraries
+    from sentixrl.labels import resolve_labels
+
+    check_libraries()
+    if out is not None:
+        check_free(out)  # now, not when the model has answered
+    engine = EngineOptions(device=device, dtype=dtype, threads=threads)
+    single = NegotiationOptions(kind="single")
+    spec = ClassifierSpec(model, labels, engine=engine).resolved()
+    spec = replace(spec, negotiation=replace(spec.negotiation or single, kind="single"))
+    label_set = resolve_labels(spec.labels or spec.bundle().labels)
+    data = load_custom(
+        file, label_set, tell=lambda said: errors().print(note(said)), **inputs.reading()
+    )
+    _fit(spec, data, out, bias=bias)
+
+
+def _fit(spec: ClassifierSpec, data: Dataset, out: Path | None, *, bias: bool) -> None:
+    """Fit, say what it gives, and write it."""
+    from sentixrl.evaluation.recalibration import check_turns, recalibrate
+
+    check_turns(data)
+    with waiting("loading the model"):
+        classifier = spec.load()
+    with waiting("asking the model about the labelled turns"):
+        found = recalibrate(classifier, data, bias=bias)
+    _say(found, data)
+    if out is None:
+        errors().print(note("nothing is written; --out FOLDER writes the calibrated model."))
+        return
+    _save(classifier, found, out)
+    answers().print(f"The calibrated model is in {out}.", soft_wrap=True)
+
+
+def _save(classifier: Classifier, found: Recalibration, out: Path) -> None:
+    own = classifier.bundle.negotiation
+    options = replace(own, calibration=found.calibration)
+    classifier.replace(negotiation=options).save(out)
+    if classifier.bundle.adapter is not None:
+        copy_companions(classifier.bundle.adapter.parent, out)
+
+
+def _say(found: Recalibration, data: Dataset) -> None:
+    table = new_table()
+    for column in ("%", "as it was", "calibrated"):
+        table.add_column(column, justify="left" if column == "%" else "right", no_wrap=True)
+    for name, part in (
+        ("expected calibration error", "ece"),
+        ("mean confidence", "confidence"),
+        ("accuracy", "accuracy"),
+    ):
+        table.add_row(name, *(percent(getattr(side, part)) for side in (found.before, found.after)))
+    held = "dialogues held out" if found.by_dialogue else "runs of successive turns held out"
+    said = (
+        f"{found.turns:,} labelled turns in {found.dialogues:,} dialogues; cross-validated, {held}"
+    )
+    answers().print(headed(f"{data.title}, {data.label_set.name}", table, said))
+    if not found.by_dialogue:
+        errors().print(
+            note("there are too few dialogues to hold out whole ones; the figures may flatter.")
+        )

@@ -1,0 +1,1 @@
+"""Language models behind a server: llama.cpp, vLLM, SGLang, Ollama, hosted, decisions."""

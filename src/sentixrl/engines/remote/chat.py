@@ -1,0 +1,201 @@
+"""Servers of OpenAI's chat and completions, and Ollama.
+
+Contract: what is asked goes out as messages or as text; what comes back is a reply and, where the
+server shows them, its likeliest first tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sentixrl.context.prompt import Prompt
+from sentixrl.engines.protocol import Completion, Cost
+from sentixrl.engines.remote.backend import (
+    Model,
+    check_model,
+    count_of,
+    item,
+    log_prob,
+    text_of,
+)
+from sentixrl.engines.remote.codes import SHOWN, Likeliest, messages_of
+from sentixrl.engines.remote.refusals import ServerError, bad_reply
+from sentixrl.engines.remote.transport import Json, Server
+
+_REASONING_ROOM = 16
+"""The fewest tokens that some servers agree to write."""
+
+
+class Chat:
+    """A model behind ``/v1/chat/completions``.
+
+    Args:
+        server: Where it is.
+        model: What the server says of it.
+    """
+
+    def __init__(self, server: Server, model: Model) -> None:
+        self.server = server
+        self.model = model
+        self._limit = "max_tokens"
+        self._settings: dict[str, Json] = {"temperature": 0}
+
+    def likeliest(self, prompt: Prompt) -> Likeliest:
+        """The likeliest first tokens of the reply."""
+        more = {"logprobs": True, "top_logprobs": SHOWN}
+        reply = self._ask(prompt, 1, more)
+        content = item(self.server, reply, "choices", 0, "logprobs", "content", 0)
+        return Likeliest(shown_tokens(self.server, content), _spent(self.server, reply))
+
+    def write(self, prompt: Prompt, max_tokens: int, stop: Sequence[str]) -> Completion:
+        """A reply; stop words are applied later, as a line break may come before any word."""
+        reply = self._ask(prompt, max(max_tokens, _REASONING_ROOM), {})
+        text = text_of(self.server, reply, "choices", 0, "message", "content")
+        tokens = count_of(reply, "usage", "completion_tokens")
+        return Completion(text, tokens, _spent(self.server, reply))
+
+    def _ask(self, prompt: Prompt, max_tokens: int, more: Mapping[str, Json]) -> Json:
+        body = {**_named(self.model), "messages": messages_of(prompt), **more}
+        while True:
+            try:
+                limits = {self._limit: max_tokens, **self._settings}
+                reply = self.server.post("/v1/chat/completions", {**body, **limits})
+            except ServerError as error:
+                if not self._without(error):
+                    raise
+            else:
+                check_served(self.server, reply, self.model)
+                return reply
+
+    def _without(self, error: ServerError) -> bool:
+        """Whether a refusal names a setting that can be done without; it is, from now on."""
+        if error.status != 400:
+            return False
+        message = error.failure.message
+        if "max_completion_tokens" in message and self._limit == "max_tokens":
+            self._limit = "max_completion_tokens"
+            return True
+        if "temperature" in message and self._settings:
+            self._settings = {}
+            return True
+        return False
+
+
+class Completions:
+    """A model behind ``/v1/completions``: plain text in, text out.
+
+    Args:
+        server: Where it is.
+        model: What the server says of it.
+    """
+
+    def __init__(self, server: Server, model: Model) -> None:
+        self.server = server
+        self.model = model
+
+    def likeliest(self, prompt: Prompt) -> Likeliest:
+        """The likeliest first tokens of the reply."""
+        reply = self._ask(prompt.text, 1, {"logprobs": SHOWN})
+        logprobs = item(self.server, reply, "choices", 0, "logprobs")
+        if isinstance(logprobs, Mapping) and "content" in logprobs:  # as in chat
+            found = shown_tokens(self.server, item(self.server, logprobs, "content", 0))
+        else:
+            top = item(self.server, logprobs, "top_logprobs", 0)
+            if not isinstance(top, Mapping) or not top:
+                raise bad_reply(self.server.address, "it shows no likeliest tokens")
+            found = {str(token): log_prob(self.server, value) for token, value in top.items()}
+        return Likeliest(found, _spent(self.server, reply))
+
+    def write(self, prompt: Prompt, max_tokens: int, stop: Sequence[str]) -> Completion:
+        """A continuation."""
+        reply = self._ask(prompt.text, max_tokens, {"stop": list(stop)} if stop else {})
+        text = text_of(self.server, reply, "choices", 0, "text")
+        tokens = count_of(reply, "usage", "completion_tokens")
+        return Completion(text, tokens, _spent(self.server, reply))
+
+    def _ask(self, text: str, max_tokens: int, more: Mapping[str, Json]) -> Json:
+        body = {"prompt": text, "max_tokens": max_tokens, "temperature": 0, **more}
+        reply = self.server.post("/v1/completions", {**_named(self.model), **body})
+        check_served(self.server, reply, self.model)
+        return reply
+
+
+class Ollama:
+    """A model on Ollama's server, from version 0.12.11.
+
+    Args:
+        server: Where it is.
+        model: What the server says of it.
+    """
+
+    def __init__(self, server: Server, model: Model) -> None:
+        self.server = server
+        self.model = model
+
+    def likeliest(self, prompt: Prompt) -> Likeliest:
+        """The likeliest first tokens of the reply."""
+        reply = self._ask(prompt, 1, {"logprobs": True, "top_logprobs": SHOWN})
+        found = shown_tokens(self.server, item(self.server, reply, "logprobs", 0))
+        return Likeliest(found, self._spent(reply))
+
+    def write(self, prompt: Prompt, max_tokens: int, stop: Sequence[str]) -> Completion:
+        """A reply; stop words are applied later, as a line break may come before any word."""
+        reply = self._ask(prompt, max_tokens, {})
+        text = text_of(self.server, reply, "message", "content")
+        return Completion(text, count_of(reply, "eval_count"), self._spent(reply))
+
+    def _ask(self, prompt: Prompt, max_tokens: int, more: Mapping[str, Json]) -> Json:
+        options = {"num_predict": max_tokens, "temperature": 0}
+        body = {"messages": messages_of(prompt), "stream": False, "think": False}
+        reply = self.server.post(
+            "/api/chat", {**_named(self.model), **body, "options": options, **more}
+        )
+        check_model(self.server, reply, self.model.name)
+        return reply
+
+    def _spent(self, reply: Json) -> Cost:
+        tokens = count_of(reply, "prompt_eval_count") + count_of(reply, "eval_count")
+        self.server.spend(tokens)
+        return Cost(tokens)
+
+
+def shown_tokens(server: Server, entry: Json) -> dict[str, float]:
+    """The likeliest tokens in an entry of a chat's log-probabilities.
+
+    Raises:
+        ServerError: There are none, or they are no log-probabilities.
+    """
+    top = item(server, entry, "top_logprobs")
+    if not isinstance(top, list) or not top:
+        raise bad_reply(server.address, "it shows no likeliest tokens")
+    found = {
+        text_of(server, one, "token"): log_prob(server, item(server, one, "logprob")) for one in top
+    }
+    if len(found) > SHOWN + 1:
+        raise bad_reply(server.address, "it shows more tokens than were asked for")
+    return found
+
+
+def check_served(server: Server, reply: Json, model: Model) -> None:
+    """Refuse another model's reply; hosted servers answer an alias by a dated name.
+
+    Raises:
+        ServerError: It is another's.
+    """
+    said = reply.get("model") if isinstance(reply, Mapping) else None
+    if isinstance(said, str) and model.name and said.startswith(f"{model.name}-"):
+        return
+    check_model(server, reply, model.name)
+
+
+def _named(model: Model) -> dict[str, Json]:
+    return {} if model.name is None else {"model": model.name}
+
+
+def _spent(server: Server, reply: Json) -> Cost:
+    """Count what a reply says was used; returns what was computed."""
+    read = count_of(reply, "usage", "prompt_tokens")
+    written = count_of(reply, "usage", "completion_tokens")
+    server.spend(read + written)
+    cached = count_of(reply, "usage", "prompt_tokens_details", "cached_tokens")
+    return Cost(max(0, read - cached) + written)

@@ -1,0 +1,140 @@
+"""vLLM's server, from version 0.32.
+
+Contract: one request carries a prompt for each place where labels part, and names the tokens whose
+log-probabilities are wanted. They are over the whole vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sentixrl.engines.protocol import Completion, Cost
+from sentixrl.engines.remote.backend import (
+    Model,
+    check_model,
+    count_of,
+    item,
+    log_prob,
+    text_of,
+)
+from sentixrl.engines.remote.exact import Branching, Reading
+from sentixrl.engines.remote.llama_cpp import token_ids
+from sentixrl.engines.remote.refusals import bad_reply
+from sentixrl.engines.remote.transport import Json, Server
+
+MOST_NAMED = 128
+"""Tokens that one request may name."""
+
+
+class Vllm:
+    """A model on vLLM's server.
+
+    Args:
+        server: Where it is.
+        model: What the server says of it.
+    """
+
+    reads_markers = True
+
+    def __init__(self, server: Server, model: Model) -> None:
+        self.server = server
+        self.model = model
+
+    def tokenise(self, text: str, *, markup: bool, begin: bool = False) -> tuple[int, ...]:
+        """Token ids of a text; markers in it are read as such whatever ``markup`` says."""
+        body = {**self.named(), "prompt": text, "add_special_tokens": begin}
+        return token_ids(self.server, self.server.post("/tokenize", body, computes=False))
+
+    def rendered(self, roles: tuple[str, ...], contents: tuple[str, ...]) -> str:
+        """What the server's chat template makes of messages.
+
+        Raises:
+            ServerError: It has no template, or it refuses them.
+        """
+        messages = [{"role": r, "content": c} for r, c in zip(roles, contents, strict=True)]
+        body = {
+            **self.named(),
+            "messages": messages,
+            "add_generation_prompt": not roles or roles[-1] != "assistant",
+            "add_special_tokens": False,
+        }
+        ids = token_ids(self.server, self.server.post("/tokenize", body, computes=False))
+        back = {**self.named(), "tokens": list(ids)}
+        return text_of(self.server, self.server.post("/detokenize", back, computes=False), "prompt")
+
+    def read(self, branchings: Sequence[Branching]) -> Reading:
+        """Log-probabilities, in one request if they name few enough tokens."""
+        named = list(dict.fromkeys(token for one in branchings for token in one.tokens))
+        found: list[dict[int, float]] = [{} for _ in branchings]
+        computed = 0
+        for start in range(0, len(named), MOST_NAMED):
+            part = named[start : start + MOST_NAMED]
+            places = [n for n, one in enumerate(branchings) if set(part) & set(one.tokens)]
+            answers, more = self._ask([branchings[n].before for n in places], part)
+            computed += more
+            for n, values in zip(places, answers, strict=True):
+                wanted = set(branchings[n].tokens)
+                found[n] |= {token: p for token, p in values.items() if token in wanted}
+        return Reading(found, computed)
+
+    def _ask(
+        self, prompts: Sequence[Sequence[int]], named: Sequence[int]
+    ) -> tuple[list[dict[int, float]], int]:
+        """The log-probabilities of the named tokens after each prompt, and what was computed."""
+        body = {
+            **self.named(),
+            "prompt": [list(prompt) for prompt in prompts],
+            "max_tokens": 1,
+            "temperature": 0,
+            "logprobs": 1,
+            "logprob_token_ids": list(named),
+            "return_tokens_as_token_ids": True,
+        }
+        reply = self.server.post("/v1/completions", body)
+        check_model(self.server, reply, self.model.name)
+        choices = item(self.server, reply, "choices")
+        if not isinstance(choices, list) or len(choices) != len(prompts):
+            raise bad_reply(self.server.address, "it does not answer every prompt")
+        by_place = {item(self.server, choice, "index"): choice for choice in choices}
+        answers = [
+            self._values(item(self.server, by_place, place)) for place in range(len(prompts))
+        ]
+        return answers, self._spend(reply)
+
+    def _values(self, choice: Json) -> dict[int, float]:
+        top = item(self.server, choice, "logprobs", "top_logprobs", 0)
+        if not isinstance(top, Mapping):
+            raise bad_reply(self.server.address, "it has no log-probabilities")
+        return {
+            int(name.removeprefix("token_id:")): log_prob(self.server, value)
+            for name, value in top.items()
+            if name.removeprefix("token_id:").isdecimal() and name.startswith("token_id:")
+        }
+
+    def write(self, before: Sequence[int], max_tokens: int, stop: Sequence[str]) -> Completion:
+        """Continue a prompt by the likeliest tokens."""
+        body = {
+            **self.named(),
+            "prompt": list(before),
+            "max_tokens": max_tokens,
+            "temperature": 0,
+            "stop": list(stop) or None,
+        }
+        reply = self.server.post("/v1/completions", body)
+        check_model(self.server, reply, self.model.name)
+        text = text_of(self.server, reply, "choices", 0, "text")
+        computed = self._spend(reply)
+        return Completion(text, count_of(reply, "usage", "completion_tokens"), Cost(computed))
+
+    def _spend(self, reply: Json) -> int:
+        """Count what a reply says was used; returns what was computed."""
+        read = count_of(reply, "usage", "prompt_tokens")
+        written = count_of(reply, "usage", "completion_tokens")
+        cached = count_of(reply, "usage", "prompt_tokens_details", "cached_tokens")
+        computed = max(0, read - cached) + written
+        self.server.spend(computed)
+        return computed
+
+    def named(self) -> dict[str, Json]:
+        """The model's name, as requests carry it."""
+        return {} if self.model.name is None else {"model": self.model.name}

@@ -1,0 +1,278 @@
+"""What an experiment found: a table, tests, a verdict, as data and as Markdown.
+
+Contract: every row says how many seeds it has. A cell that was not run says so, with its reason. A
+value stands with its interval only where there are ten clusters or more. Test figures are kept
+apart from dev's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from sentixrl.evaluation.confusion import Floats
+from sentixrl.evaluation.intervals import Resampling, intervals, json_number
+from sentixrl.evaluation.metrics import HEADLINE, headline
+from sentixrl.experiments.contrasts import FEWEST_CLUSTERS, Difference, family, value_of
+from sentixrl.experiments.jobs import cells
+from sentixrl.experiments.plan import METRIC_NAMES, Experiment, Metric
+from sentixrl.experiments.running import DEV, TEST, Outcome
+from sentixrl.runs.identity import digest
+
+CONFUSIONS = 3
+"""How many pairs of labels a table names."""
+
+
+def runs_of(experiment: Experiment, outcome: Outcome, split: str) -> dict[str, dict[str, Floats]]:
+    """Condition → place → tallies by seed and track, ``[S, C, T, 3, L]``.
+
+    Only seeds that all tracks of a place have are taken.
+    """
+    found: dict[str, dict[str, Floats]] = {}
+    for name in experiment.conditions:
+        for place in experiment.data:
+            held = {
+                (track, seed): one
+                for (condition, track, seed, where, part), one in outcome.held.items()
+                if (condition, where, part) == (name, place, split)
+            }
+            if not held:
+                continue
+            tracks = list(dict.fromkeys(track for track, _ in held))
+            seeds = [
+                seed
+                for seed in dict.fromkeys(seed for _, seed in held)
+                if all((track, seed) in held for track in tracks)
+            ]
+            if seeds:
+                tallies = [
+                    np.stack([held[track, seed].tallies() for track in tracks], axis=1)
+                    for seed in seeds
+                ]
+                found.setdefault(name, {})[place] = np.stack(tallies)
+    return found
+
+
+def results_of(
+    experiment: Experiment, outcome: Outcome, how: Resampling | None = None
+) -> dict[str, Any]:
+    """All that an experiment found, as plain data."""
+    how = how or Resampling()
+    splits = [split for split in (DEV, TEST) if any(key[4] == split for key in outcome.held)]
+    return {
+        "experiment": experiment.name,
+        "question": experiment.question,
+        "metric": experiment.metric,
+        "plan": digest(experiment.model_dump(mode="json")),
+        "splits": {split: _split(experiment, outcome, split, how) for split in splits},
+        "left": dict(outcome.left),
+        "notes": list(experiment.notes),
+    }
+
+
+def _split(experiment: Experiment, outcome: Outcome, split: str, how: Resampling) -> dict[str, Any]:
+    runs = runs_of(experiment, outcome, split)
+    tested = family(experiment.family, runs, experiment.metric, how)
+    rows = {}
+    for name, condition in experiment.conditions.items():
+        rows[name] = {
+            "about": condition.about,
+            "group": condition.group,
+            "wanted_seeds": len({cell.seed for cell in cells(experiment, name)}),
+            "places": {
+                place: _cell(tallies, experiment.metric, _seconds(outcome, name, place, split), how)
+                | _confusion(outcome, name, place, split)
+                for place, tallies in runs.get(name, {}).items()
+            },
+        }
+    return {
+        "conditions": rows,
+        "family": [
+            {"title": want.title, "found": one.as_dict() if one else None} for want, one in tested
+        ],
+        "verdict": verdict(experiment, tested, split),
+    }
+
+
+def _cell(
+    tallies: Floats, metric: Metric, seconds: Sequence[float], how: Resampling
+) -> dict[str, Any]:
+    """A condition at one place: every metric's mean over seeds, its spread or interval."""
+    cell: dict[str, Any] = {
+        "seeds": len(tallies),
+        "clusters": tallies.shape[1],
+        "utterances": int(tallies[0, :, 0, 1].sum()),
+        "seconds": json_number(mean(seconds)) if seconds else None,
+    }
+    for place, name in enumerate(HEADLINE):
+        values = value_of(tallies, name)  # type: ignore[arg-type]
+        found: dict[str, Any] = {"value": json_number(mean(values))}
+        if len(values) > 1:
+            found["sd"] = json_number(stdev(values))
+        elif tallies.shape[1] >= FEWEST_CLUSTERS:
+            one = intervals(tallies[0].mean(axis=1), headline, how)[place]
+            if tallies.shape[2] == 1:  # the mean of several tracks has none of its own
+                found |= {"low": json_number(one.low), "high": json_number(one.high)}
+        cell[name] = found
+    cell["decides"] = metric
+    return cell
+
+
+def _seconds(outcome: Outcome, name: str, place: str, split: str) -> list[float]:
+    return [
+        float(held.seconds.sum())
+        for (condition, _, _, where, part), held in outcome.held.items()
+        if (condition, where, part) == (name, place, split)
+    ]
+
+
+def _confusion(outcome: Outcome, name: str, place: str, split: str) -> dict[str, Any]:
+    """Gold labels by answers, all tracks and seeds together; none where labels are several."""
+    held = [
+        one
+        for (condition, _, _, where, part), one in outcome.held.items()
+        if (condition, where, part) == (name, place, split)
+    ]
+    if held[0].several or len({one.names for one in held}) > 1:
+        return {}
+    counts = np.sum([one.confusion() for one in held], axis=0)
+    return {"labels": list(held[0].names), "confusion": counts.tolist()}
+
+
+def verdict(
+    experiment: Experiment,
+    tested: Sequence[tuple[Any, Difference | None]],
+    split: str,
+) -> str:
+    """The answer in sentences, each with its interval."""
+    metric = METRIC_NAMES[experiment.metric]
+    sentences = [_sentence(one, metric) for _, one in tested if one is not None]
+    missing = [want.title for want, one in tested if one is None]
+    if missing:
+        sentences.append(f"Not run: {', '.join(missing)}.")
+    return f"On {split}: " + (" ".join(sentences) if sentences else "nothing was compared.")
+
+
+def _sentence(found: Difference, metric: str) -> str:
+    seeds = min(found.seeds.values())
+    told = "one seed" if seeds == 1 else f"{seeds} seeds"
+    points = f"{_signed(found.value)} points of {metric}"
+    if found.low is None or found.high is None or found.p_holm is None:
+        return f"{found.title}: {points} ({told}; too few clusters for an interval)."
+    clear = "clear of zero" if found.p_holm < 0.05 else "not clear of zero"
+    return (
+        f"{found.title}: {points} (95% {_signed(found.low)} to {_signed(found.high)}, Holm "
+        f"p {found.p_holm:.3f}, {told}), {clear}; an effect under "
+        f"{100 * (found.detectable or 0):.1f} would mostly be missed."
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """The results as a page: the verdict first, then tests and tables, then what is missing."""
+    metric = results["metric"]
+    lines = [f"# {results['experiment']}", "", str(results["question"]), ""]
+    for split, found in results["splits"].items():
+        lines += [f"**{found['verdict']}**", ""]
+        lines += _tests(found, metric) + _conditions(found, metric, split)
+    if not results["splits"]:
+        lines += ["Nothing was run.", ""]
+    lines += [f"- {note}" for note in results["notes"]] + [""] * bool(results["notes"])
+    if results["left"]:
+        lines += ["Not run:", ""]
+        lines += [f"- {what}: {why}" for what, why in results["left"].items()] + [""]
+    lines.append(f"Plan {results['plan']}.")
+    return "\n".join(lines) + "\n"
+
+
+def _tests(found: Mapping[str, Any], metric: str) -> list[str]:
+    if not found["family"]:
+        return []
+    name = METRIC_NAMES[metric]
+    lines = [
+        f"| contrast | {name}, points | 95% | Holm p | detectable | seeds |",
+        "| :-- | --: | --: | --: | --: | --: |",
+    ]
+    for entry in found["family"]:
+        one = entry["found"]
+        if one is None:
+            lines.append(f"| {entry['title']} | not run | – | – | – | – |")
+            continue
+        ends = "–" if one["low"] is None else f"{_signed(one['low'])} to {_signed(one['high'])}"
+        p = "–" if one["p_holm"] is None else f"{one['p_holm']:.3f}"
+        least = "–" if one["detectable"] is None else f"{100 * one['detectable']:.1f}"
+        seeds = ", ".join(dict.fromkeys(map(str, one["seeds"].values())))
+        cells_ = [entry["title"], _signed(one["value"]), ends, p, least, seeds]
+        lines.append(f"| {' | '.join(cells_)} |")
+    return [*lines, ""]
+
+
+def _conditions(found: Mapping[str, Any], metric: str, split: str) -> list[str]:
+    rows = found["conditions"]
+    places = list(dict.fromkeys(place for row in rows.values() for place in row["places"]))
+    if not places:
+        return []
+    heads = [f"{place}, {METRIC_NAMES[metric]}" for place in places]
+    lines = [
+        f"| condition ({split}) | {' | '.join(heads)} | seconds | seeds |",
+        f"| :-- | {' | '.join('--:' for _ in heads)} | --: | --: |",
+    ]
+    for name, row in rows.items():
+        there = row["places"]
+        values = [_value(there[place][metric]) if place in there else "not run" for place in places]
+        times = [cell["seconds"] for cell in there.values() if cell["seconds"] is not None]
+        seconds = f"{sum(times):,.1f}" if times and sum(times) else "–"
+        about = f" ({row['about']})" if row["about"] else ""
+        lines.append(
+            f"| {name}{about} | {' | '.join(values)} | {seconds} | {_seeds(there.values())} |"
+        )
+    return [*lines, "", *_confused(rows)]
+
+
+def _confused(rows: Mapping[str, Any]) -> list[str]:
+    """What each condition takes for what most often, as shares of the gold label's turns."""
+    lines = []
+    for name, row in rows.items():
+        for place, cell in row["places"].items():
+            if "confusion" in cell and (told := _commonest(cell["labels"], cell["confusion"])):
+                lines.append(f"| {name} | {place} | {told} |")
+    head = ["| condition | place | most often taken for another |", "| :-- | :-- | :-- |"]
+    return [*head, *lines, ""] if lines else []
+
+
+def _commonest(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
+    counts = np.array(confusion)
+    shares = counts[:, :-1] / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0.0)
+    wrong = np.where(np.eye(len(labels), dtype=bool), 0, counts[:, :-1])
+    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS]
+    pairs = [divmod(int(place), len(labels)) for place in order]
+    return ", ".join(
+        f"{labels[gold]} → {labels[said]} {shares[gold, said]:.0%}"
+        for gold, said in pairs
+        if wrong[gold, said]
+    )
+
+
+def _seeds(cells_: Any) -> str:  # noqa: ANN401 (values of a mapping)
+    numbers = sorted({cell["seeds"] for cell in cells_})
+    if not numbers:
+        return "–"
+    return "one seed" if numbers == [1] else ", ".join(map(str, numbers))
+
+
+def _value(found: Mapping[str, float | None]) -> str:
+    value = found["value"]
+    if value is None:
+        return "–"
+    text = f"{100 * value:.1f}"
+    if (sd := found.get("sd")) is not None:
+        return f"{text} ±{100 * sd:.1f}"
+    low, high = found.get("low"), found.get("high")
+    return text if low is None or high is None else f"{text} ({100 * low:.1f}–{100 * high:.1f})"

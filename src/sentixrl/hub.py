@@ -1,0 +1,98 @@
+"""Model bundles on the Hugging Face hub.
+
+Contract: a repository is a bundle if it holds a ``bundle.json``. One that also holds files that
+run code when they are read (pickles, Python, native libraries) is refused, whether or not they
+would be read. Only JSON, YAML, Markdown and safetensors are fetched.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from sentixrl.bundle import ADAPTER_FOLDER, BUNDLE_FILE, LABELS_FILE, ModelBundle
+from sentixrl.errors import ModelError
+from sentixrl.formats.characters import shown
+
+_WANTED = [
+    *(BUNDLE_FILE, LABELS_FILE, "training.json", "README.md"),
+    *(f"{ADAPTER_FOLDER}/*.json", f"{ADAPTER_FOLDER}/*.safetensors"),
+]
+_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5"}
+_CODE = {".py", ".pyc", ".so", ".dll", ".dylib", ".sh"}
+
+
+def is_hub_name(model: str) -> bool:
+    """Whether a model's name has the form ``owner/name`` and is no path here."""
+    owner, slash, name = model.partition("/")
+    plain = owner and slash and name and "/" not in name and owner not in {".", ".."}
+    return bool(plain) and not Path(model).exists()
+
+
+def hub_bundle(name: str) -> ModelBundle | None:
+    """The bundle of this name on the hub, or in the hub's cache here.
+
+    Args:
+        name: ``owner/name``.
+
+    Returns:
+        The bundle; ``None`` where the hub has none of this name, which may still be a plain model.
+
+    Raises:
+        ModelError: The repository holds pickles or code, or its bundle cannot be used.
+    """
+    try:
+        from huggingface_hub import hf_hub_download, list_repo_files, snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
+    except ImportError:
+        return None  # who loads the model says what is missing
+    unreachable = (OSError, ValueError)  # with the hub's own errors, which derive from these
+    try:
+        hf_hub_download(name, BUNDLE_FILE)
+    except LocalEntryNotFoundError:
+        _check_kept(name)
+        return None
+    except unreachable:
+        return None
+    with suppress(*unreachable):  # offline, what is in the cache was checked when it was fetched
+        check_files(name, list_repo_files(name))
+    folder = Path(snapshot_download(name, allow_patterns=_WANTED))
+    # The cache keeps files once per repository, and links to them.
+    return ModelBundle.load(folder, links_within=folder.parent.parent)
+
+
+def _check_kept(name: str) -> None:
+    """Refuse a model that is not here while the hub cannot be reached, without trying again.
+
+    Raises:
+        ModelError: Nothing of it is in the hub's cache.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    if not isinstance(try_to_load_from_cache(name, "config.json"), str):
+        raise ModelError(
+            f"The model '{name}' is not a folder here and could not be had from the hub: the hub "
+            "cannot be reached.",
+            hint="Check the name and the network, or give the folder of a saved model.",
+            retryable=True,
+        )
+
+
+def check_files(name: str, files: list[str]) -> None:
+    """Refuse a repository that holds what runs code when it is read.
+
+    Args:
+        name: What errors call it.
+        files: The paths in it.
+
+    Raises:
+        ModelError: One of them does.
+    """
+    for file in files:
+        ending = PurePosixPath(file).suffix.lower()
+        if ending in _PICKLES | _CODE:
+            what = "code" if ending in _CODE else "a pickle or alike, which can run code when read"
+            raise ModelError(
+                f"The bundle '{name}' is refused: it holds '{shown(file, 120)}', {what}.",
+                hint="A bundle is JSON, YAML, a card and safetensors; ask its owner to remove it.",
+            )

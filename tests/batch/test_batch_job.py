@@ -1,0 +1,416 @@
+"""A job from its inputs to its shards: what is kept, what is refused, what is done again."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import os
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentixrl.batch import BatchJob, BatchOptions, LocalWorkers, ShardFormat
+from sentixrl.batch import shards as shards_module
+from sentixrl.batch import spool as spool_module
+from sentixrl.batch.inputs import find_inputs
+from sentixrl.batch.spool import Item
+from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.errors import ConfigError, InputError, ModelError, SentixError
+from sentixrl.formats import Columns, ReadingOptions, read_dialogue_json, read_dialogues
+from sentixrl.labels import Label, LabelSet
+from sentixrl.prediction import DialoguePrediction, Prediction, Status
+from tests.batch.small import (
+    BROKEN,
+    PASSING,
+    Scripted,
+    done,
+    results,
+    run,
+    shards,
+    spool_is_kept,
+    write_table,
+)
+
+SMALL = BatchOptions(chunk_turns=8)
+TURNS = BatchOptions(
+    ReadingOptions(columns=Columns(dialogue="conversation", turn="turn")), chunk_turns=8
+)
+
+
+def objects(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for part in shards(out).values() for line in part.splitlines()]
+
+
+def errors(out: Path) -> list[dict[str, Any]]:
+    lines = (out / "errors.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_every_dialogue_is_there_once_with_its_own_columns(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv")
+    summary = run([source], tmp_path / "out")
+    expected = read_dialogues(source)
+    found = objects(tmp_path / "out")
+    assert [entry["id"] for entry in found] == [dialogue.id for dialogue in expected]
+    assert (summary.dialogues, summary.turns) == (12, sum(map(len, expected)))
+    answers = Scripted().load().predict_many(expected)
+    rows = list(csv.DictReader(source.open(encoding="utf-8")))
+    for entry, dialogue, prediction in zip(found, expected, answers, strict=True):
+        assert entry["source"] == str(source)
+        told, items = read_dialogue_json(entry)
+        assert [turn.text for turn in told] == [turn.text for turn in dialogue]
+        assert [item.label for item in items.items] == [item.label for item in prediction.items]
+        for turn in entry["utterances"]:  # joined back by the row
+            row = rows[turn["metadata"]["row"] - 2]
+            assert row["text"] == turn["text"]
+            assert turn["metadata"]["region"] == row["region"]
+    assert len(shards(tmp_path / "out")) > 2
+    assert not spool_is_kept(tmp_path / "out")
+
+
+@pytest.mark.parametrize("form", list(ShardFormat))
+def test_tables_hold_the_same_whatever_they_are_written_as(
+    tmp_path: Path, form: ShardFormat
+) -> None:
+    source = write_table(tmp_path / "in.csv")
+    run([source], tmp_path / "out", options=replace(SMALL, form=form))
+    labels = [turn["label"] for entry in _plain(tmp_path) for turn in entry["utterances"]]
+    if form is ShardFormat.JSONL:
+        return
+    rows: list[dict[str, Any]] = []
+    for name, content in shards(tmp_path / "out").items():
+        assert name.endswith(form.value)
+        if form is ShardFormat.CSV:
+            rows += csv.DictReader(io.StringIO(content.decode(), newline=""))
+        else:
+            parquet = pytest.importorskip("pyarrow.parquet")
+            rows += parquet.read_table(io.BytesIO(content)).to_pylist()
+    assert [row["label"] or None for row in rows] == labels
+    assert {row["region"] for row in rows} == {f"r{turn}" for turn in range(5)}
+    assert [row["dialogue_id"] for row in rows] == [row["conversation"] for row in rows]
+
+
+def _plain(tmp_path: Path) -> list[dict[str, Any]]:
+    run([tmp_path / "in.csv"], tmp_path / "plain")
+    return objects(tmp_path / "plain")
+
+
+def test_a_column_of_ours_keeps_its_name_with_a_word_before_it(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text,label,source\nI did.,joy,web\n", "utf-8")
+    run([source], tmp_path / "out", options=replace(SMALL, form=ShardFormat.CSV))
+    (row,) = csv.DictReader(io.StringIO(shards(tmp_path / "out")["part-000001.csv"].decode()))
+    assert (row["input.label"], row["input.source"], row["row"]) == ("joy", "web", "2")
+    assert row["source"] == str(source)
+
+
+def test_several_labels_and_candidates_have_columns_of_their_own(tmp_path: Path) -> None:
+    layout = shards_module.Layout(ShardFormat.CSV, ("labels", "n"), ("joy", "anger"), sets=True)
+    answers = Prediction(
+        0, Status.SINGLE, labels=("joy",), probabilities={"joy": 0.9, "anger": 0.2},
+        candidates=("joy", "anger"),
+    )  # fmt: skip
+    dialogue = Dialogue("d", (Utterance("Fine.", metadata={"labels": "mine", "n": 2}),))
+    prediction = DialoguePrediction("d", "en", "m", "t", (answers,))
+    item = shards_module.Answer(Item(dialogue, "in.csv"), prediction)
+    shards_module.write_shard(tmp_path / "a.csv", layout, [item])
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "a.csv").read_text("utf-8")))
+    assert (row["labels"], row["p_joy"], row["p_anger"]) == ("joy", "0.9", "0.2")
+    assert "anger" in row["candidates"]
+    assert (row["input.labels"], row["n"], row["source"]) == ("mine", "2", "in.csv")
+
+
+def test_rows_and_dialogues_that_cannot_be_read_are_told_and_the_rest_goes_on(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "in.csv"
+    rows = ["dialogue,text,n", "a,Hello there.,1", "b,,2", "c,one,too,many", "a,Once more.,3"]
+    source.write_text("\n".join([*rows, "b,I am part of b.,4", "d,Goodbye.,5"]) + "\n", "utf-8")
+    summary = run([source], tmp_path / "out")
+    assert [entry["id"] for entry in objects(tmp_path / "out")] == ["a", "d"]
+    assert [(entry["row"], entry["id"]) for entry in errors(tmp_path / "out")] == [
+        (4, None),
+        (3, "b"),
+    ]
+    assert (summary.dialogues, summary.errors, summary.retryable) == (2, 2, 0)
+
+
+def test_lines_of_json_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    lines = ['{"utterances": ["Hello."]}', '{"utterances": []}', "{", '{"utterances": ["Bye."]}']
+    source.write_text("\n".join(lines) + "\n", "utf-8")
+    run([source], tmp_path / "out")
+    assert len(objects(tmp_path / "out")) == 2
+    assert [entry["row"] for entry in errors(tmp_path / "out")] == [2, 3]
+
+
+def test_a_column_that_changes_its_type_far_down_costs_that_row_alone(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    good = [{"text": f"Line {number}.", "score": number} for number in range(50)]
+    bad = [{"text": ["a", "list"], "score": 1}, {"text": "Fine.", "score": {"nested": True}}]
+    source.write_text("".join(json.dumps(row) + "\n" for row in [*good, *bad]), "utf-8")
+    run([source], tmp_path / "out", options=replace(SMALL, form=ShardFormat.CSV))
+    rows = [
+        row
+        for part in shards(tmp_path / "out").values()
+        for row in csv.DictReader(io.StringIO(part.decode()))
+    ]
+    assert len(rows) == 51
+    assert rows[-1]["score"] == '{"nested": true}'
+    assert [entry["row"] for entry in errors(tmp_path / "out")] == [51]
+
+
+def test_dialogues_scattered_over_files_are_whole(tmp_path: Path) -> None:
+    whole = write_table(tmp_path / "whole.csv", dialogues=30)
+    header, *rows = whole.read_text("utf-8").splitlines()
+    for place in range(3):
+        part = "\n".join([header, *rows[2 - place :: 3]])
+        (tmp_path / f"{place}.csv").write_text(part + "\n", "utf-8")
+    run([whole], tmp_path / "expected", options=TURNS)
+    parts = sorted(tmp_path.glob("?.csv"))
+    run(parts, tmp_path / "out", options=replace(TURNS, across_files=True))
+    expected = {entry["id"]: entry for entry in objects(tmp_path / "expected")}
+    found = {entry["id"]: entry for entry in objects(tmp_path / "out")}
+    assert found.keys() == expected.keys()
+    for id, entry in found.items():
+        for turn, other in zip(entry["utterances"], expected[id]["utterances"], strict=True):
+            assert {**turn, "metadata": None} == {**other, "metadata": None}
+            assert (tmp_path / turn["metadata"]["file"]).name in {"0.csv", "1.csv", "2.csv"}
+
+
+def test_one_name_in_two_files_is_refused_until_it_is_said_what_it_means(tmp_path: Path) -> None:
+    files = [write_table(tmp_path / name, seed=1) for name in ("a.csv", "b.csv")]
+    options = replace(TURNS, reading=ReadingOptions(columns=Columns(dialogue="conversation")))
+    with pytest.raises(InputError, match=r"stands in .*a\.csv and in .*b\.csv") as refused:
+        run(files, tmp_path / "out", options=options)
+    assert refused.value.hint is not None
+    assert "--across-files" in refused.value.hint
+    run(files, tmp_path / "out", options=replace(options, across_files=False))
+    ids = [entry["id"] for entry in objects(tmp_path / "out")]
+    assert len(set(ids)) == len(ids) == 24
+    assert ids[0] == f"{files[0]}/d1-0"
+
+
+def test_folders_patterns_and_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_table(folder / "a.csv", seed=1)
+    (folder / "b.txt").write_text("Ann: You kept it?\nBob: I did.\n", "utf-8")
+    (folder / "broken.json").write_text("[{", "utf-8")
+    (folder / "picture.png").write_bytes(b"\x89PNG")
+    (folder / ".hidden.csv").write_text("text\nno\n", "utf-8")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Ann: Hello.\n"), "utf-8"))
+    run([folder, str(folder / "*.txt"), "-"], tmp_path / "out", options=SMALL)
+    sources = Counter(entry["source"] for entry in objects(tmp_path / "out"))
+    assert sources == {
+        str(folder / "a.csv"): 12,
+        str(folder / "b.txt"): 1,
+        "standard input": 1,
+    }
+    assert [entry["source"] for entry in errors(tmp_path / "out")] == [str(folder / "broken.json")]
+
+
+def test_what_is_no_input_is_refused(tmp_path: Path) -> None:
+    for name, said in (
+        ("s3://bucket/in.csv", "renaming in one step"),
+        (str(tmp_path / "no.csv"), "There is no file"),
+        (str(tmp_path / "*.csv"), "No file matches"),
+        (str(tmp_path), "holds no file that is read"),
+    ):
+        with pytest.raises(SentixError, match=said):
+            find_inputs([name], tmp_path / "out")
+    with pytest.raises(ConfigError, match="renaming in one step"):
+        BatchJob(["-"], Path("gs://bucket/out"), LocalWorkers(Scripted()))
+
+
+def test_a_job_goes_on_only_as_it_was_begun(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv")
+    run([source], tmp_path / "out")
+    other = LabelSet("two", [Label("joy"), Label("anger")])
+    for loader, options, said in (
+        (Scripted(seed=1), SMALL, "model.name was"),
+        (Scripted(labels=other), SMALL, "labels.name was"),
+        (Scripted(), replace(SMALL, chunk_turns=9), "output.chunk was 8 and is now 9"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            run([source], tmp_path / "out", loader, options)
+    later = source.stat().st_mtime + 9
+    os.utime(source, (later, later))
+    assert run([source], tmp_path / "out").fresh == 0  # the same bytes at another time
+    extra = write_table(tmp_path / "more.csv", seed=2)
+    with pytest.raises(ConfigError, match=r"more\.csv is new"):
+        run([source, extra], tmp_path / "out")
+    text = source.read_bytes()
+    source.write_bytes(text.replace(b"Line 0 of 3", b"Line 0 of 4"))
+    with pytest.raises(ConfigError, match=r"in\.csv holds something else"):
+        run([source], tmp_path / "out")
+    source.write_bytes(text + b"d9,0,Ann,More.,r\r\n")
+    with pytest.raises(ConfigError, match=r"in\.csv had [\d,]+ bytes and now has"):
+        run([source], tmp_path / "out")
+
+
+def test_standard_input_is_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def piped(text: bytes) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text), "utf-8"))
+
+    piped(b"Ann: Hello.\n")
+    run(["-"], tmp_path / "out")
+    piped(b"Ann: Hello.\n")
+    assert run(["-"], tmp_path / "out").fresh == 0
+    piped(b"Ann: Goodbye.\n")
+    with pytest.raises(ConfigError, match="standard input holds something else"):
+        run(["-"], tmp_path / "out")
+
+
+def test_an_input_that_grows_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_table(tmp_path / "in.csv")
+    add = spool_module.SpoolWriter.add
+
+    def growing(spool: spool_module.SpoolWriter, item: Item) -> None:
+        with source.open("a", encoding="utf-8") as stream:
+            stream.write("\n")
+        add(spool, item)
+
+    monkeypatch.setattr(spool_module.SpoolWriter, "add", growing)
+    with pytest.raises(InputError, match="changed while it was read"):
+        run([source], tmp_path / "out")
+    monkeypatch.undo()
+    assert run([source], tmp_path / "out").dialogues == 12  # nothing stands in the way
+
+
+def test_a_shard_that_was_cut_is_answered_again(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv")
+    (tmp_path / "passing.csv").write_text(f"text\n{PASSING}\n", "utf-8")
+    inputs = [source, tmp_path / "passing.csv"]  # keeps the copy of the inputs
+    run(inputs, tmp_path / "out")
+    whole = results(tmp_path / "out")
+    shard = tmp_path / "out" / "part-000002.jsonl"
+    shard.write_bytes(shard.read_bytes()[:-20])
+    (tmp_path / "out" / "part-000001.jsonl").unlink()
+    told: list[str] = []
+    names = list(map(str, inputs))
+    with BatchJob(
+        names, tmp_path / "out", LocalWorkers(Scripted()), SMALL, tell=told.append
+    ) as job:
+        job.run()
+    assert results(tmp_path / "out") == whole
+    assert any("bytes instead of" in said for said in told)
+    assert any("is gone" in said for said in told)
+
+
+def test_a_shard_that_was_cut_after_all_was_done_is_said(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv")
+    run([source], tmp_path / "out")
+    (tmp_path / "out" / "part-000001.jsonl").write_bytes(b"")
+    with pytest.raises(InputError, match="the copy of the inputs was removed"):
+        run([source], tmp_path / "out")
+
+
+def test_what_failed_for_a_passing_reason_is_asked_again(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(f"text\nHello.\n{PASSING}\n", "utf-8")
+    first = run([source], tmp_path / "out")
+    assert (first.errors, first.retryable) == (1, 1)
+    second = run([source], tmp_path / "out", Scripted(fails=False))
+    assert (second.errors, second.fresh, second.dialogues) == (0, 2, 2)
+    assert not (tmp_path / "out" / "errors.jsonl").exists()
+
+
+def test_a_dialogue_that_breaks_its_session_costs_nobody_else(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    lines = [f"Line {number}." for number in range(20)]
+    lines[7] = lines[13] = BROKEN
+    source.write_text("\n".join(["text", *lines]) + "\n", "utf-8")
+    summary = run([source], tmp_path / "out")
+    assert (summary.dialogues, summary.errors) == (20, 2)
+    assert [entry["id"] for entry in errors(tmp_path / "out")] == ["8", "14"]
+    assert len(objects(tmp_path / "out")) == 18
+
+
+def test_a_model_that_fails_again_and_again_ends_the_job(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text\n" + "Fine.\n" * 8 + f"{BROKEN}\n" * 9, "utf-8")
+    with pytest.raises(ModelError, match="failed while it computed"):
+        run([source], tmp_path / "out")
+    assert done(tmp_path / "out") == 1
+
+
+def test_two_jobs_do_not_share_a_folder(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv")
+    with (
+        BatchJob([str(source)], tmp_path / "out", LocalWorkers(Scripted()), SMALL),
+        pytest.raises(ConfigError, match="Another process"),
+    ):
+        run([source], tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("x")
+    with pytest.raises(ConfigError, match=r"holds 'thesis\.tex'"):
+        run([source], tmp_path / "full")
+
+
+def test_a_full_disk_is_one_sentence_and_what_is_done_stays_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_table(tmp_path / "in.csv")
+    run([source], tmp_path / "whole")
+    written = iter(range(10))
+
+    def full(path: Path) -> None:
+        if next(written) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shards_module, "sync_file", full)
+    with pytest.raises(SentixError, match=r"cannot grow: no space left.*is kept"):
+        run([source], tmp_path / "out")
+    assert done(tmp_path / "out") == 2
+    monkeypatch.undo()
+    run([source], tmp_path / "out")
+    assert results(tmp_path / "out") == results(tmp_path / "whole")
+
+
+def test_a_dialogue_of_many_turns_is_one_dialogue(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    rows = "".join(f"long,Line {number}.\n" for number in range(3000))
+    source.write_text(f"dialogue,text\n{rows}short,Bye.\n", "utf-8")
+    run([source], tmp_path / "out")
+    assert [len(entry["utterances"]) for entry in objects(tmp_path / "out")] == [3000, 1]
+
+
+def test_an_estimate_answers_a_few_and_leaves_the_job_open(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv", dialogues=40)
+    workers = LocalWorkers(Scripted())
+    with BatchJob([str(source)], tmp_path / "out", workers, SMALL) as job:
+        found = job.estimate()
+        assert job.job.contents is not None
+        assert found.turns == job.job.contents.turns
+    assert 0 < found.sample < found.turns
+    assert found.whole_seconds > 0
+    assert not shards(tmp_path / "out")
+    assert run([source], tmp_path / "out").fresh == found.turns
+
+
+def test_a_spool_that_was_changed_is_refused(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv")
+    with BatchJob([str(source)], tmp_path / "out", LocalWorkers(Scripted()), SMALL):
+        pass
+    spool = tmp_path / "out" / "work" / "dialogues.jsonl"
+    spool.write_bytes(spool.read_bytes().replace(b"Line 0", b"Lime 0", 1))
+    with pytest.raises(InputError, match="chunk 1 is not what was written"):
+        run([source], tmp_path / "out")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv")
+    (tmp_path / "again.csv").symlink_to(source)
+    assert len(find_inputs([str(source), str(tmp_path / "again.csv")], tmp_path / "out")) == 1

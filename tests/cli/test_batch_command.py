@@ -1,0 +1,108 @@
+"""``sentixrl batch`` on the command line: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from sentixrl.batch.meter import WINDOW, Meter, Standing
+from sentixrl.cli.batch import duration, standing_line
+
+from .shell import Shell, make_shell
+
+__all__ = ["make_shell"]
+
+TABLE = "dialogue,speaker,text,shop\na,Ann,You kept it?,north\na,Bob,I did.,north\nb,Cy,No.,south\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "in.csv"
+    path.write_text(TABLE, "utf-8")
+    return path
+
+
+def test_a_job_its_estimate_and_its_repetition(
+    shell: Shell, tiny_model: Path, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    job = ("batch", table, out, "--model", tiny_model, "--labels", "ekman-7", "--threads", "1")
+    told = shell(*job, "--estimate", "--price", "2")
+    assert told.code == 0
+    assert "3 turns at " in told.flat
+    assert "At 2 an hour that is" in told.flat
+    assert not list(out.glob("part-*"))
+    first = shell(*job)
+    assert (first.code, "2 dialogues, 3 turns" in first.flat) == (0, True)
+    lines = (out / "part-000001.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["a", "b"]
+    again = shell(*job)
+    assert (again.code, "turns now" in again.flat) == (0, False)
+    assert "output.format was" in shell.refuses(*job, "--to", "csv")
+
+
+def test_what_failed_is_said_and_the_exit_code_is_two(
+    shell: Shell, tiny_model: Path, table: Path, tmp_path: Path
+) -> None:
+    table.write_text(TABLE + "c,Di,,east\n", "utf-8")
+    answer = shell(
+        *("batch", table, tmp_path / "out", "--model", tiny_model, "--labels", "ekman-7"),
+        *("--threads", "1", "--to", "csv"),
+    )
+    assert answer.code == 2
+    assert "1 could not be read or answered" in answer.err
+    assert "2 dialogues, 3 turns" in answer.flat
+
+
+def test_what_is_refused_at_once(shell: Shell, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for arguments, said in (
+        (("s3://bucket/a.csv", out), "renaming in one step"),
+        ((table, "gs://bucket/out"), "renaming in one step"),
+        ((tmp_path / "no.csv", out), "There is no file"),
+        ((table, out, "--workers", "2"), "--workers is for a cluster"),
+        ((out,), "Missing argument"),
+    ):
+        assert said in shell.refuses("batch", *arguments)
+    assert not out.exists()
+
+
+def test_without_ray_the_extra_is_named(
+    shell: Shell, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert "[ray]" in shell.refuses("batch", table, tmp_path / "out", "--ray", "local")
+
+
+def test_a_line_says_how_a_job_stands() -> None:
+    standing = Standing(1500, 3000, 2, 4, seconds=1800, rate=0.5, note="a worker ended")
+    assert standing_line(standing, 3.0) == (
+        "1,500 of 3,000 turns · 0.5/s · 50 min left · 2 errors · 4 workers · cost 1.50 · "
+        "a worker ended"
+    )
+    assert [duration(seconds) for seconds in (5, 600, 9000, 900_000)] == [
+        "5 s",
+        "10 min",
+        "2.5 h",
+        "10 days",
+    ]
+
+
+def test_the_rate_is_that_of_the_last_minute() -> None:
+    now = [0.0]
+    meter = Meter(10_000, 100, clock=lambda: now[0])
+    for _ in range(120):
+        now[0] += 1
+        meter.answered(1)
+    assert meter.standing.rate == pytest.approx(1.0, rel=0.05)
+    for _ in range(int(WINDOW) + 5):
+        now[0] += 1
+        meter.answered(10, errors=1)
+    standing = meter.standing
+    assert standing.rate == pytest.approx(10.0, rel=0.05)
+    assert standing.done == 100 + 120 + 650
+    assert standing.errors == 65
+    assert standing.remaining == pytest.approx((10_000 - standing.done) / standing.rate)

@@ -1,0 +1,116 @@
+"""Letters for choices: bounds where a letter is not shown, always inexact; else written mode."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from sentixrl.context.prompt import Prompt
+from sentixrl.engines.protocol import Failure, GenerateRequest, ScoreRequest, Scores
+from sentixrl.engines.remote.codes import continuation
+from sentixrl.engines.remote.engine import RemoteEngine
+from sentixrl.engines.remote.loading import open_remote
+from sentixrl.errors import ConfigError
+
+from .fakes import Chat, Reply, fake_server
+
+PROMPT = Prompt().then("user", "Ana: You kept it?").line("user", "Emotion?")
+KINDS = ("openai", "completions", "ollama")
+NAMES = {"openai": "#small", "completions": "#small", "ollama": ""}
+
+
+def score(engine: RemoteEngine, count: int) -> Scores | Failure:
+    choices = tuple(f"label {n}" for n in range(count))
+    with engine.session() as session:
+        (found,) = session.score([ScoreRequest(PROMPT, choices)])
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_letters_are_scored_and_marked_inexact(kind: str) -> None:
+    with fake_server(Chat()) as served:
+        engine = open_remote(f"{kind}:{served.url}{NAMES[kind]}")
+        found = score(engine, 4)
+    assert isinstance(found, Scores)
+    assert not found.exact
+    shares = [0.4 * 0.5**n for n in range(4)]
+    assert [math.exp(v) for v in found.log_probs] == pytest.approx(
+        [s / sum(shares) for s in shares]
+    )
+    assert found.mass == pytest.approx(sum(shares))
+    assert engine.describe()["probe"] == "letter codes"
+    assert engine.name.startswith("small")
+
+
+def test_a_letter_that_is_not_shown_gets_the_most_it_can_have() -> None:
+    with fake_server(Chat(shown=3)) as served:
+        found = score(open_remote(f"openai:{served.url}#small"), 5)
+    assert isinstance(found, Scores)
+    assert found.log_probs[3] == found.log_probs[4] <= found.log_probs[2]
+    # The tokens shown are A, B, C and "The"; nothing else can be likelier than the last of them.
+    assert found.log_probs[3] - found.log_probs[0] == pytest.approx(math.log(0.1 / 0.4))
+
+
+def test_more_choices_than_letters_are_a_failure() -> None:
+    with fake_server(Chat()) as served:
+        found = score(open_remote(f"openai:{served.url}#small"), 27)
+    assert isinstance(found, Failure)
+    assert (found.code, found.retryable) == ("too_many_choices", False)
+
+
+def test_no_letter_among_the_likeliest_is_a_failure_and_no_guess() -> None:
+    chat = Chat()
+    with fake_server(chat) as served:
+        engine = open_remote(f"openai:{served.url}#small")
+        chat.shown = 0
+        chat.tops = lambda: [{"token": "<think>", "logprob": -0.01}]  # type: ignore[method-assign]
+        chat._chat = lambda body: Reply(  # type: ignore[method-assign]
+            {"choices": [{"logprobs": {"content": [{"top_logprobs": chat.tops()}]}}]}
+        )
+        found = score(engine, 3)
+    assert isinstance(found, Failure)
+    assert found.code == "no_scores"
+
+
+@pytest.mark.parametrize("kind", ["openai", "ollama"])
+def test_a_server_that_shows_no_tokens_only_writes(kind: str) -> None:
+    with fake_server(Chat(shown=0, says="<think>hm</think>\nJoy.\nBecause")) as served:
+        engine = open_remote(f"{kind}:{served.url}{NAMES[kind]}")
+        assert not engine.capabilities.score
+        with engine.session() as session:
+            (reply,) = session.generate([GenerateRequest(PROMPT, stop=("\n",))])
+    assert getattr(reply, "text", None) == "Joy."
+
+
+def test_what_the_reply_was_to_continue_is_not_repeated() -> None:
+    begun = GenerateRequest(PROMPT.then("assistant", "Analysis:"), stop=("\n",))
+    assert continuation(begun, "Analysis: she is moved.\nSo") == "she is moved."
+    assert continuation(begun, "she is moved.") == "she is moved."
+    assert continuation(begun, "<think>endless") == ""
+
+
+def test_settings_that_a_server_does_not_know_are_done_without() -> None:
+    chat = Chat()
+
+    def picky(method: str, path: str, body: Any) -> Reply:  # noqa: ANN401
+        for name, instead in (
+            ("max_tokens", "use max_completion_tokens"),
+            ("temperature", "temperature"),
+        ):
+            if body and name in body:
+                return Reply({"error": {"message": f"Unsupported: {instead}"}}, 400)
+        return chat(method, path, body)
+
+    with fake_server(picky) as served:
+        engine = open_remote(f"openai:{served.url}#small")
+        before = len(served.seen)
+        assert isinstance(score(engine, 3), Scores)
+        assert len(served.seen) == before + 1  # it is asked the right way from now on
+        assert "max_completion_tokens" in served.seen[-1][3]
+
+
+def test_servers_that_lay_out_prompts_take_no_prompt_format() -> None:
+    with pytest.raises(ConfigError, match="decides itself"):
+        open_remote("openai:http://127.0.0.1:1", prompt_format="plain")

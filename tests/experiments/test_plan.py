@@ -1,0 +1,126 @@
+"""Experiments as files: what they may say, and what follows from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentixrl.errors import ConfigError
+from sentixrl.experiments.jobs import cells, places_of, recipe_of, trainings
+from sentixrl.experiments.plan_file import find_experiment, parse_experiment, read_experiment
+
+FOLDER = Path(__file__).parents[2] / "experiments"
+DEV = {"dataset": "meld", "split": "dev"}
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "question": "Does it?",
+    "seeds": [0, 1],
+    "data": {"meld": {"dev": DEV, "test": {"dataset": "meld", "split": "test"}}},
+    "recipe": {"train": [{"dataset": "meld"}], "dev": [DEV], "loss": {"gamma": 1}},
+    "conditions": {
+        "one": {"train": {}},
+        "other": {"train": {"loss": {"gamma": 2}}, "seeds": 1},
+        "asked": {"like": "one", "ask": {"history": False}},
+        "both": {"combine": {"how": "pool", "of": ["one", "asked"]}},
+    },
+    "family": [{"better": "other", "than": "one"}],
+}
+
+
+def changed(**keys: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {**SMALL, **keys}
+
+
+def test_every_experiment_here_can_be_read_and_makes_recipes() -> None:
+    names = {path.stem for path in FOLDER.glob("*.yaml")}
+    assert names == {
+        "ablation", "labels", "languages", "losses", "peers", "rounds", "sizes", "zero-shot",
+    }  # fmt: skip
+    for path in FOLDER.glob("*.yaml"):
+        experiment = read_experiment(path)
+        assert experiment.name == path.stem
+        for cell, recipe in trainings(experiment):
+            assert recipe.seed == cell.seed
+        for name in experiment.conditions:
+            for cell in cells(experiment, name):
+                assert places_of(experiment, cell), cell
+
+
+def test_conditions_lie_over_tracks_over_the_recipe() -> None:
+    experiment = parse_experiment(SMALL, "of the test")
+    (first, *_), (other,) = cells(experiment, "one"), cells(experiment, "other")
+    assert recipe_of(experiment, first).loss.gamma == 1
+    assert recipe_of(experiment, other).loss.gamma == 2
+    assert [cell.seed for cell in cells(experiment, "one")] == [0, 1]
+    assert experiment.conditions["asked"].ask.history == "off"
+
+
+def test_a_changed_recipe_is_another_training_and_a_shared_one_the_same() -> None:
+    before = {recipe.name for _, recipe in trainings(parse_experiment(SMALL, "x"))}
+    assert len(before) == 3
+    more = {**SMALL["recipe"], "epochs": 4}
+    after = {recipe.name for _, recipe in trainings(parse_experiment(changed(recipe=more), "x"))}
+    assert not before & after
+    renamed = parse_experiment(changed(name="renamed"), "x")
+    assert before == {recipe.name for _, recipe in trainings(renamed)}
+
+
+def test_a_grid_stands_for_one_condition_per_combination() -> None:
+    grid = {
+        "one": {"train": {}},
+        "{n} at {rate}": {
+            "grid": {"n": [1, 2], "rate": [0.1, 0.2]},
+            "group": "at {rate}",
+            "like": "one",
+            "ask": {"rounds": "{n}"},
+        },
+    }
+    found = parse_experiment(changed(conditions=grid, family=[]), "x").conditions
+    assert list(found) == ["one", "1 at 0.1", "1 at 0.2", "2 at 0.1", "2 at 0.2"]
+    assert (found["2 at 0.1"].ask.rounds, found["2 at 0.1"].group) == (2, "at 0.1")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"data": {"m": {"dev": {"dataset": "meld", "split": "test"}}}}, "decides nothing"),
+        ({"conditions": {"one": {}}}, "exactly one of train, model, like"),
+        ({"conditions": {"one": {"train": {}, "model": "default"}}}, "it has 2"),
+        ({"conditions": {"one": {"like": "gone"}}}, "'gone', which is not there"),
+        (
+            {"conditions": {"one": {"combine": {"how": "pool", "of": ["two", "two"]}},
+                            "two": {"train": {}}}},
+            "stands before 'two'",
+        ),
+        ({"family": [{"better": "one"}]}, "needs 'better' and 'than'"),
+        ({"family": [{"better": "one", "than": "none"}]}, "'none', which is not there"),
+        ({"metric": "loss"}, "'metric'"),
+        ({"conditons": {}}, "unknown key 'conditons'"),
+        ({"conditions": {"one": {"model": "x", "unify": "nothing"}}}, "no maps to 'nothing'"),
+        ({"conditions": {"a": {"grid": {"n": list(range(600))}, "model": "x"}}}, "more than 500"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_with_one_sentence(keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse_experiment(changed(**{"family": [], **keys}), "of the test")
+
+
+def test_an_unknown_key_is_named_with_the_nearest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_experiment(changed(conditons={}), "x")
+    assert caught.value.hint == "Did you mean 'conditions'?"
+
+
+def test_an_unknown_experiment_is_named_with_those_there_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(FOLDER.parent)
+    assert find_experiment("rounds") == Path("experiments/rounds.yaml")
+    with pytest.raises(ConfigError, match="no experiment 'runds'") as caught:
+        find_experiment("runds")
+    assert "rounds" in (caught.value.hint or "")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="no experiment"):
+        find_experiment("rounds")

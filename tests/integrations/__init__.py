@@ -1,0 +1,1 @@
+"""How sentixrl fits into other libraries."""
