@@ -39,6 +39,7 @@ COMMANDS = (
     ("datasets", "fetch"),
     ("datasets", "overlap"),
     ("serve",),
+    ("open",),
     ("mcp",),
     ("doctor",),
     ("schema",),

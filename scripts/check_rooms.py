@@ -12,13 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "src" / "sentixrl"
 ORDER = (
-    {"errors", "untrusted", "plain_yaml", "dialogue", "labels", "prediction"},
+    {"errors", "untrusted", "plain_yaml", "dialogue", "labels", "prediction", "pages"},
     {"formats"},
     {"context"},
     {"trie"},
     {"engines"},
     {"calibration"},
     {"negotiation"},
+    {"evidence"},
     {"bundle", "classifier", "hub", "spec"},
     {"datasets"},
     {"runs"},

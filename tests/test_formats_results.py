@@ -26,6 +26,7 @@ from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.results import DialogueResult
 from sentixrl.prediction import (
     DialoguePrediction,
+    Evidence,
     ItemError,
     Judgement,
     Prediction,
@@ -272,3 +273,18 @@ def test_reopening_keeps_what_the_object_holds() -> None:
     assert [turn.gold for turn in dialogue] == [None, None]
     assert prediction.items[0].rounds[0].proposal == Proposal("anger", "A is loud.")
     assert dialogue_json(dialogue, prediction) == dialogue_json(DIALOGUE, PREDICTION)
+
+
+def test_evidence_stands_with_its_turn_and_comes_back() -> None:
+    evidence = (Evidence(0, -0.1234567, "anger"), Evidence(2, 1.5, "joy", turns=3))
+    explained = replace(PREDICTION.items[0], evidence=evidence)
+    prediction = replace(PREDICTION, items=(explained, PREDICTION.items[1]))
+    written = dialogue_json(DIALOGUE, prediction)
+    assert written["utterances"][0]["evidence"] == [
+        {"turn": 0, "turns": 1, "log_odds": -0.123457, "towards": "anger"},
+        {"turn": 2, "turns": 3, "log_odds": 1.5, "towards": "joy"},
+    ]
+    assert "evidence" not in written["utterances"][1]
+    _, read = read_dialogue_json(json.loads(json.dumps(written)))
+    assert [one.towards for one in read.items[0].evidence or ()] == ["anger", "joy"]
+    assert read.items[1].evidence is None

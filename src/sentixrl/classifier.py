@@ -10,6 +10,7 @@ its model.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -31,6 +32,14 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine
 from sentixrl.engines.roles import roles_of
 from sentixrl.errors import ConfigError
+from sentixrl.evidence.parts import HidingPlan
+from sentixrl.evidence.task import (
+    EvidenceTask,
+    Posteriors,
+    Question,
+    QuestionsTask,
+    check_explainable,
+)
 from sentixrl.formats.values import dialogue_of, dialogues_of
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
 from sentixrl.negotiation.negotiator import DialogueTask, Negotiator, Told
@@ -110,31 +119,84 @@ class Classifier:
         """How many dialogues are computed side by side."""
         return self.scheduler.workers
 
-    def predict(self, dialogue: object) -> DialoguePrediction:
+    def predict(self, dialogue: object, *, explain: bool = False) -> DialoguePrediction:
         """The emotion of every turn of one dialogue.
 
         Args:
             dialogue: A :class:`~sentixrl.Dialogue`; one text; a list of texts, of (speaker, text)
                 pairs or of dicts with ``text`` and ``speaker``; the dict of our JSON; or a pandas
                 or polars frame with a row per turn.
+            explain: Whether to measure which earlier turns moved each answer; see :meth:`explain`.
 
         Raises:
             InputError: There is no turn, or one that is no turn or has no text.
+            ConfigError: Evidence is asked for, and this model or these labels have none.
         """
-        return next(self._answers(iter([dialogue_of(dialogue)])))
+        return next(self._asked(iter([dialogue_of(dialogue)]), explain=explain))
 
-    def predict_many(self, dialogues: object) -> Iterator[DialoguePrediction]:
+    def predict_many(
+        self, dialogues: object, *, explain: bool = False
+    ) -> Iterator[DialoguePrediction]:
         """Predictions for many dialogues, in order, as they are finished.
 
         Args:
             dialogues: An iterable of what :meth:`predict` takes, taken from as it is needed, some
                 thousand utterances ahead of the answers; or a frame of several dialogues.
+            explain: As in :meth:`predict`.
 
         Raises:
             InputError: As :meth:`predict`, once the dialogues before are answered; or it is one
                 value, not several.
+            ConfigError: As :meth:`predict`.
         """
-        return self._answers(dialogues_of(dialogues))
+        return self._asked(dialogues_of(dialogues), explain=explain)
+
+    def explain(
+        self, dialogue: object, prediction: DialoguePrediction, plan: HidingPlan | None = None
+    ) -> DialoguePrediction:
+        """The same answers, with the evidence for each: which earlier turns moved it.
+
+        Each turn of a prompt's history is hidden once, far ones several at a time. Its evidence
+        is the change of the answer's log-odds in the generator's first posterior, where no
+        deduction is shown. Measuring takes some five to fifteen times as long as answering.
+
+        Args:
+            dialogue: What was answered, as :meth:`predict` takes it.
+            prediction: This classifier's answers to it.
+            plan: Which turns are hidden together.
+
+        Raises:
+            ConfigError: The engine gives no scores, or an utterance may have several labels.
+            InputError: It is no dialogue.
+            ValueError: It is not the dialogue that was answered.
+        """
+        return next(self._with_evidence(iter([(dialogue_of(dialogue), prediction)]), plan))
+
+    def what_if(self, asked: Iterable[tuple[Dialogue, Sequence[Question]]]) -> Iterator[Posteriors]:
+        """The first-round posteriors of targets before which some turns are changed.
+
+        Args:
+            asked: Dialogues, each with questions: a target's index, and which earlier turn is
+                hidden (``None``) or says something else. Turns that the target's prompt does not
+                show may be named without effect.
+
+        Returns:
+            For each dialogue, label → log-probability of each question, in order.
+
+        Raises:
+            ConfigError: The engine gives no scores, or an utterance may have several labels.
+        """
+        return self.scheduler.run(
+            QuestionsTask(self._negotiator, dialogue, questions) for dialogue, questions in asked
+        )
+
+    def _asked(
+        self, dialogues: Iterator[Dialogue], *, explain: bool
+    ) -> Iterator[DialoguePrediction]:
+        if not explain:
+            return self._answers(dialogues)
+        check_explainable(self._negotiator)
+        return self._explained(dialogues)
 
     def stream(self, dialogue: object) -> Iterator[Prediction]:
         """Each turn's prediction as soon as it is known, in no fixed order.
@@ -193,8 +255,50 @@ class Classifier:
         self.scheduler.submit(task)
         return task
 
+    def check_explainable(self) -> None:
+        """Refuse at once what :meth:`explain` would refuse.
+
+        Raises:
+            ConfigError: The engine gives no scores, or an utterance may have several labels.
+        """
+        check_explainable(self._negotiator)
+
+    def submit_evidence(self, dialogue: Dialogue, prediction: DialoguePrediction) -> EvidenceTask:
+        """Have the evidence of a dialogue measured without waiting for it; see :meth:`explain`.
+
+        Returns:
+            The task: set its ``cancelled`` to drop what is not computed yet; once it is
+            ``finished``, its ``result`` is the prediction with its evidence.
+
+        Raises:
+            ConfigError: As :meth:`explain`.
+        """
+        task = EvidenceTask(self._negotiator, dialogue, prediction)
+        self.scheduler.submit(task)
+        return task
+
     def _answers(self, dialogues: Iterator[Dialogue]) -> Iterator[DialoguePrediction]:
         return self.scheduler.run(self._negotiator.task(dialogue) for dialogue in dialogues)
+
+    def _explained(self, dialogues: Iterator[Dialogue]) -> Iterator[DialoguePrediction]:
+        asked: deque[Dialogue] = deque()
+
+        def taken() -> Iterator[Dialogue]:
+            for dialogue in dialogues:
+                asked.append(dialogue)
+                yield dialogue
+
+        return self._with_evidence((asked.popleft(), one) for one in self._answers(taken()))
+
+    def _with_evidence(
+        self,
+        answered: Iterator[tuple[Dialogue, DialoguePrediction]],
+        plan: HidingPlan | None = None,
+    ) -> Iterator[DialoguePrediction]:
+        return self.scheduler.run(
+            EvidenceTask(self._negotiator, dialogue, prediction, plan)
+            for dialogue, prediction in answered
+        )
 
     def predict_proba(self, dialogue: object) -> NDArray[np.float64]:
         """The calibrated first-round posterior of every turn.

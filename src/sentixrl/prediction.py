@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sentixrl.dialogue import Dialogue
+
 
 class Status(StrEnum):
     """How an utterance's label came about."""
@@ -99,6 +101,47 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """How far an earlier turn moved the model's answer: measured by hiding it.
+
+    Attributes:
+        turn: The hidden turn, from 0; of several, the first.
+        log_odds: The answer's log-odds with the turn shown, less those with it hidden, in nats.
+            Above zero, the turn moved the model towards its answer.
+        towards: The label it moved the model towards: the answer, or the label that gained most
+            from the answer.
+        turns: How many turns in a row were hidden together.
+    """
+
+    turn: int
+    log_odds: float
+    towards: str
+    turns: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MoodTurn:
+    """Where a speaker's emotions change most.
+
+    Attributes:
+        index: The first turn of the new mood.
+        speaker: Whose mood it is.
+        divergence: The Jensen–Shannon divergence, in bits (0 to 1), between the mean posteriors of
+            the speaker's turns before and after.
+        chance: What orders by chance reach at most, 95 times of 100.
+        before: The likeliest label before.
+        after: The likeliest label after.
+    """
+
+    index: int
+    speaker: str | None
+    divergence: float
+    chance: float
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer for one utterance. Predictions are equal whatever they cost.
 
@@ -120,6 +163,7 @@ class Prediction:
         seconds: Its share of the time its batches took.
         exact: Whether its probabilities are the model's own.
         label_mass: As :attr:`Proposal.label_mass` of the first proposal.
+        evidence: Which earlier turns moved the answer, oldest first; ``None`` if not measured.
         labels: The names of all labels that apply, in the label set's order, which may be none;
             ``None`` where one label was asked for, and on errors.
         calibrated: Whether its probabilities were calibrated on data with these labels.
@@ -140,6 +184,7 @@ class Prediction:
     seconds: float = field(default=0.0, compare=False)
     exact: bool = True
     label_mass: float | None = None
+    evidence: tuple[Evidence, ...] | None = None
     labels: tuple[str, ...] | None = None
     calibrated: bool = False
     candidates: tuple[str, ...] | None = None
@@ -155,6 +200,7 @@ class DialoguePrediction:
         model: A name for the model that answered.
         template: The prompt templates' version and hash.
         items: One prediction an utterance.
+        dialogue: What was answered, where it is known; predictions are equal with and without.
     """
 
     dialogue_id: str
@@ -162,3 +208,10 @@ class DialoguePrediction:
     model: str
     template: str
     items: tuple[Prediction, ...] = field(default_factory=tuple)
+    dialogue: Dialogue | None = field(default=None, compare=False, repr=False)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: a table, escaped, without script."""
+        from sentixrl.pages import notebook_view
+
+        return notebook_view(self)

@@ -121,7 +121,6 @@ WRONG: list[tuple[int, dict[str, Any], str]] = [
     (422, {"text": "a", "labels": ["joy", "JOY"]}, "read the same"),
     (422, {"text": "a", "labels": {"labels": [{"name": "joy"}]}}, "labels"),
     (422, {"text": "a", "schema": 2}, "version 2 of its format"),
-    (422, {"text": "a", "explain": True}, "measures no evidence"),
     (422, {"text": "a", "negotiation": "yes"}, "At 'negotiation': it needs true or false"),
     (
         413,

@@ -17,10 +17,12 @@ from typing import Annotated
 import typer
 
 from sentixrl.cli.console import errors, note
+from sentixrl.cli.files import check_place, writing
 from sentixrl.cli.groups import OptionGroup
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.formats import Columns, DialogueReader, ReadingOptions, open_dialogues
 from sentixrl.formats.characters import shown
+from sentixrl.formats.pseudonyms import PseudonymReader, Pseudonyms
 
 STANDARD_INPUT = "-"
 _GAP = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)")
@@ -111,6 +113,38 @@ class InputOptions(TableOptions):
                 hint="Pipe something into the command, or name a file.",
             )
         return open_dialogues(stream=sys.stdin.buffer, **self.reading())
+
+
+@dataclass(frozen=True)
+class PseudonymOptions(OptionGroup):
+    """Whether speakers are called by their names; for commands that show or write what they say."""
+
+    pseudonyms: Annotated[
+        Path | None,
+        typer.Option(
+            help="Replace speakers' names, also in texts; who is who is kept in this file alone."
+        ),
+    ] = None
+
+    def hidden(self, reader: DialogueReader) -> DialogueReader:
+        """A reader whose dialogues hold no speaker's name; the file learns who is who.
+
+        Raises:
+            InputError: The file holds something else or cannot be written, or the input cannot be
+                read as it is.
+        """
+        if self.pseudonyms is None:
+            return reader
+        check_place(self.pseudonyms)
+        names = Pseudonyms.read(self.pseudonyms)
+        hidden = PseudonymReader(reader, names)
+        with writing(self.pseudonyms, private=True) as stream:
+            stream.write(names.as_json())
+        return hidden
+
+    def of(self, name: str) -> str:
+        """A name, such as a file's, without those of speakers in it."""
+        return name if self.pseudonyms is None else Pseudonyms.read(self.pseudonyms).text(name)
 
 
 def read_gap(text: str) -> timedelta | None:

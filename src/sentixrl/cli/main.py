@@ -31,6 +31,7 @@ from sentixrl.cli.hints import command_of, fitting, options_of
 from sentixrl.cli.labels import labels
 from sentixrl.cli.mcp import mcp
 from sentixrl.cli.models import app as models_app
+from sentixrl.cli.open import open_page
 from sentixrl.cli.read import read
 from sentixrl.cli.schema import schema
 from sentixrl.cli.serve import serve
@@ -61,6 +62,7 @@ app.command()(labels)
 app.add_typer(models_app, name="models")
 app.add_typer(datasets_app, name="datasets")
 app.command()(serve)
+app.command("open")(open_page)
 app.command()(mcp)
 app.command()(doctor)
 app.command()(schema)

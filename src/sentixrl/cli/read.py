@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,11 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from sentixrl.cli.console import Part, answers, styled
+from sentixrl.cli.files import check_place, writing
 from sentixrl.cli.groups import with_groups
-from sentixrl.cli.inputs import InputOptions, say_reading_notes
+from sentixrl.cli.inputs import InputOptions, PseudonymOptions, say_reading_notes
 from sentixrl.cli.progress import waiting
 from sentixrl.dialogue import Dialogue
-from sentixrl.errors import ConfigError, InputError
+from sentixrl.errors import ConfigError
 from sentixrl.formats import DialogueReader, dialogue_object
 from sentixrl.formats.characters import as_text, shown
 from sentixrl.formats.chats.convokit_writing import write_corpus
@@ -76,11 +75,12 @@ def read(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     options: InputOptions,
+    hiding: PseudonymOptions,
 ) -> None:
     """Show how a file is understood: its format, first turns, speakers, and what was left out."""
     _check_out(out, file)
     with waiting("reading"):
-        reader = options.open(file)
+        reader = hiding.hidden(options.open(file))
         seen = Seen()
         dialogues = _watched(reader, seen)
         if out is None:
@@ -90,10 +90,10 @@ def read(
         else:
             write_corpus(out, dialogues)
     if json_output:
-        typer.echo(json.dumps(_summary(file, reader, seen), ensure_ascii=True))
+        typer.echo(json.dumps(_summary(hiding.of(file), reader, seen), ensure_ascii=True))
         return
     say_reading_notes(reader)
-    _show(file, reader, seen)
+    _show(hiding.of(file), reader, seen)
     if out is not None:
         answers().print(styled(f"written to {as_text(str(out))}"), soft_wrap=True)
 
@@ -112,12 +112,7 @@ def _check_out(out: Path | None, file: str) -> None:
             f"'{shown(out.name)}' ends neither in .json nor in .jsonl.",
             hint="These are written; a name without an ending makes a folder for ConvoKit.",
         )
-    if not out.parent.is_dir():
-        raise InputError(
-            f"There is no folder {shown(str(out.parent), 400)} to write to.", hint="Make it first."
-        )
-    if out.suffix and out.is_dir():
-        raise InputError(f"{shown(str(out), 400)} is a folder.", hint="Name a file to write.")
+    check_place(out, folder=not out.suffix)
     if out.exists() and Path(file).exists() and out.samefile(file):
         raise ConfigError("--out names the file that is read.", hint="Write to another file.")
 
@@ -131,20 +126,11 @@ def write_file(path: Path, dialogues: Iterable[Dialogue]) -> None:
     """
     listed = path.suffix.lower() == ".json"
     before, between, end = ("[\n", ",\n", "\n]\n") if listed else ("", "\n", "\n")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as stream:  # noqa: PTH123
-            for dialogue in dialogues:
-                stream.write(before + json.dumps(dialogue_object(dialogue), ensure_ascii=False))
-                before = between
-            stream.write(end)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with writing(path) as stream:
+        for dialogue in dialogues:
+            stream.write(before + json.dumps(dialogue_object(dialogue), ensure_ascii=False))
+            before = between
+        stream.write(end)
 
 
 def _summary(file: str, reader: DialogueReader, seen: Seen) -> dict[str, Any]:

@@ -90,6 +90,9 @@ class Layout:
     speaker: int = SPEAKER_WIDTH
 
 
+MOST_EVIDENCE = 3
+"""How many of the turns that moved an answer are listed."""
+
 LAYOUTS = (
     Layout(),
     Layout(bars=False),
@@ -162,13 +165,14 @@ def _status(item: Prediction, *, words: bool = True) -> Text:
 def negotiation_view(
     dialogue: Dialogue, result: DialoguePrediction, label_set: LabelSet
 ) -> RenderableType:
-    """Each turn with the whole record of its negotiation."""
+    """Each turn with the whole record of its negotiation, and what moved its answer."""
     parts: list[RenderableType] = [_title(dialogue, result), ""]
     for turn, item in zip(dialogue, result.items, strict=True):
         speaker = f"{_cut(turn.speaker)}: " if turn.speaker else ""
         parts.append(styled((f"{item.index + 1} ", "dim"), (speaker, "bold"), _said(turn, item)))
         for entry in item.rounds:
             parts += [Padding(line, (0, 0, 0, 4)) for line in _round_lines(entry)]
+        parts += [Padding(line, (0, 0, 0, 4)) for line in _evidence_lines(item)]
         emotion = _emotion(item, label_set, result.language, joint=", ")
         bar = styled() if item.labels is not None else styled(_bar(item.confidence), "  ")
         outcome = styled("→ ", emotion, "  ", bar, _status(item))
@@ -229,6 +233,16 @@ def _round_lines(entry: Round) -> Iterator[Text]:
     yield styled(("   discriminator  ", "dim"), verdict, (agreement, "dim"), speaker)
     if judgement.assessment:
         yield styled((f"   “{_cut(judgement.assessment)}”", "italic dim"))
+
+
+def _evidence_lines(item: Prediction) -> Iterator[Text]:
+    """The turns that moved the answer most, each with the change of its log-odds."""
+    most = sorted(item.evidence or (), key=lambda one: -abs(one.log_odds))[:MOST_EVIDENCE]
+    for one in sorted(most, key=lambda one: one.turn):
+        last = one.turn + one.turns
+        turns = f"turn {last}" if one.turns == 1 else f"turns {one.turn + 1}–{last}"
+        change = f"{one.log_odds:+.2f}".replace("-", "−")
+        yield styled((f"   {turns} moved it by {change} log-odds, towards ", "dim"), one.towards)
 
 
 def _verdict(verdict: Verdict | None) -> str:

@@ -8,7 +8,7 @@ after. The parts that a dialogue's prompts share stand first and are equal segme
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -137,6 +137,44 @@ class TargetContext:
     dropped_turns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What the prompts of one dialogue are put together from.
+
+    Attributes:
+        head: What stands before any turn.
+        turns: Each turn as a line, shape ``[n_turns]``.
+        earlier: The same where it is history: others may stand in its place.
+        speakers: Each turn's speaker as prompts show it.
+        starts: The oldest turn that each target's prompt shows.
+    """
+
+    head: Prompt
+    turns: tuple[str, ...]
+    earlier: tuple[str, ...]
+    speakers: tuple[str | None, ...]
+    starts: tuple[int, ...]
+
+    def context(self, index: int, changed: Mapping[int, str | None] | None = None) -> TargetContext:
+        """A target's context, without its deduction.
+
+        Args:
+            index: The target.
+            changed: Lines to show in place of earlier turns; ``None`` hides a turn.
+        """
+        lines: list[str] = []
+        for place in range(self.starts[index], index):
+            line = (changed or {}).get(place, self.earlier[place])
+            if line is not None:
+                lines.append(line)
+        return self.of(index, [*lines, self.turns[index]])
+
+    def of(self, index: int, lines: Sequence[str]) -> TargetContext:
+        """A target's context that shows these lines."""
+        prompt = self.head.then("user", *_lines(lines))
+        return TargetContext(index, self.speakers[index], prompt, self.starts[index])
+
+
 class ContextBuilder:
     """Builds the prompts of dialogues for one label set.
 
@@ -200,27 +238,42 @@ class ContextBuilder:
             dialogue: The turns; gold labels are not read.
             deductions: E of each target, shape ``[n_turns]``, if deduction is on.
         """
-        template = self.template_for(dialogue)
-        chosen = self.supplements.demonstrator
-        head = self.head(template, chosen(dialogue) if chosen else ())
-        speakers = self._speakers(dialogue)
-        turns = self._turns(template, dialogue, speakers)
-        earlier = self._earlier(template, dialogue) or turns
+        template, shown = self.template_for(dialogue), self.lines(dialogue)
         mode = self.options.deduction
         if self.supplements.deductions is not None:
             deductions = self.supplements.deductions(dialogue)
         contexts = []
-        for index, start in enumerate(self._starts(earlier)):
-            lines = [*earlier[start:index], turns[index]]
+        for index, start in enumerate(shown.starts):
+            lines: Sequence[str] = [*shown.earlier[start:index], shown.turns[index]]
             deduction = deductions[index] if deductions and mode not in NO_DEDUCTION else None
             if deduction is not None:
                 parts = {part: one_line(said) for part, said in deduction.parts().items()}
                 said = template.render("context", "deduction", **parts)
                 # Once per anchor: it stands before the turns, where neighbours share it.
                 lines = [said, *lines] if mode == "anchor" else [*lines, said]
-            prompt = head.then("user", *_lines(lines))
-            contexts.append(TargetContext(index, speakers[index], prompt, start))
+            contexts.append(shown.of(index, lines))
         return contexts
+
+    def lines(self, dialogue: Dialogue) -> Lines:
+        """What the prompts of a dialogue are put together from."""
+        template = self.template_for(dialogue)
+        chosen = self.supplements.demonstrator
+        head = self.head(template, chosen(dialogue) if chosen else ())
+        speakers = self._speakers(dialogue)
+        turns = self._turns(template, dialogue, speakers)
+        earlier = self._earlier(template, dialogue) or turns
+        starts = self._starts(earlier)
+        return Lines(head, tuple(turns), tuple(earlier), tuple(speakers), tuple(starts))
+
+    def line(self, template: TemplateSet, speaker: str | None, text: str) -> str:
+        """A turn as its own line.
+
+        Args:
+            template: The language's templates.
+            speaker: As prompts show it.
+            text: What was said.
+        """
+        return template.render("context", "turn", speaker=speaker, text=one_line(text))
 
     def _starts(self, turns: Sequence[str]) -> list[int]:
         if not self.options.history:
@@ -239,7 +292,7 @@ class ContextBuilder:
     ) -> list[str]:
         """Each turn as its own line."""
         return [
-            template.render("context", "turn", speaker=speaker, text=one_line(turn.text))
+            self.line(template, speaker, turn.text)
             for speaker, turn in zip(speakers, dialogue, strict=True)
         ]
 

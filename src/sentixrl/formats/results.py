@@ -18,6 +18,7 @@ from sentixrl.formats.characters import shown
 from sentixrl.formats.ledger import Ledger
 from sentixrl.prediction import (
     DialoguePrediction,
+    Evidence,
     ItemError,
     Judgement,
     Prediction,
@@ -76,6 +77,19 @@ class RoundResult(BaseModel):
     )
 
 
+class EvidenceResult(BaseModel):
+    """How far an earlier turn moved the model's answer."""
+
+    model_config = ConfigDict(title="Evidence")
+
+    turn: int = Field(ge=0, description="The turn that was hidden; of several, the first.")
+    turns: int = Field(1, ge=1, description="How many in a row were hidden together.")
+    log_odds: float = Field(
+        description="The answer's log-odds with the turn less those without it, in nats."
+    )
+    towards: str = Field(description="The label that the turn moved the model towards.")
+
+
 class UtteranceResult(BaseModel):
     """The answer for one utterance."""
 
@@ -116,6 +130,9 @@ class UtteranceResult(BaseModel):
     exact: bool = Field(True, description="False if the probabilities are not the model's own.")
     label_mass: float | None = Field(
         None, ge=0, le=1, description="The labels' share of the model's probability, if measured."
+    )
+    evidence: list[EvidenceResult] | None = Field(
+        None, description="Which earlier turns moved the answer; not there if not measured."
     )
 
 
@@ -195,7 +212,7 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
     """One entry of ``utterances``."""
     error = item.error
     probabilities = item.probabilities
-    return {
+    result = {
         "index": item.index,
         "id": utterance.id,
         "speaker": utterance.speaker,
@@ -215,6 +232,18 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
         "negotiation": [_round_json(entry) for entry in item.rounds],
         **({} if item.exact else {"exact": False}),
         **({} if item.label_mass is None else {"label_mass": round(item.label_mass, DECIMALS)}),
+    }
+    if item.evidence is not None:
+        result["evidence"] = [_evidence_json(entry) for entry in item.evidence]
+    return result
+
+
+def _evidence_json(entry: Evidence) -> dict[str, Any]:
+    return {
+        "turn": entry.turn,
+        "turns": entry.turns,
+        "log_odds": round(entry.log_odds, DECIMALS),
+        "towards": entry.towards,
     }
 
 
@@ -269,8 +298,9 @@ def read_dialogue_json(payload: Mapping[str, Any]) -> tuple[Dialogue, DialoguePr
         Utterance(entry.text, speaker=entry.speaker, id=entry.id) for entry in result.utterances
     )
     items = tuple(_prediction(at, entry) for at, entry in enumerate(result.utterances))
-    return Dialogue(result.id, turns), DialoguePrediction(
-        result.id, result.language, result.model, result.template, items
+    dialogue = Dialogue(result.id, turns)
+    return dialogue, DialoguePrediction(
+        result.id, result.language, result.model, result.template, items, dialogue
     )
 
 
@@ -291,6 +321,9 @@ def _prediction(position: int, entry: UtteranceResult) -> Prediction:
         error=ItemError(**entry.error.model_dump()) if entry.error else None,
         exact=entry.exact,
         label_mass=entry.label_mass,
+        evidence=None
+        if entry.evidence is None
+        else tuple(Evidence(**one.model_dump()) for one in entry.evidence),
     )
 
 

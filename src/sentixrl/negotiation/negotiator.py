@@ -146,6 +146,10 @@ class Negotiator:
         discriminator: What of that is the discriminator's own, if it is another model: its
             calibration, and whether its preferences are subtracted.
 
+    Attributes:
+        judging: How the generator's answers become labels; ``None`` where each label is judged by
+            itself.
+
     Raises:
         ConfigError: The mode, the confidence threshold or several labels need scores, and the
             engine gives none or they are not to be used.
@@ -163,6 +167,7 @@ class Negotiator:
         self.builder = builder
         self.options = options
         self._priors: list[tuple[Engine, Priors]] = []
+        self.judging: Judging | None = None
         self._cut: float | None = None
         self.approach: Approach
         if options.several(label_set):
@@ -248,7 +253,9 @@ class Negotiator:
         if options.correct_priors and engine.capabilities.score and options.mode != "written":
             priors = Priors(label_set, self.builder, verdicts=options.enabled and judges)
             self._priors.append((engine, priors))
-        return _choose_mode(engine, label_set, options, priors)
+        judging = _judging(engine, label_set, options, priors)
+        self.judging = self.judging or judging  # the generator's, which is made first
+        return _choose_mode(engine, options, judging)
 
 
 class DialogueTask:
@@ -356,6 +363,7 @@ class DialogueTask:
             model=self._negotiator.engine.name,
             template=self._template.identity,
             items=tuple(item for item in self._items if item is not None),
+            dialogue=dialogue,
         )
 
     def broke(self, error: BaseException) -> None:
@@ -428,26 +436,28 @@ class DialogueTask:
         return Cost(tokens + (index < rest), self._besides.seconds / whole)
 
 
-def _choose_mode(
-    engine: Engine, label_set: LabelSet, options: NegotiationOptions, priors: Priors | None
-) -> Mode:
+def _choose_mode(engine: Engine, options: NegotiationOptions, judging: Judging) -> Mode:
     capabilities = engine.capabilities
 
     if options.enabled and options.confidence_threshold is not None and not capabilities.score:
         raise _needs_scores(engine, "a confidence threshold needs", "Leave the threshold out.")
     if options.mode == "scored" and not capabilities.score:
         raise _needs_scores(engine, "the scored mode needs", "Use --mode written.")
-    shift: tuple[float, ...] = ()
-    if options.prior is not None:
-        if not capabilities.score:
-            raise _needs_scores(engine, "a prior needs", "Leave the prior out.")
-        shares = read_prior(options.prior, label_set)
-        shift = tuple(prior_shift(shares, options.calibration).tolist())
-    calibration, agree = options.calibration, options.agree_threshold
-    judging = Judging(label_set, calibration, agree, priors, shift)
     if options.mode == "written" or not capabilities.score:
         return WrittenMode(capabilities, judging)
     return ScoredMode(capabilities, judging)
+
+
+def _judging(
+    engine: Engine, label_set: LabelSet, options: NegotiationOptions, priors: Priors | None
+) -> Judging:
+    shift: tuple[float, ...] = ()
+    if options.prior is not None:
+        if not engine.capabilities.score:
+            raise _needs_scores(engine, "a prior needs", "Leave the prior out.")
+        shares = read_prior(options.prior, label_set)
+        shift = tuple(prior_shift(shares, options.calibration).tolist())
+    return Judging(label_set, options.calibration, options.agree_threshold, priors, shift)
 
 
 def _check_several(engine: Engine, options: NegotiationOptions) -> None:

@@ -7,6 +7,7 @@ page of another origin can read an answer.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import logging
 import time
@@ -19,7 +20,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sentixrl import __version__
+from sentixrl import __version__, pages
 from sentixrl.context.templates import template_languages
 from sentixrl.labels import scheme, scheme_names
 from sentixrl.serve import classifying, decisions, reading_inputs
@@ -31,6 +32,8 @@ from sentixrl.serve.served import ServedModel
 from sentixrl.serve.service import Service, Serving
 
 PAGE = Path(__file__).parent / "page"
+SHARED = Path(pages.__file__).parent
+_SHARED_FILES = frozenset({"looks.css", "emotions.json"})
 _KINDS = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -41,7 +44,7 @@ _KINDS = {
 }
 _ROUTES = frozenset(
     {
-        *BODIES, "/", "/v1/models", "/health", "/ready", "/metrics", "/openapi.json",
+        *BODIES, "/", "/v1/models", "/v1/opened", "/health", "/ready", "/metrics", "/openapi.json",
     }
 )  # fmt: skip
 
@@ -175,6 +178,7 @@ async def models(serving: Serving) -> dict[str, Any]:
                     {
                         "name": label.name,
                         "words": {code: label.word(code) for code in template_languages()},
+                        "polarity": label.polarity,
                     }
                     for label in scheme(name)
                 ],
@@ -243,6 +247,15 @@ async def metrics(serving: Serving) -> Response:
     return Response(serving.metrics.text(), media_type=kind)
 
 
+@router.get("/v1/opened", include_in_schema=False)
+async def opened(serving: Serving) -> dict[str, str]:
+    """The file that ``sentixrl open`` was given, for its page."""
+    if serving.opened is None:
+        raise RefusedError(404, "This service was started without a file.")
+    name, content = serving.opened
+    return {"name": name, "content": base64.b64encode(content).decode()}
+
+
 @router.get("/", include_in_schema=False)
 async def index() -> Response:
     """The page."""
@@ -257,8 +270,9 @@ async def page(name: str) -> Response:
 
 def _page_file(name: str) -> Response:
     """A file below the page's folder, of a kind that pages are made of."""
-    path = (PAGE / name).resolve()
-    if not path.is_relative_to(PAGE.resolve()) or path.suffix not in _KINDS or not path.is_file():
+    folder = (SHARED if name in _SHARED_FILES else PAGE).resolve()
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder) or path.suffix not in _KINDS or not path.is_file():
         raise RefusedError(404, "There is nothing at this address.")
     headers = {"Cache-Control": "no-cache"}
     return FileResponse(path, media_type=_KINDS[path.suffix], headers=headers)

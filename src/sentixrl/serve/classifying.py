@@ -7,6 +7,7 @@ as lines, a turn as soon as it is known. A dialogue that fails is an error in it
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 from sentixrl.classifier import Classifier
 from sentixrl.context.templates import template_languages
 from sentixrl.dialogue import Dialogue
-from sentixrl.errors import InputError
+from sentixrl.errors import InputError, SentixError
 from sentixrl.formats import dialogue_json, utterance_json
 from sentixrl.formats.characters import shown
 from sentixrl.formats.objects import DialogueObject
@@ -30,7 +31,7 @@ from sentixrl.formats.values import dialogue_of
 from sentixrl.labels import Label, LabelSet, scheme, scheme_names
 from sentixrl.labels.sets import CUSTOM, MAX_LABELS
 from sentixrl.negotiation.negotiator import DialogueTask
-from sentixrl.prediction import Prediction
+from sentixrl.prediction import DialoguePrediction, Prediction
 from sentixrl.serve.batcher import Part, Ticket, estimated_tokens
 from sentixrl.serve.refusals import RefusedError
 from sentixrl.serve.served import Asking, ServedModel
@@ -39,6 +40,9 @@ from sentixrl.serve.service import MAX_TURNS, Service, Serving
 LINES = "application/x-ndjson"
 MAX_DIALOGUES = 10_000
 _LONGEST_DESCRIPTION = 500
+EVIDENCE_TIMES = 12
+"""About how many times as much is computed where evidence is measured."""
+_LOOK_SECONDS = 0.02
 
 router = APIRouter()
 
@@ -185,11 +189,13 @@ class Question:
         model: Who answers.
         classifier: The model with the request's labels and options.
         dialogues: What is to be classified.
+        explain: Whether evidence is measured.
     """
 
     model: ServedModel
     classifier: Classifier
     dialogues: Sequence[Dialogue]
+    explain: bool = False
 
     @property
     def turns(self) -> int:
@@ -203,9 +209,9 @@ class Question:
 
     def parts(self) -> list[Part]:
         """The dialogues as the batcher takes them."""
-        submit = self.classifier.submit
+        submit, times = self.classifier.submit, EVIDENCE_TIMES if self.explain else 1
         return [
-            Part(partial(submit, dialogue), len(dialogue), estimated_tokens(dialogue))
+            Part(partial(submit, dialogue), len(dialogue), times * estimated_tokens(dialogue))
             for dialogue in self.dialogues
         ]
 
@@ -226,7 +232,7 @@ async def classify(body: ClassifyRequest, request: Request, serving: Serving) ->
         return StreamingResponse(_lines(question, ticket, serving), media_type=LINES)
     async with serving.asked(request, question.model, question.parts()) as ticket:
         await serving.finished(request, ticket)
-        documents = _documents(question, ticket, serving)
+        documents = await _documents(question, ticket, serving)
     if body.dialogues is None:
         return JSONResponse(documents[0] | {"labels": question.labels})
     facts = {"schema": SCHEMA_VERSION, "model": question.classifier.engine.name}
@@ -241,10 +247,11 @@ def _understood(body: ClassifyRequest, serving: Service) -> Question:
             f"writes version {SCHEMA_VERSION}.",
             f"Say 'schema': {SCHEMA_VERSION}, or leave it out.",
         )
-    if body.explain:
-        raise RefusedError(422, "This service measures no evidence.", "Leave 'explain' out.")
     model = serving.models.named(body.model)
-    question = Question(model, model.asked(body.asking()), body.conversations())
+    classifier = model.asked(body.asking())
+    if body.explain:
+        classifier.check_explainable()
+    question = Question(model, classifier, body.conversations(), body.explain)
     if question.turns > MAX_TURNS:
         raise RefusedError(
             413,
@@ -254,7 +261,7 @@ def _understood(body: ClassifyRequest, serving: Service) -> Question:
     return question
 
 
-def _documents(question: Question, ticket: Ticket, serving: Service) -> list[dict[str, Any]]:
+async def _documents(question: Question, ticket: Ticket, serving: Service) -> list[dict[str, Any]]:
     """Each dialogue's answers.
 
     Raises:
@@ -268,10 +275,33 @@ def _documents(question: Question, ticket: Ticket, serving: Service) -> list[dic
     broken = [task.error for task in tasks if task.error is not None]
     if len(broken) == len(tasks):
         raise broken[0]
+    if question.explain:
+        outcomes = [
+            outcome if task.error is not None else await _explained(question, place, outcome)
+            for place, (task, outcome) in enumerate(zip(tasks, outcomes, strict=True))
+        ]
     return [
         dialogue_json(dialogue, outcome)
         for dialogue, outcome in zip(question.dialogues, outcomes, strict=True)
     ]
+
+
+async def _explained(
+    question: Question, place: int, answered: DialoguePrediction
+) -> DialoguePrediction:
+    """A dialogue's answers with their evidence.
+
+    Raises:
+        SentixError: The dialogue's session broke, or the workers were closed.
+    """
+    task = question.classifier.submit_evidence(question.dialogues[place], answered)
+    try:
+        while not task.finished.is_set():
+            await asyncio.sleep(_LOOK_SECONDS)
+            question.classifier.scheduler.check()
+        return task.result()
+    finally:
+        task.cancelled = True
 
 
 async def _lines(question: Question, ticket: Ticket, serving: Service) -> AsyncIterator[bytes]:
@@ -287,6 +317,7 @@ async def _lines(question: Question, ticket: Ticket, serving: Service) -> AsyncI
             dialogues=len(question.dialogues),
             turns=question.turns,
             sent_to=question.model.remote_host,
+            calibrated=question.classifier.negotiation.calibration.fitted,
         )
         async for place, answer in ticket.answers():
             if answer is not None:
@@ -294,11 +325,26 @@ async def _lines(question: Question, ticket: Ticket, serving: Service) -> AsyncI
                 serving.metrics.turn(question.model.name, answer.status)
                 yield _turn_line(question, place, answer)
             else:
+                async for line in _evidence_lines(question, ticket, place):
+                    yield line
                 yield _end_of_dialogue(question, ticket, place)
         seconds = round(time.monotonic() - began, 3)
         yield _line(type="end", turns=answered, seconds=seconds)
     finally:
         ticket.cancel()
+
+
+async def _evidence_lines(question: Question, ticket: Ticket, place: int) -> AsyncIterator[bytes]:
+    """Each turn of a dialogue once more, now with its evidence, where that is asked for."""
+    task = cast(DialogueTask, ticket.tasks[place])
+    if not question.explain or task.error is not None:
+        return
+    try:
+        for item in (await _explained(question, place, task.outcome())).items:
+            yield _turn_line(question, place, item)
+    except SentixError as error:
+        told = RefusedError.of(error)
+        yield _line(type="error", dialogue=place, turn=None, error=told.error, hint=told.hint)
 
 
 def _turn_line(question: Question, place: int, answer: Prediction) -> bytes:

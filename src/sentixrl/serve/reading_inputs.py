@@ -14,13 +14,14 @@ from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from sentixrl.dialogue import Dialogue
 from sentixrl.formats import DialogueReader, dialogue_object, open_bytes, open_text
 from sentixrl.formats.characters import is_blank
 from sentixrl.formats.objects import DialogueObject
 from sentixrl.formats.plans import ReadingOptions
+from sentixrl.formats.pseudonyms import PseudonymReader, Pseudonyms
 from sentixrl.formats.results import LedgerResult
 from sentixrl.serve.refusals import RefusedError
 from sentixrl.serve.service import MAX_TURNS
@@ -52,6 +53,9 @@ class ReadRequest(BaseModel):
     dates: Literal["dmy", "mdy", "ymd"] | None = Field(
         None, description="The order of a chat's dates, where they do not tell."
     )
+    pseudonyms: StrictBool = Field(
+        False, description="Replace speakers' names, also in texts; the answer says who is who."
+    )
 
 
 class ReadResult(BaseModel):
@@ -63,6 +67,9 @@ class ReadResult(BaseModel):
     dialogues: list[DialogueObject]
     ledger: LedgerResult
     notes: list[str] = Field(description="What a person should know of how it is read.")
+    pseudonyms: dict[str, str] | None = Field(
+        None, description="Name → pseudonym, where names were replaced."
+    )
 
 
 @router.post("/v1/read", response_model=None, responses={200: {"model": ReadResult}})
@@ -74,7 +81,10 @@ async def read(body: ReadRequest) -> dict[str, Any]:
 
 
 def _read(body: ReadRequest) -> dict[str, Any]:
+    names = Pseudonyms()
     reader = _opened(body)
+    if body.pseudonyms:
+        reader = PseudonymReader(reader, names)
     dialogues: list[Dialogue] = []
     turns = 0
     for dialogue in reader:
@@ -86,12 +96,13 @@ def _read(body: ReadRequest) -> dict[str, Any]:
                 "Classify it with the command line, or send it in parts.",
             )
         dialogues.append(dialogue)
-    return {
+    found = {
         "format": reader.format,
         "dialogues": [dialogue_object(dialogue) for dialogue in dialogues],
         "ledger": reader.ledger.as_dict(),
         "notes": list(islice(reader.notes, 20)),
     }
+    return found | {"pseudonyms": names.names} if body.pseudonyms else found
 
 
 def _opened(body: ReadRequest) -> DialogueReader:

@@ -31,12 +31,17 @@ class Service:
         models: By name.
         access: Who may ask, and how much at once.
         queue_tokens: How many tokens may wait or be computed at once.
+        opened: Name and content of a file for the page, where there is one.
     """
 
     def __init__(
-        self, models: Models, access: Access | None = None, queue_tokens: int = QUEUE_TOKENS
+        self,
+        models: Models,
+        access: Access | None = None,
+        queue_tokens: int = QUEUE_TOKENS,
+        opened: tuple[str, bytes] | None = None,
     ) -> None:
-        self.models = models
+        self.models, self.opened = models, opened
         self.access = access or Access()
         schedulers = [model.classifier.scheduler for model in models]
         self.batcher = Batcher(schedulers, queue_tokens)

@@ -18,6 +18,7 @@ from sentixrl.evaluation.report.content import Content, Table, content
 from sentixrl.evaluation.report.drawing import FOLDER, Picture
 from sentixrl.evaluation.report.flow import Pair
 from sentixrl.labels import LabelSet
+from sentixrl.pages import looks
 from sentixrl.untrusted import boundary
 
 HTML_FILE = "report.html"
@@ -125,7 +126,7 @@ def _html(found: Content) -> str:
     css = environment.loader.get_source(environment, "report.css")[0] if environment.loader else ""
     drawn = {name: Markup(picture.inline) for name, picture in found.pictures.items()}
     template = environment.get_template("report.html.jinja")
-    return template.render(report=found, css=Markup(css), drawn=drawn)
+    return template.render(report=found, css=Markup(looks() + css), drawn=drawn)
 
 
 def _markdown(found: Content) -> str:
