@@ -84,8 +84,10 @@ def estimate(
         only: The conditions that may be trained and asked; ``None`` for all.
     """
     parts = _Parts(data)
-    needed = list(trainings(experiment, only))
+    names = [name for name in experiment.conditions if only is None or name in only]
+    needed, refused = _needed(experiment, names)
     items = [_training(cell, recipe, parts, out) for cell, recipe in needed]
+    items += [Item(f"training {name}", 0.0, why) for name, why in refused.items()]
     splits = {
         (name, split): parts.load(part)
         for name, place in experiment.data.items()
@@ -98,9 +100,25 @@ def estimate(
         told = [*splits.values(), *(parts.load(part) for part in drawn.values())]
         dialogues = [one for data in told if isinstance(data, Dataset) for one in data]
         items.append(_deductions(experiment.deductions, dialogues))
-    for name in experiment.conditions if only is None else only:
-        items += _answers(experiment, name, splits)
+    for name in names:
+        if name not in refused:
+            items += _answers(experiment, name, splits)
     return items
+
+
+def _needed(
+    experiment: Experiment, names: Sequence[str]
+) -> tuple[list[tuple[Cell, Recipe]], dict[str, str]]:
+    """Every training once, and condition → why its recipe does not fit."""
+    needed: dict[str, tuple[Cell, Recipe]] = {}
+    refused = {}
+    for name in names:
+        try:
+            for cell, recipe in trainings(experiment, {name}):
+                needed.setdefault(recipe.name, (cell, recipe))
+        except SentixError as error:
+            refused[name] = error.message
+    return list(needed.values()), refused
 
 
 class _Parts:
