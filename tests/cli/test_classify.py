@@ -412,7 +412,10 @@ def test_ctrl_c_leaves_what_is_done(
     classifier = scripted(Roles([always("joy")]))
     answers = classifier.predict_many
 
-    def interrupted(dialogues: Iterable[Dialogue]) -> Iterator[DialoguePrediction]:
+    def interrupted(
+        dialogues: Iterable[Dialogue], *, explain: bool
+    ) -> Iterator[DialoguePrediction]:
+        assert not explain
         for answer in answers(dialogues):
             if answer.dialogue_id == "3":
                 raise KeyboardInterrupt
@@ -542,3 +545,27 @@ def test_the_languages_of_text_and_prompts_are_told_apart(
 ) -> None:
     use(monkeypatch, scripted(Roles([always("joy")])))
     assert title in shell("classify", "--text", text).out
+
+
+def test_a_page_is_one_file_with_evidence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    engine = ScriptedEngine(Roles([{"joy": 6, "sadness": 3, "anger": 1}]))
+    negotiation = NegotiationOptions(enabled=False)
+    use(monkeypatch, load(engine, labels=LABELS, negotiation=negotiation))
+    out, who = tmp_path / "out.html", tmp_path / "who.json"
+    talk = tmp_path / "Bob.txt"
+    talk.write_text(TALK, "utf-8")
+    answer = shell("classify", talk, "--html", out, "--explain", "--pseudonyms", who)
+    assert (answer.code, answer.out.split()[:2]) == (0, ["written", "to"])
+    page = out.read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "What moved the model’s answer" in page
+    assert "Bob" not in page
+    assert "Bob" in who.read_text("utf-8")
+    for wrong in (
+        ["--html", out, "--json"],
+        ["--csv", "--explain"],
+        ["--html", tmp_path / "x.txt"],
+    ):
+        shell.refuses("classify", talk, *wrong)

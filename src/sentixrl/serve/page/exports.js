@@ -3,7 +3,7 @@
 import { save } from "./dom.js";
 import { drawArc, paintArc } from "./arc.js";
 
-const COLUMNS = ["dialogue_id", "index", "utterance_id", "speaker", "text", "label", "status", "confidence", "fallback", "error"];
+const COLUMNS = ["dialogue_id", "index", "utterance_id", "speaker", "text", "label", "status", "confidence", "fallback", "error", "calibrated"];
 const FORMULA = /^[=+\-@\t\r]/;
 
 /** A cell. Unless `raw`, none becomes a formula in a spreadsheet. */
@@ -18,7 +18,7 @@ const table = (rows, raw) => "\ufeff" + rows.map((row) => row.map((one) => cell(
 function resultRows(turns, dialogues) {
   return [COLUMNS, ...turns.filter((turn) => turn.answer).map((turn) => {
     const one = turn.answer;
-    return [dialogues[turn.dialogue].id, turn.index, turn.id, turn.speaker, turn.text, one.label, one.status, one.confidence, one.fallback, one.error?.message];
+    return [dialogues[turn.dialogue].id, turn.index, turn.id, turn.speaker, turn.text, one.label, one.status, one.confidence, one.fallback, one.error?.message, one.calibrated ?? null];
   })];
 }
 
