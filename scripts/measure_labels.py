@@ -79,7 +79,7 @@ def _load(name: str, data: Path, split: str) -> Dataset | str:
     try:
         return datasets.load(name, data / name, split, **SETS[name])
     except SentixError as error:
-        return error.message
+        return error.message.replace(f"{data}/", "")  # the same wherever the data are
 
 
 def _has_map(source: LabelSet, target: str) -> bool:

@@ -13,9 +13,8 @@ from sentixrl.evaluation.foreign import read_predictions
 from sentixrl.formats import Columns, DialogueReader, open_dialogues
 from sentixrl.formats.chats.convokit_writing import write_corpus
 from sentixrl.labels import resolve_labels
+from tests.cases import CASES
 
-FOLDERS = [folder / "shared" / "cases" for folder in Path(__file__).resolve().parents]
-CASES = next((folder for folder in FOLDERS if folder.is_dir()), FOLDERS[0])
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the folder of cases is not here")
 
 

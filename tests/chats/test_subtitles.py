@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +9,8 @@ from hypothesis import strategies as st
 from sentixrl.errors import InputError
 from sentixrl.formats.chats import Medium, detect, subtitles
 from sentixrl.formats.ledger import Kind
+from tests.cases import CASES
 from tests.chats.sources import read
-
-CASES = Path("/work/shared/cases")
 
 
 def clock(seconds: float, comma: str = ".") -> str:

@@ -6,7 +6,6 @@ import io
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,10 +15,10 @@ from sentixrl.errors import InputError
 from sentixrl.formats.chats import Medium, detect, whatsapp, whatsapp_zip
 from sentixrl.formats.chats.whatsapp_stamps import layout
 from sentixrl.formats.chats.whatsapp_words import languages
+from tests.cases import CASES
 from tests.chats.sources import Memory, dialogues, read
 
 LRM, RLM, NNBSP = "\u200e", "\u200f", "\u202f"
-CASES = Path("/work/shared/cases")
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 DEVANAGARI = str.maketrans("0123456789", "०१२३४५६७८९")
 
