@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from sentixrl.classifier import Classifier
 from sentixrl.engines.protocol import Engine
+from sentixrl.engines.roles import hosts_of
 from sentixrl.errors import ConfigError
 from sentixrl.formats.characters import nearest, shown
 from sentixrl.labels import LabelSet
@@ -60,9 +61,8 @@ class ServedModel:
 
     @property
     def remote_host(self) -> str | None:
-        """Where texts are sent; ``None`` for a model on this machine."""
-        host = self.engine.machine().get("host")
-        return None if host is None else str(host)
+        """Where either role sends texts; ``None`` if both are on this machine."""
+        return ", ".join(hosts_of(self.engine)) or None
 
     def asked(self, asking: Asking) -> Classifier:
         """The classifier for a way of asking, made at its first use.
