@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from sentixrl.context.building import language_of
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.dialogue import Utterance
 from sentixrl.training.material import Source, is_labelled
 
 ENOUGH = 0.25
@@ -30,10 +30,9 @@ def neutral_shares(sources: Sequence[Source]) -> dict[str, float]:
     answers: dict[str, float] = {}
     neutral: dict[str, float] = {}
     for source in sources:
-        names = _neutral_names(source.data)
-        again = _times(source.data, source.neutral_share)
-        for dialogue in source.data:
-            asked, plain = _answers(source.data, dialogue, names)
+        found = _answers(source.data)
+        again = _times(found, source.neutral_share)
+        for dialogue, (asked, plain) in zip(source.data, found, strict=True):
             if asked:
                 language = language_of(dialogue).partition("-")[0]
                 times = source.epochs * (again if plain == asked else 1.0)
@@ -57,33 +56,39 @@ def one_pass(data: Dataset, share: float, rng: random.Random) -> list[int]:
             ``MOST`` times for it.
         rng: Draws the order, and which ones come once more where the times are no whole number.
     """
-    names = _neutral_names(data)
-    found = [_answers(data, dialogue, names) for dialogue in data]
+    found = _answers(data)
     plain = [place for place, (asked, nothing) in enumerate(found) if 0 < asked == nothing]
-    whole, rest = divmod(_times(data, share), 1.0)
+    whole, rest = divmod(_times(found, share), 1.0)
     again = plain * (int(whole) - 1) + rng.sample(plain, round(rest * len(plain)))
     order = [place for place, (asked, _) in enumerate(found) if asked] + again
     rng.shuffle(order)
     return order
 
 
-def _times(data: Dataset, share: float) -> float:
-    """How often a pass shows a dialogue without emotion, for ``share`` of neutral answers."""
-    if not share:
-        return 1.0
-    names = _neutral_names(data)
-    found = [_answers(data, dialogue, names) for dialogue in data]
+def _times(found: Sequence[tuple[int, int]], share: float) -> float:
+    """How often a pass shows a dialogue without emotion, for ``share`` of neutral answers.
+
+    Args:
+        found: What :func:`_answers` gives.
+        share: 0 for once.
+    """
     plain = sum(asked for asked, nothing in found if asked == nothing)
-    asked, nothing = (sum(numbers) for numbers in zip(*found, strict=True))
+    if not share or not plain:
+        return 1.0
+    asked, nothing = (sum(counts[place] for counts in found) for place in (0, 1))
     # (nothing + (k - 1) plain) / (asked + (k - 1) plain) = share, solved for k
     missing = share * asked - nothing
-    return min(MOST, 1 + max(0.0, missing / (1 - share) / plain)) if plain else 1.0
+    return min(MOST, 1 + max(0.0, missing / (1 - share) / plain))
 
 
-def _answers(data: Dataset, dialogue: Dialogue, names: set[str]) -> tuple[int, int]:
-    """How many turns are asked about, and how many of the answers are neutral or none."""
-    asked = [turn for turn in dialogue if is_labelled(data, turn)]
-    return len(asked), sum(_says_nothing(turn, names, data.several) for turn in asked)
+def _answers(data: Dataset) -> list[tuple[int, int]]:
+    """Per dialogue, how many turns are asked about, and how many answers are neutral or none."""
+    names = _neutral_names(data)
+    asked = ([turn for turn in dialogue if is_labelled(data, turn)] for dialogue in data)
+    return [
+        (len(turns), sum(_says_nothing(turn, names, data.several) for turn in turns))
+        for turns in asked
+    ]
 
 
 def _neutral_names(data: Dataset) -> set[str]:
