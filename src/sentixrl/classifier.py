@@ -42,9 +42,10 @@ from sentixrl.evidence.task import (
 )
 from sentixrl.formats.values import dialogue_of, dialogues_of
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
-from sentixrl.negotiation.negotiator import DialogueTask, Negotiator, Told
+from sentixrl.negotiation.negotiator import Negotiator
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.scheduling import Scheduler
+from sentixrl.negotiation.tasks import DialogueTask, Told
 from sentixrl.prediction import DialoguePrediction, Prediction
 
 # Below this, models describe a situation too poorly for their deductions to help.
@@ -369,9 +370,10 @@ class Classifier:
         context: ContextOptions,
         negotiation: NegotiationOptions,
         supplements: Supplements | None = None,
+        bundle: ModelBundle | None = None,
     ) -> Classifier:
         return Classifier(
-            *(self.engine, labels, context, negotiation, self.bundle, self.scheduler),
+            *(self.engine, labels, context, negotiation, bundle or self.bundle, self.scheduler),
             supplements=supplements or self.supplements,
             discriminator=self.discriminator,
         )
@@ -382,11 +384,7 @@ class Classifier:
             self.negotiation, enabled=False, calibration=Calibration(), prior=None, sets=None
         )
         bundle = replace(self.bundle, calibrations={}, fallbacks={})
-        return Classifier(
-            *(self.engine, self.label_set, self.context, options, bundle, self.scheduler),
-            supplements=self.supplements,
-            discriminator=self.discriminator,
-        )
+        return self._with(self.label_set, self.context, options, bundle=bundle)
 
     def templates_of(self, dialogues: Iterable[Dialogue]) -> list[str]:
         """The identities of the prompt templates these dialogues are asked with, sorted."""

@@ -18,9 +18,10 @@ from sentixrl.engines.protocol import Failure, ScoreRequest, Scores
 from sentixrl.engines.scripted import ScriptedEngine, ScriptedSession
 from sentixrl.errors import ModelError, SentixError
 from sentixrl.negotiation import scheduling
-from sentixrl.negotiation.negotiator import DialogueTask, Negotiator
+from sentixrl.negotiation.negotiator import Negotiator
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.scheduling import Scheduler
+from sentixrl.negotiation.tasks import DialogueTask
 from sentixrl.prediction import DialoguePrediction, Status
 
 from .worlds import Roles, always, chaotic_score, dialogue, negotiator, run, target

@@ -8,17 +8,14 @@ of these prompts: it was made from the turns that are to be hidden.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
-from threading import Event
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from sentixrl.context.building import Lines
-from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Cost, Engine, Failure
+from sentixrl.engines.protocol import Cost, Failure
 from sentixrl.engines.roles import roles_of
 from sentixrl.errors import ConfigError
 from sentixrl.evidence.odds import LogProbs, moved
@@ -27,6 +24,7 @@ from sentixrl.negotiation.answers import Judging
 from sentixrl.negotiation.modes import ScoredMode
 from sentixrl.negotiation.negotiator import Negotiator
 from sentixrl.negotiation.state import NegotiationState
+from sentixrl.negotiation.tasks import DialogueWork
 from sentixrl.negotiation.turns import Job
 from sentixrl.prediction import DialoguePrediction, Evidence, Prediction, Proposal
 
@@ -40,42 +38,20 @@ Posteriors = list[LogProbs | None]
 R = TypeVar("R")
 
 
-class AskingTask(ABC, Generic[R]):
+class AskingTask(DialogueWork[R]):
     """Questions about targets of one dialogue, some of whose earlier turns are changed.
 
     Args:
         negotiator: Holds the model and the options.
         dialogue: The turns.
-
-    Attributes:
-        alone: Whether it is computed in sessions that no other dialogue shares.
-        finished: Set once it is answered or broken.
-        cancelled: Whether nobody waits for it any more.
     """
 
     def __init__(self, negotiator: Negotiator, dialogue: Dialogue) -> None:
         judging = check_explainable(negotiator)
-        self._negotiator, self._dialogue = negotiator, dialogue
+        super().__init__(negotiator, dialogue)
         self._mode = ScoredMode(roles_of(negotiator.engine)[0].capabilities, judging)
         self._answers: Posteriors = []
         self._left = 0
-        self._error: BaseException | None = None
-        self.alone = negotiator.options.reproducible
-        self.finished = Event()
-        self.cancelled = False
-
-    def __len__(self) -> int:
-        return len(self._dialogue)
-
-    @property
-    def engine(self) -> Engine:
-        """Who answers."""
-        return self._negotiator.engine
-
-    @property
-    def over(self) -> bool:
-        """Whether it is answered, broken or cancelled."""
-        return self.cancelled or self.finished.is_set()
 
     def start(self, add: Callable[[Job], None]) -> None:
         """Hand out the questions."""
@@ -89,16 +65,10 @@ class AskingTask(ABC, Generic[R]):
         for place, (target, changes) in enumerate(asked):
             changed = {turn: self._line(lines, turn, text) for turn, text in changes.items()}
             state = NegotiationState.of(lines.context(target, changed), self._template)
-            add(Job(self._mode.propose(state), self._keeper(place), lambda: not self.over))
+            add(self._job(self._mode.propose(state), self._keeper(place)))
 
-    def result(self) -> R:
-        """What the answers say, once it is finished.
-
-        Raises:
-            BaseException: What broke it.
-        """
-        if self._error is not None:
-            raise self._error
+    def outcome(self) -> R:
+        """What the answers say, once it is finished."""
         return self._read(self._answers)
 
     def _line(self, lines: Lines, turn: int, text: str | None) -> str | None:
@@ -114,11 +84,6 @@ class AskingTask(ABC, Generic[R]):
     def _read(self, answers: Posteriors) -> R:
         """What the answers to the questions say."""
 
-    def broke(self, error: BaseException) -> None:
-        """Give up: the session that ran it failed."""
-        self._error = error
-        self.finished.set()
-
     def _keeper(self, place: int) -> Callable[[Proposal | Failure, Cost], None]:
         def keep(answer: Proposal | Failure, _: Cost) -> None:
             self._answers[place] = None if isinstance(answer, Failure) else answer.log_probs
@@ -127,10 +92,6 @@ class AskingTask(ABC, Generic[R]):
                 self.finished.set()
 
         return keep
-
-    @cached_property
-    def _template(self) -> TemplateSet:
-        return self._negotiator.builder.template_for(self._dialogue)
 
 
 class QuestionsTask(AskingTask[Posteriors]):

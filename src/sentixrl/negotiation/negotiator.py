@@ -1,10 +1,9 @@
-"""One negotiation per utterance, written as if it were alone; one task per dialogue.
+"""One negotiation per utterance, written as if it were alone, and the options of all of them.
 
 Contract: :func:`negotiate` is a turn: it yields requests and returns a prediction, even if a
-request fails. A :class:`Negotiator` holds the options and makes a :class:`DialogueTask` of each
-dialogue. The task hands out the jobs of each utterance (one, or one per label where each label is
-judged by itself) and collects the predictions in order. Nothing is computed here: a scheduler runs
-the tasks.
+request fails. A :class:`Negotiator` holds the options and makes a
+:class:`~sentixrl.negotiation.tasks.DialogueTask` of each dialogue. Nothing is computed here: a
+scheduler runs the tasks.
 """
 
 from __future__ import annotations
@@ -12,28 +11,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from threading import Event
 from typing import Protocol
 
 import numpy as np
 
 from sentixrl.calibration.conformal import in_set, threshold
 from sentixrl.calibration.shift import prior_shift, read_prior
-from sentixrl.context.building import ContextBuilder, TargetContext, language_of, one_line
+from sentixrl.context.building import ContextBuilder, TargetContext
 from sentixrl.context.templates import TemplateSet
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Cost, Engine, Failure, UnansweredError
+from sentixrl.engines.protocol import Cost, Engine
 from sentixrl.engines.roles import roles_of
-from sentixrl.errors import ConfigError, ModelError, SentixError
+from sentixrl.errors import ConfigError
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.answers import Judging
 from sentixrl.negotiation.deducing import (
     CACHE_SIZE,
-    DeductionPlan,
     Deductions,
-    Source,
-    deduce,
 )
 from sentixrl.negotiation.modes import Mode, ScoredMode, TwoModels, WrittenMode
 from sentixrl.negotiation.options import NegotiationOptions
@@ -42,10 +36,9 @@ from sentixrl.negotiation.priors import Priors
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.negotiation.several import LabelJudge
 from sentixrl.negotiation.state import NegotiationState
+from sentixrl.negotiation.tasks import DialogueTask, Told
 from sentixrl.negotiation.turns import Job, RequestFailedError, Turn
-from sentixrl.prediction import DialoguePrediction, ItemError, Prediction, Status
-
-Told = Callable[[Prediction | None], None]
+from sentixrl.prediction import Prediction
 
 
 def negotiate(
@@ -256,184 +249,6 @@ class Negotiator:
         judging = _judging(engine, label_set, options, priors)
         self.judging = self.judging or judging  # the generator's, which is made first
         return _choose_mode(engine, options, judging)
-
-
-class DialogueTask:
-    """A dialogue being classified.
-
-    Args:
-        negotiator: Holds the options.
-        dialogue: The turns.
-        told: As :meth:`Negotiator.task` says.
-        only: The utterances to answer, by position; default: all.
-        preface: A line that each prompt shows before the generator is asked.
-
-    Attributes:
-        alone: Whether it is computed in sessions that no other dialogue shares.
-        finished: Set once it is answered or broken.
-        cancelled: Whether nobody waits for it any more.
-    """
-
-    def __init__(
-        self,
-        negotiator: Negotiator,
-        dialogue: Dialogue,
-        told: Told | None = None,
-        only: Collection[int] | None = None,
-        preface: str = "",
-    ) -> None:
-        self._negotiator = negotiator
-        self._dialogue = dialogue
-        self._told = told or (lambda answer: None)
-        self._preface = one_line(preface)
-        self._items: list[Prediction | None] = [None] * len(dialogue)
-        self._open = set(range(len(dialogue)) if only is None else only)
-        self._count = len(self._open)
-        self._besides = Cost()
-        self._error: BaseException | None = None
-        self.alone = negotiator.options.reproducible
-        self.finished = Event()
-        self.cancelled = False
-        if not self._open:
-            self.finished.set()
-
-    def __len__(self) -> int:
-        """How many utterances it answers."""
-        return self._count
-
-    @property
-    def engine(self) -> Engine:
-        """Who answers."""
-        return self._negotiator.engine
-
-    @property
-    def error(self) -> BaseException | None:
-        """What broke it, if anything did."""
-        return self._error
-
-    @property
-    def over(self) -> bool:
-        """Whether it is answered, broken or cancelled."""
-        return self.cancelled or self.finished.is_set()
-
-    def start(self, add: Callable[[Job], None]) -> None:
-        """Hand out the dialogue's turns. Utterances follow once their deductions are done.
-
-        Args:
-            add: Puts a job into the inbox of the driver that runs this task.
-        """
-        negotiator = self._negotiator
-        try:
-            negotiator.learn_priors(self._template)
-            plan = DeductionPlan(negotiator.builder, self._dialogue, negotiator.deductions)
-        except UnansweredError as error:
-            self._fail(error.failure)
-            return
-        if not plan.missing:
-            self._add_utterances(plan, add)
-        for source in list(plan.missing):
-            settle = self._settler(plan, source, add)
-            add(Job(deduce(source), settle, self._wanted, self._broke_in_a_turn))
-
-    def result(self) -> DialoguePrediction:
-        """The predictions, once it is finished.
-
-        Raises:
-            BaseException: What broke it.
-        """
-        if self._error is not None:
-            raise self._error
-        return self.outcome()
-
-    def outcome(self) -> DialoguePrediction:
-        """The predictions, once it is over; if it broke, an error in place of those that lack."""
-        dialogue, broken = self._dialogue, self._error
-        if broken is not None:
-            fault = ItemError(
-                getattr(broken, "code", SentixError.code),
-                str(broken),
-                getattr(broken, "hint", None),
-                getattr(broken, "retryable", False),
-            )
-            for index in self._open:
-                self._items[index] = Prediction(index, Status.ERROR, error=fault)
-        return DialoguePrediction(
-            dialogue_id=dialogue.id,
-            language=language_of(dialogue),
-            model=self._negotiator.engine.name,
-            template=self._template.identity,
-            items=tuple(item for item in self._items if item is not None),
-            dialogue=dialogue,
-        )
-
-    def broke(self, error: BaseException) -> None:
-        """Give up: the session that ran it failed."""
-        self._error = error
-        self.finished.set()
-        self._told(None)
-
-    def _broke_in_a_turn(self, error: Exception) -> None:
-        """Give up: one of its turns raised what it should not."""
-        told = ModelError(f"This dialogue could not be computed: {type(error).__name__}.")
-        told.__cause__ = error
-        self.broke(told)
-
-    @cached_property
-    def _template(self) -> TemplateSet:
-        """The dialogue's templates; finding its language is not free."""
-        return self._negotiator.builder.template_for(self._dialogue)
-
-    def _wanted(self) -> bool:
-        return not self.over
-
-    def _settler(
-        self, plan: DeductionPlan, source: Source, add: Callable[[Job], None]
-    ) -> Callable[[object, Cost], None]:
-        def settle(answer: object, cost: Cost) -> None:
-            self._besides += cost
-            plan.settle(source, answer)  # type: ignore[arg-type]  # what deduce() returns
-            if not plan.missing:
-                self._add_utterances(plan, add)
-
-        return settle
-
-    def _fail(self, failure: Failure) -> None:
-        """Give up the whole dialogue: no utterance of it can be asked about."""
-        error = ItemError(failure.code, failure.message, failure.hint, failure.retryable)
-        for index in sorted(self._open):
-            self._keep(Prediction(index, Status.ERROR, error=error), Cost())
-
-    def _add_utterances(self, plan: DeductionPlan, add: Callable[[Job], None]) -> None:
-        try:
-            contexts = plan.contexts()
-        except UnansweredError as error:
-            self._fail(error.failure)
-            return
-        approach = self._negotiator.approach
-        for context in (context for context in contexts if context.index in self._open):
-            if self._preface:
-                context = replace(context, prompt=context.prompt.line("user", self._preface))
-            for job in approach.jobs(context, self._template, self._keep, self._wanted):
-                job.broke = self._broke_in_a_turn
-                add(job)
-
-    def _keep(self, answer: Prediction, cost: Cost) -> None:
-        cost += self._share(answer.index)
-        answer = replace(
-            self._negotiator.finished(answer), tokens=cost.tokens, seconds=cost.seconds
-        )
-        self._items[answer.index] = answer
-        self._open.discard(answer.index)
-        self._told(answer)
-        if not self._open:
-            self.finished.set()
-            self._told(None)
-
-    def _share(self, index: int) -> Cost:
-        """An utterance's share of the cost of the dialogue's deductions."""
-        whole = len(self._dialogue)
-        tokens, rest = divmod(self._besides.tokens, whole)
-        return Cost(tokens + (index < rest), self._besides.seconds / whole)
 
 
 def _choose_mode(engine: Engine, options: NegotiationOptions, judging: Judging) -> Mode:

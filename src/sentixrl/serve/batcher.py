@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sentixrl.dialogue import Dialogue
-from sentixrl.negotiation.negotiator import Told
 from sentixrl.negotiation.scheduling import PER_STEP, Scheduler
+from sentixrl.negotiation.tasks import Told
 from sentixrl.prediction import Prediction
 from sentixrl.serve.refusals import RefusedError
 

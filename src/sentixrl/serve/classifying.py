@@ -30,7 +30,7 @@ from sentixrl.formats.results import SCHEMA_VERSION, DialogueResult
 from sentixrl.formats.values import dialogue_of
 from sentixrl.labels import Label, LabelSet, scheme, scheme_names
 from sentixrl.labels.sets import CUSTOM, MAX_LABELS
-from sentixrl.negotiation.negotiator import DialogueTask
+from sentixrl.negotiation.tasks import DialogueTask
 from sentixrl.prediction import DialoguePrediction, Prediction
 from sentixrl.serve.batcher import Part, Ticket, estimated_tokens
 from sentixrl.serve.refusals import RefusedError

@@ -18,7 +18,7 @@ from sentixrl.engines.protocol import Cost, Failure, Scores
 from sentixrl.errors import ModelError
 from sentixrl.formats import utterance_json
 from sentixrl.labels import LabelSet, scheme, scheme_names
-from sentixrl.negotiation.negotiator import DialogueTask, Told
+from sentixrl.negotiation.tasks import DialogueTask, Told
 from sentixrl.negotiation.turns import Job, score
 from sentixrl.prediction import ItemError, Prediction
 from sentixrl.serve.batcher import Cancellable, Part, estimated_tokens
