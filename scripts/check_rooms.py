@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "src" / "sentixrl"
 ORDER = (
-    {"errors", "untrusted", "plain_yaml", "dialogue", "labels", "prediction", "pages"},
+    {"opening", "errors", "untrusted", "plain_yaml", "dialogue", "labels", "prediction", "pages"},
     {"formats"},
     {"context"},
     {"trie"},

@@ -12,8 +12,9 @@ Example::
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from sentixrl.opening import opener
 
 if TYPE_CHECKING:
     from sentixrl.bundle import ModelBundle
@@ -88,13 +89,7 @@ _ROOMS = {
 """Public name → the room it lives in, which is opened when the name is first asked for."""
 
 
-def __getattr__(name: str) -> object:
-    """A public name; importing the package alone takes no time, so that the command can start."""
-    if name not in _ROOMS:
-        raise AttributeError(f"module 'sentixrl' has no attribute '{name}'")
-    value: object = getattr(import_module(f"sentixrl.{_ROOMS[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = opener(__name__, _ROOMS)
 
 
 def __dir__() -> list[str]:

@@ -5,13 +5,20 @@
 :class:`RayClassifier` is for pipelines of Ray Data.
 """
 
-from sentixrl.batch.board import Patience
-from sentixrl.batch.estimate import Estimate
-from sentixrl.batch.meter import Meter, Standing
-from sentixrl.batch.ray_data import RayClassifier
-from sentixrl.batch.ray_workers import RayWorkers
-from sentixrl.batch.running import BatchJob, BatchOptions, LocalWorkers, Summary
-from sentixrl.batch.shards import ShardFormat
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sentixrl.opening import opener
+
+if TYPE_CHECKING:
+    from sentixrl.batch.board import Patience
+    from sentixrl.batch.estimate import Estimate
+    from sentixrl.batch.meter import Meter, Standing
+    from sentixrl.batch.options import BatchOptions, ShardFormat
+    from sentixrl.batch.ray_data import RayClassifier
+    from sentixrl.batch.ray_workers import RayWorkers
+    from sentixrl.batch.running import BatchJob, LocalWorkers, Summary
 
 __all__ = [
     "BatchJob",
@@ -26,3 +33,18 @@ __all__ = [
     "Standing",
     "Summary",
 ]
+
+_ROOMS = {
+    "BatchJob": "running",
+    "BatchOptions": "options",
+    "Estimate": "estimate",
+    "LocalWorkers": "running",
+    "Meter": "meter",
+    "Patience": "board",
+    "RayClassifier": "ray_data",
+    "RayWorkers": "ray_workers",
+    "ShardFormat": "options",
+    "Standing": "meter",
+    "Summary": "running",
+}
+__getattr__ = opener(__name__, _ROOMS)

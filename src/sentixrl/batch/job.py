@@ -17,7 +17,8 @@ from typing import Any, Self
 
 from sentixrl.batch.gathering import Gathered
 from sentixrl.batch.inputs import InputFile, changes
-from sentixrl.batch.shards import Layout, ShardFormat
+from sentixrl.batch.options import ShardFormat
+from sentixrl.batch.shards import Layout
 from sentixrl.batch.spool import (
     CHUNKS,
     DIALOGUES,

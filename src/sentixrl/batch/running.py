@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,12 +20,12 @@ from sentixrl.batch.gathering import Tell, gather, standard_input
 from sentixrl.batch.inputs import InputFile, check_place, find_inputs
 from sentixrl.batch.job import Job
 from sentixrl.batch.meter import Meter
-from sentixrl.batch.shards import ShardFormat, check_format
+from sentixrl.batch.options import BatchOptions
+from sentixrl.batch.shards import check_format
 from sentixrl.batch.spool import Chunk, spread
 from sentixrl.classifier import Classifier
 from sentixrl.context.templates import digest_of, template_languages
 from sentixrl.errors import ConfigError
-from sentixrl.formats import ReadingOptions
 from sentixrl.runs.identity import (
     Json,
     labels_identity,
@@ -35,8 +34,6 @@ from sentixrl.runs.identity import (
 )
 from sentixrl.runs.storage import check_writable
 
-CHUNK_TURNS = 2000
-"""How many turns a shard has at least, unless it is said."""
 SAMPLED_CHUNKS = 32
 
 
@@ -70,38 +67,6 @@ class Workers(Protocol):
     def close(self) -> None:
         """Let go of what they hold."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class BatchOptions:
-    """How a job reads and writes.
-
-    Attributes:
-        reading: How inputs are read.
-        form: What results are written as.
-        chunk_turns: How many turns a shard has at least.
-        across_files: As :func:`~sentixrl.batch.gathering.gather` takes it.
-    """
-
-    reading: ReadingOptions = field(default_factory=ReadingOptions)
-    form: ShardFormat = ShardFormat.JSONL
-    chunk_turns: int = CHUNK_TURNS
-    across_files: bool | None = None
-
-    def identity(self) -> Json:
-        """What must be the same whenever a job goes on."""
-        reading: dict[str, Any] = dict(self.reading)
-        columns, gap = reading.get("columns"), reading.get("gap")
-        if isinstance(gap, timedelta):
-            reading["gap"] = gap.total_seconds()
-        return {
-            "reading": reading | {"columns": columns and asdict(columns)},
-            "output": {
-                "format": self.form.value,
-                "chunk": self.chunk_turns,
-                "across_files": self.across_files,
-            },
-        }
 
 
 @dataclass(frozen=True, slots=True)

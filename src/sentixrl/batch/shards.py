@@ -11,10 +11,10 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sentixrl.batch.options import ShardFormat
 from sentixrl.batch.spool import Item
 from sentixrl.errors import MissingDependencyError
 from sentixrl.formats import dialogue_json
@@ -34,14 +34,6 @@ from sentixrl.runs.storage import as_bytes, storage_error, sync_file
 SOURCE = "source"
 OF_INPUT = "input."
 """What a further column's name begins with where it is one of ours."""
-
-
-class ShardFormat(StrEnum):
-    """What results are written as."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,41 +6,57 @@ import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from sentixrl.batch import (
-    BatchJob,
-    BatchOptions,
-    Estimate,
-    LocalWorkers,
-    Meter,
-    RayWorkers,
-    ShardFormat,
-    Standing,
-    Summary,
-)
-from sentixrl.batch.job import ERRORS_FILE
-from sentixrl.batch.running import CHUNK_TURNS, Workers
+from sentixrl.batch.options import CHUNK_TURNS, BatchOptions, ShardFormat
 from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, styled
-from sentixrl.cli.groups import with_groups
+from sentixrl.cli.groups import OptionGroup, with_groups
 from sentixrl.cli.inputs import InputOptions
 from sentixrl.cli.options import ModelOptions, say_notes
 from sentixrl.cli.progress import waiting
 from sentixrl.errors import ConfigError
 from sentixrl.formats.characters import as_text
-from sentixrl.spec import ClassifierSpec
+
+if TYPE_CHECKING:
+    from sentixrl.batch import Estimate, Meter, Standing, Summary
+    from sentixrl.batch.running import Workers
+    from sentixrl.spec import ClassifierSpec
 
 EXIT_ERRORS, EXIT_INTERRUPTED = 2, 130
 LINE_SECONDS = 60.0
 """Seconds between two lines of progress where there is no terminal."""
 _REFRESH = 0.5
+
+
+@dataclass(frozen=True)
+class JobOptions(OptionGroup):
+    """How a job reads and writes, beyond how each input is read."""
+
+    to: Annotated[ShardFormat, typer.Option(help="What results are written as.")] = (
+        ShardFormat.JSONL
+    )
+    chunk: Annotated[
+        int, typer.Option(min=1, help="Turns that a file of results has at least.")
+    ] = CHUNK_TURNS
+    across_files: Annotated[
+        bool | None,
+        typer.Option(
+            "--across-files/--per-file",
+            help="Whether tables that name the same dialogue hold parts of one.",
+        ),
+    ] = None
+
+    def plan(self, inputs: InputOptions) -> BatchOptions:
+        """All options of the job."""
+        return BatchOptions(inputs.reading(), self.to, self.chunk, self.across_files)
 
 
 @with_groups
@@ -57,19 +73,7 @@ def batch(
         typer.Option("--labels", "-l", help="A scheme, a YAML file, or names with commas."),
     ] = None,
     several: SeveralOption = None,
-    to: Annotated[ShardFormat, typer.Option(help="What results are written as.")] = (
-        ShardFormat.JSONL
-    ),
-    chunk: Annotated[
-        int, typer.Option(min=1, help="Turns that a file of results has at least.")
-    ] = CHUNK_TURNS,
-    across_files: Annotated[
-        bool | None,
-        typer.Option(
-            "--across-files/--per-file",
-            help="Whether tables that name the same dialogue hold parts of one.",
-        ),
-    ] = None,
+    job_options: JobOptions,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Tell how long it will take, and stop there.")
     ] = False,
@@ -88,9 +92,11 @@ def batch(
     options: ModelOptions,
 ) -> int:
     """Classify files by the million; the same command goes on where it was stopped."""
+    from sentixrl.batch import BatchJob, LocalWorkers
+
     team = _workers(options.spec(labels, several=several), ray, workers, options)
     command = as_text(shlex.join(["sentixrl", *(context.obj or [])]))
-    plan = BatchOptions(inputs.reading(), to, chunk, across_files)
+    plan = job_options.plan(inputs)
     screen = errors()
     try:
         with waiting("reading"):
@@ -113,6 +119,8 @@ def batch(
 def _workers(
     spec: ClassifierSpec, ray: str | None, workers: int | None, options: ModelOptions
 ) -> Workers:
+    from sentixrl.batch import LocalWorkers, RayWorkers
+
     if ray is None:
         if workers is not None:
             raise ConfigError(
@@ -210,6 +218,8 @@ def _show_estimate(found: Estimate, price: float | None) -> None:
 
 
 def _show_summary(summary: Summary, out: Path) -> None:
+    from sentixrl.batch.job import ERRORS_FILE
+
     console = answers()
     rate = summary.fresh / summary.seconds if summary.fresh and summary.seconds else 0.0
     took = f"; {summary.fresh:,} turns now, {rate:,.1f}/s" if summary.fresh else ""

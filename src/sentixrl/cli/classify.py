@@ -7,7 +7,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from itertools import chain, islice
@@ -19,7 +19,7 @@ import typer
 from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, printable, styled
 from sentixrl.cli.demonstrations import DemonstrationOptions
-from sentixrl.cli.groups import with_groups
+from sentixrl.cli.groups import OptionGroup, with_groups
 from sentixrl.cli.html import check_target, write_html
 from sentixrl.cli.inputs import InputOptions, PseudonymOptions, say_reading_notes
 from sentixrl.cli.options import ModelOptions, say_notes, say_spent, spent
@@ -57,6 +57,52 @@ class Show(StrEnum):
     NEGOTIATION = "negotiation"
 
 
+@dataclass(frozen=True)
+class OutputOptions(OptionGroup):
+    """What is shown of the answers, and as what."""
+
+    json_output: Annotated[
+        bool, typer.Option("--json", help="One JSON object a dialogue, a line each.")
+    ] = False
+    csv_output: Annotated[bool, typer.Option("--csv", help="A table in CSV, one row a turn.")] = (
+        False
+    )
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write one self-contained page: conversation, arc, negotiation."),
+    ] = None
+    show: Annotated[
+        Show | None, typer.Option(help="Add the record of the negotiation to the table.")
+    ] = None
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Measure which earlier turns moved each answer; takes 5 to 15 times as long.",
+        ),
+    ] = False
+
+    def check(self) -> None:
+        """Refuse options that exclude each other, and a page that cannot be written.
+
+        Raises:
+            ConfigError: They do.
+            InputError: The page cannot be written there.
+        """
+        if self.json_output and self.csv_output:
+            raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
+        if self.csv_output and self.explain:
+            raise ConfigError(
+                "--csv has no column for evidence.", hint="Use --json with --explain."
+            )
+        if self.html is not None:
+            if self.json_output or self.csv_output:
+                raise ConfigError(
+                    "--html writes a page, --json and --csv print data.", hint="Choose one of them."
+                )
+            check_target(self.html)
+
+
 @with_groups
 def classify(
     context: typer.Context,
@@ -75,65 +121,33 @@ def classify(
         typer.Option("--labels", "-l", help="A scheme, a YAML file, or names with commas."),
     ] = None,
     several: SeveralOption = None,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="One JSON object a dialogue, a line each.")
-    ] = False,
-    csv_output: Annotated[
-        bool, typer.Option("--csv", help="A table in CSV, one row a turn.")
-    ] = False,
-    html: Annotated[
-        Path | None,
-        typer.Option(help="Write one self-contained page: conversation, arc, negotiation."),
-    ] = None,
-    show: Annotated[
-        Show | None, typer.Option(help="Add the record of the negotiation to the table.")
-    ] = None,
-    explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain",
-            help="Measure which earlier turns moved each answer; takes 5 to 15 times as long.",
-        ),
-    ] = False,
+    output: OutputOptions,
     inputs: InputOptions,
     hiding: PseudonymOptions,
     options: ModelOptions,
     shown: DemonstrationOptions,
 ) -> int:
     """Tell the emotion of every turn."""
-    _check_output(json=json_output, csv=csv_output, html=html, explain=explain)
+    output.check()
     shown.check()
     dialogues = _begun(_all_dialogues(_open(files or [], text, inputs, hiding)))
     with waiting("loading the model"):
         classifier = shown.shown_by(options.load(labels, several=several))
     say_notes(classifier, context)
-    answered = _answered(classifier, dialogues, explain=explain)
+    answered = _answered(classifier, dialogues, explain=output.explain)
     try:
-        if html is not None:
-            return write_html(html, hiding.of(_title_of(files, text)), classifier, answered)
-        if json_output:
+        if output.html is not None:
+            return write_html(output.html, hiding.of(_title_of(files, text)), classifier, answered)
+        if output.json_output:
             return _print_data(answered, _print_json)
-        if csv_output:
+        if output.csv_output:
             names = classifier.label_set.names if classifier.several else None
             sets = classifier.negotiation.sets is not None
             _echo_csv(csv_header(names, sets=sets))
             return _print_data(answered, partial(_print_csv, names, sets))
-        return _print_tables(classifier, answered, show, explain=explain)
+        return _print_tables(classifier, answered, output.show, explain=output.explain)
     finally:
         say_spent(classifier)
-
-
-def _check_output(*, json: bool, csv: bool, html: Path | None, explain: bool) -> None:
-    if json and csv:
-        raise ConfigError("--json and --csv exclude each other.", hint="Choose one of the two.")
-    if csv and explain:
-        raise ConfigError("--csv has no column for evidence.", hint="Use --json with --explain.")
-    if html is not None:
-        if json or csv:
-            raise ConfigError(
-                "--html writes a page, --json and --csv print data.", hint="Choose one of them."
-            )
-        check_target(html)
 
 
 def _title_of(files: Sequence[str] | None, text: str | None) -> str:

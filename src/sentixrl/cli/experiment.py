@@ -70,7 +70,7 @@ def experiment(
         from sentixrl.experiments.running import Setup
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "train") from None
-    from sentixrl.runs import check_ledger, check_writable, find_ledger
+    from sentixrl.runs import check_writable
 
     check_libraries()
     wanted = read_experiment(find_experiment(name))
@@ -79,18 +79,29 @@ def experiment(
     if estimate:
         return _estimate(wanted, data, out, chosen, test=test, smoke=smoke)
     notices = errors()
-    book = find_ledger(ledger) if test and not smoke else None
-    if book is not None:
-        check_ledger(book)
-    if test and not smoke:
-        where = f"each look is logged in {book}" if book else "no ledger is kept here; name one"
-        notices.print(note(f"{where}. Make choices on dev.", "This looks at test splits:"))
+    book = _ledger(ledger) if test and not smoke else None
     setup = Setup(data, out, test, book, training_reporter(notices), follow_all, device, chosen)
     if smoke:
         with tempfile.TemporaryDirectory() as folder:
             return _smoke(wanted, setup, results, Path(folder), notices)
     check_writable(out)
     return _run(wanted, setup, results, notices)
+
+
+def _ledger(named: Path | None) -> Path | None:
+    """Where looks at test splits are logged; says so.
+
+    Raises:
+        SentixError: It cannot be written.
+    """
+    from sentixrl.runs import check_ledger, find_ledger
+
+    book = find_ledger(named)
+    if book is not None:
+        check_ledger(book)
+    where = f"each look is logged in {book}" if book else "no ledger is kept here; name one"
+    errors().print(note(f"{where}. Make choices on dev.", "This looks at test splits:"))
+    return book
 
 
 def _chosen(wanted: Experiment, only: Sequence[str] | None) -> frozenset[str] | None:

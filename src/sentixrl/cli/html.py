@@ -10,10 +10,8 @@ from sentixrl.cli.console import answers, styled
 from sentixrl.cli.files import check_place, writing
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
-from sentixrl.evidence import mood_turns
 from sentixrl.formats.characters import as_text, shown
 from sentixrl.formats.ledger import Ledger
-from sentixrl.pages import Answered, conversation_page
 from sentixrl.prediction import DialoguePrediction, Status
 
 if TYPE_CHECKING:
@@ -58,6 +56,9 @@ def write_html(
     Raises:
         ConfigError: There are more turns than a page can hold.
     """
+    from sentixrl.evidence import mood_turns
+    from sentixrl.pages import Answered, conversation_page
+
     held: list[Answered] = []
     turns = 0
     for dialogue, prediction, _ in answered:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from sentixrl.engines.protocol import (
     Completion,
@@ -25,7 +25,9 @@ from sentixrl.engines.protocol import (
     Session,
     Usage,
 )
-from sentixrl.engines.remote.engine import RemoteEngine
+
+if TYPE_CHECKING:
+    from sentixrl.engines.remote.engine import RemoteEngine
 
 Asked = TypeVar("Asked", ScoreRequest, GenerateRequest)
 Answered = TypeVar("Answered", Scores, Completion)
@@ -151,6 +153,8 @@ def roles_of(engine: Engine) -> tuple[Engine, Engine | None]:
 
 def remote_engines(engine: Engine) -> tuple[RemoteEngine, ...]:
     """Those of an engine's roles that are played by a model on a server, each once."""
+    from sentixrl.engines.remote.engine import RemoteEngine
+
     played = [one for one in roles_of(engine) if isinstance(one, RemoteEngine)]
     return tuple(dict.fromkeys(played))
 
