@@ -61,13 +61,7 @@ def answer(
                 confidence=posterior[label],
             )
         )
-    return DialoguePrediction(
-        dialogue_id=dialogue.id,
-        language=dialogue.language or UNKNOWN_LANGUAGE,
-        model=model,
-        template=NO_TEMPLATE,
-        items=tuple(items),
-    )
+    return _of(dialogue, items, model)
 
 
 def judged(
@@ -91,6 +85,10 @@ def judged(
         )
         for index, (_, row, flags) in enumerate(zip(dialogue, shares, given, strict=True))
     ]
+    return _of(dialogue, items, model)
+
+
+def _of(dialogue: Dialogue, items: Iterable[Prediction], model: str) -> DialoguePrediction:
     return DialoguePrediction(
         dialogue_id=dialogue.id,
         language=dialogue.language or UNKNOWN_LANGUAGE,
