@@ -32,6 +32,7 @@ from sentixrl.engines.remote.loading import open_remote
 from sentixrl.engines.roles import TwoEngines, hosts_of
 from sentixrl.errors import ModelError
 from sentixrl.negotiation.state import NegotiationState
+from sentixrl.serve.served import ServedModel
 
 from .conftest import as_gguf
 from .fakes import Vllm, fake_server
@@ -146,6 +147,8 @@ def test_a_negotiation_between_two_models_is_that_of_the_two_here(
     assert isinstance(mixed.engine, TwoEngines)
     assert mixed.negotiation.enabled
     assert (len(hosts_of(mixed.engine)), hosts_of(local.engine)) == (1, ())
+    assert ServedModel("m", mixed).remote_host == hosts_of(mixed.engine)[0]
+    assert ServedModel("m", local).remote_host is None
     for one, other in zip(mixed.predict(talk).items, local.predict(talk).items, strict=True):
         assert (one.status, one.label, one.fallback) == (other.status, other.label, other.fallback)
         assert one.rounds
