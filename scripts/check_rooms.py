@@ -20,7 +20,7 @@ ORDER = (
     {"calibration"},
     {"negotiation"},
     {"evidence"},
-    {"bundle", "classifier", "hub", "spec"},
+    {"bundle", "bundle_file", "classifier", "hub", "named_models", "spec"},
     {"datasets"},
     {"runs"},
     {"evaluation"},

@@ -14,18 +14,16 @@ import shutil
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sentixrl.bundle_file import read_bundle_file
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.templates import SEVERAL, digest_of
-from sentixrl.context.window import HistoryWindow
 from sentixrl.engines.local.bundled import BUNDLED, SMOLLM
 from sentixrl.engines.options import PromptFormatName
-from sentixrl.errors import ConfigError, ModelError, fault_words
+from sentixrl.errors import ModelError
 from sentixrl.formats.characters import shown
 from sentixrl.labels import (
     LabelSet,
@@ -36,16 +34,11 @@ from sentixrl.labels import (
     scheme_names,
 )
 from sentixrl.negotiation.options import NegotiationOptions
-from sentixrl.untrusted import read_bounded
 
 BUNDLE_FILE = "bundle.json"
 ADAPTER_FOLDER = "adapter"
 LABELS_FILE = "labels.yaml"
 SCHEMA = 2
-MAX_FILE_BYTES = 1 << 20
-"""The largest ``bundle.json`` that is read."""
-_MOST_SCALE, _MOST_BIAS = 1e4, 1e4
-"""Bounds on a calibration's numbers: what is fitted stays far within, and nothing overflows."""
 RELEASES = {"sentixrl-135m": SMOLLM}
 """The trained models that come along, the default first, each with its base."""
 RELEASE = next(iter(RELEASES))
@@ -77,84 +70,9 @@ def calibration_key(label_set: LabelSet, *, several: bool = False) -> str:
     return f"{SEVERAL}: {identity(label_set)}" if several else identity(label_set)
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
 def _digest(label_set: LabelSet, *, several: bool) -> str:
     """The key that the first versions of bundles used."""
     return f"{label_set.digest}/{SEVERAL}" if several else label_set.digest
-
-
-class _CalibrationFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    scale: Annotated[float, Field(gt=0, le=_MOST_SCALE)] = 1.0
-    bias: tuple[Annotated[float, Field(ge=-_MOST_BIAS, le=_MOST_BIAS)], ...] = ()
-    thresholds: tuple[Share, ...] = ()
-    shares: tuple[Share, ...] = ()
-    truths: tuple[Share, ...] = ()
-
-    def calibration(self, *, fitted: bool) -> Calibration:
-        return Calibration(self.scale, self.bias, fitted, self.thresholds, self.shares, self.truths)
-
-
-class _File(BaseModel):
-    """What bundles of every version say."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    name: str
-    base: str
-    adapter: bool
-    trained: bool
-    labels: str
-    templates: dict[str, str]
-    calibrations: dict[str, _CalibrationFile]
-
-
-class _BundleFile(_File):
-    schema_version: Literal[2] = Field(alias="schema")
-    prompt_format: PromptFormatName | None
-    context: ContextOptions
-    negotiation: NegotiationOptions
-    fallbacks: dict[Literal["single", "several"], _CalibrationFile] = {}
-
-
-class _WindowFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    history_max: int
-    history_min: int
-    max_tokens: int
-
-
-class _FirstBundleFile(_File):
-    """The first version, which kept less of what prompts show and how the roles negotiate."""
-
-    schema_version: Literal[1] = Field(alias="schema")
-    framing: PromptFormatName | None
-    language: str = "auto"
-    window: _WindowFile | None = None
-    negotiate: bool
-    gate: float | None
-    agree_threshold: float
-
-    def today(self) -> _BundleFile:
-        """The same in today's words."""
-        window = HistoryWindow(**self.window.model_dump()) if self.window else HistoryWindow()
-        return _BundleFile.model_construct(
-            **{name: getattr(self, name) for name in _File.model_fields},
-            schema_version=2,
-            prompt_format=self.framing,
-            context=ContextOptions(language=self.language, window=window),
-            negotiation=NegotiationOptions(
-                enabled=self.negotiate,
-                confidence_threshold=self.gate,
-                agree_threshold=self.agree_threshold,
-                correct_priors=not self.trained,
-            ),
-            fallbacks={},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +232,7 @@ class ModelBundle:
             ModelError: It is not a bundle, lacks its adapter, or was made with other templates.
             LabelError: Its own label set cannot be read.
         """
-        parsed = _read_file(folder / BUNDLE_FILE)
+        parsed = read_bundle_file(folder / BUNDLE_FILE)
         adapter = folder / ADAPTER_FOLDER if parsed.adapter else None
         if adapter is not None and not adapter.is_dir():
             raise ModelError(
@@ -375,37 +293,6 @@ def _check_inside(folder: Path, home: Path, *parts: Path | None) -> None:
                     f"The model bundle {folder}: '{name}' is a link that leads out of it.",
                     hint="Copy the bundle with what the link leads to (cp -L).",
                 )
-
-
-def _read_file(path: Path) -> _BundleFile:
-    """What a ``bundle.json`` says, in today's words."""
-    try:
-        return _parse_file(read_bounded(path, MAX_FILE_BYTES))
-    except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read: {error.strerror}.",
-            hint="Name a folder that 'sentixrl train' has written (OUT/bundle).",
-        ) from None
-    except (ValidationError, RecursionError) as error:
-        fault = error.errors()[0] if isinstance(error, ValidationError) else None
-        place = ".".join(map(str, fault["loc"])) if fault else ""
-        words = fault_words(fault["type"], fault["msg"]) if fault else "it nests too deeply"
-        raise ModelError(
-            f"{path} is not a model bundle: at '{place or 'the top level'}': {words}."
-        ) from None
-    except ConfigError as error:
-        raise ModelError(f"{path} is not a model bundle: {error.message}") from None
-
-
-def _parse_file(raw: bytes) -> _BundleFile:
-    version = _Version.model_validate_json(raw).schema_version
-    if version == 1:
-        return _FirstBundleFile.model_validate_json(raw).today()
-    return _BundleFile.model_validate_json(raw)
-
-
-class _Version(BaseModel):
-    schema_version: Literal[1, 2] = Field(alias="schema")
 
 
 def copy_companions(source: Path, folder: Path) -> None:

@@ -5,7 +5,8 @@ calls share the workers of its engine, and no answer depends on who else is aski
 :class:`~sentixrl.negotiation.options.NegotiationOptions` says of ``reproducible``. What it keeps
 between calls besides the model changes no answer: what the model says of an empty conversation,
 and deductions already made. It is immutable; :meth:`Classifier.replace` makes others that share
-its model.
+its model. The file is long because this is the library's face: half of it says what each call takes
+and gives.
 """
 
 from __future__ import annotations

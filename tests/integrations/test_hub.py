@@ -19,7 +19,8 @@ from sentixrl import LabelSet, ModelBundle, loaded
 from sentixrl.bundle import release_folder
 from sentixrl.errors import ModelError
 from sentixrl.hub import check_files, hub_bundle, is_hub_name
-from sentixrl.spec import ClassifierSpec, bundle_of
+from sentixrl.named_models import bundle_of
+from sentixrl.spec import ClassifierSpec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

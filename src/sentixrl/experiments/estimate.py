@@ -27,7 +27,7 @@ from sentixrl.experiments.jobs import (
     trainings,
 )
 from sentixrl.experiments.plan import TEST, WRITTEN, Ask, Condition, Experiment, Writer
-from sentixrl.spec import bundle_of
+from sentixrl.named_models import bundle_of
 from sentixrl.training.finishing import BUNDLE, finished_before
 from sentixrl.training.material import DEV_SEED, load_part
 from sentixrl.training.plans import DEMONSTRATION_TOKENS, dialogue_sizes

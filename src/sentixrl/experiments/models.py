@@ -24,8 +24,8 @@ from sentixrl.experiments.answering import Asked
 from sentixrl.experiments.jobs import material_of, training_folder
 from sentixrl.experiments.plan import Ask, Condition
 from sentixrl.labels import LabelSet
+from sentixrl.named_models import bundle_of
 from sentixrl.runs.identity import digest
-from sentixrl.spec import bundle_of
 from sentixrl.training.finishing import BUNDLE, finished_before
 from sentixrl.training.material import DEV_SEED, load_holdout, load_part, load_sources
 from sentixrl.training.recipe import Recipe

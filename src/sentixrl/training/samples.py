@@ -20,8 +20,8 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
 from sentixrl.formats import dialogue_object
 from sentixrl.labels import LabelSet
+from sentixrl.named_models import bundle_of
 from sentixrl.runs.identity import digest
-from sentixrl.spec import bundle_of
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.recipe_file import parse_recipe
 
