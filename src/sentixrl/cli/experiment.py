@@ -70,7 +70,6 @@ def experiment(
         from sentixrl.experiments.running import Setup
     except ImportError as error:
         raise MissingDependencyError.of(error.name or "torch", "train") from None
-    from sentixrl.runs import check_writable
 
     check_libraries()
     wanted = read_experiment(find_experiment(name))
@@ -84,7 +83,6 @@ def experiment(
     if smoke:
         with tempfile.TemporaryDirectory() as folder:
             return _smoke(wanted, setup, results, Path(folder), notices)
-    check_writable(out)
     return _run(wanted, setup, results, notices)
 
 
@@ -169,7 +167,8 @@ def _run(wanted: Experiment, setup: Setup, results: Path, notices: Screen) -> in
     from sentixrl.runs.storage import write_file, write_json
     from sentixrl.training.processes import shutdown
 
-    check_writable(results)
+    for folder in (setup.out, results):
+        check_writable(folder)
     try:
         outcome = run_experiment(wanted, setup)
     except (StoppedError, KeyboardInterrupt):

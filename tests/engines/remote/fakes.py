@@ -65,62 +65,68 @@ class Fake:
         return [path for _, path, _, _ in self.seen]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, fake: Fake, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.fake = fake
+        self.connections: list[socket.socket] = []
+
+    def handle_error(self, *_: object) -> None: ...
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        self.connections.append(request)
+        super().process_request(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None: ...
+
+    def _answer(self, method: str) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.loads(raw) if raw else None
+        self.server.fake.seen.append((method, self.path, dict(self.headers), body))
+        self._send(self.server.fake.answer(method, self.path, body))
+
+    def _send(self, reply: Reply) -> None:
+        raw = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+        self.send_response(reply.status)
+        kind = "text/html" if raw[:1] == b"<" else "application/json"
+        for name, value in {"Content-Type": kind, **reply.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        if reply.cut:
+            self.wfile.write(raw[: len(raw) // 2])
+            hard = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, hard)
+            self.close_connection = True
+            return
+        try:
+            for start in range(0, len(raw), 1 if reply.drip else max(1, len(raw))):
+                self.wfile.write(raw[start : start + (1 if reply.drip else len(raw))])
+                self.wfile.flush()
+                time.sleep(reply.drip)
+        except OSError:
+            self.close_connection = True
+
+    def do_GET(self) -> None:
+        self._answer("GET")
+
+    def do_POST(self) -> None:
+        self._answer("POST")
+
+
 @contextmanager
 def fake_server(answer: Answer, port: int = 0) -> Iterator[Fake]:
     """Serve on loopback until the block ends."""
     fake = Fake("", answer)
-    connections: list[socket.socket] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None: ...
-
-        def _answer(self, method: str) -> None:
-            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = json.loads(raw) if raw else None
-            fake.seen.append((method, self.path, dict(self.headers), body))
-            self._send(fake.answer(method, self.path, body))
-
-        def _send(self, reply: Reply) -> None:
-            raw = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            self.send_response(reply.status)
-            kind = "text/html" if raw[:1] == b"<" else "application/json"
-            for name, value in {"Content-Type": kind, **reply.headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            if reply.cut:
-                self.wfile.write(raw[: len(raw) // 2])
-                hard = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, hard)
-                self.close_connection = True
-                return
-            try:
-                for start in range(0, len(raw), 1 if reply.drip else max(1, len(raw))):
-                    self.wfile.write(raw[start : start + (1 if reply.drip else len(raw))])
-                    self.wfile.flush()
-                    time.sleep(reply.drip)
-            except OSError:
-                self.close_connection = True
-
-        def do_GET(self) -> None:
-            self._answer("GET")
-
-        def do_POST(self) -> None:
-            self._answer("POST")
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        allow_reuse_address = True
-
-        def handle_error(self, *_: object) -> None: ...
-
-        def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-            connections.append(request)
-            super().process_request(request, client_address)
-
-    server = Server(("127.0.0.1", port), Handler)
+    server = _Server(fake, port)
     fake.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -129,7 +135,7 @@ def fake_server(answer: Answer, port: int = 0) -> Iterator[Fake]:
     finally:
         server.shutdown()
         server.server_close()
-        for connection in connections:  # those that are kept alive end too
+        for connection in server.connections:  # those that are kept alive end too
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
