@@ -19,10 +19,13 @@ import psutil
 import typer
 
 import sentixrl
+from benchmarks.timing import resident
 from sentixrl import Dialogue, DialoguePrediction
 from sentixrl.datasets.registry import load_split
 
 MIB = 1 << 20
+GLANCE = 0.1
+"""Seconds between two readings of the memory."""
 
 
 def main(
@@ -36,14 +39,15 @@ def main(
     """Measure, and print one JSON object."""
     classifier = sentixrl.load(model, labels="meld-7")
     pieces = cut(data, dialogues)
-    watch = MemoryWatch()
-    start = time.monotonic()
-    serial = [classifier.predict(piece) for piece in pieces]
-    serial_seconds, serial_memory = time.monotonic() - start, watch.stop()
-    watch = MemoryWatch()
-    start = time.monotonic()
-    found = called(classifier, pieces, threads)
-    seconds, memory = time.monotonic() - start, watch.stop()
+    process = psutil.Process()
+    with resident(process, GLANCE) as serial_memory:
+        start = time.monotonic()
+        serial = [classifier.predict(piece) for piece in pieces]
+        serial_seconds = time.monotonic() - start
+    with resident(process, GLANCE) as memory:
+        start = time.monotonic()
+        found = called(classifier, pieces, threads)
+        seconds = time.monotonic() - start
     third = max(1, len(memory) // 3)
     turns = sum(map(len, pieces))
     print(
@@ -58,9 +62,9 @@ def main(
                 "differing": sum(one != other for one, other in zip(serial, found, strict=True)),
                 "serial_turns_per_second": round(turns / serial_seconds, 1),
                 "turns_per_second": round(turns / seconds, 1),
-                "serial_mib": max(serial_memory),
-                "first_third_mib": max(memory[:third]),
-                "last_third_mib": max(memory[-third:]),
+                "serial_mib": max(serial_memory) // MIB,
+                "first_third_mib": max(memory[:third]) // MIB,
+                "last_third_mib": max(memory[-third:]) // MIB,
             }
         )
     )
@@ -95,30 +99,6 @@ def called(
     for worker in workers:
         worker.join()
     return found
-
-
-class MemoryWatch:
-    """Reads this process's resident memory every tenth of a second, in MiB."""
-
-    def __init__(self) -> None:
-        self._over = threading.Event()
-        self._seen = [self._now()]
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> list[int]:
-        """What was read, in order."""
-        self._over.set()
-        self._thread.join()
-        return [*self._seen, self._now()]
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.1):
-            self._seen.append(self._now())
-
-    @staticmethod
-    def _now() -> int:
-        return int(psutil.Process().memory_info().rss // MIB)
 
 
 if __name__ == "__main__":

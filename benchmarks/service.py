@@ -11,10 +11,7 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +23,7 @@ from rich.console import Console
 from benchmarks.children import EngineProcess
 from benchmarks.material import LABELS, ROOT, dialogues_of, write
 from benchmarks.servers import Asked, Server, our_server, transformers_server
+from benchmarks.timing import resident
 from sentixrl import Dialogue
 from sentixrl.bundle import RELEASE, RELEASES
 from sentixrl.engines.local.loading import locate
@@ -165,7 +163,7 @@ def _latency(server: Server, bodies: Path, seconds: float) -> dict[str, Any]:
 def _soak(server: Server, bodies: Path, minutes: float) -> dict[str, Any]:
     """Many clients, some of whom leave; the server's memory in the second and the last tenth."""
     seconds = 60 * minutes
-    with _memory(server) as sizes:
+    with resident(server.process, _SAMPLE_SECONDS) as sizes:
         run = server.asked(
             "/v1/classify", bodies, clients=CLIENTS[-1], seconds=seconds, leaving=LEAVING
         )
@@ -185,26 +183,6 @@ def _soak(server: Server, bodies: Path, minutes: float) -> dict[str, Any]:
         "flat": late / early - 1 <= _FLAT,
         "clean": not run.failures and set(run.statuses) <= {"200"},
     }
-
-
-@contextmanager
-def _memory(server: Server) -> Iterator[list[int]]:
-    """What the server holds, in bytes, once a second."""
-    sizes: list[int] = []
-    ended = threading.Event()
-
-    def sample() -> None:
-        while not ended.wait(_SAMPLE_SECONDS):
-            sizes.append(server.process.memory_info().rss)
-
-    sampling = threading.Thread(target=sample, daemon=True)
-    sampling.start()
-    try:
-        yield sizes
-    finally:
-        time.sleep(_SAMPLE_SECONDS)
-        ended.set()
-        sampling.join()
 
 
 def _against_transformers(

@@ -5,7 +5,10 @@ Contract: shares are of all the machine's processors. What the hypervisor took c
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -97,3 +100,28 @@ def _own_seconds() -> float:
             continue
         total += spent.user + spent.system
     return float(total)
+
+
+@contextmanager
+def resident(process: psutil.Process, every: float) -> Iterator[list[int]]:
+    """What a process holds within a ``with`` block, in bytes: at its start, then at intervals.
+
+    Args:
+        process: The process.
+        every: Seconds between two readings.
+    """
+    sizes = [process.memory_info().rss]
+    ended = threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(every):
+            sizes.append(process.memory_info().rss)
+
+    sampling = threading.Thread(target=sample, daemon=True)
+    sampling.start()
+    try:
+        yield sizes
+    finally:
+        time.sleep(every)  # the last reading is of the block's end
+        ended.set()
+        sampling.join()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
+
+from sentixrl.datasets.overlap import Part, overlap
+from sentixrl.dialogue import Dialogue
 
 ROOT = Path(__file__).parent.parent
 TURNS = ROOT / "benchmarks" / "turns"
@@ -20,17 +21,15 @@ HASHES = {
 }
 LENGTH = 8
 """Words, or Chinese characters, in a run that no two files may share."""
-_WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_]+")
 
 
-def texts(path: Path) -> Iterator[str]:
-    for line in path.read_text("utf-8").splitlines():
-        yield " ".join(turn["text"] for turn in json.loads(line)["utterances"])
-
-
-def runs(text: str) -> set[tuple[str, ...]]:
-    words = _WORD.findall(text.casefold())
-    return {tuple(words[at : at + LENGTH]) for at in range(len(words) - LENGTH + 1)}
+def part(*paths: Path) -> Part:
+    lines = [json.loads(line) for path in paths for line in path.read_text("utf-8").splitlines()]
+    talks = [
+        Dialogue.from_texts([turn["text"] for turn in line["utterances"]], id=f"{number}")
+        for number, line in enumerate(lines)
+    ]
+    return Part(paths[0].name, talks)
 
 
 def test_the_turns_are_those_that_earlier_figures_were_measured_on() -> None:
@@ -41,9 +40,8 @@ def test_the_turns_are_those_that_earlier_figures_were_measured_on() -> None:
 
 
 def test_no_talk_shares_a_run_of_eight_words_with_them() -> None:
-    ours = {run for path in TURNS.glob("*.jsonl") for text in texts(path) for run in runs(text)}
-    assert len(ours) > 500
+    turns = part(*TURNS.glob("*.jsonl"))
+    assert len(overlap(turns, [turns], n=LENGTH, threshold=1).drop) == 20
     assert TALK
     for path in TALK:
-        for text in texts(path):
-            assert not runs(text) & ours, (path.name, text)
+        assert overlap(part(path), [turns], n=LENGTH, threshold=1).drop == (), path.name
