@@ -1,4 +1,4 @@
-# make demo   install everything and classify three conversations
+# make demo   install everything and classify five conversations
 # make test   install what tests need and run them all
 # make check  lint, types, import directions and generated docs alone
 # make docs   build the site from docs/ into site/; a link that leads nowhere is an error
