@@ -58,6 +58,8 @@ class Proposal:
         label_mass: How much of the probability the labels held before they were set against each
             other, where that was measured: little of it points to a wrong prompt format.
         model: Who spoke, where the roles are different models.
+        flips: Of a model that was asked by letters in several orders: the share of the further
+            orders that gave another label.
     """
 
     label: str | None
@@ -66,6 +68,7 @@ class Proposal:
     exact: bool = True
     label_mass: float | None = None
     model: str | None = None
+    flips: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,7 @@ class Prediction:
         calibrated: Whether its probabilities were calibrated on data with these labels.
         candidates: The labels that hold the true one with the probability that was asked for,
             likeliest first; ``None`` if none was.
+        flips: As :attr:`Proposal.flips` of the first proposal.
     """
 
     index: int
@@ -188,6 +192,7 @@ class Prediction:
     labels: tuple[str, ...] | None = None
     calibrated: bool = False
     candidates: tuple[str, ...] | None = None
+    flips: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

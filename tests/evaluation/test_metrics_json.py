@@ -152,3 +152,15 @@ def test_nothing_to_score_is_said(label_set: LabelSet) -> None:
         metrics_json(
             [Item("d", 0, "d", "joy", label="joy")], label_set, how=HOW, neutral="no_emotion"
         )
+
+
+def test_how_often_another_order_of_letters_decides_is_reported(
+    random_items: Maker, label_set: LabelSet
+) -> None:
+    items = random_items(5)
+    assert "flip_rate" not in metrics_json(items, label_set, how=HOW)
+    halves = [replace(item, flips=place % 2 / 2) for place, item in enumerate(items)]
+    found = metrics_json(halves, label_set, how=HOW)["flip_rate"]
+    assert found["n"] == len(items)
+    assert found["value"] == pytest.approx(sum(item.flips or 0 for item in halves) / len(items))
+    assert found["low"] <= found["value"] <= found["high"]

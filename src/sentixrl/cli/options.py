@@ -27,7 +27,7 @@ from sentixrl.spec import ClassifierSpec
 
 NEGOTIATING = ("rounds", "agreements", "confidence_threshold")
 """Options that say how a model negotiates."""
-REMOTE = ("concurrency", "timeout", "max_requests", "max_tokens")
+REMOTE = ("concurrency", "timeout", "max_requests", "max_tokens", "rotations")
 """Options that say how a server is asked."""
 
 
@@ -107,6 +107,12 @@ class ModelOptions(OptionGroup):
     ] = None
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="Ask a server no more once it has used so many.")
+    ] = None
+    rotations: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Orders of the letters, at servers that are asked by letters; default: 1."
+        ),
     ] = None
     fast: Annotated[
         bool,
@@ -191,6 +197,10 @@ def say_notes(classifier: Classifier, context: typer.Context) -> None:
     say_hosts(classifier)
     for found in _notes(classifier, context):
         errors().print(note(found))
+    if given(context, "rotations") and not any(
+        engine.backend.way == "letter codes" for engine in remote_engines(classifier.engine)
+    ):
+        errors().print(note("--rotations has no effect: no model here is asked by letters."))
 
 
 def say_hosts(classifier: Classifier) -> None:

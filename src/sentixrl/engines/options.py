@@ -25,6 +25,7 @@ class RemoteOptions:
             number.
         max_tokens: No call is begun once so many tokens were read and written; ``None`` for any
             number.
+        rotations: How many orders of the letters are asked, where choices are asked for by letters.
 
     Raises:
         ConfigError: A number is too small.
@@ -37,6 +38,7 @@ class RemoteOptions:
     attempts: int = 5
     max_requests: int | None = None
     max_tokens: int | None = None
+    rotations: int = 1
 
     def __post_init__(self) -> None:
         for part in fields(self):

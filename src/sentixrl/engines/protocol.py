@@ -144,12 +144,15 @@ class Scores:
             before normalising, 0 to 1; ``None`` if it was not measured. A small mass means that the
             model would rather have said something else.
         cost: What the answer took.
+        flips: Where choices were asked for by letters, in several orders: the share of the further
+            orders that gave another first choice; ``None`` otherwise.
     """
 
     log_probs: tuple[float, ...]
     exact: bool = True
     mass: float | None = None
     cost: Cost = field(default_factory=Cost)
+    flips: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ class Item:
         cost: What answering it took, if measured.
         candidates: The labels that hold the true one with the probability that was asked for, if
             one was.
+        flips: The share of other orders of the letters that gave another label, if several were
+            asked.
     """
 
     dialogue_id: str
@@ -82,6 +84,7 @@ class Item:
     language: str | None = None
     cost: Cost | None = None
     candidates: frozenset[str] | None = None
+    flips: float | None = None
 
     @property
     def key(self) -> ItemKey:
@@ -237,6 +240,7 @@ def _items_of(dialogue: Dialogue, prediction: DialoguePrediction) -> list[Item]:
             language=dialogue.language,
             cost=_cost(answer),
             candidates=None if answer.candidates is None else frozenset(answer.candidates),
+            flips=answer.flips,
         )
         for index, (turn, answer) in enumerate(zip(dialogue, prediction.items, strict=True))
         if turn.gold is not None

@@ -83,6 +83,7 @@ def metrics_json(
         **_headline(forced, how),
         **_micro_f1(forced, label_set, neutral, how),
         "coverage": _coverage(items, how).as_dict(),
+        **_flip_rate(items, how),
         "outlier_as_wrong": _headline(tally(items, labels, Answer.STRICT), how),
         "selective": _selective(items, labels, how),
         "per_class": per_class(forced, labels, how),
@@ -112,6 +113,16 @@ def _micro_f1(
 def _coverage(items: Sequence[Item], how: Resampling) -> Interval:
     covered = np.array([[float(item.covered)] for item in items])
     return mean_intervals(covered, cluster_codes(items), how)[0]
+
+
+def _flip_rate(items: Sequence[Item], how: Resampling) -> dict[str, Any]:
+    """How often another order of the letters gave another label, if several orders were asked."""
+    asked = [item for item in items if item.flips is not None]
+    if not asked:
+        return {}
+    flips = np.array([[item.flips or 0.0] for item in asked])
+    found = mean_intervals(flips, cluster_codes(asked), how)[0]
+    return {"flip_rate": {**found.as_dict(), "n": len(asked)}}
 
 
 def _selective(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> dict[str, Any]:

@@ -131,6 +131,13 @@ class UtteranceResult(BaseModel):
     label_mass: float | None = Field(
         None, ge=0, le=1, description="The labels' share of the model's probability, if measured."
     )
+    flips: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="With --rotations: the share of other orders of the letters that gave another "
+        "label.",
+    )
     evidence: list[EvidenceResult] | None = Field(
         None, description="Which earlier turns moved the answer; not there if not measured."
     )
@@ -232,6 +239,7 @@ def utterance_json(utterance: Utterance, item: Prediction) -> dict[str, Any]:
         "negotiation": [_round_json(entry) for entry in item.rounds],
         **({} if item.exact else {"exact": False}),
         **({} if item.label_mass is None else {"label_mass": round(item.label_mass, DECIMALS)}),
+        **({} if item.flips is None else {"flips": round(item.flips, DECIMALS)}),
     }
     if item.evidence is not None:
         result["evidence"] = [_evidence_json(entry) for entry in item.evidence]
@@ -321,6 +329,7 @@ def _prediction(position: int, entry: UtteranceResult) -> Prediction:
         error=ItemError(**entry.error.model_dump()) if entry.error else None,
         exact=entry.exact,
         label_mass=entry.label_mass,
+        flips=entry.flips,
         evidence=None
         if entry.evidence is None
         else tuple(Evidence(**one.model_dump()) for one in entry.evidence),

@@ -59,12 +59,14 @@ class LabelAnswer:
         log_probs: Label → log-probability over the whole set.
         exact: Whether the log-probabilities are the model's own.
         mass: How much of the probability the labels held before it was normalised over them.
+        flips: As :attr:`~sentixrl.engines.protocol.Scores.flips`.
     """
 
     name: str | None
     log_probs: Mapping[str, float] | None = None
     exact: bool = True
     mass: float | None = None
+    flips: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Answers:
             asked = ScoreRequest(state.prompt, tuple(words.values()), role=self._role)
             scores = yield from score(asked)
             found = self._likeliest(state, dict(zip(words, scores.log_probs, strict=True)))
-            found = replace(found, exact=scores.exact, mass=scores.mass)
+            found = replace(found, exact=scores.exact, mass=scores.mass, flips=scores.flips)
         else:
             reply = yield from self._reply(state, tuple(words.values()))
             label = label_set.read(reply)

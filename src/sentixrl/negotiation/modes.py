@@ -88,7 +88,7 @@ class ScoredMode(Mode):
         """The generator's distribution over the labels."""
         state.ask("generator", "question" if state.round == 1 else "question_again")
         label = yield from self._proposing.label(state)
-        return Proposal(label.name, None, label.log_probs, label.exact, label.mass)
+        return _proposal(label)
 
     def judge(self, state: NegotiationState) -> Turn[Judgement]:
         """P(agree) and, on disagreement, a distribution over the other labels."""
@@ -122,7 +122,7 @@ class WrittenMode(Mode):
         analysis = yield from self._finish(state, "generator", "analysis")
         state.begin("generator", "answer")
         label = yield from self._proposing.label(state)
-        return Proposal(label.name, analysis, label.log_probs, label.exact, label.mass)
+        return _proposal(label, analysis)
 
     def judge(self, state: NegotiationState) -> Turn[Judgement]:
         """An assessment, a verdict and, on disagreement, a counter-label."""
@@ -175,3 +175,14 @@ class TwoModels(Mode):
 
     def _ask_for_counter(self, state: NegotiationState) -> None:
         self._discriminator._ask_for_counter(state)
+
+
+def _proposal(answer: LabelAnswer, analysis: str | None = None) -> Proposal:
+    return Proposal(
+        answer.name,
+        analysis,
+        answer.log_probs,
+        answer.exact,
+        label_mass=answer.mass,
+        flips=answer.flips,
+    )

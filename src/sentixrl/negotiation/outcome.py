@@ -44,6 +44,7 @@ def predict(state: NegotiationState, names: Sequence[str]) -> Prediction:
             if turn is not None
         ),
         label_mass=first.label_mass if first else None,
+        flips=first.flips if first else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sentixrl.context.prompt import Prompt
+from sentixrl.engines.options import RemoteOptions
 from sentixrl.engines.protocol import Failure, GenerateRequest, ScoreRequest, Scores
 from sentixrl.engines.remote.codes import continuation
 from sentixrl.engines.remote.engine import RemoteEngine
@@ -42,6 +43,24 @@ def test_letters_are_scored_and_marked_inexact(kind: str) -> None:
     assert found.mass == pytest.approx(sum(shares))
     assert engine.describe()["probe"] == "letter codes"
     assert engine.name.startswith("small")
+
+
+def test_orders_of_the_letters_take_out_what_their_place_does() -> None:
+    with fake_server(Chat()) as served:  # prefers the first letter, whatever it stands for
+        engine = open_remote(f"openai:{served.url}#small", RemoteOptions(rotations=4))
+        found = score(engine, 4)
+        fewer = score(open_remote(f"openai:{served.url}#small", RemoteOptions(rotations=2)), 4)
+        once = score(open_remote(f"openai:{served.url}#small"), 4)
+        asked = engine.server.requests
+    assert isinstance(found, Scores)
+    assert [math.exp(v) for v in found.log_probs] == pytest.approx([0.25] * 4)
+    assert (found.flips, found.exact) == (1.0, False)
+    assert asked >= 4
+    assert engine.describe()["rotations"] == 4
+    assert isinstance(fewer, Scores)
+    assert math.fsum(map(math.exp, fewer.log_probs)) == pytest.approx(1)
+    assert isinstance(once, Scores)
+    assert once.flips is None
 
 
 def test_a_letter_that_is_not_shown_gets_the_most_it_can_have() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Protocol
 
@@ -77,13 +77,17 @@ class CodedBackend:
 
     Args:
         server: Where the model is.
+        rotations: How many orders of the letters are asked, each a request of its own. Their
+            probabilities are averaged, which takes out what a letter's place does (Zheng et al.
+            2024, cyclic permutations).
     """
 
     way: Way = "letter codes"
     prompt_format: PromptFormatName | None = None
 
-    def __init__(self, server: TextServer) -> None:
+    def __init__(self, server: TextServer, rotations: int = 1) -> None:
         self._server = server
+        self.rotations = rotations
         self.model = server.model
 
     def tokens_digest(self) -> str | None:
@@ -112,7 +116,13 @@ class CodedBackend:
                     hint="Use fewer labels, --mode written, or a server with exact scores.",
                 )
             )
-        likeliest = self._server.likeliest(_coded(request))
+        return _together([self._in_order(request, by) for by in range(min(self.rotations, count))])
+
+    def _in_order(self, request: ScoreRequest, by: int) -> Scores:
+        """The scores of the choices where the list begins with another one."""
+        count = len(request.choices)
+        moved = replace(request, choices=request.choices[by:] + request.choices[:by])
+        likeliest = self._server.likeliest(_coded(moved))
         found = _letters(likeliest.log_probs, count)
         if not found:
             raise ServerError(
@@ -124,7 +134,7 @@ class CodedBackend:
                 )
             )
         bound = _bound(likeliest.log_probs)
-        values = np.array([found.get(place, bound) for place in range(count)])
+        values = np.array([found.get((place - by) % count, bound) for place in range(count)])
         log_probs = tuple((values - np.logaddexp.reduce(values)).tolist())
         mass = min(1.0, math.fsum(map(math.exp, found.values())))
         return Scores(log_probs, False, mass, likeliest.cost)
@@ -133,6 +143,21 @@ class CodedBackend:
         """A reply, without what it thought before and without repeating what it was to continue."""
         reply = self._server.write(request.prompt, request.max_tokens, request.stop)
         return Completion(continuation(request, reply.text), reply.tokens, reply.cost)
+
+
+def _together(orders: Sequence[Scores]) -> Scores:
+    """The mean distribution of several orders, and how often another order decides otherwise."""
+    if len(orders) == 1:
+        return orders[0]
+    first, *others = (int(np.argmax(one.log_probs)) for one in orders)
+    logs = np.array([one.log_probs for one in orders])
+    return Scores(
+        tuple((np.logaddexp.reduce(logs, axis=0) - math.log(len(orders))).tolist()),
+        False,
+        math.fsum(one.mass or 0.0 for one in orders) / len(orders),
+        sum((one.cost for one in orders), Cost()),
+        flips=sum(other != first for other in others) / len(others),
+    )
 
 
 class WrittenBackend(CodedBackend):

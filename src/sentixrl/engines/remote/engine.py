@@ -111,6 +111,7 @@ class RemoteEngine:
 
     def describe(self) -> Facts:
         """The model as its server describes it, and what the probe showed."""
+        orders = self.server.options.rotations
         return {
             "server": self.server.address.kind,
             "weights": self.backend.model.weights,
@@ -119,6 +120,7 @@ class RemoteEngine:
             "tokens": self.backend.tokens_digest(),
             "prompt_format": self.backend.prompt_format,
             "probe": self.backend.way,
+            **({"rotations": orders} if orders > 1 and self.backend.way == "letter codes" else {}),
         }
 
     def machine(self) -> Facts:

@@ -97,7 +97,7 @@ def _candidates(
     server: Server, prompt_format: PromptFormatName | None
 ) -> tuple[Backend, Backend | None]:
     """How a server is asked if it passes the probe, and how otherwise."""
-    address = server.address
+    address, rotations = server.address, server.options.rotations
     match address.kind:
         case "llama.cpp":
             return _llama_cpp(server, prompt_format)
@@ -105,13 +105,13 @@ def _candidates(
             return _by_tokens(server, prompt_format)
         case "openai":
             chat = Chat(server, _listed_model(server))
-            return CodedBackend(chat), WrittenBackend(chat)
+            return CodedBackend(chat, rotations), WrittenBackend(chat)
         case "completions":
             completions = Completions(server, _listed_model(server))
-            return CodedBackend(completions), WrittenBackend(completions)
+            return CodedBackend(completions, rotations), WrittenBackend(completions)
         case "ollama":
             ollama = Ollama(server, _ollama_model(server))
-            return CodedBackend(ollama), WrittenBackend(ollama)
+            return CodedBackend(ollama, rotations), WrittenBackend(ollama)
         case "systemone" | "decisions":
             return DecisionBackend(server, _listed_model(server)), None
 

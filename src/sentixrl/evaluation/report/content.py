@@ -151,6 +151,8 @@ def _headlines(metrics: Mapping[str, Any]) -> list[Headline]:
         ("Coverage", metrics["coverage"], "answered without force"),
         ("Strict weighted-F1", wrong, "no label counts as wrong"),
     ]
+    if flips := metrics.get("flip_rate"):
+        shown.append(("Flip rate", flips, "another order of the letters, another label"))
     return [
         Headline(name, numbers.points(one["value"]), numbers.span(one), note)
         for name, one, note in shown
