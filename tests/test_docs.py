@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sentixrl.engines.local import bundled
+from .cases import needs_released_models
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STEP = re.compile(r"^```(?P<kind>sh|python)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = '#!/bin/sh\nexec "{}" -m sentixrl "$@"\n'
-
-bundled_model = pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install")
 
 
 def run(page: str, blocks: int) -> None:
@@ -53,7 +53,7 @@ def beside_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 @pytest.mark.bundled
-@bundled_model
+@needs_released_models
 def test_batch_recipes_are_what_their_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +65,7 @@ def test_batch_recipes_are_what_their_page_says(
 
 
 @pytest.mark.bundled
-@bundled_model
+@needs_released_models
 @pytest.mark.parametrize(("page", "blocks"), [("integrations.md", 7), ("coming-from.md", 5)])
 def test_what_stands_beside_the_examples_runs(
     page: str, blocks: int, beside_the_examples: Path
@@ -89,16 +89,23 @@ def walk(page: Path) -> None:
 
 
 @pytest.mark.bundled
-@bundled_model
+@needs_released_models
 @pytest.mark.parametrize(
     "page", sorted((DOCS / "tutorials").glob("*.md")), ids=lambda page: page.stem
 )
 def test_a_tutorial_can_be_followed(page: Path, beside_the_examples: Path) -> None:
-    walk(page)
+    if "curl" in page.read_text("utf-8") and shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    try:
+        walk(page)
+    finally:  # what a tutorial began and, if a step failed, did not end
+        for begun in beside_the_examples.glob("*.pid"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(begun.read_text()), signal.SIGTERM)
 
 
 @pytest.mark.bundled
-@bundled_model
+@needs_released_models
 def test_python_is_what_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run("python.md", 7)

@@ -133,3 +133,9 @@ def test_settings_that_a_server_does_not_know_are_done_without() -> None:
 def test_servers_that_lay_out_prompts_take_no_prompt_format() -> None:
     with pytest.raises(ConfigError, match="decides itself"):
         open_remote("openai:http://127.0.0.1:1", prompt_format="plain")
+
+
+def test_a_kind_that_was_run_against_no_server_says_that_it_is_experimental() -> None:
+    with fake_server(Chat()) as served:
+        (note,) = open_remote(f"openai:{served.url}#small").notes
+    assert "experimental" in note

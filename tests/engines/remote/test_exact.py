@@ -98,8 +98,8 @@ def test_a_server_that_lies_is_asked_in_writing(kind: str, lie: str) -> None:
     with fake_server(table) as served:
         engine = open_remote(f"{kind}:{served.url}")
         assert (engine.backend.way, engine.capabilities.score) == ("written", False)
-        assert len(engine.notes) == 1
-        assert "cannot be used" in engine.notes[0]
+        cannot = [said for said in engine.notes if "cannot be used" in said]
+        assert len(cannot) == 1
         with engine.session() as session:
             (reply,) = session.generate([GenerateRequest(PROMPT)])
     assert getattr(reply, "text", None) == "joy"

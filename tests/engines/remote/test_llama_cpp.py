@@ -204,7 +204,7 @@ def quantised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.bundled
-@pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install")
+@pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install smollm2-135m")
 def test_the_bundled_file_answers_as_the_model_made_from_it(quantised: str) -> None:
     """llama.cpp rounds activations to eight bits; labels differ only where two are nearly equal."""
     model = sentixrl.load(

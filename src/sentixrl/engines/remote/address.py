@@ -21,6 +21,8 @@ Kind = Literal[
     "llama.cpp", "vllm", "sglang", "ollama", "openai", "completions", "systemone", "decisions"
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+SUPPORTED: tuple[Kind, ...] = ("llama.cpp", "vllm")
+"""Kinds that were run against a real server; the others follow their documentation."""
 PROVIDER_KEYS = {"api.openai.com": "OPENAI_API_KEY", "api.typesafe.ai": "TYPESAFE_API_KEY"}
 """Hosts whose keys have a usual name."""
 EXAMPLE = "llama.cpp:http://127.0.0.1:8080 or vllm:http://127.0.0.1:8000#MODEL"

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sentixrl.engines.local.prompt_format import ChatFormat, PlainFormat, PromptFormat
 from sentixrl.engines.options import PromptFormatName, RemoteOptions
-from sentixrl.engines.remote.address import Address, parse_address
+from sentixrl.engines.remote.address import SUPPORTED, Address, parse_address
 from sentixrl.engines.remote.backend import Backend, Model, count_of
 from sentixrl.engines.remote.chat import Chat, Completions, Ollama
 from sentixrl.engines.remote.codes import CodedBackend, WrittenBackend
@@ -66,6 +66,11 @@ def open_remote(
     def again() -> tuple[Backend, Sequence[float]]:
         return _found(server, prompt_format)[:2]
 
+    if address.kind not in SUPPORTED:
+        notes.append(
+            f"'{address.kind}' is experimental: it follows the documentation of such servers, and "
+            "was run against none."
+        )
     named = backend.model.name or address.host
     shown_name = named.rstrip("/").rpartition("/")[2] if named.startswith("/") else named
     return RemoteEngine(shown_name, server, backend, probed, notes, again)
