@@ -8,18 +8,22 @@ import io
 import json
 import os
 import sys
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sentixrl.batch import BatchJob, BatchOptions, LocalWorkers, ShardFormat
 from sentixrl.batch import shards as shards_module
 from sentixrl.batch import spool as spool_module
+from sentixrl.batch.answering import answer_items
 from sentixrl.batch.inputs import find_inputs
 from sentixrl.batch.spool import Item
+from sentixrl.classifier import Classifier
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError, InputError, ModelError, SentixError
 from sentixrl.formats import Columns, ReadingOptions, read_dialogue_json, read_dialogues
@@ -335,6 +339,36 @@ def test_a_dialogue_that_breaks_its_session_costs_nobody_else(tmp_path: Path) ->
     assert (summary.dialogues, summary.errors) == (20, 2)
     assert [entry["id"] for entry in errors(tmp_path / "out")] == ["8", "14"]
     assert len(objects(tmp_path / "out")) == 18
+
+
+class _Ahead:
+    """Answers dialogues one by one, after it has taken so many more of them.
+
+    Attributes:
+        ahead: How many, in each call; a call ends at the first text that is broken.
+    """
+
+    def __init__(self, *ahead: int) -> None:
+        self._ahead = iter(ahead)
+
+    def predict_many(self, dialogues: Iterable[Dialogue]) -> Iterator[DialoguePrediction]:
+        source, ahead = iter(dialogues), next(self._ahead)
+        taken = deque(islice(source, ahead))
+        while taken:
+            dialogue = taken.popleft()
+            if dialogue.utterances[0].text == BROKEN:
+                raise ModelError("It broke.")
+            yield DialoguePrediction(dialogue.id, "en", "m", "t", ())
+            taken += islice(source, 1)
+
+
+def test_failures_close_together_lose_nobody_who_waits_to_be_asked_again() -> None:
+    texts = ["Hello.", BROKEN, "One.", BROKEN, "Two.", "Three.", "Four."]
+    items = [Item(Dialogue.from_texts([text]), f"{place}") for place, text in enumerate(texts)]
+    # The second call fails when it has taken two of the five that the first one had taken.
+    answers = list(answer_items(cast(Classifier, _Ahead(7, 2, 1)), items))
+    assert [answer.item.source for answer in answers] == [item.source for item in items]
+    assert [answer.error is None for answer in answers] == [text != BROKEN for text in texts]
 
 
 def test_a_model_that_fails_again_and_again_ends_the_job(tmp_path: Path) -> None:
