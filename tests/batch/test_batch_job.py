@@ -222,6 +222,15 @@ def test_folders_patterns_and_standard_input(
     assert [entry["source"] for entry in errors(tmp_path / "out")] == [str(folder / "broken.json")]
 
 
+@pytest.mark.parametrize("pattern", ["**/*.jsonl", "*/*.jsonl"])
+def test_a_pattern_does_not_match_what_the_job_itself_wrote(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text('{"utterances": ["Hello."]}\n', "utf-8")
+    name = str(tmp_path / pattern)
+    run([name], tmp_path / "out")
+    assert run([name], tmp_path / "out").fresh == 0  # the same command goes on
+
+
 def test_what_is_no_input_is_refused(tmp_path: Path) -> None:
     for name, said in (
         ("s3://bucket/in.csv", "renaming in one step"),
