@@ -24,7 +24,7 @@ from sentixrl.negotiation.answers import Judging
 from sentixrl.negotiation.modes import ScoredMode
 from sentixrl.negotiation.negotiator import Negotiator
 from sentixrl.negotiation.state import NegotiationState
-from sentixrl.negotiation.tasks import DialogueWork
+from sentixrl.negotiation.tasks import DialogueWork, Told
 from sentixrl.negotiation.turns import Job
 from sentixrl.prediction import DialoguePrediction, Evidence, Prediction, Proposal
 
@@ -44,11 +44,15 @@ class AskingTask(DialogueWork[R]):
     Args:
         negotiator: Holds the model and the options.
         dialogue: The turns.
+        told: Called from a worker's thread with ``None`` once it is finished or broken.
     """
 
-    def __init__(self, negotiator: Negotiator, dialogue: Dialogue) -> None:
+    def __init__(
+        self, negotiator: Negotiator, dialogue: Dialogue, told: Told | None = None
+    ) -> None:
         judging = check_explainable(negotiator)
         super().__init__(negotiator, dialogue)
+        self._told = told or (lambda answer: None)
         self._mode = ScoredMode(roles_of(negotiator.engine)[0].capabilities, judging)
         self._answers: Posteriors = []
         self._left = 0
@@ -61,7 +65,7 @@ class AskingTask(DialogueWork[R]):
         asked = self._ask(lines)
         self._answers, self._left = [None] * len(asked), len(asked)
         if not asked:
-            self.finished.set()
+            self._finish()
         for place, (target, changes) in enumerate(asked):
             changed = {turn: self._line(lines, turn, text) for turn, text in changes.items()}
             state = NegotiationState.of(lines.context(target, changed), self._template)
@@ -70,6 +74,15 @@ class AskingTask(DialogueWork[R]):
     def outcome(self) -> R:
         """What the answers say, once it is finished."""
         return self._read(self._answers)
+
+    def broke(self, error: BaseException) -> None:
+        """Give up: the session that ran it failed."""
+        super().broke(error)
+        self._told(None)
+
+    def _finish(self) -> None:
+        self.finished.set()
+        self._told(None)
 
     def _line(self, lines: Lines, turn: int, text: str | None) -> str | None:
         if text is None:
@@ -89,7 +102,7 @@ class AskingTask(DialogueWork[R]):
             self._answers[place] = None if isinstance(answer, Failure) else answer.log_probs
             self._left -= 1
             if not self._left:
-                self.finished.set()
+                self._finish()
 
         return keep
 
@@ -124,6 +137,7 @@ class EvidenceTask(AskingTask[DialoguePrediction]):
         dialogue: The turns.
         prediction: Its answers.
         plan: Which turns are hidden together.
+        told: As in :class:`AskingTask`.
 
     Raises:
         ConfigError: The engine gives no scores, or an utterance may have several labels.
@@ -136,6 +150,7 @@ class EvidenceTask(AskingTask[DialoguePrediction]):
         dialogue: Dialogue,
         prediction: DialoguePrediction,
         plan: HidingPlan | None = None,
+        told: Told | None = None,
     ) -> None:
         if len(dialogue) != len(prediction.items):
             raise ValueError(
@@ -144,7 +159,7 @@ class EvidenceTask(AskingTask[DialoguePrediction]):
             )
         self._prediction, self._plan = prediction, plan or HidingPlan()
         self._parts: list[tuple[int, range | None]] = []
-        super().__init__(negotiator, dialogue)
+        super().__init__(negotiator, dialogue, told)
 
     def _read(self, answers: Posteriors) -> DialoguePrediction:
         shown = {
