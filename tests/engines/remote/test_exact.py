@@ -153,6 +153,17 @@ def test_a_restart_that_no_request_noticed_is_noticed_on_the_new_connection(
     assert getattr(found, "code", None) == "other_model"
 
 
+def test_a_restart_without_the_model_is_a_failure_in_its_place() -> None:
+    with fake_server(Sglang()) as served:  # whose answers do not say whose they are
+        engine = open_remote(f"sglang:{served.url}#table")
+        port = int(served.url.rpartition(":")[2])
+    assert isinstance(score(engine), Failure)
+    with fake_server(Sglang(model="another"), port):
+        found = score(engine)
+    assert isinstance(found, Failure)
+    assert (found.code, found.retryable) == ("other_model", True)
+
+
 def test_markers_in_what_users_wrote_are_not_sent_as_such() -> None:
     with fake_server(Vllm()) as served:
         engine = open_remote(f"vllm:{served.url}")

@@ -32,6 +32,7 @@ from sentixrl.engines.protocol import (
 from sentixrl.engines.remote.backend import Backend, another_model
 from sentixrl.engines.remote.refusals import ServerError
 from sentixrl.engines.remote.transport import Server
+from sentixrl.errors import ModelError
 
 SAME = 0.5
 """Nats by which the probe's log-probabilities may have moved if it is still the same model."""
@@ -178,7 +179,10 @@ class RemoteEngine:
         with self._checking:
             if not self._in_doubt:
                 return
-            backend, probed = self._find_again()
+            try:
+                backend, probed = self._find_again()
+            except ModelError:  # it lacks the model now, or is of another kind
+                raise another_model(self.server) from None
             same = (backend.way, backend.tokens_digest(), _told(backend)) == (
                 self.backend.way,
                 self.backend.tokens_digest(),
