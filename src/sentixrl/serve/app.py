@@ -33,7 +33,7 @@ from sentixrl.serve.service import Service, Serving
 
 PAGE = Path(__file__).parent / "page"
 SHARED = Path(pages.__file__).parent
-_SHARED_FILES = frozenset({"looks.css", "emotions.json"})
+_SHARED_FILES = ("looks.css", "emotions.json")
 _KINDS = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -42,6 +42,12 @@ _KINDS = {
     ".json": "application/json",
     ".webmanifest": "application/manifest+json",
 }
+_FILES = {
+    path.name: path
+    for path in (*PAGE.iterdir(), *(SHARED / name for name in _SHARED_FILES))
+    if path.suffix in _KINDS
+}
+"""All that is served of the disk."""
 _ROUTES = frozenset(
     {
         *BODIES, "/", "/v1/models", "/v1/opened", "/health", "/ready", "/metrics", "/openapi.json",
@@ -269,10 +275,8 @@ async def page(name: str) -> Response:
 
 
 def _page_file(name: str) -> Response:
-    """A file below the page's folder, of a kind that pages are made of."""
-    folder = (SHARED if name in _SHARED_FILES else PAGE).resolve()
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder) or path.suffix not in _KINDS or not path.is_file():
+    path = _FILES.get(name)
+    if path is None:
         raise RefusedError(404, "There is nothing at this address.")
     headers = {"Cache-Control": "no-cache"}
     return FileResponse(path, media_type=_KINDS[path.suffix], headers=headers)
