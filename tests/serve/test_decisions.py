@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,19 @@ def test_what_cannot_be_asked_is_one_sentence(
 ) -> None:
     error, _ = Client(service()).refuses(status, path, body)
     assert says in error
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (ONE, {"state": STATE, "questions": {"a\ud800": NOUL}}),
+        (TWO, {"input": STATE, "questions": [{**PREDICATE, "name": "a\ud800"}]}),
+    ],
+)
+def test_names_that_no_answer_could_repeat_are_refused(path: str, body: dict[str, Any]) -> None:
+    kind = {"Content-Type": "application/json"}
+    error, _ = Client(service()).refuses(422, path, content=json.dumps(body), headers=kind)
+    assert "no text may hold" in error
 
 
 def test_a_model_without_probabilities_says_so() -> None:
