@@ -16,6 +16,7 @@ from sentixrl.context.templates import DECISION, template_languages, templates
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.scripted import ScriptedEngine
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.serve.decisions.openai_format import DecisionsResult
 from sentixrl.serve.decisions.prompts import StatePrompt
 from sentixrl.serve.decisions.questions import (
@@ -116,6 +117,16 @@ def test_emotions_are_asked_as_classify_asks() -> None:
     }
     items = asked.post("/v1/classify", {"dialogue": talk, "labels": labels}).json()["utterances"]
     assert answer["probabilities"] == pytest.approx(items[1]["probabilities"], abs=1e-6)
+
+
+def test_a_choice_is_of_one_even_where_the_model_gives_several() -> None:
+    options = NegotiationOptions(enabled=False, kind="several")
+    several = scripted().replace(negotiation=options)
+    question = {"type": "choice", "criteria": dict.fromkeys(["joy", "anger", "neutral"])}
+    found = Client(service(several)).post(ONE, {"state": STATE, "questions": {"q": question}})
+    answer = found.json()["answers"]["q"]
+    assert math.fsum(answer["probabilities"].values()) == pytest.approx(1)
+    assert (answer["choice"], answer["status"]) == ("joy", "single")
 
 
 @pytest.mark.parametrize("place", ["question", "request"])
