@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import sentixrl.serve
 from sentixrl import pages
+from sentixrl.context.prompt import Prompt
 from sentixrl.evidence.mood import ORDERS, order
 from sentixrl.formats import read_text
 from sentixrl.formats.result_rows import COLUMNS
 
-from .acting import ask, example, labels, paste_at_once
+from .acting import answered, ask, example, labels, paste_at_once
 from .conftest import Open
+from .service import make_service, running, weigh
 
 PAGE = Path(sentixrl.serve.__file__).parent / "page"
 MOST_BYTES = 80_000
@@ -62,6 +65,26 @@ def test_corrected_labels_are_gold_that_we_read(open_page: Open, tmp_path: Path)
     assert dialogue.utterances[1].gold == "anger"
     corrected = [row[4] for row in rows(export(page, "gold.csv"))]
     assert corrected == ["corrected", *("yes" if place == 2 else "no" for place in range(10))]
+
+
+def test_a_correction_outlives_the_evidence_that_comes_after_it(open_page: Open) -> None:
+    measured = threading.Event()
+    passed = iter(range(10))  # the turns of the example are answered at once
+
+    def slow(prompt: Prompt, choices: tuple[str, ...]) -> list[float]:
+        assert next(passed, None) is not None or measured.wait(60)
+        return weigh(prompt, choices)
+
+    with running(make_service(script=slow)) as address:
+        page = open_page("?explain=1", at=address)
+        example(page)
+        page.locator("#go").click()
+        page.locator(".why").nth(2).click()
+        page.locator(".below select").select_option("disgust")
+        measured.set()
+        answered(page)
+        page.locator(".turn").nth(2).locator(".evidence").wait_for()
+        assert page.locator("#arc a[aria-label='Agent, turn 3: disgust']").count() == 1
 
 
 def read_text_json(content: bytes, folder: Path) -> list[Any]:

@@ -143,7 +143,7 @@ function take(record) {
 function keep({ type, dialogue, turn: index, ...answer }) {
   const turn = state.turns[state.offsets[dialogue] + index];
   if (!turn) return;
-  Object.assign(turn, { answer, label: answer.label ?? answer.fallback ?? null, confidence: answer.confidence ?? null, probabilities: answer.probabilities ?? null });
+  Object.assign(turn, { answer, label: turn.gold ?? answer.label ?? answer.fallback ?? null, confidence: answer.confidence ?? null, probabilities: answer.probabilities ?? null });
   talk.renew(turn.place);
   later();
 }
