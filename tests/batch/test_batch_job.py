@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -26,7 +27,13 @@ from sentixrl.batch.spool import Item
 from sentixrl.classifier import Classifier
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError, InputError, ModelError, SentixError
-from sentixrl.formats import Columns, ReadingOptions, read_dialogue_json, read_dialogues
+from sentixrl.formats import (
+    Columns,
+    ReadingOptions,
+    read_dialogue_json,
+    read_dialogues,
+    sorting,
+)
 from sentixrl.labels import Label, LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 from tests.batch.small import (
@@ -419,6 +426,20 @@ def test_a_full_disk_is_one_sentence_and_what_is_done_stays_done(
     monkeypatch.undo()
     run([source], tmp_path / "out")
     assert results(tmp_path / "out") == results(tmp_path / "whole")
+
+
+def test_no_room_for_temporary_files_is_no_fault_of_an_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("Ann: You kept it?\nBob: I did.\n", "utf-8")
+    write_table(tmp_path / "in" / "b.csv", scattered=True)
+    monkeypatch.setattr(sorting, "RUN_BYTES", 100)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(InputError, match="room in the folder for temporary files"):
+        run([tmp_path / "in"], tmp_path / "out")
+    monkeypatch.undo()
+    assert run([tmp_path / "in"], tmp_path / "out").dialogues == 13
 
 
 def test_a_dialogue_of_many_turns_is_one_dialogue(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from sentixrl.formats.characters import shown
 from sentixrl.formats.json_text import dialogue_of_json
 from sentixrl.formats.ledger import Fault
 from sentixrl.formats.objects import dialogue_object
-from sentixrl.formats.on_disk import Register
+from sentixrl.formats.on_disk import NO_ROOM, Register
 from sentixrl.formats.sorting import Groups
 from sentixrl.formats.tables import MAX_DIALOGUE_BYTES
 
@@ -123,7 +123,7 @@ class _Gatherer:
         try:
             self._read(number, None)
         except InputError as error:
-            if not one.found or isinstance(error, _RefusedError):
+            if not one.found or _ends_the_job(error):
                 raise
             self._fault(one.name, Fault(error, 0))
         digest = one.digest()
@@ -163,7 +163,7 @@ class _Gatherer:
                 begun = True
                 self._take(number, reader, dialogue)
         except InputError as error:
-            if not begun or isinstance(error, _RefusedError):
+            if not begun or _ends_the_job(error):
                 raise
             self._fault(one.name, Fault(error, 0))
 
@@ -199,6 +199,8 @@ class _Gatherer:
                 try:
                     found = self._joined(key, parts, columns.turn)
                 except InputError as error:
+                    if _ends_the_job(error):
+                        raise
                     self._fault(SEVERAL, Fault(error, 0, key))
                     continue
                 self._spool.add(found)
@@ -232,6 +234,11 @@ class _Gatherer:
 
 class _RefusedError(InputError):
     """Not to be noted and left out: whether the job is right hangs on it."""
+
+
+def _ends_the_job(error: InputError) -> bool:
+    """Whether a job without what could not be read would be wrong for good."""
+    return isinstance(error, _RefusedError) or error.code == NO_ROOM
 
 
 def standard_input() -> DigestingStream:
