@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.engines.protocol import Failure
+from sentixrl.engines.protocol import Failure, UnansweredError
 from sentixrl.formats import read_dialogue_json
 from sentixrl.labels import LabelSet
 from sentixrl.serve.classifying import OneResult, SeveralResults
+from sentixrl.serve.refusals import RefusedError
 from sentixrl.serve.served import KEPT_CLASSIFIERS as KEPT
 from sentixrl.serve.served import Asking
 
@@ -129,6 +131,13 @@ def test_a_turn_that_fails_is_an_error_in_its_place() -> None:
 def test_a_request_of_which_nothing_is_answered_says_so() -> None:
     error, _ = Client(service()).refuses(503, PATH, {"text": "poison"})
     assert "out of memory" in error
+
+
+def test_a_server_behind_that_does_not_answer_is_no_fault_of_the_request() -> None:
+    """Evidence needs a server's count of tokens, for which no turn is to blame."""
+    lost = Failure("unreachable", "The server at far:80 cannot be reached.", retryable=True)
+    assert RefusedError.of(UnansweredError(lost)).status == 503
+    assert RefusedError.of(UnansweredError(replace(lost, retryable=False))).status == 500
 
 
 WRONG: list[tuple[int, dict[str, Any], str]] = [
