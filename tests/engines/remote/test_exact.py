@@ -105,7 +105,10 @@ def test_a_server_that_lies_is_asked_in_writing(kind: str, lie: str) -> None:
     assert getattr(reply, "text", None) == "joy"
 
 
-@pytest.mark.parametrize("lie", ["missing", "nan", "positive", "other tokens", "lost prompts"])
+@pytest.mark.parametrize(
+    "lie",
+    ["missing", "nan", "no float", "positive", "other tokens", "lost prompts", "odd places"],
+)
 def test_a_lie_that_begins_later_is_a_failure_and_no_score(lie: str) -> None:
     table = Vllm()
     with fake_server(table) as served:
