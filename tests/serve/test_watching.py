@@ -10,11 +10,14 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+import sentixrl
+from sentixrl.engines.options import EngineOptions, RemoteOptions
 from sentixrl.negotiation.scheduling import WorkerState
 from sentixrl.serve import journal
 from sentixrl.serve.app import route_of
 from sentixrl.serve.metrics import state_of
 
+from ..engines.remote.fakes import Vllm, fake_server
 from .services import LINES, PATIENCE, Client, gate, live, scripted, service
 
 
@@ -50,6 +53,19 @@ def test_health_follows_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     for state in (WorkerState(False, True, 1), WorkerState(True, True, 1e4)):
         monkeypatch.setattr(classifier.scheduler, "states", lambda state=state: (state,))
         assert asked.get("/health").status_code == 503
+
+
+def test_a_worker_that_waits_for_a_server_is_busy_as_long_as_it_may_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = EngineOptions(remote=RemoteOptions(timeout=100, attempts=2))
+    with fake_server(Vllm()) as served:
+        classifier = sentixrl.load(f"vllm:{served.url}", labels="meld-7", engine=options)
+    asked = Client(service(classifier))
+    for seconds, status in ((400, 200), (500, 503)):
+        states = (WorkerState(True, True, seconds),)
+        monkeypatch.setattr(classifier.scheduler, "states", lambda states=states: states)
+        assert asked.get("/health").status_code == status
 
 
 def test_a_busy_service_is_healthy() -> None:

@@ -26,7 +26,7 @@ from sentixrl.labels import scheme, scheme_names
 from sentixrl.serve import classifying, decisions, reading_inputs
 from sentixrl.serve.guard import BODIES, Guard
 from sentixrl.serve.journal import log
-from sentixrl.serve.metrics import state_of
+from sentixrl.serve.metrics import states_of
 from sentixrl.serve.refusals import RefusedError, handle_errors
 from sentixrl.serve.served import ServedModel
 from sentixrl.serve.service import Service, Serving
@@ -219,10 +219,7 @@ def _model(model: ServedModel, *, default: bool) -> dict[str, Any]:
 )
 async def health(serving: Serving) -> Response:
     """200 while every worker is idle or busy; 503 if one is dead or does not come to an end."""
-    states = {
-        model.name: [state_of(worker) for worker in model.classifier.scheduler.states()]
-        for model in serving.models
-    }
+    states = {model.name: states_of(model) for model in serving.models}
     ill = any(state in {"dead", "stalled"} for found in states.values() for state in found)
     content = {
         "status": "ill" if ill else "ok",
