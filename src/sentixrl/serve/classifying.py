@@ -236,7 +236,7 @@ async def classify(body: ClassifyRequest, request: Request, serving: Serving) ->
         parts = question.parts()
         ticket = serving.batcher.accept(question.classifier.scheduler, parts)
         return StreamingResponse(_lines(question, ticket, serving), media_type=LINES)
-    async with serving.asked(request, question.model, question.parts()) as ticket:
+    async with serving.asked(question.model, question.parts()) as ticket:
         await serving.finished(request, ticket)
         documents = _documents(question, ticket, serving)
     if body.dialogues is None:
