@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from sentixrl.batch.meter import WINDOW, Meter, Standing
-from sentixrl.cli.batch import duration, standing_line
+from sentixrl.cli.batch import duration, hosts_named, standing_line
+from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.spec import ClassifierSpec
 
 from .shell import Shell, make_shell
 
@@ -42,6 +44,16 @@ def test_a_job_its_estimate_and_its_repetition(
     again = shell(*job)
     assert (again.code, "turns now" in again.flat) == (0, False)
     assert "output.format was" in shell.refuses(*job, "--to", "csv")
+
+
+def test_where_a_cluster_sends_texts_is_known_without_loading_a_model(tiny_model: Path) -> None:
+    judged = NegotiationOptions(discriminator="vllm:http://judge.example:8000#m")
+    assert hosts_named(ClassifierSpec(str(tiny_model), negotiation=judged)) == [
+        "judge.example:8000"
+    ]
+    both = ClassifierSpec("openai:https://far.example#m", negotiation=judged)
+    assert hosts_named(both) == ["far.example", "judge.example:8000"]
+    assert hosts_named(ClassifierSpec(str(tiny_model))) == []
 
 
 def test_what_failed_is_said_and_the_exit_code_is_two(

@@ -11,8 +11,10 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
 
+import sentixrl
 from sentixrl.mcp import MOST_CHARACTERS, MOST_TURNS, Emotions, make_server
 
+from ..engines.remote.fakes import Vllm, fake_server
 from .stand_in import classifier
 
 SERVER = """
@@ -60,6 +62,14 @@ def test_clients_are_told_the_types() -> None:
     assert conversation.input_schema["required"] == ["turns"]
     assert {"model", "language", "turns"} == set(conversation.output_schema["properties"])
     assert conversation.annotations.read_only_hint
+
+
+def test_clients_are_told_where_texts_go() -> None:
+    assert "computed on this machine" in (make_server(classifier()).instructions or "")
+    with fake_server(Vllm()) as served:
+        elsewhere = sentixrl.load(f"vllm:{served.url}")
+    told = make_server(elsewhere).instructions or ""
+    assert f"at {served.url.removeprefix('http://')}, to which texts are sent" in told
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,10 @@ from sentixrl.cli.groups import OptionGroup, with_groups
 from sentixrl.cli.inputs import InputOptions
 from sentixrl.cli.options import ModelOptions, say_notes
 from sentixrl.cli.progress import waiting
+from sentixrl.engines.remote.address import is_remote, parse_address
 from sentixrl.errors import ConfigError
 from sentixrl.formats.characters import as_text
+from sentixrl.named_models import bundle_of
 
 if TYPE_CHECKING:
     from sentixrl.batch import Estimate, Meter, Standing, Summary
@@ -94,10 +96,14 @@ def batch(
     """Classify files by the million; the same command goes on where it was stopped."""
     from sentixrl.batch import BatchJob, LocalWorkers
 
-    team = _workers(options.spec(labels, several=several), ray, workers, options)
+    spec = options.spec(labels, several=several)
+    team = _workers(spec, ray, workers, options)
     command = as_text(shlex.join(["sentixrl", *(context.obj or [])]))
     plan = job_options.plan(inputs)
     screen = errors()
+    if not isinstance(team, LocalWorkers):  # no model is loaded here that would tell
+        for host in hosts_named(spec):
+            screen.print(note(f"texts are sent to {host}."))
     try:
         with waiting("reading"):
             made = BatchJob(files, out, team, plan, tell=lambda said: screen.print(note(said)))
@@ -131,6 +137,14 @@ def _workers(
     threads = options.threads or 1
     gpu = (options.device or "").startswith("cuda")
     return RayWorkers(spec, ray, workers, threads=threads, gpus=int(gpu))
+
+
+def hosts_named(spec: ClassifierSpec) -> list[str]:
+    """Where a specification's models are that are on servers."""
+    judge = spec.negotiation and spec.negotiation.discriminator
+    bases = (spec.bundle().base, None if judge is None else bundle_of(judge).base)
+    found = (parse_address(base).host for base in bases if base is not None and is_remote(base))
+    return list(dict.fromkeys(found))
 
 
 @contextmanager
