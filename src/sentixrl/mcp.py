@@ -132,7 +132,7 @@ def emotions_of(
         InputError: It is longer than one call may be, or a turn is none.
         LabelError: The labels are none.
     """
-    size = sum(len(turn.text) for turn in turns)
+    size = sum(len(turn.text) + len(turn.speaker or "") for turn in turns)
     if len(turns) > MOST_TURNS or size > MOST_CHARACTERS:
         raise InputError(
             f"One call takes {MOST_TURNS:,} turns and {MOST_CHARACTERS:,} characters at most, not "

@@ -77,6 +77,11 @@ def test_clients_are_told_where_texts_go() -> None:
     [
         ("classify_text", {"text": "x" * (MOST_CHARACTERS + 1)}, "One call takes 500 turns"),
         ("classify_conversation", {"turns": [{"text": "x"}] * (MOST_TURNS + 1)}, "501 turns"),
+        (
+            "classify_conversation",
+            {"turns": [{"text": "x", "speaker": "y" * MOST_CHARACTERS}]},
+            "1 turns with 100,001 characters",
+        ),
         ("classify_conversation", {"turns": []}, "has no utterance"),
         ("classify_text", {"text": "  "}, "has no text"),
         ("classify_text", {"text": "x", "labels": ["one"]}, "it needs at least 2"),
