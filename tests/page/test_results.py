@@ -133,6 +133,19 @@ def test_the_mood_turn_is_shown_where_it_is(open_page: Open) -> None:
     assert "Here the mood of Ann turns." in page.locator("[data-place='20']").inner_text()
 
 
+def test_a_mood_turns_within_a_conversation_and_not_between_two(open_page: Open) -> None:
+    page = open_page()
+    rows = ["a,Ann,Thank you."] * 20 + ["b,Ann,Nobody!!"] * 3
+    table = "\n".join(["dialogue,speaker,text", *rows]).encode()
+    page.locator("#file").set_input_files(
+        {"name": "talks.csv", "mimeType": "text/csv", "buffer": table}
+    )
+    page.get_by_text("2 conversations").wait_for()
+    ask(page)
+    page.locator("#stop").wait_for(state="hidden")
+    assert page.locator(".mood").count() == 0
+
+
 def test_the_page_draws_the_same_orders_as_python(open_page: Open) -> None:
     page = open_page()
     drawn = page.evaluate(
