@@ -24,11 +24,13 @@ from .services import LINES, PATIENCE, Client, gate, live, scripted, service
 @pytest.fixture(name="lines")
 def make_lines() -> Iterator[io.StringIO]:
     stream = io.StringIO()
-    before = {name: logging.getLogger(name).handlers for name in (journal.NAME, "uvicorn")}
+    loggers = [logging.getLogger(name) for name in journal.LEVELS]
+    before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
     journal.begin(stream)
     yield stream
-    for name, handlers in before.items():
-        logging.getLogger(name).handlers = handlers
+    for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,19 @@ def test_errors_are_logged_by_type_and_place(lines: io.StringIO) -> None:
     assert written["error"] == "ValueError"
     assert "test_watching.py" in written["at"][-1]
     assert "secret" not in lines.getvalue()
+
+
+def test_models_and_the_loop_write_lines_without_what_is_filled_in(lines: io.StringIO) -> None:
+    """A server's refusal may quote the prompt, and the loop the arguments of what failed."""
+    logging.getLogger("sentixrl.negotiation.deducing").warning("%d failed: %s", 2, "my secret")
+    logging.getLogger("asyncio").error("Exception in callback take('my secret')")
+    logging.getLogger("sentixrl.engines.remote.engine").warning("The labels hold %d%%", 2)
+    written = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [one["event"] for one in written] == [
+        "%d failed: %s",
+        "something failed in the loop",
+        "The labels hold 2%",
+    ]
 
 
 def test_routes_are_few() -> None:
