@@ -133,6 +133,25 @@ def test_the_mood_turn_is_shown_where_it_is(open_page: Open) -> None:
     assert "Here the mood of Ann turns." in page.locator("[data-place='20']").inner_text()
 
 
+def test_each_label_of_a_turn_is_shown_where_there_may_be_several(open_page: Open) -> None:
+    page = open_page()
+    page.locator("#text").fill("Ann: Well.\nAnn: Fine.")
+    page.locator("#preview").wait_for()
+    told = [["joy"], ["joy", "anger"]]
+    records = [
+        {"type": "start", "labels": ["joy", "anger"], "model": "m", "dialogues": 1, "turns": 2},
+        *(
+            {"type": "turn", "dialogue": 0, "turn": n, "index": n, "label": None, "labels": own}
+            for n, own in enumerate(told)
+        ),
+        {"type": "end", "turns": 2, "seconds": 1.0},
+    ]
+    body = "\n".join(map(json.dumps, records)) + "\n"
+    page.route("**/v1/classify", lambda route: route.fulfill(body=body))
+    ask(page)
+    assert labels(page) == ["joy", "joy", "anger"]
+
+
 def test_a_mood_turns_within_a_conversation_and_not_between_two(open_page: Open) -> None:
     page = open_page()
     rows = ["a,Ann,Thank you."] * 20 + ["b,Ann,Nobody!!"] * 3
