@@ -229,6 +229,26 @@ def test_folders_patterns_and_standard_input(
     assert [entry["source"] for entry in errors(tmp_path / "out")] == [str(folder / "broken.json")]
 
 
+def test_a_file_of_a_folder_that_nobody_may_read_is_told_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("locked.txt", "open.txt"):
+        (tmp_path / "in" / name).write_text("Ann: You kept it?\n", "utf-8")
+    opened = Path.open
+
+    def locked(path: Path, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401
+        if path.name == "locked.txt":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", locked)
+    assert run([tmp_path / "in"], tmp_path / "out").dialogues == 1
+    (told,) = errors(tmp_path / "out")
+    assert told["source"].endswith("locked.txt")
+    assert run([tmp_path / "in"], tmp_path / "out").fresh == 0
+
+
 @pytest.mark.parametrize("pattern", ["**/*.jsonl", "*/*.jsonl"])
 def test_a_pattern_does_not_match_what_the_job_itself_wrote(tmp_path: Path, pattern: str) -> None:
     (tmp_path / "in").mkdir()

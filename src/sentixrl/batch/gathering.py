@@ -12,7 +12,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
@@ -120,13 +120,16 @@ class _Gatherer:
         if one.path is None:
             return self._read_standard_input(number)
         before = one.state()
+        digest = ""
         try:
             self._read(number, None)
+            digest = one.digest()
         except InputError as error:
             if not one.found or _ends_the_job(error):
                 raise
             self._fault(one.name, Fault(error, 0))
-        digest = one.digest()
+            with suppress(InputError):  # it may be a file that nobody may read
+                digest = one.digest()
         if one.state() != before:
             raise InputError(
                 f"{one.name} changed while it was read.",
