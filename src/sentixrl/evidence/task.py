@@ -8,6 +8,7 @@ of these prompts: it was made from the turns that are to be hidden.
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import TypeVar
 
 from sentixrl.context.building import Lines
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Cost, Failure
+from sentixrl.engines.protocol import Cost, Failure, UnansweredError
 from sentixrl.engines.roles import roles_of
 from sentixrl.errors import ConfigError
 from sentixrl.evidence.odds import LogProbs, moved
@@ -27,6 +28,8 @@ from sentixrl.negotiation.state import NegotiationState
 from sentixrl.negotiation.tasks import DialogueWork, Told
 from sentixrl.negotiation.turns import Job
 from sentixrl.prediction import DialoguePrediction, Evidence, Prediction, Proposal
+
+_log = logging.getLogger(__name__)
 
 Question = tuple[int, Mapping[int, str | None]]
 """A target, and what is changed before it: turn → the text to show in its place, or ``None`` to
@@ -160,6 +163,17 @@ class EvidenceTask(AskingTask[DialoguePrediction]):
         self._prediction, self._plan = prediction, plan or HidingPlan()
         self._parts: list[tuple[int, range | None]] = []
         super().__init__(negotiator, dialogue, told)
+
+    def result(self) -> DialoguePrediction:
+        """The answers with their evidence; without, where a server did not answer.
+
+        Raises:
+            BaseException: What else broke it.
+        """
+        if isinstance(self._error, UnansweredError):
+            _log.warning("The evidence for a dialogue is left out: %s", self._error)
+            return self._prediction
+        return super().result()
 
     def _read(self, answers: Posteriors) -> DialoguePrediction:
         shown = {
