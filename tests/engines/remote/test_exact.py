@@ -167,6 +167,27 @@ def test_a_restart_without_the_model_is_a_failure_in_its_place() -> None:
     assert (found.code, found.retryable) == ("other_model", True)
 
 
+def test_a_connection_that_fails_during_the_check_is_not_taken_for_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with fake_server(Vllm()) as served:
+        engine = open_remote(f"vllm:{served.url}")
+        find = engine._find_again
+
+        def interrupted() -> Any:  # noqa: ANN401
+            found = find()
+            engine.server._interrupted()  # in another thread, by a server that is started again
+            return found
+
+        monkeypatch.setattr(engine, "_find_again", interrupted)
+        engine.server._interrupted()
+        assert isinstance(score(engine), Scores)
+        assert engine._in_doubt
+        monkeypatch.undo()
+        assert isinstance(score(engine), Scores)
+        assert not engine._in_doubt
+
+
 def test_markers_in_what_users_wrote_are_not_sent_as_such() -> None:
     with fake_server(Vllm()) as served:
         engine = open_remote(f"vllm:{served.url}")
