@@ -137,6 +137,7 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     template = nowhere + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", nowhere)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
 
 
 def test_once_fetched_it_is_found_while_the_network_is_down(
