@@ -265,17 +265,24 @@ class Classifier:
         """
         check_explainable(self._negotiator)
 
-    def submit_evidence(self, dialogue: Dialogue, prediction: DialoguePrediction) -> EvidenceTask:
+    def submit_evidence(
+        self, dialogue: Dialogue, prediction: DialoguePrediction, told: Told
+    ) -> EvidenceTask:
         """Have the evidence of a dialogue measured without waiting for it; see :meth:`explain`.
 
+        Args:
+            dialogue: What was answered.
+            prediction: This classifier's answers to it.
+            told: Called from a worker's thread with ``None`` at the end. It must not raise.
+
         Returns:
-            The task: set its ``cancelled`` to drop what is not computed yet; once it is
-            ``finished``, its ``result`` is the prediction with its evidence.
+            The task: set its ``cancelled`` to drop what is not computed yet; its ``result``, the
+            prediction with its evidence, is there after the end.
 
         Raises:
             ConfigError: As :meth:`explain`.
         """
-        task = EvidenceTask(self._negotiator, dialogue, prediction)
+        task = EvidenceTask(self._negotiator, dialogue, prediction, told=told)
         self.scheduler.submit(task)
         return task
 

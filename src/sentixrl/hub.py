@@ -7,12 +7,12 @@ would be read. Only JSON, YAML, Markdown and safetensors are fetched.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from sentixrl.bundle import ADAPTER_FOLDER, BUNDLE_FILE, LABELS_FILE, ModelBundle
 from sentixrl.errors import ModelError
 from sentixrl.formats.characters import shown
+from sentixrl.untrusted import boundary
 
 _WANTED = [
     *(BUNDLE_FILE, LABELS_FILE, "training.json", "README.md"),
@@ -39,24 +39,29 @@ def hub_bundle(name: str) -> ModelBundle | None:
         The bundle; ``None`` where the hub has none of this name, which may still be a plain model.
 
     Raises:
-        ModelError: The repository holds pickles or code, or its bundle cannot be used.
+        ModelError: The repository holds pickles or code, its bundle cannot be used, or a part of it
+            cannot be had.
     """
     try:
         from huggingface_hub import hf_hub_download, list_repo_files, snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
     except ImportError:
         return None  # who loads the model says what is missing
-    unreachable = (OSError, ValueError)  # with the hub's own errors, which derive from these
     try:
         hf_hub_download(name, BUNDLE_FILE)
     except LocalEntryNotFoundError:
         _check_kept(name)
         return None
-    except unreachable:
+    except Exception:  # the hub's own errors, and those of its client, which have no common kind
         return None
-    with suppress(*unreachable):  # offline, what is in the cache was checked when it was fetched
-        check_files(name, list_repo_files(name))
-    folder = Path(snapshot_download(name, allow_patterns=_WANTED))
+    try:
+        files = list_repo_files(name)
+    except Exception:  # as above; what is in the cache was checked when it was fetched
+        files = []
+    check_files(name, files)
+    again = "Check the network, then run the same command again."
+    with boundary(f"The bundle '{name}' could not be had whole", kind=ModelError, hint=again):
+        folder = Path(snapshot_download(name, allow_patterns=_WANTED))
     # The cache keeps files once per repository, and links to them.
     return ModelBundle.load(folder, links_within=folder.parent.parent)
 

@@ -1,8 +1,8 @@
 """A server of the Model Context Protocol: two tools, for a text and for a conversation.
 
 Contract: results are typed, and their schemas are told to clients. What a client sends is bounded;
-whatever it can do wrong is one sentence in the tool's answer. The server writes nothing anywhere
-and sends nothing on.
+whatever it can do wrong is one sentence in the tool's answer. The server writes nothing anywhere.
+It sends nothing on but to a model that is on a server itself, and then says so.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from sentixrl import __version__
 from sentixrl.classifier import Classifier
 from sentixrl.dialogue import Dialogue, Utterance
+from sentixrl.engines.roles import hosts_of
 from sentixrl.errors import InputError, MissingDependencyError, SentixError
 from sentixrl.formats.results import DECIMALS
 from sentixrl.formats.values import dialogue_of
@@ -27,7 +28,7 @@ MOST_TURNS = 500
 MOST_CHARACTERS = 100_000
 """The most turns and characters of one call; a novel has several times as many."""
 _INSTRUCTIONS = (
-    "Tells which emotion a text or each turn of a conversation carries, computed on this machine. "
+    "Tells which emotion a text or each turn of a conversation carries, computed {where}. "
     "Use classify_conversation wherever turns answer each other: earlier turns change the answer."
 )
 
@@ -89,8 +90,11 @@ def make_server(classifier: Classifier) -> MCPServer[Any]:
     from mcp.server.mcpserver.exceptions import ToolError
     from mcp.types import ToolAnnotations
 
+    hosts = ", ".join(hosts_of(classifier.engine))
+    where = f"by a model at {hosts}, to which texts are sent" if hosts else "on this machine"
+    instructions = _INSTRUCTIONS.format(where=where)
     server: MCPServer[Any] = MCPServer(
-        "sentixrl", instructions=_INSTRUCTIONS, version=__version__, log_level="ERROR"
+        "sentixrl", instructions=instructions, version=__version__, log_level="ERROR"
     )
     harmless = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
@@ -128,7 +132,7 @@ def emotions_of(
         InputError: It is longer than one call may be, or a turn is none.
         LabelError: The labels are none.
     """
-    size = sum(len(turn.text) for turn in turns)
+    size = sum(len(turn.text) + len(turn.speaker or "") for turn in turns)
     if len(turns) > MOST_TURNS or size > MOST_CHARACTERS:
         raise InputError(
             f"One call takes {MOST_TURNS:,} turns and {MOST_CHARACTERS:,} characters at most, not "

@@ -8,21 +8,32 @@ import io
 import json
 import os
 import sys
-from collections import Counter
+import tempfile
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sentixrl.batch import BatchJob, BatchOptions, LocalWorkers, ShardFormat
 from sentixrl.batch import shards as shards_module
 from sentixrl.batch import spool as spool_module
+from sentixrl.batch.answering import answer_items
 from sentixrl.batch.inputs import find_inputs
 from sentixrl.batch.spool import Item
+from sentixrl.classifier import Classifier
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import ConfigError, InputError, ModelError, SentixError
-from sentixrl.formats import Columns, ReadingOptions, read_dialogue_json, read_dialogues
+from sentixrl.formats import (
+    Columns,
+    ReadingOptions,
+    read_dialogue_json,
+    read_dialogues,
+    sorting,
+)
 from sentixrl.labels import Label, LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 from tests.batch.small import (
@@ -218,6 +229,35 @@ def test_folders_patterns_and_standard_input(
     assert [entry["source"] for entry in errors(tmp_path / "out")] == [str(folder / "broken.json")]
 
 
+def test_a_file_of_a_folder_that_nobody_may_read_is_told_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("locked.txt", "open.txt"):
+        (tmp_path / "in" / name).write_text("Ann: You kept it?\n", "utf-8")
+    opened = Path.open
+
+    def locked(path: Path, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401
+        if path.name == "locked.txt":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", locked)
+    assert run([tmp_path / "in"], tmp_path / "out").dialogues == 1
+    (told,) = errors(tmp_path / "out")
+    assert told["source"].endswith("locked.txt")
+    assert run([tmp_path / "in"], tmp_path / "out").fresh == 0
+
+
+@pytest.mark.parametrize("pattern", ["**/*.jsonl", "*/*.jsonl"])
+def test_a_pattern_does_not_match_what_the_job_itself_wrote(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text('{"utterances": ["Hello."]}\n', "utf-8")
+    name = str(tmp_path / pattern)
+    run([name], tmp_path / "out")
+    assert run([name], tmp_path / "out").fresh == 0  # the same command goes on
+
+
 def test_what_is_no_input_is_refused(tmp_path: Path) -> None:
     for name, said in (
         ("s3://bucket/in.csv", "renaming in one step"),
@@ -337,6 +377,36 @@ def test_a_dialogue_that_breaks_its_session_costs_nobody_else(tmp_path: Path) ->
     assert len(objects(tmp_path / "out")) == 18
 
 
+class _Ahead:
+    """Answers dialogues one by one, after it has taken so many more of them.
+
+    Attributes:
+        ahead: How many, in each call; a call ends at the first text that is broken.
+    """
+
+    def __init__(self, *ahead: int) -> None:
+        self._ahead = iter(ahead)
+
+    def predict_many(self, dialogues: Iterable[Dialogue]) -> Iterator[DialoguePrediction]:
+        source, ahead = iter(dialogues), next(self._ahead)
+        taken = deque(islice(source, ahead))
+        while taken:
+            dialogue = taken.popleft()
+            if dialogue.utterances[0].text == BROKEN:
+                raise ModelError("It broke.")
+            yield DialoguePrediction(dialogue.id, "en", "m", "t", ())
+            taken += islice(source, 1)
+
+
+def test_failures_close_together_lose_nobody_who_waits_to_be_asked_again() -> None:
+    texts = ["Hello.", BROKEN, "One.", BROKEN, "Two.", "Three.", "Four."]
+    items = [Item(Dialogue.from_texts([text]), f"{place}") for place, text in enumerate(texts)]
+    # The second call fails when it has taken two of the five that the first one had taken.
+    answers = list(answer_items(cast(Classifier, _Ahead(7, 2, 1)), items))
+    assert [answer.item.source for answer in answers] == [item.source for item in items]
+    assert [answer.error is None for answer in answers] == [text != BROKEN for text in texts]
+
+
 def test_a_model_that_fails_again_and_again_ends_the_job(tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_text("text\n" + "Fine.\n" * 8 + f"{BROKEN}\n" * 9, "utf-8")
@@ -376,6 +446,20 @@ def test_a_full_disk_is_one_sentence_and_what_is_done_stays_done(
     monkeypatch.undo()
     run([source], tmp_path / "out")
     assert results(tmp_path / "out") == results(tmp_path / "whole")
+
+
+def test_no_room_for_temporary_files_is_no_fault_of_an_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("Ann: You kept it?\nBob: I did.\n", "utf-8")
+    write_table(tmp_path / "in" / "b.csv", scattered=True)
+    monkeypatch.setattr(sorting, "RUN_BYTES", 100)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(InputError, match="room in the folder for temporary files"):
+        run([tmp_path / "in"], tmp_path / "out")
+    monkeypatch.undo()
+    assert run([tmp_path / "in"], tmp_path / "out").dialogues == 13
 
 
 def test_a_dialogue_of_many_turns_is_one_dialogue(tmp_path: Path) -> None:

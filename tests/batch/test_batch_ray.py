@@ -17,6 +17,8 @@ from sentixrl.batch import BatchJob, BatchOptions, Patience, RayClassifier, RayW
 from sentixrl.batch.board import MOST_LOSSES, Board
 from sentixrl.batch.spool import Chunk
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError
+from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.spec import ClassifierSpec
 from tests.batch.small import BROKEN, DEADLY, Scripted, done, results, run, shards, write_table
 
 SMALL = BatchOptions(chunk_turns=8)
@@ -125,6 +127,21 @@ def test_a_batch_comes_back_with_its_columns_and_errors() -> None:
     assert [error is None for error in found["error"]] == [True, False, False, True]
     with pytest.raises(InputError, match="no column 'said'"):
         classify({"n": [1]})
+
+
+def test_a_specification_names_both_models_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.chdir(tmp_path)
+    for name in ("proposes", "judges"):
+        Path(name).mkdir()
+    spec = ClassifierSpec("proposes", negotiation=NegotiationOptions(discriminator="judges"))
+    loader = RayWorkers(spec)._loader
+    assert isinstance(loader, ClassifierSpec)
+    assert loader.negotiation is not None
+    named = (loader.model, loader.negotiation.discriminator)
+    assert named == (str(tmp_path / "proposes"), str(tmp_path / "judges"))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from sentixrl.batch.meter import WINDOW, Meter, Standing
-from sentixrl.cli.batch import duration, standing_line
+from sentixrl.cli.batch import duration, hosts_named, standing_line
+from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.spec import ClassifierSpec
 
+from ..engines.remote.fakes import Vllm, fake_server
 from .shell import Shell, make_shell
 
 __all__ = ["make_shell"]
@@ -42,6 +45,29 @@ def test_a_job_its_estimate_and_its_repetition(
     again = shell(*job)
     assert (again.code, "turns now" in again.flat) == (0, False)
     assert "output.format was" in shell.refuses(*job, "--to", "csv")
+
+
+def test_what_a_server_was_asked_is_told_at_the_end(
+    shell: Shell, table: Path, tmp_path: Path
+) -> None:
+    with fake_server(Vllm()) as served:
+        model = ("--model", f"vllm:{served.url}", "--labels", "calm, curious, annoyed")
+        found = shell("batch", table, tmp_path / "out", *model)
+    host = served.url.removeprefix("http://")
+    assert found.code == 0, found.err
+    lines = found.err.splitlines()
+    assert f"Note: texts are sent to {host}." in lines
+    assert lines[-1].startswith(f"Asked of {host}: ")
+
+
+def test_where_a_cluster_sends_texts_is_known_without_loading_a_model(tiny_model: Path) -> None:
+    judged = NegotiationOptions(discriminator="vllm:http://judge.example:8000#m")
+    assert hosts_named(ClassifierSpec(str(tiny_model), negotiation=judged)) == [
+        "judge.example:8000"
+    ]
+    both = ClassifierSpec("openai:https://far.example#m", negotiation=judged)
+    assert hosts_named(both) == ["far.example", "judge.example:8000"]
+    assert hosts_named(ClassifierSpec(str(tiny_model))) == []
 
 
 def test_what_failed_is_said_and_the_exit_code_is_two(
@@ -82,6 +108,9 @@ def test_a_line_says_how_a_job_stands() -> None:
     assert standing_line(standing, 3.0) == (
         "1,500 of 3,000 turns · 0.5/s · 50 min left · 2 errors · 4 workers · cost 1.50 · "
         "a worker ended"
+    )
+    assert standing_line(standing, None, "far: 9 requests").endswith(
+        "4 workers · far: 9 requests · a worker ended"
     )
     assert [duration(seconds) for seconds in (5, 600, 9000, 900_000)] == [
         "5 s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_a_scoring_generator_and_a_writing_discriminator_each_answer_in_their_mo
     assert item.probabilities is not None
     assert item.rounds[0].judgement is not None
     assert item.rounds[0].judgement.agree_log_prob is None
+
+
+def test_a_local_discriminator_of_a_remote_generator_holds_no_more_than_its_room() -> None:
+    generator = ScriptedEngine(proposing, batches_requests=False)
+    discriminator = ScriptedEngine(judging, session_tokens=1)
+    model = sentixrl.load(generator, discriminator=discriminator, labels=LABELS)
+    model = model.replace(negotiation=replace(model.negotiation, reproducible=False))
+    assert len(list(model.predict_many([[text] for text in TALK * 5]))) == 15
+    assert {len(batch) for batch in discriminator.batches} == {1}
 
 
 def test_a_failing_discriminator_keeps_what_the_generator_said() -> None:

@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentixrl.classifier import Classifier
-from sentixrl.context.building import ContextOptions
+from sentixrl.context.building import ContextOptions, Lines
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Failure, ScoreRequest
+from sentixrl.engines.protocol import Failure, ScoreRequest, UnansweredError
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.errors import ConfigError
 from sentixrl.evidence.odds import LARGEST, log_odds, moved
 from sentixrl.evidence.parts import HidingPlan
+from sentixrl.evidence.task import EvidenceTask, Question
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.options import NegotiationOptions
 
@@ -107,6 +108,24 @@ def test_a_question_that_fails_costs_only_its_own_evidence() -> None:
 
     items = classifier(ScriptedEngine(fails_without_first)).predict(TALK, explain=True).items
     assert [one.turn for one in items[3].evidence or ()] == [1, 2]
+
+
+def test_evidence_that_a_server_leaves_unanswered_is_left_out_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask = EvidenceTask._ask
+
+    def lost(task: EvidenceTask, lines: Lines) -> list[Question]:
+        if task._dialogue.id == "lost":
+            raise UnansweredError(Failure("timeout", "No answer in time.", retryable=True))
+        return ask(task, lines)
+
+    monkeypatch.setattr(EvidenceTask, "_ask", lost)
+    talks = [replace(TALK, id=name) for name in ("first", "lost", "last")]
+    found = list(classifier().predict_many(talks, explain=True))
+    assert [one.items[3].evidence is None for one in found] == [False, True, False]
+    assert {one.items[3].label for one in found} == {"joy"}
+    assert "is left out: No answer in time." in caplog.text
 
 
 def test_engines_without_scores_and_sets_of_several_labels_are_refused() -> None:

@@ -130,6 +130,37 @@ def test_once_fetched_it_is_found_without_the_hub(
         bundle_of("someone/else")
 
 
+def cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody be there where the hub was, which nobody was told of."""
+    nowhere = "http://127.0.0.1:9"
+    monkeypatch.setattr(constants, "ENDPOINT", nowhere)
+    template = nowhere + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", nowhere)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
+
+
+def test_once_fetched_it_is_found_while_the_network_is_down(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(hub)
+    first = bundle_of("someone/moods")
+    cut_off(monkeypatch)
+    assert bundle_of("someone/moods").adapter == first.adapter
+
+
+def test_a_bundle_that_was_fetched_in_part_is_one_sentence(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(hub)
+    bundle = bundle_of("someone/moods")
+    assert bundle.adapter is not None
+    (bundle.adapter / "adapter_model.safetensors").unlink()
+    cut_off(monkeypatch)
+    with pytest.raises(ModelError, match="'someone/moods' could not be had whole"):
+        bundle_of("someone/moods")
+
+
 @pytest.mark.parametrize(
     ("file", "said"),
     [

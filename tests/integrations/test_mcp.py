@@ -11,8 +11,10 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
 
+import sentixrl
 from sentixrl.mcp import MOST_CHARACTERS, MOST_TURNS, Emotions, make_server
 
+from ..engines.remote.fakes import Vllm, fake_server
 from .stand_in import classifier
 
 SERVER = """
@@ -62,11 +64,24 @@ def test_clients_are_told_the_types() -> None:
     assert conversation.annotations.read_only_hint
 
 
+def test_clients_are_told_where_texts_go() -> None:
+    assert "computed on this machine" in (make_server(classifier()).instructions or "")
+    with fake_server(Vllm()) as served:
+        elsewhere = sentixrl.load(f"vllm:{served.url}")
+    told = make_server(elsewhere).instructions or ""
+    assert f"at {served.url.removeprefix('http://')}, to which texts are sent" in told
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "said"),
     [
         ("classify_text", {"text": "x" * (MOST_CHARACTERS + 1)}, "One call takes 500 turns"),
         ("classify_conversation", {"turns": [{"text": "x"}] * (MOST_TURNS + 1)}, "501 turns"),
+        (
+            "classify_conversation",
+            {"turns": [{"text": "x", "speaker": "y" * MOST_CHARACTERS}]},
+            "1 turns with 100,001 characters",
+        ),
         ("classify_conversation", {"turns": []}, "has no utterance"),
         ("classify_text", {"text": "  "}, "has no text"),
         ("classify_text", {"text": "x", "labels": ["one"]}, "it needs at least 2"),

@@ -13,11 +13,12 @@ from sentixrl import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.prompt import Prompt
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Failure
+from sentixrl.engines.protocol import Failure, ScoreRequest
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.errors import ModelError, SentixError
 from sentixrl.negotiation.negotiator import negotiate
 from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.negotiation.turns import Job, Turn, score, singly
 from sentixrl.prediction import Prediction, Status
 
 from .worlds import LABELS, Roles, always, dialogue, target
@@ -141,6 +142,32 @@ def test_a_dialogue_that_cannot_begin_fails_alone(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(asked._builder, "build", poisoned)
     assert told_of(asked, dialogue("Well.", id="bad")) == []
     assert [answer.status for answer in told_of(asked, dialogue("Well."))] == [Status.CONSENSUS]
+
+
+def test_each_request_of_a_job_by_itself_is_a_step() -> None:
+    """A worker that asks a server one thing after the other is not taken for one that hangs."""
+    asked = ScoreRequest(Prompt().then("user", "Well."), ("joy", "anger"))
+    done: list[object] = []
+
+    def twice() -> Turn[str]:
+        yield from score(asked)
+        yield from score(asked)
+        return "done"
+
+    class Inbox:
+        def __init__(self) -> None:
+            self._jobs = [Job(twice(), lambda result, cost: done.append(result))]
+
+        def peek(self) -> Job | None:
+            return self._jobs[0] if self._jobs else None
+
+        def pop(self) -> None:
+            self._jobs.clear()
+
+    steps: list[object] = []
+    with ScriptedEngine(lambda prompt, choices: [1.0, 1.0]).session() as session:
+        singly(session, Inbox(), lambda: steps.append(None))
+    assert (done, len(steps)) == (["done"], 2)
 
 
 def test_workers_are_watched() -> None:

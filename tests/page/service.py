@@ -13,7 +13,7 @@ import uvicorn
 from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.prompt import Prompt
-from sentixrl.engines.scripted import ScriptedEngine
+from sentixrl.engines.scripted import Scorer, ScriptedEngine
 from sentixrl.labels import scheme
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.serve.app import make_app
@@ -51,9 +51,11 @@ def weigh(prompt: Prompt, choices: tuple[str, ...]) -> list[float]:
 NAMES = {name: {name, *(scheme("ekman-7")[name].display.values())} for name in HEARD}
 
 
-def make_service(queue_tokens: int = 200_000, token: str | None = None) -> Service:
+def make_service(
+    queue_tokens: int = 200_000, token: str | None = None, script: Scorer = weigh
+) -> Service:
     """The service, not yet running."""
-    engine = ScriptedEngine(weigh, name="script")
+    engine = ScriptedEngine(script, name="script")
     classifier = Classifier(
         engine,
         scheme("ekman-7"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
+from sentixrl.context.prompt import Prompt
+
 from .acting import answered, ask, example, labels, paste_at_once
 from .conftest import Open
-from .service import make_service, running
+from .service import make_service, running, weigh
 
 EVIL = "<img src=x onerror=document.title='broken'>"
 
@@ -41,6 +44,25 @@ def test_names_texts_and_labels_that_are_html_are_words(open_page: Open) -> None
         page.locator("#talk img, #talk b b, #arc img, #people i i, script:not([src])").count() == 0
     )
     assert page.title() == "sentixrl"
+
+
+def test_a_text_taken_back_while_it_is_answered_leaves_nothing_to_ask(open_page: Open) -> None:
+    held = threading.Event()
+
+    def slow(prompt: Prompt, choices: tuple[str, ...]) -> list[float]:
+        assert held.wait(60)
+        return weigh(prompt, choices)
+
+    with running(make_service(script=slow)) as address:
+        page = open_page(at=address)
+        example(page)
+        page.locator("#go").click()
+        page.locator("#stop").wait_for()
+        paste(page, "")
+        page.locator("#stop").wait_for(state="hidden")
+        assert page.locator("#go").is_disabled()
+        assert page.locator("#status").inner_text() == ""
+        held.set()
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import sentixrl.serve
 from sentixrl import pages
+from sentixrl.context.prompt import Prompt
 from sentixrl.evidence.mood import ORDERS, order
 from sentixrl.formats import read_text
 from sentixrl.formats.result_rows import COLUMNS
 
-from .acting import ask, example, labels, paste_at_once
+from .acting import answered, ask, example, labels, paste_at_once
 from .conftest import Open
+from .service import make_service, running, weigh
 
 PAGE = Path(sentixrl.serve.__file__).parent / "page"
 MOST_BYTES = 80_000
@@ -64,6 +67,26 @@ def test_corrected_labels_are_gold_that_we_read(open_page: Open, tmp_path: Path)
     assert corrected == ["corrected", *("yes" if place == 2 else "no" for place in range(10))]
 
 
+def test_a_correction_outlives_the_evidence_that_comes_after_it(open_page: Open) -> None:
+    measured = threading.Event()
+    passed = iter(range(10))  # the turns of the example are answered at once
+
+    def slow(prompt: Prompt, choices: tuple[str, ...]) -> list[float]:
+        assert next(passed, None) is not None or measured.wait(60)
+        return weigh(prompt, choices)
+
+    with running(make_service(script=slow)) as address:
+        page = open_page("?explain=1", at=address)
+        example(page)
+        page.locator("#go").click()
+        page.locator(".why").nth(2).click()
+        page.locator(".below select").select_option("disgust")
+        measured.set()
+        answered(page)
+        page.locator(".turn").nth(2).locator(".evidence").wait_for()
+        assert page.locator("#arc a[aria-label='Agent, turn 3: disgust']").count() == 1
+
+
 def read_text_json(content: bytes, folder: Path) -> list[Any]:
     from sentixrl.formats import read_dialogues
 
@@ -108,6 +131,38 @@ def test_the_mood_turn_is_shown_where_it_is(open_page: Open) -> None:
     assert "The mood of Ann turns at turn 21" in mood.inner_text()
     mood.locator("button").click()
     assert "Here the mood of Ann turns." in page.locator("[data-place='20']").inner_text()
+
+
+def test_each_label_of_a_turn_is_shown_where_there_may_be_several(open_page: Open) -> None:
+    page = open_page()
+    page.locator("#text").fill("Ann: Well.\nAnn: Fine.")
+    page.locator("#preview").wait_for()
+    told = [["joy"], ["joy", "anger"]]
+    records = [
+        {"type": "start", "labels": ["joy", "anger"], "model": "m", "dialogues": 1, "turns": 2},
+        *(
+            {"type": "turn", "dialogue": 0, "turn": n, "index": n, "label": None, "labels": own}
+            for n, own in enumerate(told)
+        ),
+        {"type": "end", "turns": 2, "seconds": 1.0},
+    ]
+    body = "\n".join(map(json.dumps, records)) + "\n"
+    page.route("**/v1/classify", lambda route: route.fulfill(body=body))
+    ask(page)
+    assert labels(page) == ["joy", "joy", "anger"]
+
+
+def test_a_mood_turns_within_a_conversation_and_not_between_two(open_page: Open) -> None:
+    page = open_page()
+    rows = ["a,Ann,Thank you."] * 20 + ["b,Ann,Nobody!!"] * 3
+    table = "\n".join(["dialogue,speaker,text", *rows]).encode()
+    page.locator("#file").set_input_files(
+        {"name": "talks.csv", "mimeType": "text/csv", "buffer": table}
+    )
+    page.get_by_text("2 conversations").wait_for()
+    ask(page)
+    page.locator("#stop").wait_for(state="hidden")
+    assert page.locator(".mood").count() == 0
 
 
 def test_the_page_draws_the_same_orders_as_python(open_page: Open) -> None:

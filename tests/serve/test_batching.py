@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -103,16 +104,34 @@ def test_what_never_fits_is_told_at_once() -> None:
     assert hint == "Send it in several requests."
 
 
+def test_evidence_is_waited_for_as_answers_are() -> None:
+    """A request is open, and its tokens are taken, until its evidence is measured."""
+    slow = gate(free=2)
+    asked = service(scripted(slow))
+    body = {"dialogue": {"utterances": ["You kept it?", "I did."]}, "explain": True}
+    with live(asked) as address, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(post, address, body)
+        slow.await_a_step()
+        assert asked.batcher.requests == 1
+        assert asked.batcher.tokens > 0
+        slow.opened.set()
+        items = first.result().json()["utterances"]
+    assert [len(item["evidence"]) for item in items] == [0, 1]
+    assert asked.batcher.tokens == asked.batcher.requests == 0
+
+
+@pytest.mark.parametrize("explain", [False, True])
 @pytest.mark.parametrize("headers", [{}, LINES])
-def test_who_leaves_is_not_computed_any_more(headers: dict[str, str]) -> None:
-    slow = gate()
+def test_who_leaves_is_not_computed_any_more(headers: dict[str, str], explain: bool) -> None:
+    slow = gate(free=60 if explain else 0)  # where evidence is wanted, all turns are answered
     classifier = scripted(slow, session_tokens=1)
     engine = classifier.engine
     assert isinstance(engine, ScriptedEngine)
     asked = service(classifier)
     with live(asked) as address:
         host, port = address.removeprefix("http://").split(":")
-        body = b'{"dialogue": {"utterances": [' + b", ".join([b'"Well."'] * 500) + b"]}}"
+        talk = {"utterances": ["Well."] * (60 if explain else 500)}
+        body = json.dumps({"dialogue": talk, "explain": explain}).encode()
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = (
             f"POST {PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
@@ -124,7 +143,7 @@ def test_who_leaves_is_not_computed_any_more(headers: dict[str, str]) -> None:
         until(lambda: asked.batcher.requests == 0)
         slow.opened.set()
         assert post(address, {"text": "Next."}).status_code == 200
-    assert len(engine.calls) < 10
+    assert len(engine.calls) < 10 + (60 if explain else 0)
     assert asked.batcher.tokens == 0
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sentixrl.context.prompt import Prompt
+from sentixrl.engines.protocol import Failure, UnansweredError
 from sentixrl.formats import read_dialogue_json
 from sentixrl.labels import LabelSet
 from sentixrl.serve.classifying import OneResult, SeveralResults
+from sentixrl.serve.refusals import RefusedError
 from sentixrl.serve.served import KEPT_CLASSIFIERS as KEPT
 from sentixrl.serve.served import Asking
 
-from .services import LINES, Client, lines_of, scripted, service
+from .services import LINES, Client, likes_the_first, lines_of, scripted, service
 
 PATH = "/v1/classify"
 TALK = {"id": "t", "utterances": [{"speaker": "Ann", "text": "You kept it?"}, "I did."]}
@@ -90,6 +95,32 @@ def test_one_poisoned_dialogue_fails_alone(lines: bool) -> None:
     assert "error" in statuses[2]
 
 
+@pytest.mark.parametrize("lines", [False, True])
+def test_evidence_that_cannot_be_measured_fails_alone(lines: bool) -> None:
+    def weigh(prompt: Prompt, choices: tuple[str, ...]) -> Sequence[float] | Failure:
+        if "Second of 1" in prompt.text and "First of 1" not in prompt.text:
+            raise RuntimeError("CUDA out of memory")
+        return likes_the_first(prompt, choices)
+
+    talks = [{"utterances": [f"First of {n}.", f"Second of {n}."]} for n in range(3)]
+    asked = Client(service(scripted(weigh)))
+    body = {"dialogues": talks, "explain": True}
+    found = asked.post(PATH, body, headers=LINES if lines else {})
+    assert found.status_code == 200
+    if lines:
+        [error] = [one for one in lines_of(found.text) if one["type"] == "error"]
+        assert error["dialogue"] == 1
+        told = [one for one in lines_of(found.text) if one["type"] == "turn"]
+        assert sorted(one["dialogue"] for one in told if "evidence" in one) == [0, 0, 2, 2]
+    else:
+        items = [one["utterances"] for one in found.json()["dialogues"]]
+        assert [["evidence" in item for item in one] for one in items] == [
+            [True, True], [False, False], [True, True],
+        ]  # fmt: skip
+        assert {item["label"] for one in items for item in one} == {"neutral"}
+        asked.refuses(503, PATH, {"dialogue": talks[1], "explain": True})
+
+
 def test_a_turn_that_fails_is_an_error_in_its_place() -> None:
     asked = {"utterances": ["Well.", "This is too long."]}
     items = Client(service()).post(PATH, {"dialogue": asked}).json()["utterances"]
@@ -100,6 +131,13 @@ def test_a_turn_that_fails_is_an_error_in_its_place() -> None:
 def test_a_request_of_which_nothing_is_answered_says_so() -> None:
     error, _ = Client(service()).refuses(503, PATH, {"text": "poison"})
     assert "out of memory" in error
+
+
+def test_a_server_behind_that_does_not_answer_is_no_fault_of_the_request() -> None:
+    """Evidence needs a server's count of tokens, for which no turn is to blame."""
+    lost = Failure("unreachable", "The server at far:80 cannot be reached.", retryable=True)
+    assert RefusedError.of(UnansweredError(lost)).status == 503
+    assert RefusedError.of(UnansweredError(replace(lost, retryable=False))).status == 500
 
 
 WRONG: list[tuple[int, dict[str, Any], str]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sentixrl.context.templates import DECISION, template_languages, templates
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.scripted import ScriptedEngine
+from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.serve.decisions.openai_format import DecisionsResult
 from sentixrl.serve.decisions.prompts import StatePrompt
 from sentixrl.serve.decisions.questions import (
@@ -117,6 +119,16 @@ def test_emotions_are_asked_as_classify_asks() -> None:
     assert answer["probabilities"] == pytest.approx(items[1]["probabilities"], abs=1e-6)
 
 
+def test_a_choice_is_of_one_even_where_the_model_gives_several() -> None:
+    options = NegotiationOptions(enabled=False, kind="several")
+    several = scripted().replace(negotiation=options)
+    question = {"type": "choice", "criteria": dict.fromkeys(["joy", "anger", "neutral"])}
+    found = Client(service(several)).post(ONE, {"state": STATE, "questions": {"q": question}})
+    answer = found.json()["answers"]["q"]
+    assert math.fsum(answer["probabilities"].values()) == pytest.approx(1)
+    assert (answer["choice"], answer["status"]) == ("joy", "single")
+
+
 @pytest.mark.parametrize("place", ["question", "request"])
 def test_any_choice_is_negotiated_on_request(place: str) -> None:
     question: dict[str, Any] = {
@@ -187,6 +199,19 @@ def test_what_cannot_be_asked_is_one_sentence(
 ) -> None:
     error, _ = Client(service()).refuses(status, path, body)
     assert says in error
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (ONE, {"state": STATE, "questions": {"a\ud800": NOUL}}),
+        (TWO, {"input": STATE, "questions": [{**PREDICATE, "name": "a\ud800"}]}),
+    ],
+)
+def test_names_that_no_answer_could_repeat_are_refused(path: str, body: dict[str, Any]) -> None:
+    kind = {"Content-Type": "application/json"}
+    error, _ = Client(service()).refuses(422, path, content=json.dumps(body), headers=kind)
+    assert "no text may hold" in error
 
 
 def test_a_model_without_probabilities_says_so() -> None:

@@ -108,7 +108,15 @@ def test_responses_carry_safe_headers() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/page/../app.py", "/page/%2e%2e/app.py", "/page//etc/passwd", "/page/", "/page/index.py"],
+    [
+        "/page/../app.py",
+        "/page/%2e%2e/app.py",
+        "/page//etc/passwd",
+        "/page/",
+        "/page/index.py",
+        "/page/%00.js",
+        f"/page/{'a' * 300}.js",
+    ],
 )
 def test_the_page_is_all_that_is_served_of_the_disk(path: str) -> None:
     assert Client(service()).get(path).status_code == 404

@@ -17,7 +17,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from sentixrl.serve import journal, server
+
 from ..cli.shell import Shell, make_shell
+from ..engines.remote.fakes import Chat, fake_server
 from .services import PATIENCE
 
 __all__ = ["make_shell"]
@@ -143,6 +146,26 @@ def test_sigterm_under_load_answers_everything_that_was_accepted(tiny_model: Pat
 )
 def test_what_cannot_be_served_is_said(words: list[str], says: str, shell: Shell) -> None:
     assert says in shell.refuses("serve", *words)
+
+
+def test_what_a_user_should_know_of_a_model_elsewhere_is_said(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Server:
+        """Ends at once."""
+
+        def __init__(self, *_: object) -> None: ...
+
+        def run(self, sockets: object) -> None: ...
+
+    monkeypatch.setattr(server, "make_server", Server)
+    monkeypatch.setattr(journal, "begin", lambda: None)
+    with fake_server(Chat()) as served:
+        found = shell("serve", "--port", 0, "--model", f"far=openai:{served.url}#small")
+    assert found.code == 0, found.err
+    said = " ".join(found.err.split())
+    assert f"far: texts are sent to {served.url.removeprefix('http://')}" in said
+    assert "far: 'openai' is experimental" in said
 
 
 def test_a_short_token_is_refused(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,22 +10,27 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+import sentixrl
+from sentixrl.engines.options import EngineOptions, RemoteOptions
 from sentixrl.negotiation.scheduling import WorkerState
 from sentixrl.serve import journal
 from sentixrl.serve.app import route_of
 from sentixrl.serve.metrics import state_of
 
+from ..engines.remote.fakes import Vllm, fake_server
 from .services import LINES, PATIENCE, Client, gate, live, scripted, service
 
 
 @pytest.fixture(name="lines")
 def make_lines() -> Iterator[io.StringIO]:
     stream = io.StringIO()
-    before = {name: logging.getLogger(name).handlers for name in (journal.NAME, "uvicorn")}
+    loggers = [logging.getLogger(name) for name in journal.LEVELS]
+    before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
     journal.begin(stream)
     yield stream
-    for name, handlers in before.items():
-        logging.getLogger(name).handlers = handlers
+    for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +55,19 @@ def test_health_follows_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     for state in (WorkerState(False, True, 1), WorkerState(True, True, 1e4)):
         monkeypatch.setattr(classifier.scheduler, "states", lambda state=state: (state,))
         assert asked.get("/health").status_code == 503
+
+
+def test_a_worker_that_waits_for_a_server_is_busy_as_long_as_it_may_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = EngineOptions(remote=RemoteOptions(timeout=100, attempts=2))
+    with fake_server(Vllm()) as served:
+        classifier = sentixrl.load(f"vllm:{served.url}", labels="meld-7", engine=options)
+    asked = Client(service(classifier))
+    for seconds, status in ((400, 200), (500, 503)):
+        states = (WorkerState(True, True, seconds),)
+        monkeypatch.setattr(classifier.scheduler, "states", lambda states=states: states)
+        assert asked.get("/health").status_code == status
 
 
 def test_a_busy_service_is_healthy() -> None:
@@ -108,6 +126,19 @@ def test_errors_are_logged_by_type_and_place(lines: io.StringIO) -> None:
     assert written["error"] == "ValueError"
     assert "test_watching.py" in written["at"][-1]
     assert "secret" not in lines.getvalue()
+
+
+def test_models_and_the_loop_write_lines_without_what_is_filled_in(lines: io.StringIO) -> None:
+    """A server's refusal may quote the prompt, and the loop the arguments of what failed."""
+    logging.getLogger("sentixrl.negotiation.deducing").warning("%d failed: %s", 2, "my secret")
+    logging.getLogger("asyncio").error("Exception in callback take('my secret')")
+    logging.getLogger("sentixrl.engines.remote.engine").warning("The labels hold %d%%", 2)
+    written = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [one["event"] for one in written] == [
+        "%d failed: %s",
+        "something failed in the loop",
+        "The labels hold 2%",
+    ]
 
 
 def test_routes_are_few() -> None:

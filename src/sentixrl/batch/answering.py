@@ -67,24 +67,27 @@ class _Feed:
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._source = iter(items)
-        self._again: list[Item] = []
+        self._again: deque[Item] = deque()
         self.asked: deque[Item] = deque()
         self.error: BaseException | None = None
 
     def again(self) -> None:
-        """Hand those that are not answered over once more."""
-        self._again = list(self.asked)
+        """Hand those that are not answered over once more, before those that still wait for it."""
+        self._again.extendleft(reversed(self.asked))
         self.asked.clear()
 
     def __iter__(self) -> Iterator[Dialogue]:
-        again, self._again = self._again, []
         try:
-            for item in chain(again, self._source):
+            for item in chain(self._handed_again(), self._source):
                 self.asked.append(item)
                 yield item.dialogue
         except Exception as error:
             self.error = error
             raise
+
+    def _handed_again(self) -> Iterator[Item]:
+        while self._again:
+            yield self._again.popleft()
 
 
 def sample(classifier: Classifier, work: Path, chunks: Sequence[Chunk]) -> Estimate:

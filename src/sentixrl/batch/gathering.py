@@ -12,7 +12,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
@@ -29,7 +29,7 @@ from sentixrl.formats.characters import shown
 from sentixrl.formats.json_text import dialogue_of_json
 from sentixrl.formats.ledger import Fault
 from sentixrl.formats.objects import dialogue_object
-from sentixrl.formats.on_disk import Register
+from sentixrl.formats.on_disk import NO_ROOM, Register
 from sentixrl.formats.sorting import Groups
 from sentixrl.formats.tables import MAX_DIALOGUE_BYTES
 
@@ -120,13 +120,16 @@ class _Gatherer:
         if one.path is None:
             return self._read_standard_input(number)
         before = one.state()
+        digest = ""
         try:
             self._read(number, None)
+            digest = one.digest()
         except InputError as error:
-            if not one.found or isinstance(error, _RefusedError):
+            if not one.found or _ends_the_job(error):
                 raise
             self._fault(one.name, Fault(error, 0))
-        digest = one.digest()
+            with suppress(InputError):  # it may be a file that nobody may read
+                digest = one.digest()
         if one.state() != before:
             raise InputError(
                 f"{one.name} changed while it was read.",
@@ -163,7 +166,7 @@ class _Gatherer:
                 begun = True
                 self._take(number, reader, dialogue)
         except InputError as error:
-            if not begun or isinstance(error, _RefusedError):
+            if not begun or _ends_the_job(error):
                 raise
             self._fault(one.name, Fault(error, 0))
 
@@ -199,6 +202,8 @@ class _Gatherer:
                 try:
                     found = self._joined(key, parts, columns.turn)
                 except InputError as error:
+                    if _ends_the_job(error):
+                        raise
                     self._fault(SEVERAL, Fault(error, 0, key))
                     continue
                 self._spool.add(found)
@@ -232,6 +237,11 @@ class _Gatherer:
 
 class _RefusedError(InputError):
     """Not to be noted and left out: whether the job is right hangs on it."""
+
+
+def _ends_the_job(error: InputError) -> bool:
+    """Whether a job without what could not be read would be wrong for good."""
+    return isinstance(error, _RefusedError) or error.code == NO_ROOM
 
 
 def standard_input() -> DigestingStream:

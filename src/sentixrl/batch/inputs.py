@@ -168,7 +168,8 @@ def _expanded(name: str, out: Path) -> Iterator[InputFile]:
         )
     else:
         found = glob.glob(name, recursive=True)  # noqa: PTH207  (it may begin at the root)
-        matches = sorted(filter(os.path.isfile, found))
+        files = sorted(filter(os.path.isfile, found))
+        matches = [match for match in files if not _is_inside(Path(match), out)]
         if not matches:
             raise InputError(f"No file matches {shown(name, 400)}.", hint="Check the pattern.")
         yield from (InputFile(shown(match, 400), Path(match)) for match in matches)
@@ -187,12 +188,17 @@ def _of_folder(folder: Path, out: Path) -> Iterator[InputFile]:
 def _is_read(path: Path, folder: Path, out: Path) -> bool:
     inside = path.relative_to(folder)
     hidden = any(part.startswith(".") for part in inside.parts)
-    if hidden or not path.is_file() or out.resolve() in path.resolve().parents:
+    if hidden or not path.is_file() or _is_inside(path, out):
         return False
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
     return bool(suffixes) and suffixes[-1] in _endings()
+
+
+def _is_inside(path: Path, out: Path) -> bool:
+    """Whether a file lies in the job's folder."""
+    return out.resolve() in path.resolve().parents
 
 
 def _endings() -> list[str]:

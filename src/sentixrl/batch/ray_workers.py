@@ -310,7 +310,11 @@ def _portable(loader: Loader, threads: int) -> Loader:
     adapter = loader.engine.adapter
     engine = replace(loader.engine, threads=threads, adapter=adapter and adapter.resolve())
     model = None if loader.model is None else canonical_base(loader.model)
-    return replace(loader, model=model, engine=engine)
+    negotiation = loader.negotiation
+    if negotiation is not None and negotiation.discriminator is not None:
+        judge = canonical_base(negotiation.discriminator)
+        negotiation = replace(negotiation, discriminator=judge)
+    return replace(loader, model=model, negotiation=negotiation, engine=engine)
 
 
 def _death(what: str, error: BaseException) -> ModelError:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from sentixrl.batch.options import CHUNK_TURNS, BatchOptions, ShardFormat
 from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, styled
 from sentixrl.cli.groups import OptionGroup, with_groups
 from sentixrl.cli.inputs import InputOptions
-from sentixrl.cli.options import ModelOptions, say_notes
+from sentixrl.cli.options import ModelOptions, say_notes, say_spent, spent
 from sentixrl.cli.progress import waiting
+from sentixrl.engines.remote.address import is_remote, parse_address
 from sentixrl.errors import ConfigError
 from sentixrl.formats.characters import as_text
+from sentixrl.named_models import bundle_of
 
 if TYPE_CHECKING:
     from sentixrl.batch import Estimate, Meter, Standing, Summary
@@ -94,25 +98,34 @@ def batch(
     """Classify files by the million; the same command goes on where it was stopped."""
     from sentixrl.batch import BatchJob, LocalWorkers
 
-    team = _workers(options.spec(labels, several=several), ray, workers, options)
+    spec = options.spec(labels, several=several)
+    team = _workers(spec, ray, workers, options)
     command = as_text(shlex.join(["sentixrl", *(context.obj or [])]))
     plan = job_options.plan(inputs)
     screen = errors()
+    here = team if isinstance(team, LocalWorkers) else None
+    if here is None:  # no model is loaded here that would tell
+        for host in hosts_named(spec):
+            screen.print(note(f"texts are sent to {host}."))
+    asked: Callable[[], str] = str if here is None else lambda: spent(here.classifier)
     try:
         with waiting("reading"):
             made = BatchJob(files, out, team, plan, tell=lambda said: screen.print(note(said)))
         with made as job:
-            if isinstance(team, LocalWorkers):
-                say_notes(team.classifier, context)
+            if here is not None:
+                say_notes(here.classifier, context)
             if estimate:
                 _show_estimate(job.estimate(), price)
                 return 0
-            summary = job.run(command=command, watch=lambda meter: _shown(meter, price))
+            watch = partial(_shown, price=price, asked=asked)
+            summary = job.run(command=command, watch=watch)
     except KeyboardInterrupt:
         screen.print("Stopped. What is done is kept; to go on, run the same command again:")
         screen.print(f"  {command}")
         return EXIT_INTERRUPTED
     _show_summary(summary, out)
+    if here is not None:
+        say_spent(here.classifier)
     return EXIT_ERRORS if summary.errors else 0
 
 
@@ -133,22 +146,40 @@ def _workers(
     return RayWorkers(spec, ray, workers, threads=threads, gpus=int(gpu))
 
 
+def hosts_named(spec: ClassifierSpec) -> list[str]:
+    """Where a specification's models are that are on servers."""
+    judge = spec.negotiation and spec.negotiation.discriminator
+    bases = (spec.bundle().base, None if judge is None else bundle_of(judge).base)
+    found = (parse_address(base).host for base in bases if base is not None and is_remote(base))
+    return list(dict.fromkeys(found))
+
+
 @contextmanager
-def _shown(meter: Meter, price: float | None) -> Iterator[None]:
-    """Show a meter while a block runs: as a bar on a terminal, else as a line now and then."""
+def _shown(meter: Meter, price: float | None, asked: Callable[[], str]) -> Iterator[None]:
+    """Show a meter while a block runs: as a bar on a terminal, else as a line now and then.
+
+    Args:
+        meter: What is shown.
+        price: What an hour of the machines costs.
+        asked: What was asked of servers so far, in a few words.
+    """
     screen = errors()
     over = Event()
+
+    def line() -> Text:
+        return styled(standing_line(meter.standing, price, asked()))
+
     if screen.is_terminal:
         bar = Progress(
             *(BarColumn(), TextColumn("{task.description}")), console=screen, transient=True
         )
-        show = Thread(target=_draw, args=(bar, bar.add_task("", total=1.0), meter, price, over))
+        show = Thread(target=_draw, args=(bar, bar.add_task("", total=1.0), meter, line, over))
     else:
         bar = None
 
         def tell() -> None:
             while not over.wait(LINE_SECONDS):
-                screen.print(styled(standing_line(meter.standing, price)))
+                screen.print(line())
 
         show = Thread(target=tell)
     show.daemon = True
@@ -160,18 +191,15 @@ def _shown(meter: Meter, price: float | None) -> Iterator[None]:
         show.join()
 
 
-def _draw(bar: Progress, task: TaskID, meter: Meter, price: float | None, over: Event) -> None:
+def _draw(bar: Progress, task: TaskID, meter: Meter, line: Callable[[], Text], over: Event) -> None:
     with bar:
         while not over.wait(_REFRESH):
             standing = meter.standing
-            bar.update(
-                task,
-                completed=standing.done / max(1, standing.total),
-                description=styled(standing_line(standing, price)).plain,
-            )
+            done = standing.done / max(1, standing.total)
+            bar.update(task, completed=done, description=line().plain)
 
 
-def standing_line(standing: Standing, price: float | None) -> str:
+def standing_line(standing: Standing, price: float | None, asked: str = "") -> str:
     """How a job stands, in one line."""
     parts = [f"{standing.done:,} of {standing.total:,} turns", f"{standing.rate:,.1f}/s"]
     if (left := standing.remaining) is not None:
@@ -182,6 +210,8 @@ def standing_line(standing: Standing, price: float | None) -> str:
         parts.append(f"{standing.workers} workers")
     if price is not None:
         parts.append(f"cost {price * standing.seconds / 3600:,.2f}")
+    if asked:
+        parts.append(asked)
     if standing.note:
         parts.append(standing.note)
     return " · ".join(parts)

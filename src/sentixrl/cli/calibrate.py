@@ -14,6 +14,7 @@ from sentixrl.cli.console import answers, errors, headed, new_table, note
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import percent
 from sentixrl.cli.inputs import InputOptions
+from sentixrl.cli.options import say_hosts
 from sentixrl.cli.progress import waiting
 from sentixrl.engines.options import EngineOptions
 from sentixrl.negotiation.options import NegotiationOptions
@@ -79,6 +80,7 @@ def _fit(spec: ClassifierSpec, data: Dataset, out: Path | None, *, bias: bool) -
     check_turns(data)
     with waiting("loading the model"):
         classifier = spec.load()
+    say_hosts(classifier)
     with waiting("asking the model about the labelled turns"):
         found = recalibrate(classifier, data, bias=bias)
     _say(found, data)

@@ -8,7 +8,7 @@ import typer
 
 from sentixrl.cli.console import errors
 from sentixrl.cli.groups import with_groups
-from sentixrl.cli.options import ModelOptions
+from sentixrl.cli.options import ModelOptions, say_hosts
 
 
 @with_groups
@@ -24,6 +24,8 @@ def mcp(
     from sentixrl.mcp import make_server, require_mcp
 
     require_mcp()  # before the model is loaded, which takes longer
-    server = make_server(options.load(labels))
+    classifier = options.load(labels)
+    say_hosts(classifier)
+    server = make_server(classifier)
     errors().print("Listening on standard input; Ctrl-C ends it.")
     server.run("stdio")

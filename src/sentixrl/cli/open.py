@@ -15,7 +15,7 @@ import typer
 
 from sentixrl.cli.console import answers, errors, note, styled
 from sentixrl.cli.groups import with_groups
-from sentixrl.cli.options import ModelOptions
+from sentixrl.cli.options import ModelOptions, say_hosts
 from sentixrl.cli.progress import waiting
 from sentixrl.errors import InputError, MissingDependencyError
 from sentixrl.formats.characters import shown
@@ -54,6 +54,7 @@ def open_page(
     with server.bind(_LOOPBACK, port, token) as bound:
         with waiting("loading the model"):
             classifier = options.load(labels)
+        say_hosts(classifier)
         models = Models([ServedModel(classifier.bundle.name, classifier)])
         access = Access(_LOOPBACK, token=token, body_bytes=_BODY)
         fragment = f"#token={token}" + ("&file=1" if brought else "")

@@ -16,10 +16,11 @@ from sentixrl.cli.console import errors, note
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.options import ModelOptions
 from sentixrl.cli.progress import waiting
+from sentixrl.engines.roles import remote_engines
 from sentixrl.errors import ConfigError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from sentixrl.serve.served import Models
+    from sentixrl.serve.served import Models, ServedModel
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,7 @@ def serve(
         served = _load(models or [], labels, options)
         address = server.address_of(bound)
         for model in served:
-            if model.remote_host:
-                errors().print(note(f"{model.name}: texts are sent to {model.remote_host}"))
+            _say_of(model)
         errors().print(note(f"listening on {address} (Ctrl-C stops)", "sentixrl:", "bold"))
         journal.begin()
 
@@ -95,6 +95,15 @@ def serve(
         service = Service(served, access, queue_tokens)
         server.make_server(service, started).run(sockets=[bound])
         journal.log("stopped")
+
+
+def _say_of(model: ServedModel) -> None:
+    """Tell where a model sends texts, and how its server is asked."""
+    if model.remote_host:
+        errors().print(note(f"{model.name}: texts are sent to {model.remote_host}"))
+    for engine in remote_engines(model.engine):
+        for found in engine.notes:
+            errors().print(note(f"{model.name}: {found}"))
 
 
 def _token() -> str | None:

@@ -2,8 +2,9 @@
 
 Contract: each request says which role it is for and goes to that role's engine; answers stand in
 the order of the requests. A session holds one session of each, so drivers run utterances in step as
-with one engine. The discriminator sees the same utterances as the generator: whoever admits
-them there is the generator's session.
+with one engine. The discriminator sees the same utterances as the generator, in prompts that go on
+from the generator's: those are admitted by the generator's session, or by the discriminator's where
+the generator is on a server and keeps nothing.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ class TwoSessions:
             "generator": engines.generator.session(),
             "discriminator": engines.discriminator.session(),
         }
+        keeps = "generator" if engines.generator.capabilities.batches else "discriminator"
+        self._admitting = self._opened[keeps]
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -109,8 +112,8 @@ class TwoSessions:
         self._stack.__exit__(kind, error, trace)
 
     def admit(self, request: ScoreRequest | GenerateRequest) -> bool:
-        """Whether the session of the role that is asked first has room."""
-        return self._opened[request.role].admit(request)
+        """Whether the session that keeps what it computed has room."""
+        return self._admitting.admit(request)
 
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:
         """Score each request by its role's engine."""

@@ -8,6 +8,7 @@ of these prompts: it was made from the turns that are to be hidden.
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import TypeVar
 
 from sentixrl.context.building import Lines
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Cost, Failure
+from sentixrl.engines.protocol import Cost, Failure, UnansweredError
 from sentixrl.engines.roles import roles_of
 from sentixrl.errors import ConfigError
 from sentixrl.evidence.odds import LogProbs, moved
@@ -24,9 +25,11 @@ from sentixrl.negotiation.answers import Judging
 from sentixrl.negotiation.modes import ScoredMode
 from sentixrl.negotiation.negotiator import Negotiator
 from sentixrl.negotiation.state import NegotiationState
-from sentixrl.negotiation.tasks import DialogueWork
+from sentixrl.negotiation.tasks import DialogueWork, Told
 from sentixrl.negotiation.turns import Job
 from sentixrl.prediction import DialoguePrediction, Evidence, Prediction, Proposal
+
+_log = logging.getLogger(__name__)
 
 Question = tuple[int, Mapping[int, str | None]]
 """A target, and what is changed before it: turn → the text to show in its place, or ``None`` to
@@ -44,11 +47,15 @@ class AskingTask(DialogueWork[R]):
     Args:
         negotiator: Holds the model and the options.
         dialogue: The turns.
+        told: Called from a worker's thread with ``None`` once it is finished or broken.
     """
 
-    def __init__(self, negotiator: Negotiator, dialogue: Dialogue) -> None:
+    def __init__(
+        self, negotiator: Negotiator, dialogue: Dialogue, told: Told | None = None
+    ) -> None:
         judging = check_explainable(negotiator)
         super().__init__(negotiator, dialogue)
+        self._told = told or (lambda answer: None)
         self._mode = ScoredMode(roles_of(negotiator.engine)[0].capabilities, judging)
         self._answers: Posteriors = []
         self._left = 0
@@ -61,7 +68,7 @@ class AskingTask(DialogueWork[R]):
         asked = self._ask(lines)
         self._answers, self._left = [None] * len(asked), len(asked)
         if not asked:
-            self.finished.set()
+            self._finish()
         for place, (target, changes) in enumerate(asked):
             changed = {turn: self._line(lines, turn, text) for turn, text in changes.items()}
             state = NegotiationState.of(lines.context(target, changed), self._template)
@@ -70,6 +77,15 @@ class AskingTask(DialogueWork[R]):
     def outcome(self) -> R:
         """What the answers say, once it is finished."""
         return self._read(self._answers)
+
+    def broke(self, error: BaseException) -> None:
+        """Give up: the session that ran it failed."""
+        super().broke(error)
+        self._told(None)
+
+    def _finish(self) -> None:
+        self.finished.set()
+        self._told(None)
 
     def _line(self, lines: Lines, turn: int, text: str | None) -> str | None:
         if text is None:
@@ -89,7 +105,7 @@ class AskingTask(DialogueWork[R]):
             self._answers[place] = None if isinstance(answer, Failure) else answer.log_probs
             self._left -= 1
             if not self._left:
-                self.finished.set()
+                self._finish()
 
         return keep
 
@@ -124,6 +140,7 @@ class EvidenceTask(AskingTask[DialoguePrediction]):
         dialogue: The turns.
         prediction: Its answers.
         plan: Which turns are hidden together.
+        told: As in :class:`AskingTask`.
 
     Raises:
         ConfigError: The engine gives no scores, or an utterance may have several labels.
@@ -136,6 +153,7 @@ class EvidenceTask(AskingTask[DialoguePrediction]):
         dialogue: Dialogue,
         prediction: DialoguePrediction,
         plan: HidingPlan | None = None,
+        told: Told | None = None,
     ) -> None:
         if len(dialogue) != len(prediction.items):
             raise ValueError(
@@ -144,7 +162,18 @@ class EvidenceTask(AskingTask[DialoguePrediction]):
             )
         self._prediction, self._plan = prediction, plan or HidingPlan()
         self._parts: list[tuple[int, range | None]] = []
-        super().__init__(negotiator, dialogue)
+        super().__init__(negotiator, dialogue, told)
+
+    def result(self) -> DialoguePrediction:
+        """The answers with their evidence; without, where a server did not answer.
+
+        Raises:
+            BaseException: What else broke it.
+        """
+        if isinstance(self._error, UnansweredError):
+            _log.warning("The evidence for a dialogue is left out: %s", self._error)
+            return self._prediction
+        return super().result()
 
     def _read(self, answers: Posteriors) -> DialoguePrediction:
         shown = {

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 
 from sentixrl.errors import InputError
 
+NO_ROOM = "no_room"
+"""The code of errors that say nothing of the input: there is no room for temporary files."""
+
 
 class Register:
     """Which ids an input has given, and where.
@@ -54,4 +57,6 @@ def _full_disk() -> Iterator[None]:
         raise InputError(
             f"The input needs room in the folder for temporary files, and gets none ({error}).",
             hint="Name a folder with room in the environment variable SQLITE_TMPDIR.",
+            code=NO_ROOM,
+            retryable=True,
         ) from None

@@ -16,6 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from sentixrl.errors import InputError
+from sentixrl.formats.on_disk import NO_ROOM
 
 RUN_BYTES = 16 * 1024 * 1024
 """About how much is sorted in memory at once."""
@@ -135,4 +136,6 @@ def full_disk() -> Iterator[None]:
             "The input needs room in the folder for temporary files, and gets none "
             f"({error.strerror or error}).",
             hint="Name a folder with room in the environment variable TMPDIR.",
+            code=NO_ROOM,
+            retryable=True,
         ) from None

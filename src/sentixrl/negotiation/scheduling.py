@@ -259,7 +259,7 @@ class _Pool:
                         per_step = None if drawer.alone else PER_STEP
                         together(session, drawer, per_step, self.stepped)
                     else:
-                        singly(session, drawer)
+                        singly(session, drawer, drawer.note_step)
             except BaseException as error:  # any error: its callers are told, the others go on
                 with self._change:
                     self._give_up(drawer, _told(self._engine, error))
@@ -325,15 +325,19 @@ class _Drawer:
 
     def begin_session(self) -> None:
         """Prepare for a new session: any task may be the first in it."""
-        self.stepped_at = time.monotonic()
+        self.note_step()
         self._tasks = [task for task in self._tasks if not task.over]
         self._fresh = not self._jobs
         if self._fresh:
             self._start_next()
 
-    def peek(self) -> Job | None:
-        """The next job for the current session; drivers look for one at every step."""
+    def note_step(self) -> None:
+        """Note that a step begins."""
         self.stepped_at = time.monotonic()
+
+    def peek(self) -> Job | None:
+        """The next job for the current session; who runs many in step looks at every step."""
+        self.note_step()
         if not self._jobs:
             self._start_next()
         return self._jobs[0] if self._jobs else None

@@ -159,17 +159,19 @@ def together(
         active = _step(session, active)
 
 
-def singly(session: Session, inbox: Inbox) -> None:
+def singly(session: Session, inbox: Inbox, stepping: Callable[[], None] = lambda: None) -> None:
     """Run jobs one after the other: what each of several threads does for a remote engine.
 
     Args:
         session: Answers the requests.
         inbox: Where the jobs are.
+        stepping: Told before each step.
     """
     while (job := inbox.peek()) is not None:
         inbox.pop()
         going = job.wanted() and job.begin()
         while going:
+            stepping()
             going = bool(_step(session, [job]))
 
 

@@ -26,14 +26,14 @@ from sentixrl.labels import scheme, scheme_names
 from sentixrl.serve import classifying, decisions, reading_inputs
 from sentixrl.serve.guard import BODIES, Guard
 from sentixrl.serve.journal import log
-from sentixrl.serve.metrics import state_of
+from sentixrl.serve.metrics import states_of
 from sentixrl.serve.refusals import RefusedError, handle_errors
 from sentixrl.serve.served import ServedModel
 from sentixrl.serve.service import Service, Serving
 
 PAGE = Path(__file__).parent / "page"
 SHARED = Path(pages.__file__).parent
-_SHARED_FILES = frozenset({"looks.css", "emotions.json"})
+_SHARED_FILES = ("looks.css", "emotions.json")
 _KINDS = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -42,6 +42,12 @@ _KINDS = {
     ".json": "application/json",
     ".webmanifest": "application/manifest+json",
 }
+_FILES = {
+    path.name: path
+    for path in (*PAGE.iterdir(), *(SHARED / name for name in _SHARED_FILES))
+    if path.suffix in _KINDS
+}
+"""All that is served of the disk."""
 _ROUTES = frozenset(
     {
         *BODIES, "/", "/v1/models", "/v1/opened", "/health", "/ready", "/metrics", "/openapi.json",
@@ -213,10 +219,7 @@ def _model(model: ServedModel, *, default: bool) -> dict[str, Any]:
 )
 async def health(serving: Serving) -> Response:
     """200 while every worker is idle or busy; 503 if one is dead or does not come to an end."""
-    states = {
-        model.name: [state_of(worker) for worker in model.classifier.scheduler.states()]
-        for model in serving.models
-    }
+    states = {model.name: states_of(model) for model in serving.models}
     ill = any(state in {"dead", "stalled"} for found in states.values() for state in found)
     content = {
         "status": "ill" if ill else "ok",
@@ -269,10 +272,8 @@ async def page(name: str) -> Response:
 
 
 def _page_file(name: str) -> Response:
-    """A file below the page's folder, of a kind that pages are made of."""
-    folder = (SHARED if name in _SHARED_FILES else PAGE).resolve()
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder) or path.suffix not in _KINDS or not path.is_file():
+    path = _FILES.get(name)
+    if path is None:
         raise RefusedError(404, "There is nothing at this address.")
     headers = {"Cache-Control": "no-cache"}
     return FileResponse(path, media_type=_KINDS[path.suffix], headers=headers)

@@ -51,11 +51,14 @@ class Part:
         submit: Hands it to the workers, which call back from threads of their own.
         turns: How many answers it gives.
         tokens: About how many tokens it has.
+        then: Hands what follows its task to the workers, in the same way, unless that broke; the
+            part is over once both are.
     """
 
     submit: Callable[[Told], Cancellable]
     turns: int
     tokens: int
+    then: Callable[[Cancellable, Told], Cancellable] | None = None
 
 
 def estimated_tokens(dialogue: Dialogue) -> int:
@@ -74,10 +77,12 @@ class Ticket:
 
     Attributes:
         tasks: What was submitted of it, by part.
+        further: What followed that, by part.
     """
 
     def __init__(self, batcher: Batcher, scheduler: Scheduler, parts: Sequence[Part]) -> None:
         self.tasks: list[Cancellable | None] = [None] * len(parts)
+        self.further: list[Cancellable | None] = [None] * len(parts)
         self._batcher, self._parts = batcher, parts
         self._loop = asyncio.get_running_loop()
         self._waiting = deque(range(len(parts)))
@@ -104,9 +109,9 @@ class Ticket:
         """Drop what is not computed yet; does nothing once all is."""
         self._waiting.clear()
         for place in list(self._open):
-            task = self.tasks[place]
-            if task is not None:
-                task.cancelled = True
+            for task in (self.tasks[place], self.further[place]):
+                if task is not None:
+                    task.cancelled = True
             self._release(place)
 
     def _advance(self) -> None:
@@ -114,23 +119,40 @@ class Ticket:
         while self._waiting and (not self._under_way or self._under_way < self._most_turns):
             place = self._waiting.popleft()
             self._under_way += self._parts[place].turns
-            self.tasks[place] = self._parts[place].submit(self._teller(place))
+            self.tasks[place] = self._parts[place].submit(self._teller(self._take, place))
 
-    def _teller(self, place: int) -> Told:
+    def _teller(self, take: Callable[[int, Prediction | None], None], place: int) -> Told:
         def told(answer: Prediction | None) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody listens
-                self._loop.call_soon_threadsafe(self._take, place, answer)
+                self._loop.call_soon_threadsafe(take, place, answer)
 
         return told
 
     def _take(self, place: int, answer: Prediction | None) -> None:
+        """Take what a part's task tells."""
         if place not in self._open:
             return
-        if answer is None:
-            self._under_way -= self._parts[place].turns
-            self._release(place)
-            self._advance()
-        self._told.put_nowait((place, answer))
+        if answer is not None:
+            self._told.put_nowait((place, answer))
+        elif not self._goes_on(place):
+            self._end(place)
+
+    def _goes_on(self, place: int) -> bool:
+        """Submit what follows a part's task, if something does."""
+        then, task = self._parts[place].then, self.tasks[place]
+        if then is None or task is None or task.error is not None:
+            return False
+        self.further[place] = then(task, self._teller(self._end, place))
+        return True
+
+    def _end(self, place: int, _: Prediction | None = None) -> None:
+        """A part is over."""
+        if place not in self._open:
+            return
+        self._under_way -= self._parts[place].turns
+        self._release(place)
+        self._advance()
+        self._told.put_nowait((place, None))
 
     def _release(self, place: int) -> None:
         self._open.discard(place)

@@ -7,10 +7,9 @@ as lines, a turn as soon as it is known. A dialogue that fails is an error in it
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal, cast
@@ -22,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 from sentixrl.classifier import Classifier
 from sentixrl.context.templates import template_languages
 from sentixrl.dialogue import Dialogue
-from sentixrl.errors import InputError, SentixError
+from sentixrl.errors import InputError
+from sentixrl.evidence.task import EvidenceTask
 from sentixrl.formats import dialogue_json, utterance_json
 from sentixrl.formats.characters import shown
 from sentixrl.formats.objects import DialogueObject
@@ -30,9 +30,9 @@ from sentixrl.formats.results import SCHEMA_VERSION, DialogueResult
 from sentixrl.formats.values import dialogue_of
 from sentixrl.labels import Label, LabelSet, scheme, scheme_names
 from sentixrl.labels.sets import CUSTOM, MAX_LABELS
-from sentixrl.negotiation.tasks import DialogueTask
+from sentixrl.negotiation.tasks import DialogueTask, Told
 from sentixrl.prediction import DialoguePrediction, Prediction
-from sentixrl.serve.batcher import Part, Ticket, estimated_tokens
+from sentixrl.serve.batcher import Cancellable, Part, Ticket, estimated_tokens
 from sentixrl.serve.refusals import RefusedError
 from sentixrl.serve.served import Asking, ServedModel
 from sentixrl.serve.service import MAX_TURNS, Service, Serving
@@ -42,7 +42,6 @@ MAX_DIALOGUES = 10_000
 _LONGEST_DESCRIPTION = 500
 EVIDENCE_TIMES = 12
 """About how many times as much is computed where evidence is measured."""
-_LOOK_SECONDS = 0.02
 
 router = APIRouter()
 
@@ -209,11 +208,18 @@ class Question:
 
     def parts(self) -> list[Part]:
         """The dialogues as the batcher takes them."""
-        submit, times = self.classifier.submit, EVIDENCE_TIMES if self.explain else 1
-        return [
-            Part(partial(submit, dialogue), len(dialogue), times * estimated_tokens(dialogue))
-            for dialogue in self.dialogues
-        ]
+        return [self._part(dialogue) for dialogue in self.dialogues]
+
+    def _part(self, dialogue: Dialogue) -> Part:
+        submit, tokens = partial(self.classifier.submit, dialogue), estimated_tokens(dialogue)
+        if not self.explain:
+            return Part(submit, len(dialogue), tokens)
+
+        def measure(task: Cancellable, told: Told) -> EvidenceTask:
+            answered = cast(DialogueTask, task).outcome()
+            return self.classifier.submit_evidence(dialogue, answered, told)
+
+        return Part(submit, len(dialogue), EVIDENCE_TIMES * tokens, measure)
 
 
 @router.post(
@@ -230,9 +236,9 @@ async def classify(body: ClassifyRequest, request: Request, serving: Serving) ->
         parts = question.parts()
         ticket = serving.batcher.accept(question.classifier.scheduler, parts)
         return StreamingResponse(_lines(question, ticket, serving), media_type=LINES)
-    async with serving.asked(request, question.model, question.parts()) as ticket:
+    async with serving.asked(question.model, question.parts()) as ticket:
         await serving.finished(request, ticket)
-        documents = await _documents(question, ticket, serving)
+        documents = _documents(question, ticket, serving)
     if body.dialogues is None:
         return JSONResponse(documents[0] | {"labels": question.labels})
     facts = {"schema": SCHEMA_VERSION, "model": question.classifier.engine.name}
@@ -261,11 +267,12 @@ def _understood(body: ClassifyRequest, serving: Service) -> Question:
     return question
 
 
-async def _documents(question: Question, ticket: Ticket, serving: Service) -> list[dict[str, Any]]:
-    """Each dialogue's answers.
+def _documents(question: Question, ticket: Ticket, serving: Service) -> list[dict[str, Any]]:
+    """Each dialogue's answers; a dialogue whose evidence cannot be measured has none of it.
 
     Raises:
-        BaseException: What broke the request, if nothing of it was answered.
+        BaseException: What broke the request, if nothing of it was answered, or no evidence was
+            measured.
     """
     tasks = [cast(DialogueTask, task) for task in ticket.tasks]
     outcomes = [task.outcome() for task in tasks]
@@ -275,33 +282,20 @@ async def _documents(question: Question, ticket: Ticket, serving: Service) -> li
     broken = [task.error for task in tasks if task.error is not None]
     if len(broken) == len(tasks):
         raise broken[0]
-    if question.explain:
-        outcomes = [
-            outcome if task.error is not None else await _explained(question, place, outcome)
-            for place, (task, outcome) in enumerate(zip(tasks, outcomes, strict=True))
-        ]
+    measured = [cast(EvidenceTask, task) for task in ticket.further if task is not None]
+    failed = [task.error for task in measured if task.error is not None]
+    if failed and len(failed) == len(measured):
+        raise failed[0]
     return [
-        dialogue_json(dialogue, outcome)
-        for dialogue, outcome in zip(question.dialogues, outcomes, strict=True)
+        dialogue_json(dialogue, _explained(ticket, place) or outcome)
+        for place, (dialogue, outcome) in enumerate(zip(question.dialogues, outcomes, strict=True))
     ]
 
 
-async def _explained(
-    question: Question, place: int, answered: DialoguePrediction
-) -> DialoguePrediction:
-    """A dialogue's answers with their evidence.
-
-    Raises:
-        SentixError: The dialogue's session broke, or the workers were closed.
-    """
-    task = question.classifier.submit_evidence(question.dialogues[place], answered)
-    try:
-        while not task.finished.is_set():
-            await asyncio.sleep(_LOOK_SECONDS)
-            question.classifier.scheduler.check()
-        return task.result()
-    finally:
-        task.cancelled = True
+def _explained(ticket: Ticket, place: int) -> DialoguePrediction | None:
+    """A dialogue's answers with their evidence, where that was measured."""
+    task = cast(EvidenceTask | None, ticket.further[place])
+    return None if task is None or task.error is not None else task.outcome()
 
 
 async def _lines(question: Question, ticket: Ticket, serving: Service) -> AsyncIterator[bytes]:
@@ -325,7 +319,7 @@ async def _lines(question: Question, ticket: Ticket, serving: Service) -> AsyncI
                 serving.metrics.turn(question.model.name, answer.status)
                 yield _turn_line(question, place, answer)
             else:
-                async for line in _evidence_lines(question, ticket, place):
+                for line in _evidence_lines(question, ticket, place):
                     yield line
                 yield _end_of_dialogue(question, ticket, place)
         seconds = round(time.monotonic() - began, 3)
@@ -334,17 +328,14 @@ async def _lines(question: Question, ticket: Ticket, serving: Service) -> AsyncI
         ticket.cancel()
 
 
-async def _evidence_lines(question: Question, ticket: Ticket, place: int) -> AsyncIterator[bytes]:
+def _evidence_lines(question: Question, ticket: Ticket, place: int) -> Iterator[bytes]:
     """Each turn of a dialogue once more, now with its evidence, where that is asked for."""
-    task = cast(DialogueTask, ticket.tasks[place])
-    if not question.explain or task.error is not None:
-        return
-    try:
-        for item in (await _explained(question, place, task.outcome())).items:
+    task = ticket.further[place]
+    if task is not None and task.error is not None:
+        yield _error_line(place, task.error)
+    elif (explained := _explained(ticket, place)) is not None:
+        for item in explained.items:
             yield _turn_line(question, place, item)
-    except SentixError as error:
-        told = RefusedError.of(error)
-        yield _line(type="error", dialogue=place, turn=None, error=told.error, hint=told.hint)
 
 
 def _turn_line(question: Question, place: int, answer: Prediction) -> bytes:
@@ -356,8 +347,7 @@ def _turn_line(question: Question, place: int, answer: Prediction) -> bytes:
 def _end_of_dialogue(question: Question, ticket: Ticket, place: int) -> bytes:
     task = cast(DialogueTask, ticket.tasks[place])
     if task.error is not None:
-        told = RefusedError.of(task.error)
-        return _line(type="error", dialogue=place, turn=None, error=told.error, hint=told.hint)
+        return _error_line(place, task.error)
     found = task.outcome()
     return _line(
         type="dialogue",
@@ -366,6 +356,11 @@ def _end_of_dialogue(question: Question, ticket: Ticket, place: int) -> bytes:
         language=found.language,
         template=found.template,
     )
+
+
+def _error_line(place: int, error: BaseException) -> bytes:
+    told = RefusedError.of(error)
+    return _line(type="error", dialogue=place, turn=None, error=told.error, hint=told.hint)
 
 
 def _line(**content: object) -> bytes:

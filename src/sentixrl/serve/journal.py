@@ -15,6 +15,13 @@ import traceback
 from typing import TextIO
 
 NAME = "sentixrl.serve"
+LEVELS = {
+    NAME: logging.INFO,
+    "sentixrl": logging.WARNING,
+    "uvicorn": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
+"""Who writes lines, and from which level."""
 _FRAMES = 12
 
 
@@ -31,8 +38,7 @@ class JsonLines(logging.Formatter):
         }
         facts = getattr(record, "facts", None)
         if facts is None:
-            # Other people's words: the pattern alone, as what is filled in may be anything.
-            facts = {"event": str(record.msg)[:200]}
+            facts = {"event": _said(record)[:300]}
         line |= facts
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
@@ -41,16 +47,25 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
+def _said(record: logging.LogRecord) -> str:
+    """What others say, without what may be anybody's text."""
+    if record.name.startswith("sentixrl.engines."):  # they speak of models alone
+        return record.getMessage()
+    if record.name == "asyncio":  # it fills in itself what its callbacks were given
+        return "something failed in the loop"
+    return str(record.msg)  # the pattern alone, as what is filled in may be anything
+
+
 def log(event: str, level: int = logging.INFO, **facts: object) -> None:
     """Write a line."""
     logging.getLogger(NAME).log(level, event, extra={"facts": {"event": event, **facts}})
 
 
 def begin(stream: TextIO | None = None) -> None:
-    """Let this service and its server write JSON lines, and nothing else."""
+    """Let this service, its models and its server write JSON lines, and nothing else."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
-    for name, level in ((NAME, logging.INFO), ("uvicorn", logging.WARNING)):
+    for name, level in LEVELS.items():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)

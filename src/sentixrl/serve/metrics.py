@@ -11,15 +11,30 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from sentixrl.engines.protocol import Engine
+from sentixrl.engines.remote.refusals import MOST_PATIENCE
+from sentixrl.engines.roles import remote_engines
 from sentixrl.negotiation.scheduling import WorkerState
 from sentixrl.prediction import Status
 from sentixrl.serve.batcher import Batcher
-from sentixrl.serve.served import Models
+from sentixrl.serve.served import Models, ServedModel
 
 STALLED_SECONDS = 120.0
-"""A worker whose step takes longer than this is taken for dead."""
+"""A worker whose step takes longer than this is taken for dead, if its model is here."""
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _TURNS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+def states_of(model: ServedModel) -> list[str]:
+    """What each worker of a model is doing: ``idle``, ``busy``, ``stalled`` or ``dead``."""
+    stalled = stalled_seconds(model.engine)
+    return [state_of(worker, stalled) for worker in model.classifier.scheduler.states()]
+
+
+def stalled_seconds(engine: Engine) -> float:
+    """After how long a step has no end: a server may be asked several times, and let one wait."""
+    asked = (one.server.options for one in remote_engines(engine))
+    return max([STALLED_SECONDS, *(one.attempts * (one.timeout + MOST_PATIENCE) for one in asked)])
 
 
 def state_of(worker: WorkerState, stalled: float = STALLED_SECONDS) -> str:
@@ -102,7 +117,7 @@ class Metrics:
         for model in self._models:
             scheduler, usage = model.classifier.scheduler, model.engine.usage
             waiting.add_metric([model.name], scheduler.waiting)
-            states = [state_of(worker) for worker in scheduler.states()]
+            states = states_of(model)
             for state in ("idle", "busy", "stalled", "dead"):
                 workers.add_metric([model.name, state], states.count(state))
             computed.add_metric([model.name], usage.tokens)

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from sentixrl.engines.protocol import UnansweredError
 from sentixrl.errors import ModelError, SentixError, fault_words
 from sentixrl.formats.characters import shown
 
@@ -52,7 +53,7 @@ class RefusedError(Exception):
             return error
         if not isinstance(error, SentixError):
             return cls(500, "The service failed at this request.", "Its log says where.")
-        if not isinstance(error, ModelError):
+        if not isinstance(error, ModelError | UnansweredError):
             return cls(422, error.message, without_options(error.hint))
         return cls(503 if error.retryable else 500, error.message, without_options(error.hint))
 

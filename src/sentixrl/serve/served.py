@@ -33,12 +33,14 @@ class Asking:
         negotiation: Whether the roles negotiate, or the generator's first word stands.
         reproducible: Whether each dialogue is computed alone, so that its numbers depend on it
             alone.
+        single: Whether an utterance gets one label, even if the model is to give several.
     """
 
     labels: LabelSet | None = None
     explained: bool = False
     negotiation: bool | None = None
     reproducible: bool = False
+    single: bool = False
 
 
 class ServedModel:
@@ -86,7 +88,10 @@ class ServedModel:
             labels=labels,
             context=replace(loaded.context, glosses=loaded.context.glosses or asking.explained),
             negotiation=replace(
-                loaded.negotiation, enabled=enabled, reproducible=asking.reproducible
+                loaded.negotiation,
+                enabled=enabled,
+                reproducible=asking.reproducible,
+                kind="single" if asking.single else loaded.negotiation.kind,
             ),
         )
 

@@ -48,9 +48,7 @@ class Service:
         self.metrics = Metrics(models, self.batcher)
 
     @asynccontextmanager
-    async def asked(
-        self, request: Request, model: ServedModel, parts: Sequence[Part]
-    ) -> AsyncIterator[Ticket]:
+    async def asked(self, model: ServedModel, parts: Sequence[Part]) -> AsyncIterator[Ticket]:
         """A request's ticket; what is not answered when the block is left is dropped.
 
         Raises:

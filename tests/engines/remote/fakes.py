@@ -201,6 +201,10 @@ class Vllm:
         raw = json.dumps(self._around(choices, sum(map(len, prompts))))
         if self.lie == "nan":
             raw = raw.replace("-99.5", "NaN")
+        if self.lie == "no float":
+            raw = raw.replace("-99.5", "-" + "9" * 400)
+        if self.lie == "odd places":
+            raw = raw.replace('"index": 0', '"index": [0]')
         return Reply(raw.encode())
 
     def _top(self, prompt: Sequence[int], named: Sequence[int]) -> dict[str, float]:
@@ -211,7 +215,7 @@ class Vllm:
         match self.lie:
             case "missing":
                 ids, values = ids[:-1], values[:-1]
-            case "nan":
+            case "nan" | "no float":
                 values[0] = -99.5
             case "positive":
                 values[0] = 0.7

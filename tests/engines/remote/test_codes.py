@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import pytest
@@ -128,6 +129,24 @@ def test_settings_that_a_server_does_not_know_are_done_without() -> None:
         assert isinstance(score(engine, 3), Scores)
         assert len(served.seen) == before + 1  # it is asked the right way from now on
         assert "max_completion_tokens" in served.seen[-1][3]
+
+
+def test_settings_that_several_threads_find_refused_at_once_cost_none_of_them() -> None:
+    chat, both = Chat(shown=0), threading.Barrier(2, timeout=30)
+
+    def picky(method: str, path: str, body: Any) -> Reply:  # noqa: ANN401
+        if not body or "logprobs" in body:  # refused without a word on how long replies may be
+            return chat(method, path, body)
+        if "max_tokens" in body:
+            both.wait()
+            return Reply({"error": {"message": "Unsupported: use max_completion_tokens"}}, 400)
+        return chat(method, path, body)
+
+    with fake_server(picky) as served:
+        engine = open_remote(f"openai:{served.url}#small")
+        with engine.session() as session:
+            replies = session.generate([GenerateRequest(PROMPT)] * 2)
+    assert [getattr(reply, "text", None) for reply in replies] == ["joy", "joy"]
 
 
 def test_servers_that_lay_out_prompts_take_no_prompt_format() -> None:

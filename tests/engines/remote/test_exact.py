@@ -105,7 +105,10 @@ def test_a_server_that_lies_is_asked_in_writing(kind: str, lie: str) -> None:
     assert getattr(reply, "text", None) == "joy"
 
 
-@pytest.mark.parametrize("lie", ["missing", "nan", "positive", "other tokens", "lost prompts"])
+@pytest.mark.parametrize(
+    "lie",
+    ["missing", "nan", "no float", "positive", "other tokens", "lost prompts", "odd places"],
+)
 def test_a_lie_that_begins_later_is_a_failure_and_no_score(lie: str) -> None:
     table = Vllm()
     with fake_server(table) as served:
@@ -151,6 +154,38 @@ def test_a_restart_that_no_request_noticed_is_noticed_on_the_new_connection(
     with fake_server(Vllm(seed=1), port):
         found = score(engine)
     assert getattr(found, "code", None) == "other_model"
+
+
+def test_a_restart_without_the_model_is_a_failure_in_its_place() -> None:
+    with fake_server(Sglang()) as served:  # whose answers do not say whose they are
+        engine = open_remote(f"sglang:{served.url}#table")
+        port = int(served.url.rpartition(":")[2])
+    assert isinstance(score(engine), Failure)
+    with fake_server(Sglang(model="another"), port):
+        found = score(engine)
+    assert isinstance(found, Failure)
+    assert (found.code, found.retryable) == ("other_model", True)
+
+
+def test_a_connection_that_fails_during_the_check_is_not_taken_for_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with fake_server(Vllm()) as served:
+        engine = open_remote(f"vllm:{served.url}")
+        find = engine._find_again
+
+        def interrupted() -> Any:  # noqa: ANN401
+            found = find()
+            engine.server._interrupted()  # in another thread, by a server that is started again
+            return found
+
+        monkeypatch.setattr(engine, "_find_again", interrupted)
+        engine.server._interrupted()
+        assert isinstance(score(engine), Scores)
+        assert engine._in_doubt
+        monkeypatch.undo()
+        assert isinstance(score(engine), Scores)
+        assert not engine._in_doubt
 
 
 def test_markers_in_what_users_wrote_are_not_sent_as_such() -> None:

@@ -21,6 +21,8 @@ Way = Literal["exact", "letter codes", "decisions", "written"]
 """How a server's answers become scores; ``written`` gives none."""
 LOG_SLACK = 1e-3
 """How far above 0 rounding may put a log-probability."""
+_LEAST_LOG = -1e300
+"""JSON has whole numbers that no float holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,7 @@ def log_prob(server: Server, value: Json) -> float:
     Raises:
         ServerError: It is none.
     """
-    number = type(value) in {int, float}
-    if not number or not math.isfinite(value) or value > LOG_SLACK:
+    if type(value) not in {int, float} or not _LEAST_LOG < value <= LOG_SLACK:
         raise bad_reply(server.address, "a log-probability in it is none")
     return min(float(value), 0.0)
 

@@ -57,25 +57,28 @@ class Chat:
     def _ask(self, prompt: Prompt, max_tokens: int, more: Mapping[str, Json]) -> Json:
         body = {**_named(self.model), "messages": messages_of(prompt), **more}
         while True:
+            limits = {self._limit: max_tokens, **self._settings}
             try:
-                limits = {self._limit: max_tokens, **self._settings}
                 reply = self.server.post("/v1/chat/completions", {**body, **limits})
             except ServerError as error:
-                if not self._without(error):
+                if not self._without(error, limits):
                     raise
             else:
                 check_served(self.server, reply, self.model)
                 return reply
 
-    def _without(self, error: ServerError) -> bool:
-        """Whether a refusal names a setting that can be done without; it is, from now on."""
+    def _without(self, error: ServerError, sent: Mapping[str, Json]) -> bool:
+        """Whether a refusal names a setting that was sent and can be done without.
+
+        From now on it is. Another thread may have found that out meanwhile.
+        """
         if error.status != 400:
             return False
         message = error.failure.message
-        if "max_completion_tokens" in message and self._limit == "max_tokens":
+        if "max_completion_tokens" in message and "max_tokens" in sent:
             self._limit = "max_completion_tokens"
             return True
-        if "temperature" in message and self._settings:
+        if "temperature" in message and "temperature" in sent:
             self._settings = {}
             return True
         return False

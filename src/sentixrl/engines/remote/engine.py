@@ -32,6 +32,7 @@ from sentixrl.engines.protocol import (
 from sentixrl.engines.remote.backend import Backend, another_model
 from sentixrl.engines.remote.refusals import ServerError
 from sentixrl.engines.remote.transport import Server
+from sentixrl.errors import ModelError
 
 SAME = 0.5
 """Nats by which the probe's log-probabilities may have moved if it is still the same model."""
@@ -77,7 +78,7 @@ class RemoteEngine:
         self._usage = Usage()
         self._counting = Lock()
         self._checking = Lock()
-        self._note_checked()
+        self._note_checked(server.interruptions)
         self._masses: list[float] = []
         limit = server.options.concurrency
         scores = backend.way != "written"
@@ -178,7 +179,11 @@ class RemoteEngine:
         with self._checking:
             if not self._in_doubt:
                 return
-            backend, probed = self._find_again()
+            interruptions = self.server.interruptions
+            try:
+                backend, probed = self._find_again()
+            except ModelError:  # it lacks the model now, or is of another kind
+                raise another_model(self.server) from None
             same = (backend.way, backend.tokens_digest(), _told(backend)) == (
                 self.backend.way,
                 self.backend.tokens_digest(),
@@ -187,7 +192,7 @@ class RemoteEngine:
             pairs = zip(probed, self._probed, strict=False)
             if not same or any(abs(now - before) > SAME for now, before in pairs):
                 raise another_model(self.server)
-            self._note_checked()
+            self._note_checked(interruptions)
 
     @property
     def _in_doubt(self) -> bool:
@@ -197,8 +202,9 @@ class RemoteEngine:
         recently = time.monotonic() - self._checked_at < TRUSTED_SECONDS
         return self.server.connections != self._connections and not recently
 
-    def _note_checked(self) -> None:
-        self._interruptions = self.server.interruptions
+    def _note_checked(self, interruptions: int) -> None:
+        """Note that it is the same; what was interrupted meanwhile is in doubt again."""
+        self._interruptions = interruptions
         self._connections = self.server.connections
         self._checked_at = time.monotonic()
 

@@ -186,7 +186,7 @@ class LlamaCpp:
     def _shares(self, reply: Json, tokens: Set[int]) -> dict[int, float]:
         try:
             found = softmax_of(reply)
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
             raise bad_reply(self.server.address, "it has no probabilities") from None
         if found.keys() != tokens or not all(0 <= p <= 1 for p in found.values()):
             raise bad_reply(self.server.address, "its probabilities are not those of the tokens")

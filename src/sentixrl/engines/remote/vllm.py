@@ -95,20 +95,21 @@ class Vllm:
         choices = item(self.server, reply, "choices")
         if not isinstance(choices, list) or len(choices) != len(prompts):
             raise bad_reply(self.server.address, "it does not answer every prompt")
-        by_place = {item(self.server, choice, "index"): choice for choice in choices}
+        places = [item(self.server, choice, "index") for choice in choices]
+        by_place = {n: one for n, one in zip(places, choices, strict=True) if type(n) is int}
         answers = [
-            self._values(item(self.server, by_place, place)) for place in range(len(prompts))
+            self._values(item(self.server, by_place, place), named) for place in range(len(prompts))
         ]
         return answers, self._spend(reply)
 
-    def _values(self, choice: Json) -> dict[int, float]:
+    def _values(self, choice: Json, named: Sequence[int]) -> dict[int, float]:
+        """The log-probabilities of the tokens that were named, as far as they are there."""
         top = item(self.server, choice, "logprobs", "top_logprobs", 0)
         if not isinstance(top, Mapping):
             raise bad_reply(self.server.address, "it has no log-probabilities")
+        found = {token: f"token_id:{token}" for token in named}
         return {
-            int(name.removeprefix("token_id:")): log_prob(self.server, value)
-            for name, value in top.items()
-            if name.removeprefix("token_id:").isdecimal() and name.startswith("token_id:")
+            token: log_prob(self.server, top[name]) for token, name in found.items() if name in top
         }
 
     def write(self, before: Sequence[int], max_tokens: int, stop: Sequence[str]) -> Completion:

@@ -153,8 +153,10 @@ class Interview:
 
     def _emotion_part(self, question: Question) -> Part:
         explained = any(option.description for option in question.options)
-        labels = labels_of(question, self._model.classifier.label_set)
-        asking = Asking(labels, explained, question.negotiation)
+        own = self._model.classifier
+        labels = labels_of(question, own.label_set)
+        single = own.negotiation.kind == "several"  # a choice is of one, whatever the model says
+        asking = Asking(labels, explained, question.negotiation, single=single)
         classifier = self._model.asked(asking)
 
         def submit(told: Told) -> DialogueTask:

@@ -73,7 +73,8 @@ class Question:
                 raise self.fault("has two choices that read the same")
             if max(map(len, words)) > _LONGEST_NAME:
                 raise self.fault(f"has a choice of more than {_LONGEST_NAME} characters")
-        texts = [self.instructions, *(option.description for option in self.options), *words]
+        described = (option.description for option in self.options)
+        texts = [self.name, self.instructions, *described, *words]
         if any(unreadable(text) for text in texts):
             raise self.fault("holds a character that no text may hold")
 

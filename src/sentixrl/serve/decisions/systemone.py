@@ -147,7 +147,7 @@ async def answered(
     model = serving.models.named(name)
     interview = Interview(model, dialogue_of_state(state), questions)
     request.state.facts = {"model": model.name, "questions": len(questions)}
-    async with serving.asked(request, model, interview.parts) as ticket:
+    async with serving.asked(model, interview.parts) as ticket:
         await serving.finished(request, ticket)
         answers = interview.answers(ticket.tasks)
     for answer in answers:

@@ -89,8 +89,8 @@ async function ask() {
     if (state.run === run) await finish(run);
   } catch (error) {
     if (state.run !== run) return;
-    if (error.name === "AbortError") find("status").textContent = `Stopped after ${answered()} of ${many(state.turns.length, "turn")}.`;
-    else say(error);
+    if (error.name !== "AbortError") say(error);
+    else if (state.turns.length) find("status").textContent = `Stopped after ${answered()} of ${many(state.turns.length, "turn")}.`;
   } finally {
     if (state.run === run) end();
   }
@@ -116,7 +116,7 @@ function begin() {
 
 function end() {
   state.run = null;
-  find("go").disabled = false;
+  find("go").disabled = !state.dialogues.length;
   find("stop").hidden = find("progress").hidden = true;
   paint();
 }
@@ -143,7 +143,7 @@ function take(record) {
 function keep({ type, dialogue, turn: index, ...answer }) {
   const turn = state.turns[state.offsets[dialogue] + index];
   if (!turn) return;
-  Object.assign(turn, { answer, label: answer.label ?? answer.fallback ?? null, confidence: answer.confidence ?? null, probabilities: answer.probabilities ?? null });
+  Object.assign(turn, { answer, label: turn.gold ?? answer.label ?? answer.fallback ?? null, confidence: answer.confidence ?? null, probabilities: answer.probabilities ?? null });
   talk.renew(turn.place);
   later();
 }

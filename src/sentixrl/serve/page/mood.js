@@ -5,13 +5,13 @@ const ORDERS = 199;
 const PERCENTILE = 0.95;
 const BUSY = 8; // milliseconds of work before the page may draw again
 
-/** Each speaker's mood turn, the largest first. `turns` have `speaker`, `place` and `probabilities`. */
+/** Each speaker's mood turn in each conversation, the largest first. `turns` have `dialogue`, `speaker`, `place` and `probabilities`. */
 export async function moodTurns(turns, wanted = () => true) {
-  const bySpeaker = Map.groupBy(turns.filter((turn) => turn.probabilities), (turn) => turn.speaker);
+  const voices = Map.groupBy(turns.filter((turn) => turn.probabilities), (turn) => `${turn.dialogue} ${turn.speaker}`);
   const found = [];
-  for (const [speaker, own] of bySpeaker) {
+  for (const own of voices.values()) {
     if (own.length < 2 * SPAN) continue;
-    const turn = await turnOf(speaker, own, wanted);
+    const turn = await turnOf(own[0].speaker, own, wanted);
     if (!wanted()) return [];
     if (turn) found.push(turn);
   }

@@ -40,7 +40,7 @@ function answerOf(turn, view, unsure) {
   if (gold) return [view.labels.shown(gold), make("span", { class: "note" }, " corrected")];
   if (!answer) return [make("span", { class: "note" }, "…")];
   const label = answer.label ?? answer.fallback;
-  const names = answer.labels?.length > 1 ? answer.labels : label ? [label] : [];
+  const names = answer.labels ?? (label ? [label] : []);
   const said = STATUS[answer.status] ?? (unsure ? "unsure" : "");
   return [
     ...names.map((name) => view.labels.shown(name)),
