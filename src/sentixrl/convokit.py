@@ -19,6 +19,7 @@ from sentixrl.errors import ConfigError
 from sentixrl.formats.characters import is_blank
 from sentixrl.formats.chats import convokit as folders
 from sentixrl.formats.chats import convokit_writing
+from sentixrl.formats.label_cells import label_cell
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.results import DECIMALS
 from sentixrl.formats.values import dialogues_of
@@ -49,7 +50,8 @@ def write_corpus(
     Args:
         folder: Where to write; it must not exist yet.
         dialogues: What ``predict_many`` takes.
-        predictions: What it answered; written into ``meta`` as :class:`EmotionTransformer` does.
+        predictions: What it answered; written into ``meta`` as :class:`EmotionTransformer` does,
+            but for several labels, which are one text, ``joy; surprise``.
 
     Raises:
         InputError: The folder exists or cannot be written, or the predictions are of others.
@@ -188,4 +190,6 @@ def _described(item: Prediction | None, key: str) -> Iterable[tuple[str, str | f
 
 
 def _written(item: Prediction) -> dict[str, str | float]:
-    return {key: value for key, value in _described(item, META) if value is not None}
+    several = {} if item.labels is None else {f"{META}_labels": label_cell(item.labels)}
+    one = {key: value for key, value in _described(item, META) if value is not None}
+    return several | one

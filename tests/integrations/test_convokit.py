@@ -18,6 +18,7 @@ import pytest
 from sentixrl import Dialogue, Utterance
 from sentixrl.convokit import EmotionTransformer, read_corpus, write_corpus
 from sentixrl.errors import ConfigError, InputError
+from sentixrl.prediction import DialoguePrediction, Prediction, Status
 from sentixrl.spec import ClassifierSpec
 
 from .stand_in import LABELS, classifier
@@ -180,6 +181,19 @@ def test_a_corpus_on_disk_goes_out_and_in_with_predictions(tmp_path: Path) -> No
     meta = json.loads(lines[0])["meta"]
     assert (meta["label"], meta["emotion"], meta["emotion_status"]) == ("calm", "calm", "single")
     assert 0 < meta["emotion_confidence"] < 1
+    several = DialoguePrediction(
+        "d",
+        "en",
+        "m",
+        "t",
+        (
+            Prediction(0, Status.SINGLE, labels=("calm", "grateful")),
+            Prediction(1, Status.SINGLE, labels=()),
+        ),
+    )
+    write_corpus(tmp_path / "several", [talk], [several])
+    [again] = read_corpus(tmp_path / "several")
+    assert [turn.metadata["emotion_labels"] for turn in again] == ["calm; grateful", "[]"]
 
 
 def test_what_is_no_corpus_is_said() -> None:
