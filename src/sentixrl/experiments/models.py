@@ -18,7 +18,7 @@ from sentixrl.engines.fingerprint import fingerprint
 from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ConfigError
-from sentixrl.evaluation.baselines import embeddings, majority, tfidf
+from sentixrl.evaluation.baselines import embeddings, majority, neighbours, tfidf
 from sentixrl.evaluation.baselines.system import System
 from sentixrl.experiments.answering import Asked
 from sentixrl.experiments.jobs import material_of, training_folder
@@ -174,6 +174,8 @@ def baseline(kind: str, recipe: Recipe, data: Dataset, root: Path) -> System:
     train = joined([source.data for source in sources], data.label_set)
     if kind == "majority":
         return majority(train)
+    if kind == "neighbours":
+        return neighbours(train)
     dev = joined([part for _, part in holdout[len(recipe.holdout) :]], data.label_set)
     return tfidf(train, dev) if kind == "tfidf" else embeddings(train, dev)
 

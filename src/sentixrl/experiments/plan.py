@@ -136,10 +136,13 @@ class Combine(Section):
             ``gate`` (the second model for the least certain dialogues), ``random-gate``,
             ``oracle`` (right if any is), ``strangers`` (a pool with the second's answers about
             other turns), ``seeds`` (a pool of two seeds of one condition), ``bias`` (one bias per
-            label, fitted on dev), ``rounds`` (a negotiation, replayed).
+            label, fitted on dev), ``rounds`` (a negotiation, replayed), ``pair`` (whichever of the
+            first model's two likeliest labels the second one prefers).
         of: The conditions it is made of; for ``rounds`` the one with the record, and the single
             pass that tells what its questions cost.
-        share: ``gate``: the share of dialogues that go to the second model.
+        share: ``gate``: the share of dialogues that go to the second model; ``pair``: the share of
+            dev's turns, those with the smallest margins, that set what is asked.
+        decidable: ``pair``: count only turns whose gold label is one of the first two.
         limit: ``rounds``: the round limit.
         objects: ``rounds``: the share of dev's first proposals that is objected to; without it
             verdicts are as recorded.
@@ -149,10 +152,12 @@ class Combine(Section):
     """
 
     how: Literal[
-        "pool", "pick", "gate", "random-gate", "oracle", "strangers", "seeds", "bias", "rounds"
-    ]
+        "pool", "pick", "gate", "random-gate", "oracle", "strangers", "seeds", "bias", "rounds",
+        "pair",
+    ]  # fmt: skip
     of: Annotated[list[str], Field(min_length=1, max_length=4)]
     share: Share = 0.4
+    decidable: bool = False
     limit: Count = 3
     objects: Share | None = None
     agreements: Count = 1
@@ -166,6 +171,8 @@ class Combine(Section):
             raise ValueError(f"'{self.how}' is made of {needed} condition(s), not {len(self.of)}")
         if self.how == "rounds" and self.agreements > self.limit:
             raise ValueError("'agreements' is above 'limit'")
+        if self.decidable and self.how != "pair":
+            raise ValueError("'decidable' is for 'pair'")
         return self
 
 
@@ -193,7 +200,7 @@ class Condition(Section):
     train: dict[str, Any] | None = None
     model: str | None = None
     like: str | None = None
-    baseline: Literal["majority", "tfidf", "embeddings"] | None = None
+    baseline: Literal["majority", "tfidf", "embeddings", "neighbours"] | None = None
     combine: Combine | None = None
     ask: Ask = Ask()
     unify: str | dict[str, str | None] | None = None
@@ -229,6 +236,8 @@ class Contrast(Section):
         than: The other.
         weights: Instead of these: condition → weight. The value tested is the weighted sum.
         places: Only these places.
+        least: What the difference has to reach on dev, as a fraction; below it the idea is dead,
+            and the verdict says so.
     """
 
     name: str | None = None
@@ -236,6 +245,7 @@ class Contrast(Section):
     than: str | None = None
     weights: dict[str, float] = {}  # noqa: RUF012
     places: list[str] | None = None
+    least: Share | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Contrast:
@@ -258,6 +268,22 @@ class Contrast(Section):
         assert self.better is not None
         assert self.than is not None
         return {self.better: 1.0, self.than: -1.0}
+
+
+class Signal(Section):
+    """What may tell right answers from wrong ones, beyond their own confidence and margin.
+
+    Attributes:
+        of: The condition whose answers are told apart, on dev.
+        by: The condition whose view of each answer's first two labels is added.
+        least: The gain in area under the ROC curve that it has to reach; below it the idea is dead.
+        places: Only these places.
+    """
+
+    of: str
+    by: str
+    least: Share | None = None
+    places: list[str] | None = None
 
 
 class Writer(Section):
@@ -288,6 +314,7 @@ class Experiment(Section):
         deductions: Who writes deductions beforehand.
         conditions: Name → what is measured.
         family: The tests that Holm's adjustment covers together.
+        signals: Name → what may tell right answers from wrong ones.
         figure: ``forest`` (differences with intervals) or ``cost`` (the metric against seconds).
         notes: What a reader has to know, a sentence each.
     """
@@ -302,6 +329,7 @@ class Experiment(Section):
     deductions: Writer | None = None
     conditions: Annotated[dict[Name, Condition], Field(min_length=1)]
     family: list[Contrast] = []  # noqa: RUF012
+    signals: dict[Name, Signal] = {}  # noqa: RUF012
     figure: Literal["forest", "cost"] = "forest"
     notes: list[str] = []  # noqa: RUF012
 
@@ -322,6 +350,9 @@ class Experiment(Section):
         for contrast in self.family:
             _known(f"contrast '{contrast.title}'", contrast.terms, self.conditions)
             _known(f"contrast '{contrast.title}'", contrast.places or [], self.data)
+        for name, signal in self.signals.items():
+            _known(f"signal '{name}'", (signal.of, signal.by), self.conditions)
+            _known(f"signal '{name}'", signal.places or [], self.data)
         self._check_order()
         return self
 

@@ -92,6 +92,15 @@ class Outcome:
     held: dict[Key, Held] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
 
+    def find(
+        self, condition: str, track: str, seed: int | None, place: str, split: str
+    ) -> Held | None:
+        """A condition's answers; those of a model without track or seed serve all."""
+        for key in ((track, seed), (track, None), ("", None)):
+            if (found := self.held.get((condition, *key, place, split))) is not None:
+                return found
+        return None
+
 
 def run_experiment(experiment: Experiment, setup: Setup) -> Outcome:
     """Do all that is not done yet.
@@ -320,16 +329,8 @@ class _Run:
             if seed is None or len(seeds) < 2:
                 return None
             wanted.append((name, seeds[(seeds.index(seed) + 1) % len(seeds)]))
-        found = [self._find(name, track, one, place, split) for name, one in wanted]
+        found = [self.outcome.find(name, track, one, place, split) for name, one in wanted]
         return [held for held in found if held is not None] if None not in found else None
-
-    def _find(self, name: str, track: str, seed: int | None, place: str, split: str) -> Held | None:
-        """A condition's answers; those of a model without track or seed serve all."""
-        held = self.outcome.held
-        for key in ((track, seed), (track, None), ("", None)):
-            if (found := held.get((name, *key, place, split))) is not None:
-                return found
-        return None
 
 
 def _scored(condition: Condition, held: Held, data: Dataset, asked: LabelSet) -> Held:
