@@ -218,8 +218,8 @@ def _told(signals: Sequence[Mapping[str, Any]]) -> list[str]:
     if not signals:
         return []
     lines = [
-        "| tells right from wrong: area under the ROC curve | place | confidence and margin | and it "
-        "| and its view of other turns | gain, points | 95% | seeds |",
+        "| tells right from wrong: area under the ROC | place | confidence and margin | and it |"
+        " and its view of other turns | gain, points | 95% | seeds |",
         "| :-- | :-- | --: | --: | --: | --: | --: | --: |",
     ]
     for one in signals:

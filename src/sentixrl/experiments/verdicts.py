@@ -69,9 +69,9 @@ def _signal(one: Told) -> str:
         ends = f"95% {signed(found.low)} to {signed(found.high)}"
     return (
         f"{one.name}: beside confidence and margin it adds {signed(found.gain)} points to the area "
-        f"under the ROC curve that tells right from wrong ({ends}, {_seeds(found.seeds)}); its view "
-        f"of other turns adds {signed(found.strangers - found.own)}."
-        + _lives(found.gain, one.least)
+        f"under the ROC curve that tells right from wrong ({ends}, {_seeds(found.seeds)}); its "
+        f"view of other turns adds {signed(found.strangers - found.own)}."
+        f"{_lives(found.gain, one.least)}"
     )
 
 
