@@ -95,6 +95,8 @@ class Ask(Section):
         orders: Average over so many orders of the labels.
         priors: Whether an untrained model's preferences are subtracted.
         mode: Whether roles answer by probabilities or write.
+        pairs: Ask which of the first two labels of this condition a turn has, or neither: a
+            verifier's question, whether or not the model was trained for it.
     """
 
     instruction: bool | None = None
@@ -111,6 +113,7 @@ class Ask(Section):
     orders: Count | None = None
     priors: bool | None = None
     mode: Literal["scored", "written"] | None = None
+    pairs: str | None = None
 
     @field_validator("history", "deductions", mode="before")
     @classmethod
@@ -125,6 +128,9 @@ class Ask(Section):
             raise ValueError("'objects' and 'agreements' are for 'rounds'")
         if self.agreements > 1 and (self.objects is None or self.agreements > (self.rounds or 0)):
             raise ValueError("'agreements' above 1 need 'objects' and at least as many 'rounds'")
+        others = [key for key in ("rounds", "orders", "under", "mode") if getattr(self, key)]
+        if self.pairs is not None and others:
+            raise ValueError(f"'pairs' and '{others[0]}' exclude each other")
         return self
 
 
@@ -338,6 +344,7 @@ class Experiment(Section):
         for name, condition in self.conditions.items():
             parts = [condition.like] if condition.like else []
             parts += condition.combine.of if condition.combine else []
+            parts += [condition.ask.pairs] if condition.ask.pairs else []
             _known(f"condition '{name}'", parts, self.conditions)
             _known(f"condition '{name}'", condition.tracks or [], self.tracks)
             _known(f"condition '{name}'", condition.places or [], self.data)
@@ -357,15 +364,18 @@ class Experiment(Section):
         return self
 
     def _check_order(self) -> None:
-        """Combined conditions stand after what they are made of, so that none goes in circles."""
+        """What is made of other answers, or asked about them, stands after these."""
         seen: set[str] = set()
         for name, condition in self.conditions.items():
-            late = [part for part in (condition.combine.of if condition.combine else [])
-                    if part not in seen]  # fmt: skip
+            pairs = condition.ask.pairs
+            parts = condition.combine.of if condition.combine else [pairs] if pairs else []
+            late = [part for part in parts if part not in seen]
             if late:
                 raise ValueError(
                     f"condition '{name}' stands before '{late[0]}', of which it is made"
                 )
+            if pairs and self.conditions[pairs].combine:
+                raise ValueError(f"condition '{name}' asks about '{pairs}', which is combined")
             seen.add(name)
 
 

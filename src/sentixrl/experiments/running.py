@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.errors import SentixError
+from sentixrl.errors import ConfigError, SentixError
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.evaluation.running import Watch, plainly
 from sentixrl.experiments.answering import answered_by, ask
@@ -34,6 +34,7 @@ from sentixrl.experiments.jobs import (
 )
 from sentixrl.experiments.models import Models, baseline
 from sentixrl.experiments.plan import TRAINED, WRITTEN, Condition, Experiment
+from sentixrl.experiments.verifying import identity_of
 from sentixrl.labels import LabelMap, LabelSet, label_map, merged, resolve_labels
 from sentixrl.runs import enter_ledger
 from sentixrl.runs.identity import digest
@@ -203,7 +204,8 @@ class _Run:
                     mark = recipe_of(self.experiment, cell).name
                 if str(cell) in self.outcome.left:
                     continue
-            groups.setdefault(mark, []).append(cell)
+            # Of one model, what is asked about other answers waits for them.
+            groups.setdefault((mark, condition.ask.pairs), []).append(cell)
         return list(groups.values())
 
     def _answer(self, group: Sequence[Cell], deductions: Path | None) -> None:
@@ -216,10 +218,27 @@ class _Run:
                         continue
                     with self._leaving(f"{cell}: {place} ({split})"):
                         labels = self._labels(cell, condition, data)
-                        held = self._held(cell, condition, place, data, labels, deductions)
+                        pairs = self._pairs(cell, condition, place, split)
+                        held = self._held(cell, condition, place, data, labels, deductions, pairs)
                         held = _scored(condition, held, data, labels)
                         key = (cell.condition, cell.track, cell.seed, place, split)
                         self.outcome.held[key] = held
+
+    def _pairs(self, cell: Cell, condition: Condition, place: str, split: str) -> Held | None:
+        """The answers that a condition is asked about, if it is.
+
+        Raises:
+            ConfigError: They are missing.
+        """
+        name = condition.ask.pairs
+        if name is None:
+            return None
+        found = self.outcome.find(name, cell.track, cell.seed, place, split)
+        if found is None and not self._wanted(cell.condition):
+            raise _UnwantedError
+        if found is None:
+            raise ConfigError(f"There are no answers of '{name}' to be asked about.")
+        return found
 
     def _labels(self, cell: Cell, condition: Condition, data: Dataset) -> LabelSet:
         """The labels that a condition asks under."""
@@ -239,12 +258,15 @@ class _Run:
         data: Dataset,
         labels: LabelSet,
         deductions: Path | None,
+        pairs: Held | None,
     ) -> Held:
         """The cell's answers about a split: kept ones, or asked for now."""
         recipe = recipe_of(self.experiment, cell, deductions) if condition.model is None else None
         mark = self.models.mark(condition, recipe)
         seed = self.experiment.seeds[0] if cell.seed is None else cell.seed
-        about = answers_about(mark, condition, data, labels, seed)
+        about = answers_about(
+            *(mark, condition, data, labels, seed), None if pairs is None else identity_of(pairs)
+        )
         file = answers_file(self.setup.out, about)
         if file.is_file():
             held, _ = read_held(file)
@@ -266,6 +288,7 @@ class _Run:
                 held = ask(
                     *(asked, condition.ask, data, labels, file, about),
                     dev=dev,
+                    pairs=pairs,
                     seed=seed,
                     watch=self.setup.watch,
                 )

@@ -81,16 +81,15 @@ class Evidence:
     Args:
         how: How many, and by what they are found.
         training: The training parts.
-        labels: The labels that are asked about.
 
     Raises:
         InputError: No turn can serve.
         MissingDependencyError: The library that compares is not installed.
     """
 
-    def __init__(self, how: Verifier, training: Sequence[Dataset], labels: Sequence[str]) -> None:
+    def __init__(self, how: Verifier, training: Sequence[Dataset]) -> None:
         every = [dialogue for part in training if not part.several for dialogue in part]
-        self._pool = DemonstrationPool(every, Retrieval(by=how.by), labels)
+        self._pool = DemonstrationPool(every, Retrieval(by=how.by))
         self._each = how.evidence
         self._found: dict[object, tuple[Demonstration, ...]] = {}
 

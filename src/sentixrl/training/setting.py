@@ -46,7 +46,6 @@ from sentixrl.training.questions import (
     verifier_question,
 )
 from sentixrl.training.recipe import Recipe
-from sentixrl.training.sections import Verifier
 from sentixrl.training.supplements import RecipeSupplements, SupplementsOf, nothing_besides
 
 
@@ -99,21 +98,10 @@ class Setting:
         verifier = self.recipe.verifier
         if verifier is None or not out_of_fold:
             return packer
-        return replace(packer, out_of_fold=(), pairs=self._pairs(verifier, out_of_fold))
-
-    def _pairs(self, verifier: Verifier, out_of_fold: Sequence[OutOfFoldTurns]) -> list[Pairs]:
-        """What the verifier is asked about each source. Sources of the same labels share a pool."""
         training = [source.data for source in self.sources]
-        pools: dict[str, Evidence] = {}
-        found = []
-        for data, turns in zip(training, out_of_fold, strict=True):
-            labels, shown = data.label_set, None
-            if verifier.evidence and not data.several:
-                if labels.digest not in pools:
-                    pools[labels.digest] = Evidence(verifier, training, labels.names)
-                shown = pools[labels.digest]
-            found.append(Pairs(closest(turns, verifier.share), shown))
-        return found
+        evidence = Evidence(verifier, training) if verifier.evidence else None
+        pairs = [Pairs(closest(turns, verifier.share), evidence) for turns in out_of_fold]
+        return replace(packer, out_of_fold=(), pairs=pairs)
 
 
 def context_of(recipe: Recipe) -> ContextOptions:
