@@ -116,7 +116,7 @@ def _pair(how: Combine, parts: Sequence[Held], dev: Sequence[Held], same: bool, 
     answers = np.where(asked, np.where(prefers, second, first), own.answers)
     # A dialogue is read whole for any of its turns.
     read = np.isin(own.dialogues, own.dialogues[asked])
-    extra = 0.0 if other is own else np.where(read, other.seconds, 0.0)
+    extra = np.where(read & (other is not own), other.seconds, 0.0)
     found = own.answering(answers, own.seconds + extra)
     return found.only((own.gold == first) | (own.gold == second)) if how.decidable else found
 

@@ -146,8 +146,8 @@ class Combine(Section):
             first model's two likeliest labels the second one prefers).
         of: The conditions it is made of; for ``rounds`` the one with the record, and the single
             pass that tells what its questions cost.
-        share: ``gate``: the share of dialogues that go to the second model; ``pair``: the share of
-            dev's turns, those with the smallest margins, that set what is asked.
+        share: ``gate``: the share of dialogues that go to the second model; ``pair``: the second
+            decides where the margin is as small as in this share of dev's turns.
         decidable: ``pair``: count only turns whose gold label is one of the first two.
         limit: ``rounds``: the round limit.
         objects: ``rounds``: the share of dev's first proposals that is objected to; without it

@@ -79,8 +79,8 @@ def _lives(value: float, least: float | None) -> str:
     """A sentence on whether an idea reaches what it has to; nothing where it has to reach none."""
     if least is None:
         return ""
-    points = f"the {100 * least:g} points that it has to reach"
-    return f" Dead: below {points}." if value < least else f" Alive: not below {points}."
+    wanted = f"+{100 * least:g}, which it has to reach"
+    return f" Dead: below {wanted}." if value < least else f" Alive: not below {wanted}."
 
 
 def _seeds(number: int) -> str:
