@@ -19,7 +19,7 @@ from sentixrl.training.plans import DEMONSTRATION_TOKENS, PAIR_TOKENS, verifier_
 from sentixrl.training.questions import OutOfFold, Question
 from sentixrl.training.recipe import as_plain
 from sentixrl.training.recipe_file import parse_recipe
-from sentixrl.training.sections import Verifier
+from sentixrl.training.second_role import Verifier
 from sentixrl.training.setting import template_hashes
 
 from .small import LABELS, OUT_OF_FOLD, TALK, dialogue, recipe, sources_of, write_meld

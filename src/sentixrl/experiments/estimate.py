@@ -37,7 +37,8 @@ from sentixrl.training.plans import (
     verifier_tokens,
 )
 from sentixrl.training.recipe import Recipe
-from sentixrl.training.sections import DataPart, Verifier
+from sentixrl.training.second_role import Verifier
+from sentixrl.training.sections import DataPart
 
 TRAINING = {135_000_000: 500.0, 268_000_000: 400.0, 1_540_000_000: 57.0}
 """Parameters → tokens a second in training: 135M and 1.5B as docs/experiments.md has them, 270M

@@ -18,7 +18,7 @@ from sentixrl.training.model import TrainableModel
 from sentixrl.training.neutral import neutral_shares
 from sentixrl.training.plans import HEAD_TOKENS, dialogue_sizes, verifier_tokens
 from sentixrl.training.recipe import Recipe
-from sentixrl.training.sections import Verifier
+from sentixrl.training.second_role import Verifier
 from sentixrl.training.setting import Setting
 
 USEFUL = 0.62

@@ -27,7 +27,7 @@ from sentixrl.training.model import load_trainable
 from sentixrl.training.processes import on_main
 from sentixrl.training.questions import OutOfFold, OutOfFoldTurns
 from sentixrl.training.recipe import Recipe
-from sentixrl.training.sections import Verifier
+from sentixrl.training.second_role import Verifier
 from sentixrl.training.setting import Setting, set_up
 
 Fit = Callable[[Setting, Path], bool]

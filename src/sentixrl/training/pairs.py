@@ -19,7 +19,7 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.datasets.demonstrations import DemonstrationPool, Retrieval
 from sentixrl.dialogue import Dialogue
 from sentixrl.training.questions import OutOfFoldTurns, Question, verifier_question
-from sentixrl.training.sections import Verifier
+from sentixrl.training.second_role import Verifier
 
 
 def closest(turns: OutOfFoldTurns, share: float) -> OutOfFoldTurns:

@@ -19,7 +19,7 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.material import Source
 from sentixrl.training.neutral import one_pass
-from sentixrl.training.sections import Verifier
+from sentixrl.training.second_role import Verifier
 
 LINE_TOKENS = 3  # what a turn's speaker takes besides its text
 QUESTION_TOKENS = 5  # what its question and label take

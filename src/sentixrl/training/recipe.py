@@ -14,12 +14,12 @@ from pydantic import BaseModel, Field, StringConstraints, field_validator, model
 from sentixrl.bundle import RELEASE, RELEASES
 from sentixrl.context.templates import template_languages
 from sentixrl.datasets.generic import NAME as CUSTOM
+from sentixrl.training.second_role import Discriminator, Verifier
 from sentixrl.training.sections import (
     SEEDS,
     Count,
     DataPart,
     Demonstrations,
-    Discriminator,
     Draw,
     Loss,
     Optimiser,
@@ -28,7 +28,6 @@ from sentixrl.training.sections import (
     Share,
     Shown,
     TrainPart,
-    Verifier,
     Whole,
     Window,
     check_labels,

@@ -175,7 +175,9 @@ def train_bundle(
 def _out_of_fold(
     setting: Setting, folder: Path, reporter: Reporter
 ) -> Sequence[OutOfFoldTurns] | None:
-    if fold_recipe(setting.recipe, setting.sources).start != setting.recipe.start:
+    recipe = setting.recipe
+    first = fold_recipe(recipe, setting.sources)
+    if first.base == recipe.base and first.start != recipe.start:
         reporter.say(
             "The fold models start from the base: the start may know the dialogues that are held "
             "out from them."
