@@ -39,8 +39,8 @@ def test_dev_decides_whether_a_bet_lives(value: float, said: str) -> None:
 def test_a_signal_is_said_with_its_interval_and_its_control() -> None:
     told = Told("free test", "m", 0.01, TELLING)
     assert verdict(EXPERIMENT, [], "dev", [told]) == (
-        "On dev: free test: beside confidence and margin it adds +1.2 points to the area under the "
-        "ROC curve that tells right from wrong (95% +0.4 to +2.0, 2 seeds); its view of other "
+        "On dev: free test, m: beside confidence and margin it adds +1.2 points to the area under "
+        "the ROC curve that tells right from wrong (95% +0.4 to +2.0, 2 seeds); its view of other "
         "turns adds +0.1. Alive: not below +1, which it has to reach."
     )
     dead = Told("free test", "m", 0.02, replace(TELLING, low=None, high=None, seeds=1))
@@ -53,6 +53,11 @@ def test_what_was_not_run_is_named() -> None:
     missing = Told("free test", "m", 0.01, None, "answers are missing")
     said = verdict(EXPERIMENT, [(WANTED, None)], "dev", [missing])
     assert said == "On dev: Not run: bet, free test (answers are missing)."
+
+
+def test_what_is_no_number_does_not_live() -> None:
+    found = replace(FOUND, value=float("nan"))
+    assert "Dead" in verdict(EXPERIMENT, [(WANTED, found)], "dev")
 
 
 def test_a_minus_is_a_minus() -> None:

@@ -68,10 +68,10 @@ def _signal(one: Told) -> str:
     else:
         ends = f"95% {signed(found.low)} to {signed(found.high)}"
     return (
-        f"{one.name}: beside confidence and margin it adds {signed(found.gain)} points to the area "
-        f"under the ROC curve that tells right from wrong ({ends}, {_seeds(found.seeds)}); its "
-        f"view of other turns adds {signed(found.strangers - found.own)}."
-        f"{_lives(found.gain, one.least)}"
+        f"{one.name}, {one.place}: beside confidence and margin it adds {signed(found.gain)} "
+        f"points to the area under the ROC curve that tells right from wrong ({ends}, "
+        f"{_seeds(found.seeds)}); its view of other turns adds "
+        f"{signed(found.strangers - found.own)}.{_lives(found.gain, one.least)}"
     )
 
 
@@ -80,7 +80,7 @@ def _lives(value: float, least: float | None) -> str:
     if least is None:
         return ""
     wanted = f"+{100 * least:g}, which it has to reach"
-    return f" Dead: below {wanted}." if value < least else f" Alive: not below {wanted}."
+    return f" Alive: not below {wanted}." if value >= least else f" Dead: below {wanted}."
 
 
 def _seeds(number: int) -> str:
