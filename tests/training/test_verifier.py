@@ -77,7 +77,7 @@ POOL = [
     dialogue(("The letter came.", "joy"), ("What letter?", "calm"), id="one"),
     dialogue(("A letter, after all these years!", "joy"), ("I know.", "calm"), id="two"),
     dialogue(("The letter is mine.", "joy"), ("The letter got wet.", "sadness"), id="three"),
-    dialogue(("I kept the letter all these years, as you know.", "calm"), id="repeated"),
+    dialogue(("I kept the letter all these years, you know.", "calm"), id="repeated"),
 ]
 
 
@@ -91,7 +91,7 @@ def test_evidence_is_of_the_two_labels_and_from_other_dialogues() -> None:
     assert sorted(one.label for one in shown) == ["calm", "calm", "joy", "joy"]
     texts = {turn.text for turn in TALK}
     assert not any(one.text in texts for one in shown)
-    assert "as you know" not in " ".join(one.text for one in shown)  # eight words in a row
+    assert "you know" not in " ".join(one.text for one in shown)  # eight words in a row
     assert shown[-1].text == "A letter, after all these years!"
     assert [one.label for one in evidence(9)(TALK, 0, ("anger", "sadness"))] == ["sadness"]
 

@@ -118,11 +118,17 @@ def _signals(experiment: Experiment, outcome: Outcome, how: Resampling) -> list[
         for place in experiment.data:
             if signal.places is not None and place not in signal.places:
                 continue
+            # Either may be a baseline, whose answers serve all seeds.
+            runs = dict.fromkeys(
+                (track, seed)
+                for condition, track, seed, where, split in outcome.held
+                if condition in (signal.of, signal.by) and (where, split) == (place, DEV)
+            )
             pairs = [
                 (held, other)
-                for (condition, track, seed, where, split), held in outcome.held.items()
-                if (condition, where, split) == (signal.of, place, DEV)
-                and (other := outcome.find(signal.by, track, seed, place, split)) is not None
+                for run in runs
+                if (held := outcome.find(signal.of, *run, place, DEV)) is not None
+                and (other := outcome.find(signal.by, *run, place, DEV)) is not None
             ]
             found.append(told_by(name, place, signal, pairs, how))
     return found

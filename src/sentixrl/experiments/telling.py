@@ -82,7 +82,8 @@ class Told:
             areas = ("own", "both", "strangers", "gain", "low", "high")
             found = {key: json_number(getattr(self.found, key)) for key in areas}
             found |= {"seeds": self.found.seeds, "turns": self.found.turns}
-        return {"name": self.name, "place": self.place, "least": self.least, "found": found}
+        about = {"name": self.name, "place": self.place, "least": self.least, "why": self.why}
+        return {**about, "found": found}
 
 
 def told_by(
