@@ -20,14 +20,14 @@ from sentixrl.errors import ConfigError
 from sentixrl.experiments.estimate import estimate
 from sentixrl.experiments.held import Held
 from sentixrl.experiments.plan_file import read_experiment
-from sentixrl.experiments.results import markdown, results_of
+from sentixrl.experiments.results import markdown, results_of, runs_of
 from sentixrl.experiments.running import Outcome, Setup, run_experiment
 from sentixrl.experiments.smoke import write_model
 from sentixrl.experiments.verifying import VerifierSystem, identity_of, spread
 from sentixrl.prediction import Status
 
 from ..training.small import Noted, write_meld
-from .test_combining import NAMES
+from .test_combining import NAMES, held
 
 TALK = Dialogue("d", tuple(Utterance(f"Line {n}", gold="joy") for n in range(3)), language="en")
 LOG_PROBS = np.log([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
@@ -144,12 +144,12 @@ def test_an_experiment_trains_asks_and_judges_a_verifier(
     assert all(item.seconds > 0 for item in before)
     outcome, noted = run(place)
     assert outcome.left == {}
-    held = {key[0]: one for key, one in outcome.held.items()}
-    assert list(held) == list(SMALL["conditions"])
-    assert held["verifier"].keys == held["generator"].keys
-    assert held["verifier"].seconds.sum() > 0
-    assert np.exp(held["verifier"].log_probs).sum(1) == pytest.approx(1, abs=1e-4)
-    assert len(held["alone, of two"]) == len(held["of two"]) < len(held["generator"])
+    kept = {key[0]: one for key, one in outcome.held.items()}
+    assert list(kept) == list(SMALL["conditions"])
+    assert kept["verifier"].keys == kept["generator"].keys
+    assert kept["verifier"].seconds.sum() > 0
+    assert np.exp(kept["verifier"].log_probs).sum(1) == pytest.approx(1, abs=1e-4)
+    assert len(kept["alone, of two"]) == len(kept["of two"]) < len(kept["generator"])
     assert sum("fold-" in said for said in noted.said) >= 2
 
     found = results_of(experiment, outcome)
@@ -165,6 +165,20 @@ def test_an_experiment_trains_asks_and_judges_a_verifier(
         assert again.held[key].answers.tolist() == one.answers.tolist()
     after = estimate(experiment, place / "data", place / "out", test=False)
     assert sum(item.seconds for item in after) < sum(item.seconds for item in before)
+
+
+def test_seeds_that_count_other_turns_stand_side_by_side(place: Path) -> None:
+    """One seed's first two labels may leave out all turns of the last cluster."""
+    experiment = read_experiment(place / "small.yaml")
+    whole = held(1, 1.0)
+    early = whole.only(whole.cluster < 50)
+    outcome = Outcome(
+        {("of two", "", seed, "meld", "dev"): one for seed, one in enumerate((whole, early))}
+    )
+    tallies = runs_of(experiment, outcome, "dev")["of two"]["meld"]
+    assert tallies.shape == (2, 60, 1, 3, 3)
+    assert tallies[1, 50:].sum() == 0
+    assert tallies[1, :50].tolist() == tallies[0, :50].tolist()
 
 
 def test_what_is_not_wanted_is_left_without_a_word(place: Path) -> None:
