@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from sentixrl.datasets import Dataset
 from sentixrl.errors import ConfigError
-from sentixrl.experiments.jobs import cells, places_of, recipe_of, trainings
+from sentixrl.experiments.jobs import answers_about, cells, places_of, recipe_of, trainings
+from sentixrl.experiments.plan import Ask, Condition
 from sentixrl.experiments.plan_file import find_experiment, parse_experiment, read_experiment
+from sentixrl.labels import scheme
+from sentixrl.runs.identity import digest
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 DEV = {"dataset": "meld", "split": "dev"}
@@ -157,3 +161,18 @@ def test_the_second_role_shares_its_generators_with_the_peers() -> None:
 
     assert names("second-role.yaml", "generator") == names("peers.yaml", "270m")
     assert names("second-role.yaml", "larger generator") == names("peers.yaml", "1.5b")
+
+
+def test_answers_are_named_by_what_a_verifier_decides_between_not_by_what_that_is_called() -> None:
+    labels = scheme("meld-7")
+    data = Dataset("meld", "dev", "emotion", labels, ())
+    plain = answers_about({}, Condition(train={}), data, labels, 0)
+    assert "pairs" not in plain["ask"]
+    assert "pairs" not in plain
+
+    def about(name: str, pairs: str) -> str:
+        condition = Condition(train={}, ask=Ask(pairs=name))
+        return digest(answers_about({}, condition, data, labels, 0, pairs))
+
+    assert about("one", "a") == about("other", "a")
+    assert len({about("one", "a"), about("one", "b"), digest(plain)}) == 3
