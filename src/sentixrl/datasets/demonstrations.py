@@ -225,3 +225,12 @@ _LIKENESSES: dict[Likeness, type[_ByTfidf] | type[_ByEmbeddings] | type[_AtRando
     "embeddings": _ByEmbeddings,
     "random": _AtRandom,
 }
+
+
+def check_likeness(by: Likeness) -> None:
+    """Check for what a comparison needs before long work begins, not at its end.
+
+    Raises:
+        MissingDependencyError: The library that compares is not installed.
+    """
+    _LIKENESSES[by](["any words"])

@@ -11,6 +11,7 @@ from sentixrl.context.building import ContextBuilder, ContextOptions
 from sentixrl.context.templates import PAIRWISE, SEVERAL, digest_of, template_languages
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.datasets.demonstrations import check_likeness
 from sentixrl.engines.local.prompt_format import branches
 from sentixrl.errors import ConfigError
 from sentixrl.training.drawing import LabelDraw
@@ -177,6 +178,8 @@ def prepare(
     objective_of(recipe, sources)
     if recipe.second:
         folds([source.data for source in sources], recipe.second.folds, recipe.seed)
+    if recipe.verifier and recipe.verifier.evidence:
+        check_likeness(recipe.verifier.by)
     check_start(recipe, holdout, root)
     bare = next((name for name, data in dev.items() if not labelled_turns(data)), None)
     if bare is not None:
