@@ -30,7 +30,7 @@ from sentixrl.context.building import (
     Supplements,
 )
 from sentixrl.dialogue import Dialogue
-from sentixrl.engines.protocol import Engine
+from sentixrl.engines.protocol import Engine, Failure
 from sentixrl.engines.roles import roles_of
 from sentixrl.errors import ConfigError
 from sentixrl.evidence.parts import HidingPlan
@@ -45,6 +45,7 @@ from sentixrl.formats.values import dialogue_of, dialogues_of
 from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
 from sentixrl.negotiation.negotiator import Negotiator
 from sentixrl.negotiation.options import NegotiationOptions
+from sentixrl.negotiation.pairwise import Between, PairAnswer, PairTask
 from sentixrl.negotiation.scheduling import Scheduler
 from sentixrl.negotiation.tasks import DialogueTask, Told
 from sentixrl.prediction import DialoguePrediction, Prediction
@@ -190,6 +191,25 @@ class Classifier:
         """
         return self.scheduler.run(
             QuestionsTask(self._negotiator, dialogue, questions) for dialogue, questions in asked
+        )
+
+    def between(
+        self, asked: Iterable[tuple[Dialogue, Sequence[Between]]]
+    ) -> Iterator[list[PairAnswer | Failure]]:
+        """A verifier's answers: which of two labels, or neither, averaged over both orders.
+
+        Args:
+            asked: Dialogues, each with what is asked about its turns.
+
+        Returns:
+            For each dialogue an answer to each question, in order.
+
+        Raises:
+            ConfigError: The engine gives no scores, or an utterance may have several labels.
+            LabelError: A label reads as the word for neither does.
+        """
+        return self.scheduler.run(
+            PairTask(self._negotiator, dialogue, questions) for dialogue, questions in asked
         )
 
     def _asked(

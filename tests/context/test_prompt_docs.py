@@ -8,10 +8,11 @@ from pathlib import Path
 
 from sentixrl.context.building import ContextBuilder, ContextOptions, Demonstration
 from sentixrl.context.deduction import Deduction
-from sentixrl.context.templates import DECISION, ROLES, SEVERAL, templates
+from sentixrl.context.templates import DECISION, PAIRWISE, ROLES, SEVERAL, templates
 from sentixrl.context.window import HistoryWindow
 from sentixrl.dialogue import Dialogue
 from sentixrl.labels import scheme
+from sentixrl.negotiation.pairwise import pair_question
 from sentixrl.negotiation.several import label_questions
 
 TALK = Dialogue.from_texts(
@@ -41,6 +42,15 @@ def test_the_question_about_several_labels_is_a_real_prompt() -> None:
     assert f"```text\n{questions[0].prompt.text}\n```" in PAGE
 
 
+def test_the_question_about_two_labels_is_a_real_prompt() -> None:
+    builder = ContextBuilder(scheme("meld-7"), ContextOptions(), len)
+    shown = (Demonstration("I told them already.", "neutral", "Zoe"),)
+    question = pair_question(
+        *(builder, builder.build(TALK)[2], templates("en"), ("surprise", "neutral"), shown)
+    )
+    assert f"```text\n{question.prompt.text}\n```" in PAGE
+
+
 def test_the_window_s_table_is_right() -> None:
     starts = HistoryWindow(4, 2).starts([1] * 9)
     assert "first turn  " + "  ".join(map(str, starts)) in PAGE
@@ -54,6 +64,6 @@ def test_the_page_lists_every_block_of_every_file() -> None:
         role = file.strip(" `").removesuffix(".jinja") or next(reversed(listed))
         listed.setdefault(role, []).extend(re.findall(r"`(\w+)`", block))
     folder = resources.files("sentixrl") / "context" / "templates" / "en"
-    for role in (*ROLES, SEVERAL, DECISION):
+    for role in (*ROLES, SEVERAL, PAIRWISE, DECISION):
         source = (folder / f"{role}.jinja").read_text("utf-8")
         assert sorted(listed[role]) == sorted(re.findall(r"{% block (\w+) %}", source))

@@ -18,9 +18,11 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import (
     DECISION,
     DEFAULT_LANGUAGE,
+    PAIRWISE,
     ROLES,
     SEVERAL,
     TemplateSet,
+    digest_of,
     template_languages,
     templates,
 )
@@ -48,7 +50,7 @@ def variables(text: str) -> set[str]:
     return meta.find_undeclared_variables(Environment().parse(text))
 
 
-FILES = (*ROLES, SEVERAL, DECISION)
+FILES = (*ROLES, SEVERAL, PAIRWISE, DECISION)
 ALL_BLOCKS = [(role, block) for role in FILES for block in blocks(DEFAULT_LANGUAGE, role)]
 LABELS = [{"word": "joy", "gloss": "delight"}, {"word": "anger", "gloss": ""}]
 VALUES: dict[str, object] = {
@@ -211,18 +213,28 @@ def test_the_hash_follows_every_file(
     assert TemplateSet("en").digest != before
 
 
-def test_questions_about_several_labels_have_a_hash_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("role", [SEVERAL, PAIRWISE])
+def test_questions_that_came_later_have_a_hash_of_their_own(
+    role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bundle that was made before there were any keeps its own."""
     with resources.as_file(resources.files("sentixrl") / "context" / "templates") as folder:
         shutil.copytree(folder, tmp_path / "copy")
     monkeypatch.setattr(module, "_folder", lambda: tmp_path / "copy")
     before = TemplateSet("en")
-    changed = tmp_path / "copy" / "en" / f"{SEVERAL}.jinja"
+    changed = tmp_path / "copy" / "en" / f"{role}.jinja"
     changed.write_text(changed.read_text("utf-8") + "{# a remark #}\n", "utf-8")
     after = TemplateSet("en")
-    assert (after.digest, after.several_digest != before.several_digest) == (before.digest, True)
+    assert after.digest == before.digest
+    assert (after.several_digest != before.several_digest) == (role == SEVERAL)
+    assert (after.pairwise_digest != before.pairwise_digest) == (role == PAIRWISE)
+
+
+def test_a_part_of_the_templates_is_named_by_language_and_file() -> None:
+    template = templates("en")
+    parts = {"en": template.digest, "en/several": template.several_digest}
+    parts["en/pairwise"] = template.pairwise_digest
+    assert {part: digest_of(part) for part in parts} == parts
 
 
 def test_an_unknown_language_is_refused_with_the_ones_there_are() -> None:

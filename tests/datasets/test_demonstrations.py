@@ -187,3 +187,20 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
         DemonstrationPool(POOL)
     assert caught.value.hint is not None
     assert "[eval]" in caught.value.hint
+
+
+def test_a_turn_s_evidence_is_of_the_labels_that_are_asked_for_the_most_similar_last() -> None:
+    pool = DemonstrationPool(POOL)
+    asked = dialogue("x", ("The cat on the train!", None), ("Is the soup good?", None))
+    shown = pool.of_labels(asked, "Is the soup good?", ("joy", "anger"), 1)
+    assert [one.label for one in shown] == ["anger", "joy"]
+    assert shown[-1].text == "This soup is delicious."
+    assert len(pool.of_labels(asked, "Is the soup good?", ("joy", "anger"), 2)) == 4
+    assert pool.of_labels(asked, "Is the soup good?", ("fear",), 2) == ()
+
+
+def test_what_is_nearest_to_a_turn_is_from_other_dialogues() -> None:
+    pool = DemonstrationPool(POOL)
+    near = [one.text for one in pool.nearest(POOL[2], "This soup is delicious.")]
+    assert "This soup is delicious." not in near
+    assert len(near) == len(pool) - 2

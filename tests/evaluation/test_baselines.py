@@ -24,6 +24,7 @@ from sentixrl.evaluation.baselines import (
     answered,
     label_orders,
     majority,
+    neighbours,
     tfidf,
 )
 from sentixrl.labels import LabelSet
@@ -277,3 +278,25 @@ class TestLabelOrders:
             label_orders(silent)
         with pytest.raises(ConfigError, match="0 passes"):
             label_orders(self.classifier(), 0)
+
+
+def test_neighbours_answer_by_their_labels() -> None:
+    system = neighbours(TRAIN, count=4, by="tfidf")
+    asked = Dialogue("new", (Utterance("Great news!"), Utterance("How awful.")), language="en")
+    (found,) = system.predict_many([asked])
+    assert [item.label for item in found.items] == ["joy", "anger"]
+    shares = found.items[0].probabilities
+    assert shares is not None
+    # Four neighbours and one more of all labels together.
+    assert shares == pytest.approx({"anger": 1 / 15, "joy": 13 / 15, "neutral": 1 / 15})
+
+
+def test_no_neighbour_is_from_the_same_dialogue() -> None:
+    own = TRAIN.dialogues[0]
+    few = replace(TRAIN, dialogues=TRAIN.dialogues[:2])
+    (found,) = neighbours(few, by="tfidf").predict_many([own])
+    other = Counter(turn.gold for turn in TRAIN.dialogues[1])
+    for item in found.items:
+        assert item.probabilities is not None
+        for name, share in item.probabilities.items():
+            assert share == pytest.approx((other[name] + 1 / 3) / 3)

@@ -15,7 +15,7 @@ from sentixrl.context.prompt import Prompt
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.experiments.answering import ALWAYS, held_of
-from sentixrl.experiments.combining import combine, replay
+from sentixrl.experiments.combining import combine, first_two, margins, replay
 from sentixrl.experiments.held import Chain, Held
 from sentixrl.experiments.plan import Combine
 from sentixrl.runs import Entry
@@ -162,3 +162,40 @@ def test_other_turns_are_refused() -> None:
     other = replace(held(2, 1.0), gold=np.zeros(300, np.int64))
     with pytest.raises(InputError, match="do not answer the same turns"):
         combine(Combine(how="pool", of=["a", "b"]), [held(1, 1.0), other], [], same=True, seed=0)
+
+
+def test_two_labels_are_decided_by_the_second_where_the_margin_is_small() -> None:
+    own, other = held(1, 1.0), held(2, 3.0)
+    first, second = first_two(own.log_probs)
+    how = Combine(how="pair", of=["a", "b"], share=0.5)
+    found = combine(how, [own, other], [own, other], same=True, seed=0)
+    asked = margins(own.log_probs) <= np.quantile(margins(own.log_probs), 0.5)
+    assert found.answers[~asked].tolist() == own.answers[~asked].tolist()
+    rows = np.arange(300)
+    prefers = other.log_probs[rows, second] > other.log_probs[rows, first]
+    assert found.answers[asked].tolist() == np.where(prefers, second, first)[asked].tolist()
+    assert right(own) < right(found)
+    read = {place // 5 for place in np.flatnonzero(asked)}
+    assert found.seconds.sum() == 300 + 5 * len(read)  # dialogues are read whole
+    whole = combine(how.model_copy(update={"share": 1.0}), [own, other], [own, other],
+                    same=True, seed=0)  # fmt: skip
+    assert right(found) < right(whole)
+    assert set(map(tuple, np.stack([first, second, whole.answers], 1))) <= {
+        (a, b, c) for a in range(3) for b in range(3) for c in (a, b)
+    }
+
+
+def test_pairwise_accuracy_counts_turns_whose_gold_label_is_one_of_the_two() -> None:
+    own, other = held(1, 1.0), held(2, 3.0)
+    how = Combine(how="pair", of=["a", "a"], decidable=True)
+    alone = combine(how, [own, own], [own, own], same=True, seed=0)
+    first, second = first_two(own.log_probs)
+    there = (own.gold == first) | (own.gold == second)
+    assert len(alone) == there.sum() < 300
+    assert right(alone) == pytest.approx((own.gold == first)[there].mean())
+    assert alone.seconds.sum() == there.sum()  # asking itself costs nothing
+    assert alone.keys == tuple(key for key, stays in zip(own.keys, there, strict=True) if stays)
+    both = combine(how, [own, other], [own, other], same=True, seed=0)
+    assert both.keys == alone.keys
+    assert right(both) > right(alone)
+    assert own.only(np.zeros(300, bool)).tallies(own.clusters).shape == own.tallies().shape

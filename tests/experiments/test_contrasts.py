@@ -95,3 +95,15 @@ def test_p_values_are_adjusted_over_those_that_were_run() -> None:
     assert first[1].p is not None
     assert first[1].p_holm == pytest.approx(min(1.0, 2 * first[1].p))
     assert second[1].p_holm == 1
+
+
+def test_clusters_without_turns_that_count_leave_numbers() -> None:
+    """Where only some turns count, a draw of clusters may hold none of them."""
+    one, other = tallies([0.9], 12), tallies([0.7], 12)
+    one[:, 1:] = other[:, 1:] = 0
+    some = found({"a": {"m": one}, "b": {"m": other}}, AGAINST)
+    assert some.low is not None
+    assert some.detectable is not None
+    assert np.isfinite([some.low, some.high or 0, some.detectable]).all()
+    nothing = found({"a": {"m": np.zeros_like(one)}, "b": {"m": np.zeros_like(one)}}, AGAINST)
+    assert (nothing.low, nothing.p) == (None, None)

@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from sentixrl.datasets import Dataset
 from sentixrl.errors import ConfigError
-from sentixrl.experiments.jobs import cells, places_of, recipe_of, trainings
+from sentixrl.experiments.jobs import answers_about, cells, places_of, recipe_of, trainings
+from sentixrl.experiments.plan import Ask, Condition
 from sentixrl.experiments.plan_file import find_experiment, parse_experiment, read_experiment
+from sentixrl.labels import scheme
+from sentixrl.runs.identity import digest
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 DEV = {"dataset": "meld", "split": "dev"}
@@ -36,7 +40,8 @@ def changed(**keys: Any) -> dict[str, Any]:  # noqa: ANN401
 def test_every_experiment_here_can_be_read_and_makes_recipes() -> None:
     names = {path.stem for path in FOLDER.glob("*.yaml")}
     assert names == {
-        "ablation", "labels", "languages", "losses", "peers", "rounds", "sizes", "zero-shot",
+        "ablation", "labels", "languages", "losses", "peers", "rounds", "second-role", "sizes",
+        "zero-shot",
     }  # fmt: skip
     for path in FOLDER.glob("*.yaml"):
         experiment = read_experiment(path)
@@ -97,6 +102,26 @@ def test_a_grid_stands_for_one_condition_per_combination() -> None:
         ({"family": [{"better": "one"}]}, "needs 'better' and 'than'"),
         ({"family": [{"better": "one", "than": "none"}]}, "'none', which is not there"),
         ({"metric": "loss"}, "'metric'"),
+        (
+            {"conditions": {"v": {"train": {}, "ask": {"pairs": "one"}}, "one": {"train": {}}}},
+            "'v' stands before 'one'",
+        ),
+        (
+            {"conditions": {"one": {"train": {}},
+                            "both": {"combine": {"how": "bias", "of": ["one"]}},
+                            "v": {"like": "one", "ask": {"pairs": "both"}}}},
+            "'v' asks about 'both', which is combined",
+        ),
+        (
+            {"conditions": {"one": {"train": {}, "ask": {"pairs": "one", "orders": 2}}}},
+            "'pairs' and 'orders' exclude each other",
+        ),
+        (
+            {"conditions": {"one": {"train": {}},
+                            "two": {"combine": {"how": "bias", "of": ["one"], "decidable": True}}}},
+            "'decidable' is for 'pair'",
+        ),
+        ({"signals": {"s": {"of": "one", "by": "none"}}}, "signal 's' names 'none'"),
         ({"conditons": {}}, "unknown key 'conditons'"),
         ({"conditions": {"one": {"model": "x", "unify": "nothing"}}}, "no maps to 'nothing'"),
         ({"conditions": {"a": {"grid": {"n": list(range(600))}, "model": "x"}}}, "more than 500"),
@@ -124,3 +149,30 @@ def test_an_unknown_experiment_is_named_with_those_there_are(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="no experiment"):
         find_experiment("rounds")
+
+
+def test_the_second_role_shares_its_generators_with_the_peers() -> None:
+    """Trainings of one recipe are made once, whatever experiment asks for them."""
+
+    def names(file: str, condition: str) -> set[str]:
+        experiment = read_experiment(FOLDER / file)
+        every = [cell for cell in cells(experiment, condition) if cell.track in {"", "meld"}]
+        return {recipe_of(experiment, cell).name for cell in every}
+
+    assert names("second-role.yaml", "generator") == names("peers.yaml", "270m")
+    assert names("second-role.yaml", "larger generator") == names("peers.yaml", "1.5b")
+
+
+def test_answers_are_named_by_what_a_verifier_decides_between_not_by_what_that_is_called() -> None:
+    labels = scheme("meld-7")
+    data = Dataset("meld", "dev", "emotion", labels, ())
+    plain = answers_about({}, Condition(train={}), data, labels, 0)
+    assert "pairs" not in plain["ask"]
+    assert "pairs" not in plain
+
+    def about(name: str, pairs: str) -> str:
+        condition = Condition(train={}, ask=Ask(pairs=name))
+        return digest(answers_about({}, condition, data, labels, 0, pairs))
+
+    assert about("one", "a") == about("other", "a")
+    assert len({about("one", "a"), about("one", "b"), digest(plain)}) == 3

@@ -225,7 +225,7 @@ class ContextBuilder:
         if self.options.labels:
             segments.append(self._label_statement(template))
         for shown in (*self.options.demonstrations, *chosen):
-            segments.append(self._demonstration(template, shown))
+            segments.append(self.demonstration(template, shown))
         prompt = Prompt()
         return prompt.then("system", *_lines(segments)) if segments else prompt
 
@@ -275,6 +275,24 @@ class ContextBuilder:
         """
         return template.render("context", "turn", speaker=speaker, text=one_line(text))
 
+    def demonstration(self, template: TemplateSet, shown: Demonstration) -> str:
+        """A labelled utterance as its own line.
+
+        Args:
+            template: The language's templates.
+            shown: The utterance.
+
+        Raises:
+            LabelError: Its label is not in the label set.
+        """
+        return template.render(
+            "context",
+            "demonstration",
+            speaker=None if self.options.anonymous else _shown_name(shown.speaker),
+            text=one_line(shown.text),
+            label=self.label_set[shown.label].word(template.language),
+        )
+
     def _starts(self, turns: Sequence[str]) -> list[int]:
         if not self.options.history:
             return list(range(len(turns)))
@@ -304,15 +322,6 @@ class ContextBuilder:
         ]
         block = "glosses" if self.options.glosses else "labels"
         return template.render("context", block, labels=shown)
-
-    def _demonstration(self, template: TemplateSet, shown: Demonstration) -> str:
-        return template.render(
-            "context",
-            "demonstration",
-            speaker=None if self.options.anonymous else _shown_name(shown.speaker),
-            text=one_line(shown.text),
-            label=self.label_set[shown.label].word(template.language),
-        )
 
     def _speakers(self, dialogue: Dialogue) -> list[str | None]:
         """Each turn's speaker as prompts show it; letters are given by first appearance."""

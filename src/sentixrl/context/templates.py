@@ -23,6 +23,8 @@ ROLES = ("context", "generator", "discriminator", "deduction")
 SEVERAL = "several"
 """The file of the questions about several labels. It has a hash of its own: bundles that were made
 before there were such questions keep theirs."""
+PAIRWISE = "pairwise"
+"""The file of a verifier's question, which is about two labels; its hash is its own likewise."""
 DECISION = "decision"
 """The file of questions in a user's own words, about any text. No bundle is trained on it, so none
 names its hash."""
@@ -61,13 +63,14 @@ class TemplateSet:
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         texts = {
             role: (_folder() / language / f"{role}.jinja").read_text("utf-8")
-            for role in (*ROLES, SEVERAL, DECISION)
+            for role in (*ROLES, SEVERAL, PAIRWISE, DECISION)
         }
         self._templates: dict[str, Template] = {
             role: environment.from_string(text) for role, text in texts.items()
         }
         self.digest = _digest(texts[role] for role in ROLES)
         self.several_digest = _digest([texts[SEVERAL]])
+        self.pairwise_digest = _digest([texts[PAIRWISE]])
         self._said = lru_cache(maxsize=_KEPT)(
             lambda role, block, *values: self._render(role, block, dict(values))
         )
@@ -82,7 +85,7 @@ class TemplateSet:
 
         Args:
             role: The file: ``context``, ``generator``, ``discriminator``, ``deduction``,
-                ``several`` or ``decision``.
+                ``several``, ``pairwise`` or ``decision``.
             block: The block in it.
             **values: What the block may show.
         """
@@ -110,11 +113,13 @@ def digest_of(part: str) -> str:
     """The hash of the templates that a bundle names.
 
     Args:
-        part: A language, or ``<language>/several`` for its questions about several labels.
+        part: A language; ``<language>/several`` for its questions about several labels,
+            ``<language>/pairwise`` for those about two.
 
     Raises:
         ConfigError: There are no templates in that language.
     """
     language, _, role = part.partition("/")
     found = templates(language)
-    return found.several_digest if role == SEVERAL else found.digest
+    own = {SEVERAL: found.several_digest, PAIRWISE: found.pairwise_digest}
+    return own.get(role, found.digest)

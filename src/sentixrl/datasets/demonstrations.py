@@ -1,8 +1,10 @@
 """Retrieved demonstrations: labelled utterances of a training set that resemble a dialogue.
 
-Contract: demonstrations are chosen once per dialogue, so that its prompts keep sharing their first
+Contract: a dialogue's demonstrations are chosen once, so that its prompts keep sharing their first
 part. They never come from a dialogue with the same id, nor from one that shares a run of eight
 words with it or is it word for word. Gold labels are read from the pool alone.
+
+What a single turn resembles is told too: :meth:`DemonstrationPool.nearest`, ``of_labels``.
 
 Comparing with the whole dialogue lets a later turn change what earlier prompts show; with
 ``opening=1`` only the first turn, which every prompt may know, is compared.
@@ -105,32 +107,60 @@ class DemonstrationPool:
 
     def __call__(self, dialogue: Dialogue) -> tuple[Demonstration, ...]:
         """The demonstrations for a dialogue, most similar last."""
-        chosen: list[Demonstration] = []
-        labels: Counter[str] = Counter()
-        for shown in self._ranked(dialogue):
-            if self.how.per_label is not None and labels[shown.label] >= self.how.per_label:
-                continue
-            if any(shown.text == other.text for other in chosen):
-                continue
-            chosen.append(shown)
-            labels[shown.label] += 1
-            if len(chosen) == self.how.count:
-                break
-        return tuple(reversed(chosen))
+        text = "\n".join(one_line(turn.text) for turn in dialogue.utterances[: self.how.opening])
+        return _chosen(self.nearest(dialogue, text), self.how.count, self.how.per_label)
+
+    def of_labels(
+        self, dialogue: Dialogue, text: str, labels: Collection[str], each: int
+    ) -> tuple[Demonstration, ...]:
+        """For one turn: those of some labels that resemble it most, the most similar last.
+
+        Args:
+            dialogue: Where the turn stands.
+            text: What it says.
+            labels: Only turns of these labels.
+            each: How many of each label, if the pool holds as many.
+        """
+        ranked = self.nearest(dialogue, one_line(text))
+        alike = (shown for shown in ranked if shown.label in labels)
+        return _chosen(alike, each * len(labels), each)
+
+    def nearest(self, dialogue: Dialogue, text: str) -> Iterator[Demonstration]:
+        """The other dialogues' utterances, most similar to a text first, ties in the pool's order.
+
+        Args:
+            dialogue: Where the text is from: none of its own turns, nor of dialogues that share
+                text with it.
+            text: What they are compared with, on one line if it is one turn's.
+        """
+        barred = set().union(*(self._owners.get(mark, ()) for mark in _marks(dialogue)))
+        for place in (-self._alike.to(text)).argsort(kind="stable"):
+            owner, shown = self._items[place]
+            if owner not in barred:
+                yield shown
 
     def describe(self) -> dict[str, object]:
         """What it is, as plain data, for a run's identity."""
         shown = [asdict(item) for _, item in self._items]
         return {"retrieval": asdict(self.how), "pool": shown}
 
-    def _ranked(self, dialogue: Dialogue) -> Iterator[Demonstration]:
-        """The other dialogues' utterances, most similar first, ties in the pool's order."""
-        text = "\n".join(one_line(turn.text) for turn in dialogue.utterances[: self.how.opening])
-        barred = set().union(*(self._owners.get(mark, ()) for mark in _marks(dialogue)))
-        for place in (-self._alike.to(text)).argsort(kind="stable"):
-            owner, shown = self._items[place]
-            if owner not in barred:
-                yield shown
+
+def _chosen(
+    ranked: Iterable[Demonstration], count: int, per_label: int | None
+) -> tuple[Demonstration, ...]:
+    """The first ``count`` of different texts, at most so many of a label; the first stands last."""
+    chosen: list[Demonstration] = []
+    labels: Counter[str] = Counter()
+    for shown in ranked:
+        if per_label is not None and labels[shown.label] >= per_label:
+            continue
+        if any(shown.text == other.text for other in chosen):
+            continue
+        chosen.append(shown)
+        labels[shown.label] += 1
+        if len(chosen) == count:
+            break
+    return tuple(reversed(chosen))
 
 
 def _labelled(dialogue: Dialogue) -> Iterator[Demonstration]:
@@ -195,3 +225,12 @@ _LIKENESSES: dict[Likeness, type[_ByTfidf] | type[_ByEmbeddings] | type[_AtRando
     "embeddings": _ByEmbeddings,
     "random": _AtRandom,
 }
+
+
+def check_likeness(by: Likeness) -> None:
+    """Check for what a comparison needs before long work begins, not at its end.
+
+    Raises:
+        MissingDependencyError: The library that compares is not installed.
+    """
+    _LIKENESSES[by](["any words"])

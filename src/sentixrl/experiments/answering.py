@@ -25,12 +25,14 @@ from sentixrl.evaluation.baselines.system import System
 from sentixrl.evaluation.running import Watch, answer_all, plainly
 from sentixrl.experiments.held import FLOOR, Chain, Held, write_held
 from sentixrl.experiments.plan import Ask
+from sentixrl.experiments.verifying import VerifierSystem
 from sentixrl.labels import LabelSet
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.protocol import Rules
 from sentixrl.prediction import Prediction, Verdict
 from sentixrl.runs import Entry, RunFolder, labels_identity, read_entries
 from sentixrl.training.answering import SeveralAnswers, answer
+from sentixrl.training.pairs import Evidence
 
 ALWAYS = 1.0
 """The threshold of P(agree) that only certainty reaches: the discriminator always objects."""
@@ -43,10 +45,12 @@ class Asked:
     Attributes:
         classifier: The model.
         supplements: By split.
+        evidence: What a verifier is shown, if anything.
     """
 
     classifier: Classifier
     supplements: Any
+    evidence: Evidence | None = None
 
 
 def ask(
@@ -58,6 +62,7 @@ def ask(
     about: Mapping[str, Any],
     *,
     dev: Dataset | None = None,
+    pairs: Held | None = None,
     seed: int = 0,
     watch: Watch = plainly,
 ) -> Held:
@@ -71,6 +76,7 @@ def ask(
         file: Where the answers go.
         about: What they are of, for the file's record.
         dev: Where the share of objections is set, if ``how`` names one.
+        pairs: The answers between whose first two labels a verifier decides.
         seed: Draws the orders of labels.
         watch: Shows progress.
 
@@ -78,7 +84,10 @@ def ask(
         SentixError: The model cannot be asked so.
     """
     classifier = _asking(asked, how, data, labels)
-    if data.several:
+    if pairs is not None:
+        verifier = VerifierSystem(classifier, pairs, asked.evidence)
+        held = answered_by(verifier, classifier.label_set, data, file, about, watch)
+    elif data.several:
         held = _several(classifier, data)
     else:
         if how.objects is not None:

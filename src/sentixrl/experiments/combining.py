@@ -65,7 +65,7 @@ def _strangers(
 ) -> Held:
     """The pool, where the second speaks of another turn on which the first says the same."""
     own, other = parts
-    mixed = replace(other, log_probs=other.log_probs[_alike(own.log_probs.argmax(-1), seed)])
+    mixed = replace(other, log_probs=other.log_probs[alike(own.log_probs.argmax(-1), seed)])
     scores = fitted(_pooled, np.ones(2) / 2, [own, mixed], dev, same=same, fit=parts)
     return _with_scores(parts, scores)
 
@@ -105,6 +105,22 @@ def _oracle(
     return _together(parts, answers)
 
 
+def _pair(how: Combine, parts: Sequence[Held], dev: Sequence[Held], same: bool, seed: int) -> Held:
+    """Whichever of the first model's two likeliest labels the second prefers, where it is asked."""
+    own, other = parts
+    first, second = first_two(own.log_probs)
+    bound = np.quantile(margins(dev[0].log_probs), how.share) if how.share < 1 else np.inf
+    asked = margins(own.log_probs) <= bound
+    rows = np.arange(len(own))
+    prefers = other.log_probs[rows, second] > other.log_probs[rows, first]
+    answers = np.where(asked, np.where(prefers, second, first), own.answers)
+    # A dialogue is read whole for any of its turns.
+    read = np.isin(own.dialogues, own.dialogues[asked])
+    extra = np.where(read & (other is not own), other.seconds, 0.0)
+    found = own.answering(answers, own.seconds + extra)
+    return found.only((own.gold == first) | (own.gold == second)) if how.decidable else found
+
+
 def _bias(how: Combine, parts: Sequence[Held], dev: Sequence[Held], same: bool, seed: int) -> Held:
     start = np.concatenate([[1.0], np.zeros(len(parts[0].names))])
     return _with_scores(parts, fitted(_biased, start, parts, dev, same=same))
@@ -119,7 +135,20 @@ _MAKERS: dict[str, Maker] = {
     "oracle": _oracle,
     "strangers": _strangers,
     "bias": _bias,
+    "pair": _pair,
 }
+
+
+def first_two(log_probs: Floats) -> tuple[Ints, Ints]:
+    """Each turn's likeliest label and the next, ``[n]`` each; ties go to the earlier label."""
+    order = np.argsort(-log_probs, axis=-1, kind="stable")
+    return order[:, 0], order[:, 1]
+
+
+def margins(log_probs: Floats) -> Floats:
+    """By how many nats the likeliest label is likelier than the next, ``[n]``."""
+    ranked = -np.sort(-log_probs, axis=-1)
+    return np.asarray(ranked[:, 0] - ranked[:, 1])
 
 
 def _pooled(weights: Weights, parts: Sequence[Floats]) -> Floats:
@@ -212,8 +241,13 @@ def _escalated(parts: Sequence[Held], to_second: Bools) -> Held:
     return first.answering(answers, first.seconds + np.where(to_second, second.seconds, 0.0))
 
 
-def _alike(labels: Ints, seed: int) -> Ints:
-    """For each turn another one with the same label, ``[n]``; a permutation."""
+def alike(labels: Ints, seed: int) -> Ints:
+    """For each turn another one with the same label, ``[n]``; a permutation.
+
+    Args:
+        labels: Each turn's label, ``[n]``.
+        seed: Draws it.
+    """
     rng = np.random.default_rng(seed)
     source = np.arange(len(labels))
     for label in np.unique(labels):
@@ -245,7 +279,7 @@ def _verdicts(how: Combine, chain: Chain, dev: Chain, seed: int) -> Bools:
     agree = chain.agree
     if how.verdicts == "strangers":
         columns = [
-            agree[_alike(chain.proposed[:, number].argmax(-1), seed + number), number]
+            agree[alike(chain.proposed[:, number].argmax(-1), seed + number), number]
             for number in range(agree.shape[1])
         ]
         agree = np.stack(columns, axis=1)

@@ -116,10 +116,11 @@ def contrast(
             drawn.append(np.tensordot(list(terms.values()), np.stack(each), axes=1))
     seeds = {name: len(runs[name][places[0]]) for name in terms}
     value = float(np.mean(list(values.values())))
-    if min(clusters) < FEWEST_CLUSTERS:
+    pooled = np.mean(drawn, axis=0)[:, 0] if drawn else np.zeros(0)
+    pooled = pooled[np.isfinite(pooled)]  # a draw may hold none of the turns that count
+    if min(clusters) < FEWEST_CLUSTERS or len(pooled) < 2:
         nothing = (None, None, None, None, None)
         return Difference(wanted.title, value, *nothing, values, seeds, sum(clusters))
-    pooled = np.mean(drawn, axis=0)[:, 0]
     low, high = interval_ends(pooled[:, None], min(clusters), how.level)[:, 0]
     sides = min((pooled <= 0).sum(), (pooled >= 0).sum())
     p = min(1.0, 2 * (1 + float(sides)) / (1 + len(pooled)))

@@ -30,8 +30,14 @@ from sentixrl.experiments.plan import TEST, WRITTEN, Ask, Condition, Experiment,
 from sentixrl.named_models import bundle_of
 from sentixrl.training.finishing import BUNDLE, finished_before
 from sentixrl.training.material import DEV_SEED, load_part
-from sentixrl.training.plans import DEMONSTRATION_TOKENS, dialogue_sizes
+from sentixrl.training.plans import (
+    DEMONSTRATION_TOKENS,
+    PAIR_TOKENS,
+    dialogue_sizes,
+    verifier_tokens,
+)
 from sentixrl.training.recipe import Recipe
+from sentixrl.training.second_role import Verifier
 from sentixrl.training.sections import DataPart
 
 TRAINING = {135_000_000: 500.0, 268_000_000: 400.0, 1_540_000_000: 57.0}
@@ -180,13 +186,28 @@ def _training(cell: Cell, recipe: Recipe, parts: _Parts, out: Path) -> Item:
     once = [sum(size + besides for size in parts.sizes(part, window)) for part in recipe.train]
     epochs = [part.epochs or recipe.epochs for part in recipe.train]
     total = sum(size * times for size, times in zip(once, epochs, strict=True))
-    second = recipe.discriminator
-    if second is not None:
-        total += (second.folds - 1) * second.epochs * sum(once)
     rate = _rate(recipe.base)
     dev = sum(_turns(one) for one in found[len(recipe.train) :] if isinstance(one, Dataset))
     checks = max(1, round(recipe.epochs_of_checks * recipe.checks_per_epoch)) + 1
-    return Item(what, total / rate + checks * dev * UTTERANCE / (ANSWERING * rate))
+    seconds = total / rate + checks * dev * UTTERANCE / (ANSWERING * rate)
+    return Item(what, seconds + _second(recipe, found, once, epochs))
+
+
+def _second(
+    recipe: Recipe, parts: Sequence[Dataset | str], once: Sequence[int], epochs: Sequence[float]
+) -> float:
+    """Seconds that a second role adds: its fold models, and a verifier's own questions."""
+    second = recipe.second
+    if second is None:
+        return 0.0
+    passes = [second.epochs or times for times in epochs]
+    folds = (second.folds - 1) * sum(size * times for size, times in zip(once, passes, strict=True))
+    if not isinstance(second, Verifier):
+        return folds / _rate(recipe.base)
+    asked = [_turns(one) for one in parts[: len(once)] if isinstance(one, Dataset)]
+    turns = sum(own * times for own, times in zip(asked, epochs, strict=True))
+    own = verifier_tokens(second) * turns / _rate(recipe.base)
+    return folds / _rate(second.base or recipe.base) + own
 
 
 def _answers(
@@ -204,6 +225,7 @@ def _answers(
                     missing = data
                 elif data is not None and condition.baseline is None:
                     asked = len(data.label_set) / 3 if data.several else 1.0
+                    asked += _pair_passes(experiment, condition, cell)
                     seconds += _turns(data) * _passes(condition.ask) * asked / rate
     if not every or condition.baseline is not None:
         return []
@@ -213,6 +235,15 @@ def _answers(
 
 def _base_of(experiment: Experiment, condition: Condition, cell: Cell) -> str:
     return condition.model or recipe_of(experiment, cell).base
+
+
+def _pair_passes(experiment: Experiment, condition: Condition, cell: Cell) -> float:
+    """How many single passes a verifier's two questions take beside what they share."""
+    if condition.ask.pairs is None:
+        return 0.0
+    how = None if condition.model is not None else recipe_of(experiment, cell).verifier
+    shown = 2 * how.evidence * DEMONSTRATION_TOKENS if how is not None else 0
+    return (2 * PAIR_TOKENS + shown) / UTTERANCE
 
 
 def _passes(ask: Ask) -> float:

@@ -97,16 +97,21 @@ class Held:
         """How many units resampling draws from."""
         return int(self.cluster.max(initial=-1)) + 1
 
-    def tallies(self) -> Floats:
-        """Right answers, gold labels and answers of each class by cluster, ``[C, 3, L]``."""
+    def tallies(self, clusters: int | None = None) -> Floats:
+        """Right answers, gold labels and answers of each class by cluster, ``[C, 3, L]``.
+
+        Args:
+            clusters: C, if there are more than these turns come from.
+        """
+        clusters = clusters or self.clusters
         if not self.several:
             return count(
                 *(self.gold, self.answers, self.cluster),
                 n_labels=len(self.names),
-                n_clusters=self.clusters,
+                n_clusters=clusters,
             )
         parts = (self.gold & self.answers, self.gold, self.answers)
-        found = np.zeros((self.clusters, 3, len(self.names)))
+        found = np.zeros((clusters, 3, len(self.names)))
         for place, part in enumerate(parts):
             np.add.at(found[:, place], self.cluster, part.astype(float))
         return found
@@ -127,6 +132,19 @@ class Held:
         """The same turns with other answers."""
         other = self.seconds if seconds is None else seconds
         return replace(self, answers=answers, seconds=other, chain=None)
+
+    def only(self, rows: Bools) -> Held:
+        """Some of the turns, without their rounds. Clusters keep their numbers."""
+        return replace(
+            self,
+            keys=tuple(key for key, stays in zip(self.keys, rows, strict=True) if stays),
+            gold=self.gold[rows],
+            cluster=self.cluster[rows],
+            log_probs=self.log_probs[rows],
+            answers=self.answers[rows],
+            seconds=self.seconds[rows],
+            chain=None,
+        )
 
     def scored_as(self, own: LabelMap, gold: LabelMap) -> Held:
         """Scored under the labels of two maps' common target.

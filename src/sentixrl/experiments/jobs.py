@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sentixrl.context.templates import digest_of, template_languages
+from sentixrl.context.templates import PAIRWISE, digest_of, template_languages
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.experiments.plan import WRITTEN, Ask, Condition, Experiment
 from sentixrl.labels import LabelSet
@@ -145,6 +145,7 @@ def answers_about(
     data: Dataset,
     labels: LabelSet,
     seed: int | None,
+    pairs: str | None = None,
 ) -> dict[str, Any]:
     """All that decides a condition's answers about a split, as plain data.
 
@@ -154,17 +155,25 @@ def answers_about(
         data: The split.
         labels: The labels that are asked under.
         seed: Draws controls and orders.
+        pairs: A hash of the answers that a verifier is asked about.
     """
     ask = condition.ask
+    verified = {"pairs": pairs, "wording": _digests(PAIRWISE)} if pairs is not None else {}
     return {
         "model": dict(model),
-        "ask": ask.model_dump(mode="json"),
+        # What pairs are called decides nothing, and answers without any keep their names.
+        "ask": ask.model_dump(mode="json", exclude={"pairs"}),
         "data": {"dataset": data.name, "split": data.split, "hash": data.data_hash},
         "labels": [data.label_set.digest, labels.digest],
         "templates": {language: digest_of(language) for language in template_languages()},
         "seed": seed if draws(ask) else None,
         "format": 1,
+        **verified,
     }
+
+
+def _digests(role: str) -> dict[str, str]:
+    return {language: digest_of(f"{language}/{role}") for language in template_languages()}
 
 
 def draws(ask: Ask) -> bool:

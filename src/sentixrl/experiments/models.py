@@ -18,7 +18,7 @@ from sentixrl.engines.fingerprint import fingerprint
 from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.engines.options import EngineOptions
 from sentixrl.errors import ConfigError
-from sentixrl.evaluation.baselines import embeddings, majority, tfidf
+from sentixrl.evaluation.baselines import embeddings, majority, neighbours, tfidf
 from sentixrl.evaluation.baselines.system import System
 from sentixrl.experiments.answering import Asked
 from sentixrl.experiments.jobs import material_of, training_folder
@@ -28,6 +28,7 @@ from sentixrl.named_models import bundle_of
 from sentixrl.runs.identity import digest
 from sentixrl.training.finishing import BUNDLE, finished_before
 from sentixrl.training.material import DEV_SEED, load_holdout, load_part, load_sources
+from sentixrl.training.pairs import Evidence
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.running import Reporter, train_bundle
 from sentixrl.training.sections import Shown
@@ -84,9 +85,15 @@ class Models:
             classifier = self.there(str(self._folder(recipe) / BUNDLE))
             shown, retrieval = recipe.prompt, recipe.demonstrations
         retrieval = condition.ask.demonstrations or retrieval
-        training = _training(recipe, self._data) if retrieval is not None else ()
+        verifier = recipe.verifier if recipe is not None and condition.ask.pairs else None
+        evident = verifier is not None and verifier.evidence > 0
+        training = _training(recipe, self._data) if retrieval is not None or evident else ()
         shown = _asked_so(shown, condition.ask, deductions)
-        return Asked(classifier, RecipeSupplements(shown, retrieval, training, seed))
+        return Asked(
+            classifier,
+            RecipeSupplements(shown, retrieval, training, seed),
+            Evidence(verifier, training) if verifier is not None and evident else None,
+        )
 
     def there(self, model: str) -> Classifier:
         """A model that is there; the last one stays open."""
@@ -174,6 +181,8 @@ def baseline(kind: str, recipe: Recipe, data: Dataset, root: Path) -> System:
     train = joined([source.data for source in sources], data.label_set)
     if kind == "majority":
         return majority(train)
+    if kind == "neighbours":
+        return neighbours(train)
     dev = joined([part for _, part in holdout[len(recipe.holdout) :]], data.label_set)
     return tfidf(train, dev) if kind == "tfidf" else embeddings(train, dev)
 

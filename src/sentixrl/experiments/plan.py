@@ -95,6 +95,8 @@ class Ask(Section):
         orders: Average over so many orders of the labels.
         priors: Whether an untrained model's preferences are subtracted.
         mode: Whether roles answer by probabilities or write.
+        pairs: Ask which of the first two labels of this condition a turn has, or neither: a
+            verifier's question, whether or not the model was trained for it.
     """
 
     instruction: bool | None = None
@@ -111,6 +113,7 @@ class Ask(Section):
     orders: Count | None = None
     priors: bool | None = None
     mode: Literal["scored", "written"] | None = None
+    pairs: str | None = None
 
     @field_validator("history", "deductions", mode="before")
     @classmethod
@@ -125,6 +128,9 @@ class Ask(Section):
             raise ValueError("'objects' and 'agreements' are for 'rounds'")
         if self.agreements > 1 and (self.objects is None or self.agreements > (self.rounds or 0)):
             raise ValueError("'agreements' above 1 need 'objects' and at least as many 'rounds'")
+        others = [key for key in ("rounds", "orders", "under", "mode") if getattr(self, key)]
+        if self.pairs is not None and others:
+            raise ValueError(f"'pairs' and '{others[0]}' exclude each other")
         return self
 
 
@@ -136,10 +142,13 @@ class Combine(Section):
             ``gate`` (the second model for the least certain dialogues), ``random-gate``,
             ``oracle`` (right if any is), ``strangers`` (a pool with the second's answers about
             other turns), ``seeds`` (a pool of two seeds of one condition), ``bias`` (one bias per
-            label, fitted on dev), ``rounds`` (a negotiation, replayed).
+            label, fitted on dev), ``rounds`` (a negotiation, replayed), ``pair`` (whichever of the
+            first model's two likeliest labels the second one prefers).
         of: The conditions it is made of; for ``rounds`` the one with the record, and the single
             pass that tells what its questions cost.
-        share: ``gate``: the share of dialogues that go to the second model.
+        share: ``gate``: the share of dialogues that go to the second model; ``pair``: the second
+            decides where the margin is as small as in this share of dev's turns.
+        decidable: ``pair``: count only turns whose gold label is one of the first two.
         limit: ``rounds``: the round limit.
         objects: ``rounds``: the share of dev's first proposals that is objected to; without it
             verdicts are as recorded.
@@ -149,10 +158,12 @@ class Combine(Section):
     """
 
     how: Literal[
-        "pool", "pick", "gate", "random-gate", "oracle", "strangers", "seeds", "bias", "rounds"
-    ]
+        "pool", "pick", "gate", "random-gate", "oracle", "strangers", "seeds", "bias", "rounds",
+        "pair",
+    ]  # fmt: skip
     of: Annotated[list[str], Field(min_length=1, max_length=4)]
     share: Share = 0.4
+    decidable: bool = False
     limit: Count = 3
     objects: Share | None = None
     agreements: Count = 1
@@ -166,6 +177,8 @@ class Combine(Section):
             raise ValueError(f"'{self.how}' is made of {needed} condition(s), not {len(self.of)}")
         if self.how == "rounds" and self.agreements > self.limit:
             raise ValueError("'agreements' is above 'limit'")
+        if self.decidable and self.how != "pair":
+            raise ValueError("'decidable' is for 'pair'")
         return self
 
 
@@ -193,7 +206,7 @@ class Condition(Section):
     train: dict[str, Any] | None = None
     model: str | None = None
     like: str | None = None
-    baseline: Literal["majority", "tfidf", "embeddings"] | None = None
+    baseline: Literal["majority", "tfidf", "embeddings", "neighbours"] | None = None
     combine: Combine | None = None
     ask: Ask = Ask()
     unify: str | dict[str, str | None] | None = None
@@ -229,6 +242,8 @@ class Contrast(Section):
         than: The other.
         weights: Instead of these: condition → weight. The value tested is the weighted sum.
         places: Only these places.
+        least: What the difference has to reach on dev, as a fraction; below it the idea is dead,
+            and the verdict says so.
     """
 
     name: str | None = None
@@ -236,6 +251,7 @@ class Contrast(Section):
     than: str | None = None
     weights: dict[str, float] = {}  # noqa: RUF012
     places: list[str] | None = None
+    least: Share | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Contrast:
@@ -258,6 +274,22 @@ class Contrast(Section):
         assert self.better is not None
         assert self.than is not None
         return {self.better: 1.0, self.than: -1.0}
+
+
+class Signal(Section):
+    """What may tell right answers from wrong ones, beyond their own confidence and margin.
+
+    Attributes:
+        of: The condition whose answers are told apart, on dev.
+        by: The condition whose view of each answer's first two labels is added.
+        least: The gain in area under the ROC curve that it has to reach; below it the idea is dead.
+        places: Only these places.
+    """
+
+    of: str
+    by: str
+    least: Share | None = None
+    places: list[str] | None = None
 
 
 class Writer(Section):
@@ -288,6 +320,7 @@ class Experiment(Section):
         deductions: Who writes deductions beforehand.
         conditions: Name → what is measured.
         family: The tests that Holm's adjustment covers together.
+        signals: Name → what may tell right answers from wrong ones.
         figure: ``forest`` (differences with intervals) or ``cost`` (the metric against seconds).
         notes: What a reader has to know, a sentence each.
     """
@@ -302,6 +335,7 @@ class Experiment(Section):
     deductions: Writer | None = None
     conditions: Annotated[dict[Name, Condition], Field(min_length=1)]
     family: list[Contrast] = []  # noqa: RUF012
+    signals: dict[Name, Signal] = {}  # noqa: RUF012
     figure: Literal["forest", "cost"] = "forest"
     notes: list[str] = []  # noqa: RUF012
 
@@ -310,6 +344,7 @@ class Experiment(Section):
         for name, condition in self.conditions.items():
             parts = [condition.like] if condition.like else []
             parts += condition.combine.of if condition.combine else []
+            parts += [condition.ask.pairs] if condition.ask.pairs else []
             _known(f"condition '{name}'", parts, self.conditions)
             _known(f"condition '{name}'", condition.tracks or [], self.tracks)
             _known(f"condition '{name}'", condition.places or [], self.data)
@@ -322,19 +357,25 @@ class Experiment(Section):
         for contrast in self.family:
             _known(f"contrast '{contrast.title}'", contrast.terms, self.conditions)
             _known(f"contrast '{contrast.title}'", contrast.places or [], self.data)
+        for name, signal in self.signals.items():
+            _known(f"signal '{name}'", (signal.of, signal.by), self.conditions)
+            _known(f"signal '{name}'", signal.places or [], self.data)
         self._check_order()
         return self
 
     def _check_order(self) -> None:
-        """Combined conditions stand after what they are made of, so that none goes in circles."""
+        """What is made of other answers, or asked about them, stands after these."""
         seen: set[str] = set()
         for name, condition in self.conditions.items():
-            late = [part for part in (condition.combine.of if condition.combine else [])
-                    if part not in seen]  # fmt: skip
+            pairs = condition.ask.pairs
+            parts = condition.combine.of if condition.combine else [pairs] if pairs else []
+            late = [part for part in parts if part not in seen]
             if late:
                 raise ValueError(
                     f"condition '{name}' stands before '{late[0]}', of which it is made"
                 )
+            if pairs and self.conditions[pairs].combine:
+                raise ValueError(f"condition '{name}' asks about '{pairs}', which is combined")
             seen.add(name)
 
 

@@ -16,10 +16,12 @@ import numpy as np
 from sentixrl.evaluation.confusion import Floats
 from sentixrl.evaluation.intervals import Resampling, intervals, json_number
 from sentixrl.evaluation.metrics import HEADLINE, headline
-from sentixrl.experiments.contrasts import FEWEST_CLUSTERS, Difference, family, value_of
+from sentixrl.experiments.contrasts import FEWEST_CLUSTERS, family, value_of
 from sentixrl.experiments.jobs import cells
 from sentixrl.experiments.plan import METRIC_NAMES, Experiment, Metric
 from sentixrl.experiments.running import DEV, TEST, Outcome
+from sentixrl.experiments.telling import Told, told_by
+from sentixrl.experiments.verdicts import signed, verdict
 from sentixrl.runs.identity import digest
 
 CONFUSIONS = 3
@@ -32,6 +34,7 @@ def runs_of(experiment: Experiment, outcome: Outcome, split: str) -> dict[str, d
     Only seeds that all tracks of a place have are taken.
     """
     found: dict[str, dict[str, Floats]] = {}
+    clusters = _clusters(outcome, split)
     for name in experiment.conditions:
         for place in experiment.data:
             held = {
@@ -49,10 +52,19 @@ def runs_of(experiment: Experiment, outcome: Outcome, split: str) -> dict[str, d
             ]
             if seeds:
                 tallies = [
-                    np.stack([held[track, seed].tallies() for track in tracks], axis=1)
+                    np.stack([held[track, seed].tallies(clusters[place]) for track in tracks], 1)
                     for seed in seeds
                 ]
                 found.setdefault(name, {})[place] = np.stack(tallies)
+    return found
+
+
+def _clusters(outcome: Outcome, split: str) -> dict[str, int]:
+    """Place → its clusters. Answers about some of its turns alone may lack the last ones."""
+    found: dict[str, int] = {}
+    for (_, _, _, place, part), held in outcome.held.items():
+        if part == split:
+            found[place] = max(found.get(place, 0), held.clusters)
     return found
 
 
@@ -76,6 +88,7 @@ def results_of(
 def _split(experiment: Experiment, outcome: Outcome, split: str, how: Resampling) -> dict[str, Any]:
     runs = runs_of(experiment, outcome, split)
     tested = family(experiment.family, runs, experiment.metric, how)
+    told = _signals(experiment, outcome, how) if split == DEV else []
     rows = {}
     for name, condition in experiment.conditions.items():
         rows[name] = {
@@ -93,8 +106,32 @@ def _split(experiment: Experiment, outcome: Outcome, split: str, how: Resampling
         "family": [
             {"title": want.title, "found": one.as_dict() if one else None} for want, one in tested
         ],
-        "verdict": verdict(experiment, tested, split),
+        "signals": [one.as_dict() for one in told],
+        "verdict": verdict(experiment, tested, split, told),
     }
+
+
+def _signals(experiment: Experiment, outcome: Outcome, how: Resampling) -> list[Told]:
+    """Every signal at every place, on dev."""
+    found = []
+    for name, signal in experiment.signals.items():
+        for place in experiment.data:
+            if signal.places is not None and place not in signal.places:
+                continue
+            # Either may be a baseline, whose answers serve all seeds.
+            runs = dict.fromkeys(
+                (track, seed)
+                for condition, track, seed, where, split in outcome.held
+                if condition in (signal.of, signal.by) and (where, split) == (place, DEV)
+            )
+            pairs = [
+                (held, other)
+                for run in runs
+                if (held := outcome.find(signal.of, *run, place, DEV)) is not None
+                and (other := outcome.find(signal.by, *run, place, DEV)) is not None
+            ]
+            found.append(told_by(name, place, signal, pairs, how))
+    return found
 
 
 def _cell(
@@ -142,45 +179,14 @@ def _confusion(outcome: Outcome, name: str, place: str, split: str) -> dict[str,
     return {"labels": list(held[0].names), "confusion": counts.tolist()}
 
 
-def verdict(
-    experiment: Experiment,
-    tested: Sequence[tuple[Any, Difference | None]],
-    split: str,
-) -> str:
-    """The answer in sentences, each with its interval."""
-    metric = METRIC_NAMES[experiment.metric]
-    sentences = [_sentence(one, metric) for _, one in tested if one is not None]
-    missing = [want.title for want, one in tested if one is None]
-    if missing:
-        sentences.append(f"Not run: {', '.join(missing)}.")
-    return f"On {split}: " + (" ".join(sentences) if sentences else "nothing was compared.")
-
-
-def _sentence(found: Difference, metric: str) -> str:
-    seeds = min(found.seeds.values())
-    told = "one seed" if seeds == 1 else f"{seeds} seeds"
-    points = f"{_signed(found.value)} points of {metric}"
-    if found.low is None or found.high is None or found.p_holm is None:
-        return f"{found.title}: {points} ({told}; too few clusters for an interval)."
-    clear = "clear of zero" if found.p_holm < 0.05 else "not clear of zero"
-    return (
-        f"{found.title}: {points} (95% {_signed(found.low)} to {_signed(found.high)}, Holm "
-        f"p {found.p_holm:.3f}, {told}), {clear}; an effect under "
-        f"{100 * (found.detectable or 0):.1f} would mostly be missed."
-    )
-
-
-def _signed(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−")
-
-
 def markdown(results: Mapping[str, Any]) -> str:
     """The results as a page: the verdict first, then tests and tables, then what is missing."""
     metric = results["metric"]
     lines = [f"# {results['experiment']}", "", str(results["question"]), ""]
     for split, found in results["splits"].items():
         lines += [f"**{found['verdict']}**", ""]
-        lines += _tests(found, metric) + _conditions(found, metric, split)
+        lines += _tests(found, metric) + _told(found["signals"])
+        lines += _conditions(found, metric, split)
     if not results["splits"]:
         lines += ["Nothing was run.", ""]
     lines += [f"- {note}" for note in results["notes"]] + [""] * bool(results["notes"])
@@ -204,12 +210,33 @@ def _tests(found: Mapping[str, Any], metric: str) -> list[str]:
         if one is None:
             lines.append(f"| {entry['title']} | not run | – | – | – | – |")
             continue
-        ends = "–" if one["low"] is None else f"{_signed(one['low'])} to {_signed(one['high'])}"
+        ends = "–" if one["low"] is None else f"{signed(one['low'])} to {signed(one['high'])}"
         p = "–" if one["p_holm"] is None else f"{one['p_holm']:.3f}"
         least = "–" if one["detectable"] is None else f"{100 * one['detectable']:.1f}"
         seeds = ", ".join(dict.fromkeys(map(str, one["seeds"].values())))
-        cells_ = [entry["title"], _signed(one["value"]), ends, p, least, seeds]
+        cells_ = [entry["title"], signed(one["value"]), ends, p, least, seeds]
         lines.append(f"| {' | '.join(cells_)} |")
+    return [*lines, ""]
+
+
+def _told(signals: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What tells right answers from wrong ones, as a table."""
+    if not signals:
+        return []
+    lines = [
+        "| tells right from wrong: area under the ROC | place | confidence and margin | and it |"
+        " and its view of other turns | gain, points | 95% | seeds |",
+        "| :-- | :-- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for one in signals:
+        found = one["found"]
+        if found is None:
+            lines.append(f"| {one['name']} | {one['place']} | not run | – | – | – | – | – |")
+            continue
+        areas = [f"{100 * found[key]:.1f}" for key in ("own", "both", "strangers")]
+        ends = "–" if found["low"] is None else f"{signed(found['low'])} to {signed(found['high'])}"
+        row = [one["name"], one["place"], *areas, signed(found["gain"]), ends, str(found["seeds"])]
+        lines.append(f"| {' | '.join(row)} |")
     return [*lines, ""]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sentixrl.datasets.dataset import Dataset
-from sentixrl.errors import SentixError
+from sentixrl.errors import ConfigError, SentixError
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.evaluation.running import Watch, plainly
 from sentixrl.experiments.answering import answered_by, ask
@@ -34,6 +34,7 @@ from sentixrl.experiments.jobs import (
 )
 from sentixrl.experiments.models import Models, baseline
 from sentixrl.experiments.plan import TRAINED, WRITTEN, Condition, Experiment
+from sentixrl.experiments.verifying import identity_of
 from sentixrl.labels import LabelMap, LabelSet, label_map, merged, resolve_labels
 from sentixrl.runs import enter_ledger
 from sentixrl.runs.identity import digest
@@ -91,6 +92,15 @@ class Outcome:
 
     held: dict[Key, Held] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
+
+    def find(
+        self, condition: str, track: str, seed: int | None, place: str, split: str
+    ) -> Held | None:
+        """A condition's answers; those of a model without track or seed serve all."""
+        for key in ((track, seed), (track, None), ("", None)):
+            if (found := self.held.get((condition, *key, place, split))) is not None:
+                return found
+        return None
 
 
 def run_experiment(experiment: Experiment, setup: Setup) -> Outcome:
@@ -194,7 +204,8 @@ class _Run:
                     mark = recipe_of(self.experiment, cell).name
                 if str(cell) in self.outcome.left:
                     continue
-            groups.setdefault(mark, []).append(cell)
+            # Of one model, what is asked about other answers waits for them.
+            groups.setdefault((mark, condition.ask.pairs), []).append(cell)
         return list(groups.values())
 
     def _answer(self, group: Sequence[Cell], deductions: Path | None) -> None:
@@ -207,10 +218,27 @@ class _Run:
                         continue
                     with self._leaving(f"{cell}: {place} ({split})"):
                         labels = self._labels(cell, condition, data)
-                        held = self._held(cell, condition, place, data, labels, deductions)
+                        pairs = self._pairs(cell, condition, place, split)
+                        held = self._held(cell, condition, place, data, labels, deductions, pairs)
                         held = _scored(condition, held, data, labels)
                         key = (cell.condition, cell.track, cell.seed, place, split)
                         self.outcome.held[key] = held
+
+    def _pairs(self, cell: Cell, condition: Condition, place: str, split: str) -> Held | None:
+        """The answers that a condition is asked about, if it is.
+
+        Raises:
+            ConfigError: They are missing.
+        """
+        name = condition.ask.pairs
+        if name is None:
+            return None
+        found = self.outcome.find(name, cell.track, cell.seed, place, split)
+        if found is None and not self._wanted(cell.condition):
+            raise _UnwantedError
+        if found is None:
+            raise ConfigError(f"There are no answers of '{name}' to be asked about.")
+        return found
 
     def _labels(self, cell: Cell, condition: Condition, data: Dataset) -> LabelSet:
         """The labels that a condition asks under."""
@@ -230,12 +258,15 @@ class _Run:
         data: Dataset,
         labels: LabelSet,
         deductions: Path | None,
+        pairs: Held | None,
     ) -> Held:
         """The cell's answers about a split: kept ones, or asked for now."""
         recipe = recipe_of(self.experiment, cell, deductions) if condition.model is None else None
         mark = self.models.mark(condition, recipe)
         seed = self.experiment.seeds[0] if cell.seed is None else cell.seed
-        about = answers_about(mark, condition, data, labels, seed)
+        about = answers_about(
+            *(mark, condition, data, labels, seed), None if pairs is None else identity_of(pairs)
+        )
         file = answers_file(self.setup.out, about)
         if file.is_file():
             held, _ = read_held(file)
@@ -257,6 +288,7 @@ class _Run:
                 held = ask(
                     *(asked, condition.ask, data, labels, file, about),
                     dev=dev,
+                    pairs=pairs,
                     seed=seed,
                     watch=self.setup.watch,
                 )
@@ -320,16 +352,8 @@ class _Run:
             if seed is None or len(seeds) < 2:
                 return None
             wanted.append((name, seeds[(seeds.index(seed) + 1) % len(seeds)]))
-        found = [self._find(name, track, one, place, split) for name, one in wanted]
+        found = [self.outcome.find(name, track, one, place, split) for name, one in wanted]
         return [held for held in found if held is not None] if None not in found else None
-
-    def _find(self, name: str, track: str, seed: int | None, place: str, split: str) -> Held | None:
-        """A condition's answers; those of a model without track or seed serve all."""
-        held = self.outcome.held
-        for key in ((track, seed), (track, None), ("", None)):
-            if (found := held.get((name, *key, place, split))) is not None:
-                return found
-        return None
 
 
 def _scored(condition: Condition, held: Held, data: Dataset, asked: LabelSet) -> Held:

@@ -26,9 +26,9 @@ from sentixrl.evaluation.intervals import Resampling
 from sentixrl.evaluation.metrics import weighted_f1
 from sentixrl.evaluation.risk_coverage import risk_coverage
 from sentixrl.evaluation.significance import differences, permutation_p
+from sentixrl.experiments.telling import held_out, own_features
 from sentixrl.runs import Entry
 
-FOLDS = 5
 SHRINKAGE = 0.01
 """Penalty of a squared bias, in nats per item: biases without it fit dev's noise."""
 _FLOOR = 1e-9
@@ -144,36 +144,14 @@ def information(held: Opinions, seed: int = 0) -> dict[str, float]:
     """
     from sklearn.metrics import log_loss, roc_auc_score
 
-    own = _own_features(held)
+    own = own_features(held.generator)
     both = np.column_stack([own, held.agree])
     found = {}
     for name, features in (("own", own), ("both", both), ("agree", held.agree[:, None])):
-        guess = _held_out(features, held, seed)
+        guess = held_out(features, held.right, held.cluster, seed)
         found[f"auc_{name}"] = float(roc_auc_score(held.right, guess))
         found[f"log_loss_{name}"] = float(log_loss(held.right, guess))
     return found
-
-
-def _own_features(held: Opinions) -> Floats:
-    ranked = -np.sort(-held.generator, axis=-1)
-    best = np.clip(np.exp(ranked[:, 0]), _FLOOR, 1 - _FLOOR)
-    return np.column_stack([np.log(best) - np.log1p(-best), ranked[:, 0] - ranked[:, 1]])
-
-
-def _held_out(features: Floats, held: Opinions, seed: int) -> Floats:
-    """P(right) of each item from a regression fitted without its cluster."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    guess = np.zeros(len(held.gold))
-    cut = GroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for fitted, judged in cut.split(features, held.right, held.cluster):
-        model = make_pipeline(StandardScaler(), LogisticRegression())
-        model.fit(features[fitted], held.right[fitted])
-        guess[judged] = model.predict_proba(features[judged])[:, 1]
-    return guess
 
 
 Policy = Callable[[Opinions], Ints]
@@ -311,8 +289,8 @@ def abstaining(dev: Opinions, held: Opinions) -> dict[str, float]:
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression())
-    model.fit(np.column_stack([_own_features(dev), dev.agree]), dev.right)
-    both = model.predict_proba(np.column_stack([_own_features(held), held.agree]))[:, 1]
+    model.fit(np.column_stack([own_features(dev.generator), dev.agree]), dev.right)
+    both = model.predict_proba(np.column_stack([own_features(held.generator), held.agree]))[:, 1]
     scores = {"confidence": held.generator.max(-1), "agree": held.agree, "both": both}
     return {name: risk_coverage(score, held.right).aurc for name, score in scores.items()}
 

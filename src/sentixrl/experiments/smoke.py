@@ -110,8 +110,14 @@ class _Small:
             found["base"] = str(self._model)
         if found.get("discriminator"):
             found["discriminator"] = {**found["discriminator"], "folds": 2, "epochs": 1}
+        if found.get("verifier"):
+            found["verifier"] = self._verifier(found["verifier"])
         found = overlaid(found, SMALL) if whole else _without(found, SMALL)
         return {**found, "start": None} if whole else found
+
+    def _verifier(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        found = {**content, "folds": 2, "epochs": 1}
+        return found | {"base": str(self._model), "optimiser": SMALL["optimiser"]}
 
     def _plain(self, part: Mapping[str, Any], split: str) -> dict[str, Any]:
         small = self._part(DataPart.model_validate(_of_part(part)), split)

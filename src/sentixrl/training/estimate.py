@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import torch
 
+from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.engines.local.hardware import matmul_rate, memory_bytes
 from sentixrl.errors import ConfigError
 from sentixrl.training.model import TrainableModel
 from sentixrl.training.neutral import neutral_shares
-from sentixrl.training.plans import HEAD_TOKENS, dialogue_sizes
+from sentixrl.training.plans import HEAD_TOKENS, dialogue_sizes, verifier_tokens
+from sentixrl.training.recipe import Recipe
+from sentixrl.training.second_role import Verifier
 from sentixrl.training.setting import Setting
 
 USEFUL = 0.62
@@ -38,7 +41,7 @@ class Estimate:
 
     Attributes:
         tokens: To be computed, for all roles.
-        fold_tokens: Those of the fold models that come before; 0 without a discriminator.
+        fold_tokens: Those of the fold models that come before; 0 without a second role.
         folds: How many these are.
         steps: Optimiser steps.
         minutes: On this machine, without the checks on dev; ``None`` on accelerators, where it is
@@ -65,17 +68,19 @@ def estimate(setting: Setting) -> Estimate:
     sizes = [dialogue_sizes(source.data, window, count) for source in setting.sources]
     spoken = [sum(sizes[pack.source][index] for index in pack.dialogues) for pack in packs]
     tokens = sum(spoken) + HEAD_TOKENS * len(packs)
-    second, fold_tokens = recipe.discriminator, 0
+    second, fold_tokens = recipe.second, 0
     if second:
         # Each fold's model goes through the other folds, in packs as full as these.
-        times = (second.folds - 1) * second.epochs
-        fold_tokens = round(times * sum(map(sum, sizes)) * tokens / sum(spoken))
+        epochs = [second.epochs or source.epochs for source in setting.sources]
+        once = sum(sum(of) * times for of, times in zip(sizes, epochs, strict=True))
+        fold_tokens = round((second.folds - 1) * once * tokens / sum(spoken))
+        added = verifier_tokens(second) if isinstance(second, Verifier) else SECOND_TOKENS
         turns = [
             sum(len(setting.sources[pack.source].data.dialogues[index]) for index in pack.dialogues)
             for pack in packs
         ]
-        spoken = [own + SECOND_TOKENS * asked for own, asked in zip(spoken, turns, strict=True)]
-        tokens += SECOND_TOKENS * sum(turns)
+        spoken = [own + added * asked for own, asked in zip(spoken, turns, strict=True)]
+        tokens += added * sum(turns)
     model = trainable.model
     every = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in trainable.trained.values())
@@ -96,7 +101,9 @@ def estimate(setting: Setting) -> Estimate:
         fold_tokens=fold_tokens,
         folds=second.folds if second else 0,
         steps=setting.steps,
-        minutes=_minutes(trainable, tokens + fold_tokens, every, trained),
+        minutes=_minutes(
+            trainable, tokens + round(fold_tokens * _fold_size(recipe, every)), every, trained
+        ),
         gibibytes=held / 2**30,
         available=available / 2**30 if available else None,
         neutral=neutral_shares(setting.sources),
@@ -115,6 +122,12 @@ def check_memory(found: Estimate) -> None:
             f"{found.available:.1f}.",
             hint="Lower 'optimiser.pack_tokens', or set 'method: lora' (or 'qlora' on CUDA).",
         )
+
+
+def _fold_size(recipe: Recipe, every: int) -> float:
+    """The size of a fold's model beside the trained one's, as far as it is known."""
+    base = recipe.verifier.base if recipe.verifier else None
+    return BUNDLED[base].parameters / every if base in BUNDLED else 1.0
 
 
 def _minutes(trainable: TrainableModel, tokens: int, every: int, trained: int) -> float | None:

@@ -6,7 +6,7 @@ Contract: the same plan gives the same pack in every process and after every res
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch.utils.data import Dataset as TorchDataset
@@ -22,12 +22,10 @@ from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.material import Source
 from sentixrl.training.packs import TrainingPack, pack_questions
+from sentixrl.training.pairs import Pairs
 from sentixrl.training.plans import PackPlan
 from sentixrl.training.processes import world_size
-from sentixrl.training.questions import OutOfFold, Question, questions, several_questions
-
-OutOfFoldTurns = Mapping[tuple[str, int], OutOfFold]
-"""(dialogue id, turn) → an out-of-fold proposal."""
+from sentixrl.training.questions import OutOfFoldTurns, Question, questions, several_questions
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Packer:
         out_of_fold: Out-of-fold proposals, by source; none, no second role.
         challenge: How often a right proposal is objected to.
         supplements: What prompts show besides the dialogues, by source; none, nothing.
+        pairs: What a verifier is asked about, by source; none, no verifier.
     """
 
     sources: Sequence[Source]
@@ -53,6 +52,7 @@ class Packer:
     out_of_fold: Sequence[OutOfFoldTurns] = field(default_factory=tuple)
     challenge: float = 0.0
     supplements: Sequence[Supplements] = field(default_factory=tuple)
+    pairs: Sequence[Pairs] = field(default_factory=tuple)
 
     def __call__(self, plan: PackPlan) -> TrainingPack:
         """Build one pack."""
@@ -64,9 +64,12 @@ class Packer:
         source = self.sources[plan.source]
         dialogues = [source.data.dialogues[index] for index in plan.dialogues]
         out_of_fold = self.out_of_fold[plan.source] if self.out_of_fold else {}
+        pairs = self.pairs[plan.source] if self.pairs else None
         labels, several = source.data.label_set, source.data.several
         # Where each label is a question of its own, none has to be there.
-        needed = set() if several else _needed(plan, dialogues, out_of_fold)
+        needed = (
+            set() if several else _needed(plan, dialogues, pairs.turns if pairs else out_of_fold)
+        )
         language = (
             ContextBuilder(labels, self.context, self.count_tokens)
             .template_for(dialogues[0])
@@ -93,6 +96,10 @@ class Packer:
                         out_of_fold.get((dialogue.id, context.index)),
                         challenge=rng.random() < self.challenge,
                     )
+                    if pairs is not None:
+                        asked += pairs.questions(
+                            builder, context, template, dialogue, turn.gold, rng
+                        )
         return asked
 
 

@@ -1,9 +1,9 @@
 """Out-of-fold proposals: what a model that never saw a dialogue answers about it.
 
-Contract: a discriminator trained on the proposals of a model that learned the same dialogues
-would meet almost no mistakes. So the data are cut into folds, a generator is trained without each
-of them, and what it proposes for the fold it has not seen is what the discriminator will judge,
-at its natural rate of mistakes. A fold's proposals are kept in the training's folder.
+Contract: a second role trained on the proposals of a model that learned the same dialogues would
+meet almost no mistakes. So the data are cut into folds, a generator is trained without each of
+them, and what it proposes for the fold it has not seen is what the second role will judge, at its
+natural rate of mistakes. A fold's proposals are kept in the training's folder.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,14 +20,14 @@ from sentixrl.datasets.dataset import Dataset
 from sentixrl.runs.storage import write_json
 from sentixrl.training.answering import posteriors
 from sentixrl.training.checkpoints import read_json
-from sentixrl.training.examples import OutOfFoldTurns
 from sentixrl.training.folds import folds
 from sentixrl.training.lineage import has_met
 from sentixrl.training.material import Source
 from sentixrl.training.model import load_trainable
 from sentixrl.training.processes import on_main
-from sentixrl.training.questions import OutOfFold
+from sentixrl.training.questions import OutOfFold, OutOfFoldTurns
 from sentixrl.training.recipe import Recipe
+from sentixrl.training.second_role import Verifier
 from sentixrl.training.setting import Setting, set_up
 
 Fit = Callable[[Setting, Path], bool]
@@ -45,15 +46,16 @@ def answer_out_of_fold(setting: Setting, folder: Path, fit: Fit) -> list[OutOfFo
         One mapping per source; ``None`` if it was stopped.
     """
     recipe = setting.recipe
-    assert recipe.discriminator is not None
-    count = recipe.discriminator.folds
+    second = recipe.second
+    assert second is not None
+    count = second.folds
     cuts = folds([source.data for source in setting.sources], count, recipe.seed)
     out_of_fold: list[dict[tuple[str, int], OutOfFold]] = [{} for _ in setting.sources]
     for number in range(count):
         path = folder / f"fold-{number}.json"
         if not on_main(path.is_file):
             kept = [
-                replace(source, data=cut[number][0], epochs=recipe.discriminator.epochs)
+                replace(source, data=cut[number][0], epochs=second.epochs or source.epochs)
                 for source, cut in zip(setting.sources, cuts, strict=True)
             ]
             held = [cut[number][1] for cut in cuts]
@@ -88,19 +90,28 @@ def fold_recipe(recipe: Recipe, sources: Sequence[Source]) -> Recipe:
     """The recipe of a fold's generator: the same, with neither a second role nor teachers.
 
     Where the start was trained on the same data, it has seen what is held out: the fold's model
-    then starts from the base.
+    then starts from the base. A verifier's generators may be of another base, and train for as long
+    as the recipe says.
     """
-    assert recipe.discriminator is not None
-    return recipe.model_copy(
-        update={
-            "start": None if has_met(recipe, [source.data for source in sources]) else recipe.start,
-            "discriminator": None,
-            "loss": recipe.loss.model_copy(update={"distil": 0.0}),
-            "epochs": recipe.discriminator.epochs,
+    second = recipe.second
+    assert second is not None
+    changes: dict[str, Any] = {
+        "start": None if has_met(recipe, [source.data for source in sources]) else recipe.start,
+        "discriminator": None,
+        "verifier": None,
+        "loss": recipe.loss.model_copy(update={"distil": 0.0}),
+    }
+    if second.epochs is not None:
+        changes |= {
+            "epochs": second.epochs,
             "train": [part.model_copy(update={"epochs": None}) for part in recipe.train],
             "checks_per_epoch": 1,
         }
-    )
+    if isinstance(second, Verifier):
+        own = {"base": second.base, "loss": second.loss, "optimiser": second.optimiser}
+        changes |= {key: value for key, value in own.items() if value is not None}
+        changes |= {"start": None} if second.base is not None else {}
+    return recipe.model_copy(update=changes)
 
 
 def _proposals(setting: Setting, data: Dataset) -> list[tuple[str, int, list[float]]]:

@@ -19,11 +19,13 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.training.drawing import LabelDraw
 from sentixrl.training.material import Source
 from sentixrl.training.neutral import one_pass
+from sentixrl.training.second_role import Verifier
 
 LINE_TOKENS = 3  # what a turn's speaker takes besides its text
 QUESTION_TOKENS = 5  # what its question and label take
 STEM_TOKENS = 4  # what the questions about several labels share
 DEMONSTRATION_TOKENS = 22  # a turn of MELD as a demonstration, by SmolLM2's tokenizer
+PAIR_TOKENS = 14  # what a verifier's question takes: a statement of two labels, the question
 HEAD_TOKENS = 40  # instruction and label statement, once a pack
 FEWEST = 8  # lines of a drawn subset of labels that are worth a pack
 
@@ -53,16 +55,23 @@ def plan_packs(
     count_tokens: Callable[[str], int],
     seed: int,
     besides: int = 0,
+    a_turn: int = 0,
 ) -> list[PackPlan]:
     """All packs of a training, in training order.
 
     The packs of every source are spread evenly over the training. ``besides`` is how many tokens a
-    dialogue takes that are not its own: its demonstrations.
+    dialogue takes that are not its own: its demonstrations; ``a_turn``, how many each of its turns
+    takes: a verifier's question.
     """
     placed: list[tuple[float, PackPlan]] = []
     for number, source in enumerate(sources):
         rng = random.Random(f"{seed}-{number}")
-        sizes = [own + besides for own in dialogue_sizes(source.data, window, count_tokens)]
+        sizes = [
+            own + besides + a_turn * len(dialogue)
+            for own, dialogue in zip(
+                dialogue_sizes(source.data, window, count_tokens), source.data, strict=True
+            )
+        ]
         plans: list[PackPlan] = []
         for epoch in range(math.ceil(source.epochs)):
             share = min(1.0, source.epochs - epoch)
@@ -70,6 +79,12 @@ def plan_packs(
         placed += [((place + rng.random()) / len(plans), pack) for place, pack in enumerate(plans)]
     placed.sort(key=lambda pair: pair[0])
     return [pack for _, pack in placed]
+
+
+def verifier_tokens(how: Verifier) -> int:
+    """About how many tokens a verifier's questions take, per turn of the data."""
+    shown = 2 * how.evidence * DEMONSTRATION_TOKENS
+    return math.ceil(how.share * (PAIR_TOKENS + shown))
 
 
 def dialogue_sizes(

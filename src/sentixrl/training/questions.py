@@ -7,20 +7,27 @@ one that was not spoken by a role.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sentixrl.context.building import TargetContext
+from sentixrl.context.building import ContextBuilder, Demonstration, TargetContext
 from sentixrl.context.prompt import Prompt
 from sentixrl.context.templates import TemplateSet
 from sentixrl.labels import LabelSet
+from sentixrl.negotiation.pairwise import pair_question
 from sentixrl.negotiation.several import label_questions
 from sentixrl.negotiation.state import NegotiationState
 
-Role = Literal["generator", "verdict", "counter", "again", "label"]
+Role = Literal["generator", "verdict", "counter", "again", "label", "pair"]
 ROLES: tuple[Role, ...] = ("generator", "verdict", "counter", "again")
-"""Who speaks in a negotiation; ``label`` is a yes/no question about one of several labels."""
+"""Who speaks in a negotiation. ``label`` is a yes/no question about one of several labels, ``pair``
+a verifier's about two."""
+
+
+LEAST = 1e-6
+"""The least probability in a margin: kept ones are rounded to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Question:
     Attributes:
         prompt: Ends where the answer belongs.
         choices: The allowed answers.
-        names: The labels they stand for; empty where they are verdicts.
+        names: The labels they stand for; empty where they are verdicts, or two labels and neither.
         target: Index of the right one.
         role: Who is asked.
         label: The gold label's name, by which class weights go; for a yes/no question, the label
@@ -64,12 +71,24 @@ class OutOfFold:
     runner_up: str
     beliefs: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def margin(self) -> float:
+        """By how many nats the first choice is likelier than the second."""
+        first, second = (
+            max(self.beliefs.get(name, 0.0), LEAST) for name in (self.proposal, self.runner_up)
+        )
+        return math.log(first) - math.log(second)
+
     @classmethod
     def of(cls, names: Sequence[str], probabilities: Sequence[float]) -> OutOfFold:
         """What the probabilities of a label set's names say; ties go to the earlier name."""
         order = sorted(range(len(names)), key=lambda place: -probabilities[place])
         beliefs = dict(zip(names, probabilities, strict=True))
         return cls(names[order[0]], names[order[1]], beliefs)
+
+
+OutOfFoldTurns = Mapping[tuple[str, int], OutOfFold]
+"""(Dialogue id, turn) → an out-of-fold proposal."""
 
 
 def questions(
@@ -131,6 +150,30 @@ def several_questions(
         target = 0 if asked.label in golds else 1
         share = 1 / len(label_set)
         yield Question(asked.prompt, asked.choices, (), target, "label", asked.label, share=share)
+
+
+def verifier_question(
+    builder: ContextBuilder,
+    context: TargetContext,
+    template: TemplateSet,
+    names: tuple[str, str],
+    gold: str,
+    evidence: Sequence[Demonstration] = (),
+) -> Question:
+    """Which of two labels a turn has, or neither.
+
+    Args:
+        builder: Made the context, for the labels as this pack shows them.
+        context: The turn and what its prompt shows.
+        template: The wording.
+        names: Two labels, in the order in which they are asked about.
+        gold: The turn's label.
+        evidence: Labelled turns of other dialogues that the prompt shows.
+    """
+    asked = pair_question(builder, context, template, names, evidence)
+    target = names.index(gold) if gold in names else len(names)
+    # Without names: what is adjusted for the labels' frequencies is the choice among all of them.
+    return Question(asked.prompt, asked.choices, (), target, "pair", gold)
 
 
 def _label_question(

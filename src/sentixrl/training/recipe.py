@@ -14,12 +14,12 @@ from pydantic import BaseModel, Field, StringConstraints, field_validator, model
 from sentixrl.bundle import RELEASE, RELEASES
 from sentixrl.context.templates import template_languages
 from sentixrl.datasets.generic import NAME as CUSTOM
+from sentixrl.training.second_role import Discriminator, Verifier
 from sentixrl.training.sections import (
     SEEDS,
     Count,
     DataPart,
     Demonstrations,
-    Discriminator,
     Draw,
     Loss,
     Optimiser,
@@ -70,6 +70,9 @@ class Recipe(Section):
         draw: How label sets are drawn.
         optimiser: AdamW and its schedule.
         discriminator: How the second role is trained; without it only the generator is.
+        verifier: How another second role is trained, which decides between the first two labels
+            instead of judging the first. It takes no part in negotiations; ``sentixrl experiment``
+            asks it.
         epochs: How many times training passes over the data. Fractions are allowed.
         checks_per_epoch: How often dev is evaluated per epoch. Where every part has its own
             ``epochs``, the largest of them counts.
@@ -102,6 +105,7 @@ class Recipe(Section):
     draw: Draw = Draw()
     optimiser: Optimiser = Optimiser()
     discriminator: Discriminator | None = None
+    verifier: Verifier | None = None
     epochs: Positive = 3.0
     checks_per_epoch: Count = 1
     patience: Count = 3
@@ -141,6 +145,17 @@ class Recipe(Section):
         """The number of epochs by which checks on dev are counted."""
         own = [part.epochs for part in self.train if part.epochs is not None]
         return max(own) if len(own) == len(self.train) else self.epochs
+
+    @property
+    def second(self) -> Discriminator | Verifier | None:
+        """How the second role is trained, whichever it is; its material comes from fold models."""
+        return self.discriminator or self.verifier
+
+    @model_validator(mode="after")
+    def _has_one_second_role(self) -> Recipe:
+        if self.discriminator and self.verifier:
+            raise ValueError("'discriminator' and 'verifier' exclude each other; leave one out")
+        return self
 
     @model_validator(mode="after")
     def _has_an_adapter(self) -> Recipe:
@@ -192,11 +207,18 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "draw": Draw,
     "optimiser": Optimiser,
     "discriminator": Discriminator,
+    "verifier": Verifier,
 }
 """Key → what stands under it."""
 
 
 def as_plain(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as it would stand in JSON."""
+    """The recipe as it would stand in JSON.
+
+    A key that came later stands in it only where it is set: older trainings are found by a hash of
+    this.
+    """
     content: dict[str, Any] = recipe.model_dump(mode="json")
+    if recipe.verifier is None:
+        del content["verifier"]
     return content

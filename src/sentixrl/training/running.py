@@ -17,12 +17,13 @@ from sentixrl.runs.storage import check_writable, write_json
 from sentixrl.training.checking import BEST, Check, DevCheck, evaluate_dev
 from sentixrl.training.checkpoints import last_checkpoint, remove_checkpoints
 from sentixrl.training.estimate import Estimate, check_memory, estimate
-from sentixrl.training.examples import OutOfFoldTurns, PackDataset
+from sentixrl.training.examples import PackDataset
 from sentixrl.training.finishing import BUNDLE, Finished, check_place, finish, finished_before
 from sentixrl.training.folder import claimed
 from sentixrl.training.model import CPU
 from sentixrl.training.out_of_fold import answer_out_of_fold, fold_recipe
 from sentixrl.training.processes import all_gather, is_main, on_main
+from sentixrl.training.questions import OutOfFoldTurns
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.setting import Setting, objective_of, prepare
 from sentixrl.training.trainer import ProgressCallback, Report, TrieTrainer
@@ -163,7 +164,7 @@ def train_bundle(
         if (folder / DONE_FILE).is_file() and (made := finished_before(folder / BUNDLE)):
             reporter.say(f"{folder} is trained already, and its bundle is made.")
             return made
-        out_of_fold = _out_of_fold(setting, folder, reporter) if recipe.discriminator else ()
+        out_of_fold = _out_of_fold(setting, folder, reporter) if recipe.second else ()
         checks = None if out_of_fold is None else fit(setting, folder, reporter, out_of_fold)
         if checks is None or checks.best is None:
             return None
@@ -174,14 +175,16 @@ def train_bundle(
 def _out_of_fold(
     setting: Setting, folder: Path, reporter: Reporter
 ) -> Sequence[OutOfFoldTurns] | None:
-    if fold_recipe(setting.recipe, setting.sources).start != setting.recipe.start:
+    recipe = setting.recipe
+    first = fold_recipe(recipe, setting.sources)
+    if first.base == recipe.base and first.start != recipe.start:
         reporter.say(
             "The fold models start from the base: the start may know the dialogues that are held "
             "out from them."
         )
 
     def fit_fold(one: Setting, place: Path) -> bool:
-        reporter.say(f"Training {place.name} for the discriminator's material.")
+        reporter.say(f"Training {place.name} for the second role's material.")
         with claimed(place, one):
             return fit(one, place, reporter) is not None
 

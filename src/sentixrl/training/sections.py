@@ -1,4 +1,4 @@
-"""The sections of a recipe: parts of data, window, loss, draw, optimiser, discriminator.
+"""The sections of a recipe: parts of data, window, loss, draw, optimiser.
 
 Contract: every section is checked by itself and immutable. An unknown key or a value that does
 not fit is an error at its place in the recipe.
@@ -372,21 +372,3 @@ class Optimiser(Section):
     pack_tokens: Annotated[Whole, Field(ge=64, le=LARGEST)] = 2048
     packs_per_step: Count = 1
     ema: Annotated[Real, Field(ge=0, lt=1)] = 0.0
-
-
-class Discriminator(Section):
-    """How the second role is trained.
-
-    Attributes:
-        folds: The proposals to judge come from this many models, each trained without one fold of
-            the dialogues.
-        epochs: Epochs of each of these models.
-        challenge: How often a right proposal is objected to, so that the generator learns to stand
-            by it.
-        weight: Weight of all questions after the generator's first, whose weight is 1.
-    """
-
-    folds: Annotated[Whole, Field(ge=2, le=LARGEST)] = 2
-    epochs: Positive = 1.0
-    challenge: Share = 0.1
-    weight: Positive = 1.0

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from sentixrl.context.building import ContextBuilder, ContextOptions
-from sentixrl.context.templates import SEVERAL, digest_of, template_languages
+from sentixrl.context.templates import PAIRWISE, SEVERAL, digest_of, template_languages
 from sentixrl.context.window import HistoryWindow
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.datasets.demonstrations import check_likeness
 from sentixrl.engines.local.prompt_format import branches
 from sentixrl.errors import ConfigError
 from sentixrl.training.drawing import LabelDraw
-from sentixrl.training.examples import OutOfFoldTurns, Packer
+from sentixrl.training.examples import Packer
 from sentixrl.training.folds import folds
 from sentixrl.training.lineage import check_start
 from sentixrl.training.losses import Focal, class_weights, log_prior
@@ -28,9 +30,22 @@ from sentixrl.training.material import (
 )
 from sentixrl.training.model import TrainableModel, load_trainable
 from sentixrl.training.objective import Objective
-from sentixrl.training.plans import DEMONSTRATION_TOKENS, LINE_TOKENS, PackPlan, plan_packs
+from sentixrl.training.pairs import Evidence, Pairs, closest
+from sentixrl.training.plans import (
+    DEMONSTRATION_TOKENS,
+    LINE_TOKENS,
+    PackPlan,
+    plan_packs,
+    verifier_tokens,
+)
 from sentixrl.training.processes import own_device, world_size
-from sentixrl.training.questions import OutOfFold, questions, several_questions
+from sentixrl.training.questions import (
+    OutOfFold,
+    OutOfFoldTurns,
+    questions,
+    several_questions,
+    verifier_question,
+)
 from sentixrl.training.recipe import Recipe
 from sentixrl.training.supplements import RecipeSupplements, SupplementsOf, nothing_besides
 
@@ -71,7 +86,7 @@ class Setting:
         """What makes this training's packs, with a second role where proposals were out_of_fold."""
         second = self.recipe.discriminator
         engine = self.trainable.engine
-        return Packer(
+        packer = Packer(
             self.sources,
             self.context,
             draw_of(self.recipe),
@@ -81,6 +96,13 @@ class Setting:
             second.challenge if second else 0.0,
             tuple(self.supplements(source.data) for source in self.sources),
         )
+        verifier = self.recipe.verifier
+        if verifier is None or not out_of_fold:
+            return packer
+        training = [source.data for source in self.sources]
+        evidence = Evidence(verifier, training) if verifier.evidence else None
+        pairs = [Pairs(closest(turns, verifier.share), evidence) for turns in out_of_fold]
+        return replace(packer, out_of_fold=(), pairs=pairs)
 
 
 def context_of(recipe: Recipe) -> ContextOptions:
@@ -110,11 +132,17 @@ def packs_a_step(recipe: Recipe) -> int:
 
 
 def template_hashes(recipe: Recipe) -> dict[str, str]:
-    """Language, or ``<language>/several`` → hash of the prompt templates that a recipe uses."""
+    """Language → hash of the prompt templates that a recipe uses.
+
+    The questions about several labels stand under ``<language>/several``, a verifier's under
+    ``<language>/pairwise``.
+    """
     languages = template_languages() if recipe.language == "auto" else (recipe.language,)
     parts = list(languages)
     if any(part.kind == "several" for part in recipe.train):
         parts += [f"{language}/{SEVERAL}" for language in languages]
+    if recipe.verifier is not None:
+        parts += [f"{language}/{PAIRWISE}" for language in languages]
     return {part: digest_of(part) for part in parts}
 
 
@@ -148,8 +176,10 @@ def prepare(
     dev = dev_of(recipe, holdout)
     # What does not fit is said before a model is loaded.
     objective_of(recipe, sources)
-    if recipe.discriminator:
-        folds([source.data for source in sources], recipe.discriminator.folds, recipe.seed)
+    if recipe.second:
+        folds([source.data for source in sources], recipe.second.folds, recipe.seed)
+    if recipe.verifier and recipe.verifier.evidence:
+        check_likeness(recipe.verifier.by)
     check_start(recipe, holdout, root)
     bare = next((name for name, data in dev.items() if not labelled_turns(data)), None)
     if bare is not None:
@@ -177,7 +207,7 @@ def _readable(
     if limit is None or not labelled_turns(data):
         return data
     context = context_of(recipe)
-    room = limit - _frame_tokens(model, context, data)
+    room = limit - _frame_tokens(model, context, data, verifying=recipe.verifier is not None)
     if context.window.history_max and context.window.max_tokens > room:
         raise ConfigError(
             f"'window.max_tokens' is {context.window.max_tokens:,}, but of the {limit:,} tokens "
@@ -196,7 +226,9 @@ def _readable(
     return fitting
 
 
-def _frame_tokens(model: TrainableModel, context: ContextOptions, data: Dataset) -> int:
+def _frame_tokens(
+    model: TrainableModel, context: ContextOptions, data: Dataset, *, verifying: bool
+) -> int:
     """Most tokens of any role's prompt and answer about a turn that says nothing."""
     labels = data.label_set
     first, second, *_ = labels.names
@@ -211,6 +243,9 @@ def _frame_tokens(model: TrainableModel, context: ContextOptions, data: Dataset)
     else:
         judged = OutOfFold(first, second)
         asked = questions(about, template, labels, first, judged, challenge=True)
+        if verifying:
+            pair = verifier_question(builder, about, template, (first, second), first)
+            asked = chain(asked, [pair])
     return max(
         len(model.prompt_format.encode(question.prompt))
         + max(map(len, branches(model.prompt_format, question.prompt, question.choices)))
@@ -231,6 +266,7 @@ def set_up(
     packs = plan_packs(
         *(sources, draw_of(recipe), room, context.window, tokens, recipe.seed),
         besides=shown * DEMONSTRATION_TOKENS,
+        a_turn=verifier_tokens(recipe.verifier) if recipe.verifier else 0,
     )
     supplements = supplements_of(recipe, sources)
     return Setting(recipe, sources, holdout, trainable, packs, context, supplements)
@@ -242,9 +278,9 @@ def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
     Raises:
         ConfigError: Class weights or priors are asked for over several label sets.
     """
-    loss, discriminator = recipe.loss, recipe.discriminator
+    loss = recipe.loss
     focal = Focal(loss.gamma, loss.variant)
-    second = discriminator.weight if discriminator else 1.0
+    second = recipe.second.weight if recipe.second else 1.0
     if loss.balance == "none" and not loss.adjust:
         return Objective(focal, second=second, distil=loss.distil)
     if any(source.data.several for source in sources):

@@ -7,6 +7,7 @@ that one evaluation serves all. None of them ever sees a test split.
 from sentixrl.evaluation.baselines.embeddings import embeddings
 from sentixrl.evaluation.baselines.label_orders import LabelOrders, label_orders
 from sentixrl.evaluation.baselines.majority import Majority, majority
+from sentixrl.evaluation.baselines.neighbours import Neighbours, neighbours
 from sentixrl.evaluation.baselines.regression import LabelRegressions, TextRegression
 from sentixrl.evaluation.baselines.system import System, answer, answered
 from sentixrl.evaluation.baselines.tfidf import (
@@ -23,6 +24,7 @@ __all__ = [
     "LabelOrders",
     "LabelRegressions",
     "Majority",
+    "Neighbours",
     "System",
     "TextRegression",
     "Tfidf",
@@ -33,6 +35,7 @@ __all__ = [
     "embeddings",
     "label_orders",
     "majority",
+    "neighbours",
     "tfidf",
     "tfidf_several",
 ]
