@@ -23,7 +23,10 @@ from sentixrl.experiments.plan import METRIC_NAMES
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 REPORT = ROOT / "docs" / "report"
-ORDER = ("rounds", "sizes", "languages", "ablation", "labels", "peers", "zero-shot", "losses")
+ORDER = (
+    *("rounds", "sizes", "languages", "ablation", "labels"),
+    *("peers", "second-role", "zero-shot", "losses"),
+)
 """The paper's three open questions first."""
 TITLES = {
     "rounds": "The number of rounds",
@@ -32,6 +35,7 @@ TITLES = {
     "ablation": "What each part of the prompt is worth",
     "labels": "Unified labels and category confusion",
     "peers": "A different model as second role",
+    "second-role": "A verifier as second role, and evidence for it",
     "zero-shot": "Without training",
     "losses": "Losses",
 }
