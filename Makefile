@@ -109,8 +109,10 @@ $(STAMPS)/package: $(STAMPS)/libraries $(SOURCES)
 	@$(PIP) install --quiet --no-deps --force-reinstall $(VENV)/wheel/*.whl
 	@touch $@
 
+# Both models that come along: the tests run both.
 $(STAMPS)/model: $(STAMPS)/libraries | $(STAMPS)/package
-	@$(BIN)/sentixrl models install
+	@$(BIN)/sentixrl models install sentixrl-270m
+	@$(BIN)/sentixrl models install sentixrl-135m
 	@touch $@
 
 clean:

@@ -115,15 +115,68 @@ def test_sets(content: Content) -> str:
         drawn = run["limit_dialogues"]
         sample = f" ({drawn} dialogues drawn with seed {run['seed']})" if drawn else ""
         metrics = [
-            with_interval(run[name], run["clusters"])
+            with_interval(run[name], run["clusters"]) if name in run else "–"
             for name in ("weighted_f1", "macro_f1", "accuracy")
         ]
         seen = [run.get("seen") or "–"] if told else []
-        error = points(run["calibration"]["proposal"]["ece"])
+        error = points(run["calibration"]["several" if run.get("several") else "proposal"]["ece"])
         about = [run["title"] + sample, f"{run['utterances']:,}", *seen]
         rows.append([*about, *metrics, points(run["commonest_share"]), error])
     source = f"{measured(content)}: {content['what']}."
     return _with_notes(table(head, rows), source, _notes(content))
+
+
+def languages(content: Content) -> str:
+    """The default on BRIGHTER, language by language, under three ways of asking."""
+    head = ["language", "texts", "one label, weighted-F1", "texts", "neutral offered, weighted-F1",
+            "recall of neutral", "several labels, macro-F1", "TF-IDF", "over TF-IDF"]  # fmt: skip
+    rows = []
+    for run in content["runs"]:
+        single, neutral, over = run["single"], run["neutral"], run["over_tfidf"]
+        without = neutral["neutral"]["support"]
+        recall = with_interval(neutral["neutral"]["recall"], without) if without else "–"
+        rows.append(
+            [
+                f"{run['language']} ({run['code']})" + ("" if run["seen"] else ", never seen"),
+                f"{single['utterances']:,}",
+                with_interval(single["weighted_f1"], single["clusters"]),
+                f"{neutral['utterances']:,}",
+                with_interval(neutral["weighted_f1"], neutral["clusters"]),
+                f"{recall} of {without:,}",
+                with_interval(run["several"]["macro_f1"], run["several"]["clusters"]),
+                points(over["tfidf_macro_f1"]["value"]),
+                f"{signed(over['value'])} ({signed(over['low'])} to {signed(over['high'])})",
+            ]
+        )
+    return _with_notes(table(head, rows), f"{measured(content)}: {content['what']}.", [])
+
+
+def confidence(content: Content) -> str:
+    """How honest the default's confidence is on labels it never saw, on dev splits."""
+    head = ["data set", "turns", "accuracy", "ECE as it is", "with one scale for all",
+            "calibrated on 50 turns: median", "90th percentile", "sets at 90%: coverage",
+            "mean size", "all labels", "coverage after 50 turns, 10th to 90th"]  # fmt: skip
+    rows = []
+    for name, found in content["sets"].items():
+        few, halves = found.get("calibrated"), found["exchangeable"]
+        spread = found.get("coverage")
+        rows.append(
+            [
+                name,
+                f"{found['n']:,}",
+                points(found["accuracy"]),
+                points(found["as_it_is"]),
+                points(found["left_out"]),
+                points(few and few["median"]),
+                points(few and few["p90"]),
+                points(halves["coverage"]),
+                f"{halves['size']:.1f}",
+                points(halves["full"]),
+                f"{points(spread['p10'])}–{points(spread['p90'])}" if spread else "–",
+            ]
+        )
+    scale = f"The one scale of all sets is {content['scale']:.2f}."
+    return _with_notes(table(head, rows), f"{measured(content)}: {content['what']}. {scale}", [])
 
 
 def recipes(content: Content) -> str:
@@ -328,6 +381,9 @@ MAKERS: Mapping[str, Callable[[Content], str]] = {
     "tfidf": tfidf,
     "zero_shot": test_sets,
     "default": test_sets,
+    "small": test_sets,
+    "languages": languages,
+    "confidence": confidence,
     "recipes": recipes,
     "losses": losses,
     "sanm": sanm,

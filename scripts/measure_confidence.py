@@ -5,9 +5,11 @@
 The model answers the dev split of each data set once. From these answers: the expected calibration
 error as it is, under one scale fitted on the other sets (leave one set out), and with a temperature
 from 50 turns of whole dialogues, over 100 draws; and how often conformal sets at 90% hold the
-truth, over splits of the dialogues. ``--write`` puts the one scale of all sets into the model's
-bundle, for labels that nothing was fitted for. A set is named DATASET, or DATASET:TASK, or
-DATASET:switch=value,…
+truth, calibrated on these 50 turns, and over 1,000 random halves of the turns, which are
+exchangeable. ``--write`` puts the one scale of all sets into the model's bundle, for labels that
+nothing was fitted for, and takes out what training fitted for labels of these sets where the scale
+from the others is more honest on them (a temperature from easy data is too sure on others). A set
+is named DATASET, or DATASET:TASK, or DATASET:switch=value,…
 """
 
 from __future__ import annotations
@@ -19,17 +21,21 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from recording import write_results
+from sklearn.metrics import f1_score
 
 import sentixrl
 from sentixrl import NegotiationOptions, datasets
+from sentixrl.bundle import calibration_key
 from sentixrl.calibration.conformal import in_set, threshold
 from sentixrl.calibration.fitting import fit_fallback, fit_temperature
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.datasets import Dataset
 from sentixrl.evaluation.recalibration import FirstAnswers, Quality, apply, first_answers
 from sentixrl.evaluation.running import draw
+from sentixrl.labels import LabelSet
 
 TURNS, DRAWS, LEVEL = 50, 100, 0.9
+HALVES = 1_000
 
 
 def main(
@@ -41,17 +47,22 @@ def main(
 ) -> None:
     """Measure, and write."""
     classifier = sentixrl.load(model, negotiation=NegotiationOptions(kind="single", enabled=False))
-    answers = {}
+    answers, labels = {}, {}
     for name in sets:
         part = draw(_part(name, data), limit)
+        labels[name] = part.label_set
         answers[name] = first_answers(classifier.replace(labels=part.label_set), part)
     fallback = fit_fallback({name: (one.log_probs, one.gold) for name, one in answers.items()})
     found = {
         name: {
             "n": len(one),
+            "accuracy": Quality.of(one.log_probs, one.gold).accuracy,
+            "weighted_f1": float(f1_score(one.gold, one.log_probs.argmax(-1), average="weighted")),
             "as_it_is": Quality.of(np.exp(one.log_probs), one.gold).ece,
+            "as_trained": _ece(one, classifier.bundle.calibration(labels[name])),
             "left_out_scale": fallback.left_out[name][0],
             "left_out": Quality.of(np.exp(fallback.left_out[name][1]), one.gold).ece,
+            "exchangeable": _exchangeable(fallback.left_out[name][1], one.gold),
             **_from_few_turns(one),
         }
         for name, one in answers.items()
@@ -67,7 +78,23 @@ def main(
     if write:
         bundle = classifier.bundle
         fallbacks = {**bundle.fallbacks, "single": fallback.calibration}
-        replace(bundle, fallbacks=fallbacks).save(Path(model))
+        kept = {
+            key: one for key, one in bundle.calibrations.items() if key not in _worse(labels, found)
+        }
+        replace(bundle, fallbacks=fallbacks, calibrations=kept).save(Path(model))
+
+
+def _ece(answers: FirstAnswers, calibration: Calibration) -> float:
+    return Quality.of(np.exp(apply(calibration, answers.log_probs)), answers.gold).ece
+
+
+def _worse(labels: dict[str, LabelSet], found: dict[str, dict[str, Any]]) -> set[str]:
+    """The keys of calibrations that are less honest than the scale from the other sets."""
+    gains: dict[str, list[float]] = {}
+    for name, label_set in labels.items():
+        change = found[name]["left_out"] - found[name]["as_trained"]
+        gains.setdefault(calibration_key(label_set), []).append(change)
+    return {key for key, changes in gains.items() if np.mean(changes) < 0}
 
 
 def _part(name: str, data: Path) -> Dataset:
@@ -76,6 +103,22 @@ def _part(name: str, data: Path) -> Dataset:
     switches: dict[str, str | bool] = {key: value for key, equals, value in pairs if equals}
     task = next((key for key, equals, _ in pairs if not equals), None)
     return datasets.load(dataset, data / dataset, "dev", task, **switches)
+
+
+def _exchangeable(log_probs: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+    """Sets cut on one random half of the turns, on the other: means over the halves."""
+    rng = np.random.default_rng(0)
+    posteriors = np.exp(log_probs)
+    truths = posteriors[np.arange(len(gold)), gold]
+    found: dict[str, list[float]] = {"coverage": [], "size": [], "full": []}
+    for _ in range(HALVES):
+        order = rng.permutation(len(gold))
+        first, second = order[: len(order) // 2], order[len(order) // 2 :]
+        flags = in_set(posteriors[second], threshold(np.sort(truths[first]).tolist(), LEVEL))
+        found["coverage"].append(flags[np.arange(len(second)), gold[second]].mean())
+        found["size"].append(flags.sum(-1).mean())
+        found["full"].append(flags.all(-1).mean())
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def _from_few_turns(answers: FirstAnswers) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _figures(folder: Path) -> dict[str, Any]:
 def _write(found: list[dict[str, Any]]) -> None:
     write_results(
         "losses",
-        "MELD, the generator alone, one epoch from the default model, seed 0",
+        "MELD, the generator alone, one epoch from sentixrl-135m, seed 0",
         "python scripts/measure_losses.py --data ../shared/data",
         {
             "date": latest(found),

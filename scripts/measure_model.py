@@ -2,9 +2,11 @@
 
     python scripts/measure_model.py zero-shot --data ../shared/data
     python scripts/measure_model.py default --data ../shared/data
+    python scripts/measure_model.py small --data ../shared/data
     python scripts/measure_model.py recipes --data ../shared/data
 
-``zero-shot`` is the untrained base model, ``default`` the trained one that comes along, ``recipes``
+``zero-shot`` is the untrained small base, ``default`` the trained model that comes along (for
+BRIGHTER see ``measure_languages.py``), ``small`` the one under Apache-2.0 throughout, ``recipes``
 what was trained in ``--runs`` with ``sentixrl train recipes/NAME.yaml --out runs/NAME``, on dev and
 test; what is not there keeps its earlier figures. Each set is one ``sentixrl evaluate``; the run
 folders stay under ``--runs`` and are resumed if this is stopped.
@@ -14,47 +16,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from recording import ROOT, answered_on, latest, read_results, run, write_results
+from evaluating import Job, arguments, measure
+from recording import ROOT, latest, read_results, run, write_results
 
 from sentixrl.evaluation import compare_systems
 from sentixrl.evaluation.running import run_items
 
 TURNS = ROOT / "benchmarks" / "turns"
-METRICS = ("weighted_f1", "macro_f1", "accuracy")
-MICRO_F1 = "micro_f1_without_neutral"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One evaluation.
-
-    Attributes:
-        title: What the table calls it.
-        dataset: The registry's name, which is also the folder's; a file for our own turns.
-        task: The annotation.
-        switches: The loader's.
-        limit: Dialogues drawn, where the whole split would take too long.
-        seen: What of this data set the model was trained on.
-    """
-
-    title: str
-    dataset: str
-    task: str = "emotion"
-    switches: Mapping[str, str] = field(default_factory=dict)
-    limit: int | None = None
-    seen: str = ""
-
-    @property
-    def name(self) -> str:
-        """The run's folder."""
-        return "-".join([Path(self.dataset).stem, self.task, *self.switches.values()])
-
 
 ZERO_SHOT = (
     Job("CH-SIMS v1, sentiment", "ch_sims", "sentiment"),
@@ -64,11 +38,30 @@ ZERO_SHOT = (
     Job("CPED, 3 sentiments", "cped", "sentiment"),
     Job("CPED, 13 emotions", "cped"),
 )
+OUR_TURNS = tuple(
+    Job(f"Our turns ({language})", str(TURNS / f"{language}.jsonl"))
+    for language in ("en", "zh", "es", "ar", "hi")
+)
+PART = "a part of train"
 DEFAULT = (
     Job("MELD", "meld"),
     Job("MELD, 3 sentiments", "meld", "sentiment"),
+    Job("EmoryNLP", "emorynlp"),
+    Job("GoEmotions, single-label", "goemotions", seen=PART),
+    Job("GoEmotions, 28 labels, several", "goemotions", seen=PART, several=True),
+    Job("DailyDialog", "dailydialog", limit=300),
+    Job("EmotionTalk (zh)", "emotiontalk"),
+    Job("CH-SIMS v1, 3 sentiments (zh)", "ch_sims", "sentiment"),
+    Job("CPED, 3 sentiments (zh)", "cped", "sentiment", limit=300, seen="a part of valid"),
+    Job("CPED, 13 emotions (zh)", "cped", limit=300, seen="a part of valid"),
+    Job("E-MaSaC (hi-en)", "emasac"),
+    *OUR_TURNS,
+)
+SMALL = (
+    Job("MELD", "meld"),
+    Job("MELD, 3 sentiments", "meld", "sentiment"),
     Job("EmoryNLP", "emorynlp", seen="train"),
-    Job("GoEmotions, single-label", "goemotions", seen="a part of train"),
+    Job("GoEmotions, single-label", "goemotions", seen=PART),
     Job("DailyDialog", "dailydialog", limit=300),
     Job("EmotionTalk (zh)", "emotiontalk"),
     Job("CH-SIMS v1, 3 sentiments (zh)", "ch_sims", "sentiment"),
@@ -79,13 +72,8 @@ DEFAULT = (
     Job("BRIGHTER (hi)", "brighter", switches={"language": "hin"}),
     Job("BRIGHTER (ar, Algeria)", "brighter", switches={"language": "arq"}),
     Job("BRIGHTER (ar, Morocco)", "brighter", switches={"language": "ary"}),
-    *(
-        Job(f"Our turns ({language})", str(TURNS / f"{language}.jsonl"))
-        for language in ("en", "zh", "es", "ar", "hi")
-    ),
+    *OUR_TURNS,
 )
-
-
 RECIPES = {
     "meld": Job("MELD", "meld"),
     "emorynlp": Job("EmoryNLP", "emorynlp", switches={"layout": "full"}),
@@ -96,6 +84,7 @@ RECIPES = {
 }
 LARGER = ("meld", "emorynlp", "emotiontalk", "cped")
 RECIPES |= {f"{name}-1.5b": RECIPES[name] for name in LARGER}
+RECIPES |= {"meld-270m": RECIPES["meld"]}
 """Recipe → what it is evaluated on."""
 DEV = {"cped": "lowres-dev"}
 """Data sets whose dev split has another name."""
@@ -106,6 +95,7 @@ class Which(StrEnum):
 
     ZERO_SHOT = "zero-shot"
     DEFAULT = "default"
+    SMALL = "small"
     RECIPES = "recipes"
 
 
@@ -131,6 +121,12 @@ PLANS = {
         DEFAULT,
         ("--fast",),
         "default",
+    ),
+    Which.SMALL: Plan(
+        "the trained model that is under Apache-2.0 throughout, by its own policy",
+        SMALL,
+        ("--model", "sentixrl-135m", "--fast"),
+        "small",
     ),
 }
 
@@ -225,14 +221,6 @@ def write_recipes(
     write(Which.RECIPES, what, "recipes", [found[key] for key in order], {"paired": known})
 
 
-def measure(
-    job: Job, data: Path, folder: Path, how: tuple[str, ...], split: str = "test"
-) -> dict[str, Any]:
-    """Evaluate and read the figures off; ends the script where that fails."""
-    run(*arguments(job, data, split), *how, "--out", str(folder))
-    return headline(job, folder, split)
-
-
 def write(
     which: Which,
     what: str,
@@ -243,47 +231,6 @@ def write(
     """Write what is known."""
     command = f"python scripts/measure_model.py {which.value} --data ../shared/data"
     write_results(file, what, command, {"date": latest(runs), **(more or {}), "runs": runs})
-
-
-def arguments(job: Job, data: Path, split: str) -> list[str]:
-    """What ``sentixrl evaluate`` is called with."""
-    if job.dataset.endswith(".jsonl"):
-        own = ["evaluate", "--dataset", "custom", "--data", job.dataset]
-        return [*own, "--labels", "ekman-7", "--split", split, "--seed", "0"]
-    words = ["evaluate", "--dataset", job.dataset, "--data", str(data / job.dataset)]
-    words += ["--split", split, "--task", job.task, "--seed", "0"]
-    for name, value in job.switches.items():
-        words += ["--switch", f"{name}={value}"]
-    return [*words, "--limit", str(job.limit)] if job.limit else words
-
-
-def headline(job: Job, folder: Path, split: str) -> dict[str, Any]:
-    """The figures of one run folder."""
-    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
-    record = json.loads((folder / "run.json").read_text("utf-8"))
-    supports = [of["support"] for of in metrics["per_class"].values()]
-    return {
-        "date": answered_on(record),
-        "title": job.title,
-        "dataset": Path(job.dataset).stem if job.dataset.endswith(".jsonl") else job.dataset,
-        "task": job.task,
-        "switches": dict(job.switches),
-        "seen": job.seen,
-        "split": split,
-        "limit_dialogues": job.limit,
-        "seed": 0,
-        "utterances": metrics["n"],
-        "clusters": metrics["n_clusters"],
-        "warnings": metrics["warnings"],
-        "identity": record["identity"],
-        **{name: metrics[name] for name in METRICS},
-        **{name: metrics[name] for name in (MICRO_F1,) if name in metrics},
-        "commonest_share": round(max(supports) / metrics["n"], 6),
-        "calibration": {  # without its curves, which the run folder has
-            part: {key: value for key, value in found.items() if not isinstance(value, list)}
-            for part, found in (metrics["calibration"] or {}).items()
-        },
-    }
 
 
 if __name__ == "__main__":

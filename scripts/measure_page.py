@@ -57,7 +57,7 @@ def main(
     """Measure and write."""
     classifier = sentixrl.load() if first_answer else _no_model()
     served = Service(Models([ServedModel("default", classifier)]))
-    with _running(served) as address, sync_playwright() as playwright:
+    with running(served) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(chromium), args=_BROWSER)
         facts: dict[str, Any] = {"bytes": _size(), "turns": TURNS}
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -151,7 +151,8 @@ def _first_answer(page: Page, address: str) -> float:
 
 
 @contextmanager
-def _running(service: Service) -> Iterator[str]:
+def running(service: Service) -> Iterator[str]:
+    """Serve in this process, on a port that is free; gives the address."""
     bound = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(make_app(service), log_config=None, access_log=False, ws="none")
     server = uvicorn.Server(config)

@@ -19,7 +19,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from measure_model import DEV, RECIPES, Job
+from evaluating import Job
+from measure_model import DEV, RECIPES
 from recording import ROOT, today, write_results
 
 import sentixrl

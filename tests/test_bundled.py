@@ -32,6 +32,7 @@ from sentixrl.engines.protocol import ScoreRequest, Scores
 from sentixrl.negotiation.state import NegotiationState
 from sentixrl.prediction import Round, Verdict
 
+from .cases import needs_released_models
 from .cli.shell import Shell, make_shell
 from .engines.test_local_scores import reference
 
@@ -39,7 +40,7 @@ __all__ = ["make_shell"]
 
 pytestmark = [
     pytest.mark.bundled,
-    pytest.mark.skipif(not bundled.SMOLLM.installed, reason="sentixrl models install"),
+    needs_released_models,
 ]
 
 TALK = Dialogue.from_texts(
@@ -151,8 +152,8 @@ def test_the_trained_default_reads_what_the_untrained_model_misses(
         return sum(a.fallback == turn.gold for a, turn in zip(answers, turns, strict=True))
 
     assert trained.bundle.trained
-    assert trained.engine.name == "sentixrl-135m"
-    assert sentixrl.load("default").engine.name == "sentixrl-135m"
+    assert trained.engine.name == "sentixrl-270m"
+    assert sentixrl.load("default").engine.name == "sentixrl-270m"
     assert not trained.negotiation.correct_priors
     assert right(trained) > right(model) + 2
 
@@ -160,10 +161,11 @@ def test_the_trained_default_reads_what_the_untrained_model_misses(
 def test_the_trained_default_is_small_and_has_a_card(trained: sentixrl.Classifier) -> None:
     adapter = trained.bundle.adapter
     assert adapter is not None
-    assert (adapter / "adapter_model.safetensors").stat().st_size <= 12_000_000
+    assert (adapter / "adapter_model.safetensors").stat().st_size <= 16_000_000
     card = (adapter.parent / "README.md").read_text("utf-8")
     assert "Intended use" in card
-    assert "emorynlp" in card
+    assert "brighter" in card
+    assert "Gemma" in (adapter.parent / "NOTICE.txt").read_text("utf-8")
 
 
 def complete(record: tuple[Round, ...], names: tuple[str, ...], limit: int) -> None:
@@ -206,7 +208,7 @@ def test_the_first_command(shell: Shell) -> None:
     answer = shell("classify", "--text", "Ann: You kept it?\nBob: Every letter.", "--json")
     assert (answer.code, answer.err) == (0, "")
     [result] = (json.loads(line) for line in answer.out.splitlines())
-    assert result["model"] == "sentixrl-135m"
+    assert result["model"] == "sentixrl-270m"
     assert len(result["utterances"]) == 2
 
 

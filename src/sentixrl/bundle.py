@@ -21,7 +21,7 @@ from sentixrl.bundle_file import read_bundle_file
 from sentixrl.calibration.posterior import Calibration
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.templates import SEVERAL, digest_of
-from sentixrl.engines.local.bundled import BUNDLED, SMOLLM
+from sentixrl.engines.local.bundled import BUNDLED, GEMMA, SMOLLM
 from sentixrl.engines.options import PromptFormatName
 from sentixrl.errors import ModelError
 from sentixrl.formats.characters import shown
@@ -39,7 +39,7 @@ BUNDLE_FILE = "bundle.json"
 ADAPTER_FOLDER = "adapter"
 LABELS_FILE = "labels.yaml"
 SCHEMA = 2
-RELEASES = {"sentixrl-135m": SMOLLM}
+RELEASES = {"sentixrl-270m": GEMMA, "sentixrl-135m": SMOLLM}
 """The trained models that come along, the default first, each with its base."""
 RELEASE = next(iter(RELEASES))
 RELEASE_NAMES = ("default", *RELEASES)

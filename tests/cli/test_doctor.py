@@ -28,12 +28,12 @@ def test_a_complete_machine(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_p
     for part in ("sentixrl", "system", "torch 1.0", "processor", "CUDA", "would use", "engine"):
         assert part in answer.out
     assert (
-        "sentixrl-135m, trained on top of smollm2-135m, not installed: "
-        "sentixrl models install (93 MB)" in answer.flat
+        "sentixrl-270m, trained on top of gemma-3-270m, not installed: "
+        "sentixrl models install (238 MB)" in answer.flat
     )
-    (tmp_path / "models" / "smollm2-135m").mkdir(parents=True)
-    (tmp_path / "models" / "smollm2-135m" / "installed.json").write_text("{}")
-    assert "smollm2-135m, installed in" in shell("doctor").flat
+    (tmp_path / "models" / "gemma-3-270m").mkdir(parents=True)
+    (tmp_path / "models" / "gemma-3-270m" / "installed.json").write_text("{}")
+    assert "gemma-3-270m, installed in" in shell("doctor").flat
 
 
 def test_what_is_missing_names_the_command(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

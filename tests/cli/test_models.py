@@ -67,7 +67,7 @@ def test_what_is_installed_is_not_installed_again(
 ) -> None:
     pretend_to_install()
     monkeypatch.setattr(installing, "_fetch", None)
-    answer = shell("models", "install")
+    answer = shell("models", "install", "smollm2-135m")
     assert (answer.code, answer.out) == (0, "")
     assert "is installed in" in answer.err
 
@@ -82,11 +82,11 @@ def test_a_file_that_is_another_is_refused(shell: Shell, tmp_path: Path) -> None
     file = tmp_path / "model.gguf"
     file.write_bytes(b"not it")
     said = shell.refuses("models", "install", "--source", file)
-    assert "ends after 6 of 98,362,432 bytes" in said
+    assert "ends after 6 of 253,113,024 bytes" in said
     missing = tmp_path / "none.gguf"
     said = shell.refuses("models", "install", "--source", missing)
     assert f"{missing} cannot be read" in said
-    assert not bundled.SMOLLM.installed
+    assert not bundled.GEMMA.installed
 
 
 def test_a_cache_that_cannot_be_written_is_a_sentence(

@@ -14,7 +14,7 @@ from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.scripted import Scorer, ScriptedEngine
-from sentixrl.labels import scheme
+from sentixrl.labels import LabelSet, scheme
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.serve.app import make_app
 from sentixrl.serve.guard import Access
@@ -52,13 +52,16 @@ NAMES = {name: {name, *(scheme("ekman-7")[name].display.values())} for name in H
 
 
 def make_service(
-    queue_tokens: int = 200_000, token: str | None = None, script: Scorer = weigh
+    queue_tokens: int = 200_000,
+    token: str | None = None,
+    script: Scorer = weigh,
+    labels: LabelSet | None = None,
 ) -> Service:
     """The service, not yet running."""
     engine = ScriptedEngine(script, name="script")
     classifier = Classifier(
         engine,
-        scheme("ekman-7"),
+        labels or scheme("ekman-7"),
         ContextOptions(),
         NegotiationOptions(enabled=False, reproducible=False),
     )

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from sentixrl.labels import LabelSet
+
 from .acting import answered, ask, example, labels, tab_to
 from .conftest import Open
+from .service import make_service, running
 
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
@@ -39,6 +42,18 @@ def test_by_mouse(open_page: Open) -> None:
     page.locator("#by-speaker").select_option("")
     page.locator(".arc a").last.click()
     assert page.evaluate("document.activeElement.closest('[data-place]').dataset.place") == "9"
+
+
+def test_a_model_with_labels_of_its_own_is_asked_for_these(open_page: Open) -> None:
+    with running(make_service(labels=LabelSet("mine", ["calm", "furious"]))) as address:
+        page = open_page(at=address)
+        assert page.locator("#labels").input_value() == "model"
+        example(page)
+        ask(page)
+        assert set(labels(page)) <= {"calm", "furious"}
+        page.locator("#labels").select_option("ekman-7")
+        answered(page)
+        assert "anger" in labels(page)
 
 
 def test_by_keyboard_alone(open_page: Open) -> None:

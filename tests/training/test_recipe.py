@@ -86,7 +86,7 @@ def test_a_split_has_one_name(given: str) -> None:
 
 
 def test_there_are_recipes() -> None:
-    assert {"default", "meld"} <= {path.stem for path in RECIPES}
+    assert {"sentixrl-270m", "meld"} <= {path.stem for path in RECIPES}
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_a_key_under_both_of_its_names_is_refused(changes: dict[str, Any], key: 
 
 
 def test_the_record_of_the_released_model_is_read() -> None:
-    recipe = parse_recipe({**LEAST, "start": "default"}, "r.yaml")
+    recipe = parse_recipe({**LEAST, "base": "smollm2-135m", "start": "sentixrl-135m"}, "r.yaml")
     second, first = earlier(recipe)
     assert {row["dataset"] for row in second["sources"]} >= {"goemotions", "xed"}
     assert ("meld", "test") in {(part["dataset"], part["split"]) for part in second["holdout"]}

@@ -50,6 +50,7 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
         **facts,
         licences=licences,
         held_out=list(dict.fromkeys(held_out)),
+        languages=languages(facts),
         unknown=UNKNOWN,
         base=BUNDLED.get(recipe["base"]),
     )
@@ -65,21 +66,33 @@ def front_matter(facts: Mapping[str, Any]) -> str:
     base = facts["recipe"]["base"]
     known = BUNDLED.get(base)
     hub_id = known.hub if known else base if base.count("/") == 1 and base[:1] != "/" else None
-    names = {source["dataset"] for source in facts["sources"]} & REGISTRY.keys()
     content = {
         "library_name": "sentixrl",
         "pipeline_tag": "text-classification",
         "license": known.hub_licence if known else None,
         "base_model": hub_id,
         "base_model_relation": "adapter" if hub_id else None,
-        # A set in many languages does not say which of them were trained on.
-        "language": sorted(
-            {info(name).languages[0] for name in names if len(info(name).languages) == 1}
-        ),
+        "language": languages(facts),
         "tags": ["emotion", "conversation", "sentixrl"],
     }
     told = {key: value for key, value in content.items() if value}
     return f"---\n{yaml.safe_dump(told, sort_keys=False)}---\n\n"
+
+
+def languages(facts: Mapping[str, Any]) -> list[str]:
+    """The languages of the training data, of earlier trainings too, as far as it is known.
+
+    Args:
+        facts: As :func:`write_card` takes them.
+    """
+    found: set[str] = set()
+    for source in [*facts["sources"], *(s for one in facts["earlier"] for s in one["sources"])]:
+        if source.get("languages") is not None:
+            found.update(source["languages"])
+        # Earlier records have the data set's name alone, which tells where it has one language.
+        elif source["dataset"] in REGISTRY and len(info(source["dataset"]).languages) == 1:
+            found.update(info(source["dataset"]).languages)
+    return sorted(found)
 
 
 def write_terms(facts: Mapping[str, Any], folder: Path) -> None:

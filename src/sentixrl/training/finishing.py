@@ -17,6 +17,7 @@ import torch
 
 from sentixrl.bundle import BUNDLE_FILE, ModelBundle, put_in_place
 from sentixrl.classifier import Classifier
+from sentixrl.context.building import language_of
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.local.checkpoint import read_weights
 from sentixrl.engines.options import EngineOptions
@@ -252,6 +253,7 @@ def training_facts(
                 "kept_with_overlap": source.kept,
                 "file": part.file,
                 "labels": part.labels,
+                "languages": sorted({language_of(one).partition("-")[0] for one in source.data}),
             }
             for part, source in zip(setting.recipe.train, setting.sources, strict=True)
         ],

@@ -32,7 +32,7 @@ TRAINING_FILE = "training.json"
 """A bundle's record of its training."""
 SHOWN = (
     "dataset", "split", "task", "kind", "variant", "dialogues", "utterances", "epochs",
-    "dropped_for_overlap", "kept_with_overlap", "file", "labels",
+    "dropped_for_overlap", "kept_with_overlap", "file", "labels", "languages",
 )  # fmt: skip
 """What a record says of a source at least; ``None`` where it does not."""
 HOLDOUT_FACTS = ("dataset", "split", "kind", "switches", "limit", "file", "data_hash")

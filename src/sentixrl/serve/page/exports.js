@@ -35,7 +35,7 @@ function grouped(turns, dialogues, entry) {
   }));
 }
 
-const goldEntry = (turn) => ({ ...(turn.name ? { speaker: turn.name } : {}), text: turn.text, ...(goldOf(turn) ? { label: goldOf(turn) } : {}) });
+const goldEntry = (turn) => ({ ...(turn.name ? { speaker: turn.name } : {}), text: turn.text, ...(goldOf(turn) ? { label: goldOf(turn) } : {}), metadata: { corrected: turn.gold ? "yes" : "no" } });
 const resultEntry = (turn) => ({ ...turn.answer, ...(turn.gold ? { corrected: turn.gold } : {}) });
 
 /** Save one of the files that the buttons name. */

@@ -12,6 +12,7 @@ import { Talk } from "./talk.js";
 import { turnElement } from "./turn.js";
 
 const OWN = "own";
+const MODELS = "model";  // the labels that the service gave its model
 const VOICES = 6;
 const NAMELESS = "–";
 const RIGHT_TO_LEFT = new Set(["ar", "fa", "he", "ur"]);
@@ -40,6 +41,7 @@ const give = new Give({ changed: given, failed: say });
 // ---- what is asked
 
 function labelsAsked() {
+  if (find("labels").value === MODELS) return null;
   if (find("labels").value !== OWN) return find("labels").value;
   const names = find("own").value.split(/[,،，、]/).map((name) => name.trim()).filter(Boolean);
   return [...new Set(names)];
@@ -50,7 +52,7 @@ function body() {
   const model = state.models.find((one) => one.name === find("model").value);
   return {
     dialogues: state.dialogues.map(({ id, language, utterances }) => ({ ...(id ? { id } : {}), ...(language ? { language } : {}), utterances: utterances.map(({ speaker, text }) => ({ ...(speaker ? { speaker } : {}), text })) })),
-    ...(asked.length ? { labels: asked } : {}),
+    ...(asked?.length ? { labels: asked } : {}),
     ...(model ? { model: model.name } : {}),
     ...(find("negotiation").checked === Boolean(model?.negotiates) ? {} : { negotiation: find("negotiation").checked }),
     ...(find("explain").checked ? { explain: true } : {}),
@@ -264,11 +266,13 @@ function offered() {
   const names = (code) => new Intl.DisplayNames([code], { type: "language" }).of(code);
   const option = (value, text) => make("option", { value }, text);
   find("language").replaceChildren(...languages.map((code) => option(code, names(code))));
-  find("labels").replaceChildren(...state.schemes.map(({ name, labels }) => option(name, `${name} (${labels.length})`)), option(OWN, "your own"));
+  const known = new Set(state.schemes.map(({ name }) => name));
+  const models = state.models.some(({ labels }) => !known.has(labels)) ? [option(MODELS, "the model’s own")] : [];
+  find("labels").replaceChildren(...models, ...state.schemes.map(({ name, labels }) => option(name, `${name} (${labels.length})`)), option(OWN, "your own"));
   find("model").replaceChildren(...state.models.map(({ name }) => option(name, name)));
   const reader = navigator.languages.map((tag) => tag.split("-")[0]).find((code) => languages.includes(code));
   const standard = state.models.find((one) => one.default) ?? state.models[0];
-  const labels = ["ekman-7", "meld-7", state.schemes[0]?.name].find((name) => state.schemes.some((scheme) => scheme.name === name)) ?? OWN;
+  const labels = !standard ? OWN : known.has(standard.labels) ? standard.labels : MODELS;
   const defaults = { language: reader ?? "en", model: standard?.name ?? "", labels, negotiation: standard?.negotiates ? "1" : "" };
   Object.assign(find("language"), { value: defaults.language });
   Object.assign(find("labels"), { value: defaults.labels });
