@@ -20,7 +20,7 @@ AXE = "axe_playwright_python"
 Open = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # while it runs, no other loop can, such as other tests begin
 def browser() -> Iterator[Any]:
     if not CHROMIUM.exists():
         pytest.skip("there is no Chromium")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx2
 import pytest
 
+from sentixrl.serve import reading_inputs
 from sentixrl.serve.reading_inputs import ReadResult
 
-from .services import Client, service
+from .services import PATIENCE, Client, live, service
 
 PATH = "/v1/read"
 CHAT = "[13.03.24, 09:00:00] Ann: Good morning\n[13.03.24, 19:30:00] Ben: Good evening\n"
@@ -57,6 +62,38 @@ def test_files_go_by_their_content_and_ending() -> None:
     assert understood(**packed(lines * 2), name="a.jsonl")["ledger"]["turns"] == 2
     assert understood(**packed(gzip.compress(table)), name="a.csv.gz")["format"] == "csv"
     assert understood(content="hm\nho\n", name="C:\\talks\\a.txt")["format"] == "text"
+
+
+def test_few_wait_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, begun = threading.Event(), threading.Semaphore(0)
+    read = reading_inputs._read
+
+    def slow(body: reading_inputs.ReadRequest) -> dict[str, Any]:
+        begun.release()
+        assert opened.wait(PATIENCE)
+        return read(body)
+
+    monkeypatch.setattr(reading_inputs, "_read", slow)
+    monkeypatch.setattr(reading_inputs, "_MOST_WAITING", 1)
+    monkeypatch.setattr(reading_inputs, "_limiters", [])
+    with live(service()) as address, ThreadPoolExecutor(3) as pool:
+
+        def ask() -> httpx2.Response:
+            return httpx2.post(address + PATH, json={"content": "hm"}, timeout=PATIENCE)
+
+        first = [pool.submit(ask) for _ in range(2)]
+        for _ in first:
+            assert begun.acquire(timeout=PATIENCE)
+        third = pool.submit(ask)
+        end = time.monotonic() + PATIENCE
+        while not (waiting := reading_inputs._limiters[0].statistics().tasks_waiting):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert waiting == 1
+        refused = ask()
+        opened.set()
+        assert [one.result().status_code for one in (*first, third)] == [200, 200, 200]
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
 
 
 WRONG: list[tuple[int, dict[str, Any], str]] = [

@@ -148,7 +148,7 @@ def _workers(
 
 def hosts_named(spec: ClassifierSpec) -> list[str]:
     """Where a specification's models are that are on servers."""
-    judge = spec.negotiation and spec.negotiation.discriminator
+    judge = None if spec.negotiation is None else spec.negotiation.discriminator
     bases = (spec.bundle().base, None if judge is None else bundle_of(judge).base)
     found = (parse_address(base).host for base in bases if base is not None and is_remote(base))
     return list(dict.fromkeys(found))

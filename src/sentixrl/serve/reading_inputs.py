@@ -1,7 +1,7 @@
 """``POST /v1/read``: how a file or a paste is understood, without a model.
 
 Contract: nothing is looked for on the disk; a name is only its ending. Reading happens in a few
-threads of its own, so that a long input holds nothing else up.
+threads of its own, so that a long input holds nothing else up; few wait for them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sentixrl.formats.results import LedgerResult
 from sentixrl.serve.refusals import RefusedError
 from sentixrl.serve.service import MAX_TURNS
 
-_READERS = 2
+_READERS, _MOST_WAITING = 2, 32
 _PASTE = "the input"
 _MOST_HOURS = 240_000.0
 
@@ -77,7 +77,15 @@ async def read(body: ReadRequest) -> dict[str, Any]:
     """How a file or a paste is understood."""
     if not _limiters:
         _limiters.append(anyio.CapacityLimiter(_READERS))
-    return await anyio.to_thread.run_sync(_read, body, limiter=_limiters[0])
+    limiter = _limiters[0]
+    if limiter.statistics().tasks_waiting >= _MOST_WAITING:
+        raise RefusedError(
+            429,
+            "The service has as much to read as it takes on.",
+            "Ask again in 2 seconds.",
+            {"Retry-After": "2"},
+        )
+    return await anyio.to_thread.run_sync(_read, body, limiter=limiter)
 
 
 def _read(body: ReadRequest) -> dict[str, Any]:
