@@ -110,6 +110,18 @@ def test_axe_finds_nothing(open_page: Open, axe: Callable[[Any], list[str]], loo
     assert wide <= 0
 
 
+def test_what_it_is_not_for_is_one_link_away(
+    open_page: Open, axe: Callable[[Any], list[str]]
+) -> None:
+    page = open_page()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Responsible use").click()
+    other = opened.value
+    other.wait_for_load_state()
+    assert "To hire" in other.locator("main").inner_text()
+    assert axe(other) == []
+
+
 def test_a_reader_of_arabic_sees_arabic_labels_from_right_to_left(open_page: Open) -> None:
     page = open_page(locale="ar")
     example(page, "العربية")

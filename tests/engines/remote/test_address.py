@@ -100,7 +100,8 @@ def test_a_key_that_no_header_can_hold_is_refused_unseen(monkeypatch: pytest.Mon
 
 
 hosts = st.from_regex(
-    r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?){0,2}", fullmatch=True
+    r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?([._][a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?){0,2}",
+    fullmatch=True,
 )
 
 

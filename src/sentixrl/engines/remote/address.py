@@ -70,8 +70,10 @@ class Address:
         usual = PROVIDER_KEYS.get(self.hostname)
         if usual is not None:
             return usual
-        # A hyphen is doubled: two hosts never share a variable.
-        spelt = re.sub(r"[^A-Z0-9]", "_", self.hostname.upper().replace("-", "__"))
+        # One sign for a dot, two for a hyphen, three for an underscore: no two hosts share one,
+        # unless a hyphen touches an underscore, which names of hosts do not do.
+        signs = self.hostname.upper().replace("_", "___").replace("-", "__")
+        spelt = re.sub(r"[^A-Z0-9]", "_", signs)
         return f"SENTIXRL_KEY_{spelt}"
 
     def key(self) -> str | None:
