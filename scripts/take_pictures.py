@@ -8,12 +8,13 @@ changes the page, the report or the tables takes them again and looks at them.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,7 +54,7 @@ def main(
         _report(browser)
         browser.close()
     _terminal("terminal-table", "classify", "examples/en.txt")
-    _terminal("terminal-negotiation", "classify", "examples/zh.txt", "--negotiate", "--show",
+    _terminal("terminal-negotiation", "classify", "examples/es.txt", "--negotiate", "--show",
               "negotiation")  # fmt: skip
 
 
@@ -86,16 +87,16 @@ def _page(
 
 def _report(browser: Browser) -> None:
     """The first screen of an evaluation's report."""
-    data = ROOT / "examples" / "tickets-dev.csv"
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
+    out = "runs/tickets-dev"
+    shutil.rmtree(ROOT / out, ignore_errors=True)
+    with contextlib.chdir(ROOT):
         run(
-            "evaluate", "--dataset", "custom", "--data", str(data), "--labels",
-            "calm, worried, annoyed, grateful", "--out", str(out),
+            "evaluate", "--dataset", "custom", "--data", "examples/tickets-dev.csv", "--labels",
+            "calm, worried, annoyed, grateful", "--out", out,
         )  # fmt: skip
-        page = browser.new_page(viewport=_DESK)
-        page.goto((out / "report.html").as_uri())
-        _take(page, "report")
+    page = browser.new_page(viewport={**_DESK, "height": 1700})
+    page.goto((ROOT / out / "report.html").as_uri())
+    _take(page, "report")
 
 
 def _take(page: Page, name: str) -> None:

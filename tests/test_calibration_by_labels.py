@@ -59,7 +59,7 @@ def test_the_digests_of_first_bundles_are_found_and_replaced() -> None:
 
 
 def test_the_released_bundle_still_has_its_calibrations() -> None:
-    released = ModelBundle.load(release_folder())
+    released = ModelBundle.load(release_folder("sentixrl-135m"))
     (digest, fitted), *_ = released.calibrations.items()
     known = [one for one in map(scheme, sentixrl.labels.scheme_names()) if one.digest == digest]
     assert [released.calibration(one) for one in known] == [fitted] * len(known)

@@ -127,4 +127,4 @@ def test_one_label_a_turn_is_not_evaluated_as_several(shell: Shell, tmp_path: Pa
     assert "gives each of its turns exactly one label" in said
     said = shell.refuses("evaluate", "--dataset", "meld", "--data", tmp_path, "--several",
                               "--out", tmp_path / "run")  # fmt: skip
-    assert "has one label an utterance, and --several asks for any number" in said
+    assert "has one label per utterance, and --several asks for any number" in said

@@ -128,6 +128,7 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         threads=1,
         discriminator="another",
         concurrency=3,
+        rotations=2,
         timeout=9.5,
         max_requests=100,
         max_tokens=1000,
@@ -145,7 +146,9 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         prompt_format="plain",
         adapter=tmp_path / "adapter",
         bits=8,
-        remote=RemoteOptions(concurrency=3, timeout=9.5, max_requests=100, max_tokens=1000),
+        remote=RemoteOptions(
+            concurrency=3, timeout=9.5, max_requests=100, max_tokens=1000, rotations=2
+        ),
     )
     assert spec.context == ContextOptions(
         deduction="anchor", language="es", window=HistoryWindow().of_turns(5)

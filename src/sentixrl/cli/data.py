@@ -65,7 +65,7 @@ class DataOptions(OptionGroup):
 
         Raises:
             ConfigError: Labels are missing, or were named for data that has its own; or data with
-                one label an utterance is to have several.
+                one label per utterance is to have several.
             InputError: The data cannot be read.
         """
         from sentixrl.datasets import info, load_custom
@@ -132,7 +132,7 @@ def _switches(dataset: str, given: Mapping[str, str], several: bool | None) -> M
     """A loader's switches, with the one that ``--several`` sets.
 
     Raises:
-        ConfigError: The data has one label an utterance, or a switch says otherwise.
+        ConfigError: The data has one label per utterance, or a switch says otherwise.
     """
     from sentixrl.datasets import REGISTRY, info
     from sentixrl.datasets.registry import switch_value
@@ -145,7 +145,7 @@ def _switches(dataset: str, given: Mapping[str, str], several: bool | None) -> M
             return given
         known = ", ".join(one.name for one in REGISTRY.values() if one.multi_label)
         raise ConfigError(
-            f"The data set '{dataset}' has one label an utterance, and --several asks for any "
+            f"The data set '{dataset}' has one label per utterance, and --several asks for any "
             "number of them.",
             hint=f"Leave --several out, or evaluate on one of: {known}.",
         )

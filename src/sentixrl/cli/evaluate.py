@@ -159,7 +159,7 @@ def _subject(
 
     if baseline is BaselineChoice.LABEL_ORDERS and whole.several:
         raise ConfigError(
-            "Label orders are a baseline for one label an utterance, and this data has several.",
+            "Label orders are a baseline for one label per utterance, and this data has several.",
             hint=f"Take --baseline {BaselineChoice.TFIDF.value} instead.",
         )
     classifier = shown.shown_by(options.load(whole.label_set, several=whole.several))

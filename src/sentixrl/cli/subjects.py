@@ -81,7 +81,7 @@ def trained_baseline(choice: BaselineChoice, load_part: Callable[[str], Dataset]
     if choice is BaselineChoice.MAJORITY:
         if train.several:
             raise ConfigError(
-                "The commonest label is a baseline for one label an utterance; this data has "
+                "The commonest label is a baseline for one label per utterance; this data has "
                 "several.",
                 hint=f"Take --baseline {BaselineChoice.TFIDF.value} instead.",
             )

@@ -98,7 +98,7 @@ def recalibrate(classifier: Classifier, data: Dataset, *, bias: bool = False) ->
     """Fit a calibration on labelled turns.
 
     Args:
-        classifier: Asked for one label an utterance.
+        classifier: Asked for one label per utterance.
         data: With the classifier's labels.
         bias: Whether to fit a bias per label too, which moves answers.
 

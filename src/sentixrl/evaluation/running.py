@@ -145,7 +145,7 @@ def check_kind(system: System, dataset: Dataset) -> None:
             hint="Ask it for several (kind 'several'), or read the data with one label each.",
         )
     raise ConfigError(
-        f"{dataset.title} has one label an utterance, and the model is asked for several.",
+        f"{dataset.title} has one label per utterance, and the model is asked for several.",
         hint="Ask it for one (kind 'single'), or read the data with all its labels.",
     )
 

@@ -1,4 +1,4 @@
-"""Logistic regression over features of a text, for one label an utterance and for several.
+"""Logistic regression over features of a text, for one label per utterance and for several.
 
 Contract: what is learned comes from train, what is chosen from dev; no other split is seen. One
 label: a multinomial regression, chosen by weighted-F1. Several: one regression a label (one against
@@ -41,7 +41,7 @@ class Features(Protocol):
 
 @dataclass(frozen=True)
 class TextRegression:
-    """One label an utterance.
+    """One label per utterance.
 
     Attributes:
         label_set: The task's labels.

@@ -335,12 +335,12 @@ def _cost(metrics: Mapping[str, Any], run: Mapping[str, Any]) -> list[Fact]:
     if spent := effect["tokens"]:
         costs.append(
             f"{numbers.whole(spent['total'])} tokens for the annotated utterances, "
-            f"{numbers.decimal(spent['mean'], 1)} an utterance"
+            f"{numbers.decimal(spent['mean'], 1)} per utterance"
         )
     if spent := effect["seconds"]:
         costs.append(
             f"{numbers.decimal(spent['total'], 1)} seconds for the annotated utterances, "
-            f"{numbers.decimal(spent['mean'], 3)} an utterance"
+            f"{numbers.decimal(spent['mean'], 3)} per utterance"
         )
     return [("cost", "; ".join(costs))] if costs else []
 
