@@ -70,7 +70,7 @@ def main(
         "p99_nats": float(np.quantile(nats, 0.99)),
         "largest_mass": max(
             abs((one.mass or 0) - (other.mass or 0))
-            for one, other in zip(found[: len(whole)], expected, strict=False)
+            for one, other in list(zip(found, expected, strict=True))[: len(whole)]
         ),
         "seconds": round(seconds, 2),
         "machine": processor_name(torch.device("cpu")),
@@ -82,10 +82,12 @@ def main(
 def _scores(engine: Engine, requests: Sequence[ScoreRequest]) -> list[Scores]:
     with engine.session() as session:
         answers = session.score(list(requests))
+    found = []
     for answer in answers:
         if not isinstance(answer, Scores):
             raise ModelError(answer.message, hint=answer.hint)
-    return [answer for answer in answers if isinstance(answer, Scores)]
+        found.append(answer)
+    return found
 
 
 def _difference(found: Scores, expected: Scores) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -1,7 +1,8 @@
 """Rebuild the tables of docs/results.md from results/*.json.
 
 Between ``<!-- table: NAME -->`` and ``<!-- end -->`` everything is replaced by what this script
-makes of ``results/NAME.json``. With ``--check``, nothing is written; a difference is an error.
+makes of ``results/NAME.json``. With ``--check``, nothing is written; a difference is an error. The file
+is long because it has a maker for each table, which share little but ``tables.py``.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+
+from tables import FEWEST_CLUSTERS, points, signed, table, with_interval, with_notes
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "results.md"
@@ -20,33 +23,6 @@ RESULTS = ROOT / "results"
 _BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Content = Mapping[str, Any]
-
-
-def points(value: float | None) -> str:
-    """A fraction in percentage points."""
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def signed(value: float) -> str:
-    """A difference in percentage points."""
-    return f"{100 * value:+.1f}".replace("-", "−")
-
-
-FEWEST_CLUSTERS = 10
-"""Below this an interval means too little to be shown."""
-
-
-def with_interval(found: Mapping[str, float | None], clusters: int) -> str:
-    """A value with its interval, ``56.1 (54.0–58.2)``, unless it rests on too few clusters."""
-    if found["low"] is None or found["high"] is None or clusters < FEWEST_CLUSTERS:
-        return points(found["value"])
-    return f"{points(found['value'])} ({points(found['low'])}–{points(found['high'])})"
-
-
-def table(head: list[str], rows: list[list[str]], numbers_from: int = 1) -> str:
-    """A Markdown table, numbers to the right."""
-    marks = [":--" if place < numbers_from else "--:" for place in range(len(head))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, marks, *rows))
 
 
 def tfidf(content: Content) -> str:
@@ -70,15 +46,11 @@ def tfidf(content: Content) -> str:
                 f"`{run['settings']['characters']}`",
             ]
         )
-    return _with_notes(table(head, rows), provenance(content), _notes(content))
+    return with_notes(table(head, rows), provenance(content), _notes(content))
 
 
 def _notes(content: Content) -> list[str]:
     return [f"- {run['title']}: {note}" for run in content["runs"] for note in _gravest(run)]
-
-
-def _with_notes(rows: str, facts: str, notes: Iterable[str]) -> str:
-    return "\n\n".join(part for part in (rows, facts, "\n".join(notes)) if part)
 
 
 def _gravest(run: Content) -> list[str]:
@@ -105,6 +77,10 @@ def provenance(content: Content) -> str:
     return f"{measured(content)}; {versions}; {chosen}."
 
 
+def _source(content: Content) -> str:
+    return f"{measured(content)}: {content['what']}."
+
+
 def test_sets(content: Content) -> str:
     """A model on test sets."""
     told = any(run.get("seen") for run in content["runs"])
@@ -122,8 +98,7 @@ def test_sets(content: Content) -> str:
         error = points(run["calibration"]["several" if run.get("several") else "proposal"]["ece"])
         about = [run["title"] + sample, f"{run['utterances']:,}", *seen]
         rows.append([*about, *metrics, points(run["commonest_share"]), error])
-    source = f"{measured(content)}: {content['what']}."
-    return _with_notes(table(head, rows), source, _notes(content))
+    return with_notes(table(head, rows), _source(content), _notes(content))
 
 
 def languages(content: Content) -> str:
@@ -148,7 +123,7 @@ def languages(content: Content) -> str:
                 f"{signed(over['value'])} ({signed(over['low'])} to {signed(over['high'])})",
             ]
         )
-    return _with_notes(table(head, rows), f"{measured(content)}: {content['what']}.", [])
+    return with_notes(table(head, rows), _source(content), [])
 
 
 def confidence(content: Content) -> str:
@@ -176,7 +151,7 @@ def confidence(content: Content) -> str:
             ]
         )
     scale = f"The one scale of all sets is {content['scale']:.2f}."
-    return _with_notes(table(head, rows), f"{measured(content)}: {content['what']}. {scale}", [])
+    return with_notes(table(head, rows), f"{_source(content)} {scale}", [])
 
 
 def recipes(content: Content) -> str:
@@ -217,7 +192,7 @@ def recipes(content: Content) -> str:
             for note in _gravest(split)
         )
     how = f"Measured with `{content['command']}` on {content['machine']}: {content['what']}."
-    return _with_notes(table(head, rows, numbers_from=2), how, notes)
+    return with_notes(table(head, rows, numbers_from=2), how, notes)
 
 
 def _seeds(number: int) -> str:

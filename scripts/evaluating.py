@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from recording import answered_on, run
+
+from sentixrl.evaluation import compare_systems
+from sentixrl.evaluation.running import run_items
 
 METRICS = ("weighted_f1", "macro_f1", "accuracy", "micro_f1", "jaccard")
 """What is kept of a run where it has it; the last two are those of several labels."""
@@ -50,6 +53,26 @@ def measure(
     """Evaluate and read the figures off; ends the script where that fails."""
     run(*arguments(job, data, split), *how, "--out", str(folder))
     return headline(job, folder, split)
+
+
+def against_tfidf(
+    job: Job, data: Path, split: str, folders: Sequence[Path], floor: Path, metric: str
+) -> dict[str, Any]:
+    """A metric of run folders (one per seed) over TF-IDF's on the same items, which are paired.
+
+    Args:
+        job: What was evaluated.
+        data: The folder of data sets.
+        split: Which split.
+        folders: The runs.
+        floor: Where TF-IDF's run goes, or is.
+        metric: Its name in ``metrics.json``.
+    """
+    run(*arguments(job, data, split), "--baseline", "tfidf", "--out", str(floor))
+    systems = {"tfidf": [run_items(floor)], "model": [run_items(folder) for folder in folders]}
+    compared = compare_systems(systems, list(read_metrics(floor)["per_class"]))
+    one = compared.pairs[0][metric]
+    return {**one.difference.as_dict(), "p": one.p, "clusters": compared.n_clusters}
 
 
 def arguments(job: Job, data: Path, split: str) -> list[str]:

@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from evaluating import Job, arguments, measure, read_metrics
-from recording import latest, read_results, run, write_results
+from evaluating import Job, against_tfidf, measure, read_metrics
+from recording import latest, read_results, write_results
 
 from sentixrl.datasets.brighter import LANGUAGES, NEUTRAL
-from sentixrl.evaluation import compare_systems
-from sentixrl.evaluation.running import run_items
 
 NEVER_SEEN = ("arq",)
 """Languages that the default model was not trained on."""
@@ -69,17 +67,8 @@ def of_language(language: str, data: Path, runs: Path, how: tuple[str, ...]) -> 
 def over_tfidf(job: Job, data: Path, runs: Path) -> dict[str, Any]:
     """Macro-F1 over all labels against TF-IDF's, text by text."""
     floor = runs / f"{job.name}-tfidf"
-    run(*arguments(job, data, "test"), "--baseline", "tfidf", "--out", str(floor))
-    metrics = read_metrics(floor)
-    systems = {"tfidf": [run_items(floor)], "model": [run_items(runs / job.name)]}
-    compared = compare_systems(systems, list(metrics["per_class"]))
-    one = compared.pairs[0]["macro_f1"]
-    return {
-        "tfidf_macro_f1": metrics["macro_f1"],
-        **one.difference.as_dict(),
-        "p": one.p,
-        "clusters": compared.n_clusters,
-    }
+    compared = against_tfidf(job, data, "test", [runs / job.name], floor, "macro_f1")
+    return {"tfidf_macro_f1": read_metrics(floor)["macro_f1"], **compared}
 
 
 if __name__ == "__main__":

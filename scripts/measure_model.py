@@ -22,11 +22,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from evaluating import Job, arguments, measure
-from recording import ROOT, latest, read_results, run, write_results
-
-from sentixrl.evaluation import compare_systems
-from sentixrl.evaluation.running import run_items
+from evaluating import Job, against_tfidf, measure
+from recording import ROOT, latest, read_results, write_results
 
 TURNS = ROOT / "benchmarks" / "turns"
 
@@ -43,31 +40,29 @@ OUR_TURNS = tuple(
     for language in ("en", "zh", "es", "ar", "hi")
 )
 PART = "a part of train"
-DEFAULT = (
-    Job("MELD", "meld"),
-    Job("MELD, 3 sentiments", "meld", "sentiment"),
-    Job("EmoryNLP", "emorynlp"),
-    Job("GoEmotions, single-label", "goemotions", seen=PART),
-    Job("GoEmotions, 28 labels, several", "goemotions", seen=PART, several=True),
+MELD = (Job("MELD", "meld"), Job("MELD, 3 sentiments", "meld", "sentiment"))
+GOEMOTIONS = Job("GoEmotions, single-label", "goemotions", seen=PART)
+OTHERS = (
     Job("DailyDialog", "dailydialog", limit=300),
     Job("EmotionTalk (zh)", "emotiontalk"),
     Job("CH-SIMS v1, 3 sentiments (zh)", "ch_sims", "sentiment"),
     Job("CPED, 3 sentiments (zh)", "cped", "sentiment", limit=300, seen="a part of valid"),
     Job("CPED, 13 emotions (zh)", "cped", limit=300, seen="a part of valid"),
     Job("E-MaSaC (hi-en)", "emasac"),
+)
+DEFAULT = (
+    *MELD,
+    Job("EmoryNLP", "emorynlp"),
+    GOEMOTIONS,
+    Job("GoEmotions, 28 labels, several", "goemotions", seen=PART, several=True),
+    *OTHERS,
     *OUR_TURNS,
 )
 SMALL = (
-    Job("MELD", "meld"),
-    Job("MELD, 3 sentiments", "meld", "sentiment"),
+    *MELD,
     Job("EmoryNLP", "emorynlp", seen="train"),
-    Job("GoEmotions, single-label", "goemotions", seen=PART),
-    Job("DailyDialog", "dailydialog", limit=300),
-    Job("EmotionTalk (zh)", "emotiontalk"),
-    Job("CH-SIMS v1, 3 sentiments (zh)", "ch_sims", "sentiment"),
-    Job("CPED, 3 sentiments (zh)", "cped", "sentiment", limit=300, seen="a part of valid"),
-    Job("CPED, 13 emotions (zh)", "cped", limit=300, seen="a part of valid"),
-    Job("E-MaSaC (hi-en)", "emasac"),
+    GOEMOTIONS,
+    *OTHERS,
     Job("BRIGHTER (es)", "brighter", switches={"language": "esp"}),
     Job("BRIGHTER (hi)", "brighter", switches={"language": "hin"}),
     Job("BRIGHTER (ar, Algeria)", "brighter", switches={"language": "arq"}),
@@ -194,19 +189,10 @@ def over_tfidf(
     """A recipe's bundles against TF-IDF on the same items: all seeds, dialogues drawn together."""
     found = {}
     for role, split in (("dev", DEV.get(job.dataset, "dev")), ("test", "test")):
+        seeds = [folder / role for folder in folders]
         floor = runs / job.name / role
-        run(*arguments(job, data, split), "--baseline", "tfidf", "--out", str(floor))
-        seeds = [run_items(folder / role) for folder in folders]
-        record = json.loads((folders[0] / role / "run.json").read_text("utf-8"))
-        labels = record["identity"]["labels"]["names"]
-        compared = compare_systems({"tfidf": [run_items(floor)], "recipe": seeds}, labels)
-        one = compared.pairs[0]["weighted_f1"]
-        found[role] = {
-            **one.difference.as_dict(),
-            "p": one.p,
-            "seeds": len(seeds),
-            "clusters": compared.n_clusters,
-        }
+        compared = against_tfidf(job, data, split, seeds, floor, "weighted_f1")
+        found[role] = {**compared, "seeds": len(seeds)}
     return found
 
 

@@ -22,6 +22,14 @@ from ..training.small import Noted, write_meld
 
 DEV = {"dataset": "meld", "split": "dev"}
 TEST = {"dataset": "meld", "split": "test"}
+SMALL_RECIPE: dict[str, Any] = {
+    "labels": "meld-7",
+    "rank": 4,
+    "window": {"history_max": 2, "history_min": 0},
+    "optimiser": {"learning_rate": 3e-3, "pack_tokens": 256},
+    "train": [{"dataset": "meld"}],
+    "dev": [DEV],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -41,17 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plan(model: Path, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    recipe = {
-        "base": str(model),
-        "labels": "meld-7",
-        "rank": 4,
-        "epochs": 1,
-        "window": {"history_max": 2, "history_min": 0},
-        "optimiser": {"learning_rate": 3e-3, "pack_tokens": 256},
-        "train": [{"dataset": "meld"}],
-        "dev": [DEV],
-        "holdout": [TEST],
-    }
+    recipe = {**SMALL_RECIPE, "base": str(model), "epochs": 1, "holdout": [TEST]}
     content: dict[str, Any] = {
         "name": "small",
         "question": "Does it run?",

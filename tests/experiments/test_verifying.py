@@ -28,6 +28,7 @@ from sentixrl.prediction import Status
 
 from ..training.small import Noted, write_meld
 from .test_combining import NAMES, held
+from .test_running import DEV, SMALL_RECIPE
 
 TALK = Dialogue("d", tuple(Utterance(f"Line {n}", gold="joy") for n in range(3)), language="en")
 LOG_PROBS = np.log([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
@@ -80,21 +81,12 @@ def test_other_answers_to_decide_between_are_another_question() -> None:
     assert identity_of(replace(FIRST, log_probs=FIRST.log_probs[::-1])) != identity_of(FIRST)
 
 
-DEV = {"dataset": "meld", "split": "dev"}
 SMALL: dict[str, Any] = {
     "name": "small",
     "question": "Does it run?",
     "metric": "accuracy",
     "data": {"meld": {"dev": DEV}},
-    "recipe": {
-        "labels": "meld-7",
-        "rank": 4,
-        "epochs": 2,
-        "window": {"history_max": 2, "history_min": 0},
-        "optimiser": {"learning_rate": 3e-3, "pack_tokens": 256},
-        "train": [{"dataset": "meld"}],
-        "dev": [DEV],
-    },
+    "recipe": {**SMALL_RECIPE, "epochs": 2},
     "conditions": {
         "generator": {"train": {}},
         "verifier": {

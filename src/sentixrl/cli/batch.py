@@ -22,7 +22,7 @@ from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, styled
 from sentixrl.cli.groups import OptionGroup, with_groups
 from sentixrl.cli.inputs import InputOptions
-from sentixrl.cli.options import ModelOptions, say_notes, say_spent, spent
+from sentixrl.cli.options import ModelOptions, say_notes, say_sent, say_spent, spent
 from sentixrl.cli.progress import waiting
 from sentixrl.engines.remote.address import is_remote, parse_address
 from sentixrl.errors import ConfigError
@@ -105,8 +105,7 @@ def batch(
     screen = errors()
     here = team if isinstance(team, LocalWorkers) else None
     if here is None:  # no model is loaded here that would tell
-        for host in hosts_named(spec):
-            screen.print(note(f"texts are sent to {host}."))
+        say_sent(hosts_named(spec))
     asked: Callable[[], str] = str if here is None else lambda: spent(here.classifier)
     try:
         with waiting("reading"):
@@ -120,13 +119,18 @@ def batch(
             watch = partial(_shown, price=price, asked=asked)
             summary = job.run(command=command, watch=watch)
     except KeyboardInterrupt:
-        screen.print("Stopped. What is done is kept; to go on, run the same command again:")
-        screen.print(f"  {command}")
-        return EXIT_INTERRUPTED
+        return _stopped(command)
     _show_summary(summary, out)
     if here is not None:
         say_spent(here.classifier)
     return EXIT_ERRORS if summary.errors else 0
+
+
+def _stopped(command: str) -> int:
+    """Tell how to go on; gives the exit code."""
+    errors().print("Stopped. What is done is kept; to go on, run the same command again:")
+    errors().print(f"  {command}")
+    return EXIT_INTERRUPTED
 
 
 def _workers(

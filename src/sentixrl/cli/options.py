@@ -6,6 +6,7 @@ Contract: what is not given is as the model's bundle says.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -195,18 +196,19 @@ MODEL_OPTIONS = tuple(part.name for part in fields(ModelOptions))
 def say_notes(classifier: Classifier, context: typer.Context) -> None:
     """Tell what a user should know of how options and model meet."""
     say_hosts(classifier)
-    for found in _notes(classifier, context):
+    for found in (*_notes(classifier, context), *_notes_on_letters(classifier, context)):
         errors().print(note(found))
-    if given(context, "rotations") and not any(
-        engine.backend.way == "letter codes" for engine in remote_engines(classifier.engine)
-    ):
-        errors().print(note("--rotations has no effect: no model here is asked by letters."))
+
+
+def say_sent(hosts: Iterable[str]) -> None:
+    """Tell where texts are sent."""
+    for host in hosts:
+        errors().print(note(f"texts are sent to {host}."))
 
 
 def say_hosts(classifier: Classifier) -> None:
     """Tell where texts are sent, before the first one is, and how a server is asked."""
-    for host in hosts_of(classifier.engine):
-        errors().print(note(f"texts are sent to {host}."))
+    say_sent(hosts_of(classifier.engine))
     for engine in remote_engines(classifier.engine):
         for found in engine.notes:
             errors().print(note(found))
@@ -249,6 +251,13 @@ def _notes(classifier: Classifier, context: typer.Context) -> list[str]:
         for name in NEGOTIATING
         if given(context, name)
     ]
+
+
+def _notes_on_letters(classifier: Classifier, context: typer.Context) -> list[str]:
+    ways = {engine.backend.way for engine in remote_engines(classifier.engine)}
+    if not given(context, "rotations") or "letter codes" in ways:
+        return []
+    return ["--rotations has no effect: no model here is asked by letters."]
 
 
 def _notes_on_several(classifier: Classifier, context: typer.Context) -> list[str]:

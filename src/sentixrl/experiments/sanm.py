@@ -26,7 +26,7 @@ from sentixrl.evaluation.intervals import Resampling
 from sentixrl.evaluation.metrics import weighted_f1
 from sentixrl.evaluation.risk_coverage import risk_coverage
 from sentixrl.evaluation.significance import differences, permutation_p
-from sentixrl.experiments.telling import held_out, own_features
+from sentixrl.experiments.telling import held_out, own_features, p_right
 from sentixrl.runs import Entry
 
 SHRINKAGE = 0.01
@@ -284,13 +284,10 @@ def abstaining(dev: Opinions, held: Opinions) -> dict[str, float]:
 
     The weights of "both" are a logistic regression's, fitted on dev.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), LogisticRegression())
-    model.fit(np.column_stack([own_features(dev.generator), dev.agree]), dev.right)
-    both = model.predict_proba(np.column_stack([own_features(held.generator), held.agree]))[:, 1]
+    known, asked = (
+        np.column_stack([own_features(one.generator), one.agree]) for one in (dev, held)
+    )
+    both = p_right(known, dev.right, asked)
     scores = {"confidence": held.generator.max(-1), "agree": held.agree, "both": both}
     return {name: risk_coverage(score, held.right).aurc for name, score in scores.items()}
 

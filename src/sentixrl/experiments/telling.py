@@ -174,10 +174,7 @@ def held_out(features: Floats, right: Bools, cluster: Ints, seed: int) -> Floats
         cluster: Which items stay together, ``[n]``.
         seed: Cuts the folds.
     """
-    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     guess = np.zeros(len(right))
     cut = GroupKFold(min(FOLDS, len(np.unique(cluster))), shuffle=True, random_state=seed)
@@ -185,10 +182,24 @@ def held_out(features: Floats, right: Bools, cluster: Ints, seed: int) -> Floats
         if right[fitted].all() or not right[fitted].any():
             guess[judged] = right[fitted].mean()
             continue
-        model = make_pipeline(StandardScaler(), LogisticRegression())
-        model.fit(features[fitted], right[fitted])
-        guess[judged] = model.predict_proba(features[judged])[:, 1]
+        guess[judged] = p_right(features[fitted], right[fitted], features[judged])
     return guess
+
+
+def p_right(known: Floats, right: Bools, asked: Floats) -> Floats:
+    """P(right) of items by a logistic regression of standardised features. Shape ``[m]``.
+
+    Args:
+        known: Features of the items it is fitted on, ``[n, k]``.
+        right: Whether these are right, ``[n]``; some are, some not.
+        asked: Features of the items that are judged, ``[m, k]``.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(known, right)
+    return np.asarray(model.predict_proba(asked)[:, 1])
 
 
 def _ranked(guess: Floats, right: Bools, cluster: Ints) -> Floats:

@@ -39,10 +39,9 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
     environment.filters["points"] = lambda value: f"{100 * value:.1f}"
     environment.filters["count"] = lambda value: UNKNOWN if value is None else f"{value:,}"
     template = resources.files("sentixrl") / "training" / "card.jinja"
-    sources = [*facts["sources"], *(s for one in facts["earlier"] for s in one["sources"])]
     licences = {
         name: info(name).licence if name in REGISTRY else "a file of the trainer's own"
-        for name in {source["dataset"] for source in sources if source["dataset"]}
+        for name in {source["dataset"] for source in _sources(facts) if source["dataset"]}
     }
     recipe = facts["recipe"]
     held_out = [DataPart(**part).name for part in [*recipe["holdout"], *recipe["dev"]]]
@@ -86,13 +85,18 @@ def languages(facts: Mapping[str, Any]) -> list[str]:
         facts: As :func:`write_card` takes them.
     """
     found: set[str] = set()
-    for source in [*facts["sources"], *(s for one in facts["earlier"] for s in one["sources"])]:
+    for source in _sources(facts):
         if source.get("languages") is not None:
             found.update(source["languages"])
         # Earlier records have the data set's name alone, which tells where it has one language.
         elif source["dataset"] in REGISTRY and len(info(source["dataset"]).languages) == 1:
             found.update(info(source["dataset"]).languages)
     return sorted(found)
+
+
+def _sources(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What it was trained on, before too."""
+    return [*facts["sources"], *(source for one in facts["earlier"] for source in one["sources"])]
 
 
 def write_terms(facts: Mapping[str, Any], folder: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import sentixrl
 from benchmarks.llama_cpp import serving
+from benchmarks.server_scores import LABELS
 from sentixrl import Dialogue
 from sentixrl.context.building import ContextBuilder
 from sentixrl.context.prompt import Prompt
@@ -37,10 +38,6 @@ from sentixrl.serve.served import ServedModel
 from .conftest import as_gguf
 from .fakes import Vllm, fake_server
 
-CHOICES = (
-    *("joy", "anger", "anger management", "angers", "deep melancholy", "surprise", "sad rain"),
-    *("the tale", "is that right", "高兴", "悲伤", "حزن", "خير", "खुशी", "¡ay!"),
-)
 BASE = Prompt().then("system", "Name the emotion.", "\nEmotions: joy, anger, calm.")
 PROMPTS = [
     BASE.then("user", "Ann: I cannot believe you kept the letter.").line("user", "Emotion of Ann:"),
@@ -66,9 +63,9 @@ def test_labels_of_one_token_and_of_many_are_scored_as_here(llama: str, plain_mo
     remote = open_remote(llama)
     here = open_engine(plain_model, EngineOptions(dtype="float32"))
     assert (remote.backend.way, remote.backend.prompt_format) == ("exact", "plain")
-    lengths = {len(here.text.bare(f" {choice}")) for choice in CHOICES}
+    lengths = {len(here.text.bare(f" {choice}")) for choice in LABELS}
     assert {1, 2, 3, 4, 5, 6} <= lengths
-    requests = [ScoreRequest(prompt, CHOICES, mass=True) for prompt in PROMPTS]
+    requests = [ScoreRequest(prompt, LABELS, mass=True) for prompt in PROMPTS]
     for found, expected in zip(answers(remote, requests), answers(here, requests), strict=True):
         assert np.abs(shares(found) - shares(expected)).max() <= 1e-3
         assert found.mass == pytest.approx(expected.mass, abs=1e-3)
@@ -79,7 +76,7 @@ def test_every_single_choice_is_read_off_as_here(llama: str, plain_model: Path) 
     """Pairs, so that no likely choice hides the others' errors."""
     remote = open_remote(llama)
     here = open_engine(plain_model, EngineOptions(dtype="float32"))
-    pairs = [ScoreRequest(PROMPTS[0], (CHOICES[0], other)) for other in CHOICES[1:]]
+    pairs = [ScoreRequest(PROMPTS[0], (LABELS[0], other)) for other in LABELS[1:]]
     for found, expected in zip(answers(remote, pairs), answers(here, pairs), strict=True):
         assert np.abs(shares(found) - shares(expected)).max() <= 1e-3
 
@@ -88,7 +85,7 @@ def test_a_chat_template_that_the_server_tells_is_rendered_as_here(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     here = open_engine(tiny_model, EngineOptions(dtype="float32"))
-    requests = [ScoreRequest(prompt, CHOICES) for prompt in PROMPTS]
+    requests = [ScoreRequest(prompt, LABELS) for prompt in PROMPTS]
     file = as_gguf(tiny_model, tmp_path / "chat.gguf")
     with serving(file, threads=1, cache="f32") as (address, _):
         remote = open_remote(f"llama.cpp:{address}")
@@ -103,7 +100,7 @@ def test_a_chat_template_that_the_server_tells_is_rendered_as_here(
 def test_text_is_continued_and_choices_are_chosen(llama: str, plain_model: Path) -> None:
     remote = open_remote(llama)
     here = open_engine(plain_model, EngineOptions(dtype="float32"))
-    asked = GenerateRequest(PROMPTS[0], choices=CHOICES)
+    asked = GenerateRequest(PROMPTS[0], choices=LABELS)
     chosen = []
     for engine in (remote, here):
         with engine.session() as session:
@@ -112,7 +109,7 @@ def test_text_is_continued_and_choices_are_chosen(llama: str, plain_model: Path)
         assert isinstance(written, Completion)
         chosen.append(choice.text)
     assert chosen[0] == chosen[1]
-    assert chosen[0] in CHOICES
+    assert chosen[0] in LABELS
     assert remote.usage.requests == 2
     assert remote.usage.passes > 2
 
