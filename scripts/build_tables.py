@@ -1,8 +1,8 @@
 """Rebuild the tables of docs/results.md from results/*.json.
 
 Between ``<!-- table: NAME -->`` and ``<!-- end -->`` everything is replaced by what this script
-makes of ``results/NAME.json``. With ``--check``, nothing is written; a difference is an error. The file
-is long because it has a maker for each table, which share little but ``tables.py``.
+makes of ``results/NAME.json``. With ``--check``, nothing is written; a difference is an error. The
+file is long because it has a maker for each table, which share little but ``tables.py``.
 """
 
 from __future__ import annotations
