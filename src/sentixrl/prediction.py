@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from sentixrl.dialogue import Dialogue
 
@@ -36,6 +37,26 @@ class Verdict(StrEnum):
     DISAGREE = "disagree"
 
 
+class Reason(Protocol):
+    """What a failed request and an error of ours say alike."""
+
+    @property
+    def code(self) -> str:
+        """Short and stable, for programs."""
+
+    @property
+    def message(self) -> str:
+        """One sentence."""
+
+    @property
+    def hint(self) -> str | None:
+        """What to do about it."""
+
+    @property
+    def retryable(self) -> bool:
+        """Whether asking again later may help."""
+
+
 @dataclass(frozen=True, slots=True)
 class ItemError:
     """Why one utterance has no answer, and whether asking again later may help."""
@@ -44,6 +65,11 @@ class ItemError:
     message: str
     hint: str | None = None
     retryable: bool = False
+
+    @classmethod
+    def of(cls, why: Reason) -> ItemError:
+        """The same, from what went wrong."""
+        return cls(why.code, why.message, why.hint, why.retryable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import sentixrl
 from sentixrl.context.templates import DECISION, template_languages, templates
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.options import EngineOptions
+from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.serve.decisions.openai_format import DecisionsResult
@@ -278,3 +279,12 @@ def test_confidence_at_its_ends() -> None:
     assert margin([0.25] * 4, 0) == 0
     assert margin([0, 1.0], 1) == concentration([0, 0, 1.0], 2) == 1
     assert concentration([1 / 3] * 3, 1) == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("retryable", "status"), [(True, 503), (False, 500)])
+def test_a_decision_that_may_be_asked_again_says_so(retryable: bool, status: int) -> None:
+    lost = Failure("unreachable", "The server at far:80 cannot be reached.", retryable=retryable)
+    client = Client(service(scripted(lambda prompt, choices: lost)))
+    questions = {"refund": {"type": "noul", "instructions": "Is a refund requested?"}}
+    found = client.post(ONE, {"state": STATE, "questions": questions})
+    assert (found.status_code, "cannot be reached" in found.text) == (status, True)

@@ -50,7 +50,7 @@ def answer_items(classifier: Classifier, items: Iterable[Item]) -> Iterator[Answ
             failures += 1
             if failures == FAILED_IN_A_ROW or not feed.asked:
                 raise
-            reason = ItemError(error.code, error.message, error.hint, error.retryable)
+            reason = ItemError.of(error)
             yield Answer(feed.asked.popleft(), None, reason)
             feed.again()
             continue
@@ -161,6 +161,6 @@ def _failures(answer: Answer) -> Iterator[dict[str, Any]]:
 
 def failed_chunk(place: Place, chunk: Chunk, why: SentixError) -> Receipt:
     """What to enter for a chunk that no worker survived: all of its dialogues failed."""
-    reason = ItemError(why.code, why.message, why.hint, why.retryable)
+    reason = ItemError.of(why)
     answers = [Answer(item, None, reason) for item in read_items(place.work, chunk)]
     return _receipt(place, chunk, answers)

@@ -82,8 +82,7 @@ class VerifierSystem:
 
     def _prediction(self, index: int, row: int, answer: PairAnswer | Failure) -> Prediction:
         if isinstance(answer, Failure):
-            error = ItemError(answer.code, answer.message, answer.hint, answer.retryable)
-            return Prediction(index, Status.ERROR, error=error)
+            return Prediction(index, Status.ERROR, error=ItemError.of(answer))
         shares = spread(answer.shares, self._pairs[row], self._of.log_probs[row])
         label = self._of.names[int(shares.argmax())]
         return Prediction(

@@ -134,7 +134,7 @@ class LabelJudge:
                 index=context.index,
                 status=Status.ERROR,
                 dropped_turns=context.dropped_turns,
-                error=ItemError(one.code, one.message, one.hint, one.retryable),
+                error=ItemError.of(one),
             )
         shares, labels = self._labels_of(np.array([opinion.log_odds for opinion in opinions]))
         return Prediction(

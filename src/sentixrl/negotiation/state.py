@@ -91,7 +91,7 @@ class NegotiationState:
 
     def fail(self, failure: Failure) -> None:
         """Give up; what was said so far is kept."""
-        self.error = ItemError(failure.code, failure.message, failure.hint, failure.retryable)
+        self.error = ItemError.of(failure)
 
     def end_round(self, judgement: Judgement | None, rules: Rules) -> None:
         """Close the current round. There is no judgement if there was nothing to judge."""

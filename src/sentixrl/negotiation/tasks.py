@@ -207,7 +207,7 @@ class DialogueTask(DialogueWork[DialoguePrediction]):
 
     def _fail(self, failure: Failure) -> None:
         """Give up the whole dialogue: no utterance of it can be asked about."""
-        error = ItemError(failure.code, failure.message, failure.hint, failure.retryable)
+        error = ItemError.of(failure)
         for index in sorted(self._open):
             self._keep(Prediction(index, Status.ERROR, error=error), Cost())
 

@@ -131,7 +131,7 @@ class Interview:
                 scores, cost = scored[number]
                 question = self._questions[place]
                 if isinstance(scores, Failure):
-                    raise _unanswered(question, ItemError(scores.code, scores.message, scores.hint))
+                    raise _unanswered(question, ItemError.of(scores))
                 found[place] = answer_of(question, scores.log_probs, cost.tokens)
         return [found[place] for place in range(len(self._questions))]
 
