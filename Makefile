@@ -2,6 +2,7 @@
 # make test   install what tests need and run them all
 # make check  lint, types, import directions and generated docs alone
 # make docs   build the site from docs/ into site/; a link that leads nowhere is an error
+# make report print the technical report to report.pdf; needs Chromium
 # make dist   build wheel and sdist into dist/ and check them
 # make test-integrations   run the tests of other libraries against all of these, ConvoKit too, and
 #             record versions and date in results/integrations.json
@@ -15,10 +16,12 @@
 # PYTHON        the interpreter the environment is made with (3.11 or newer)
 # TORCH_INDEX   an index of CPU wheels of torch, to avoid the CUDA build where there is one
 # BENCH         options of the benchmark
+# CHROMIUM      the browser that 'make report' prints with
 
 PYTHON ?= python3
 TORCH_INDEX ?=
 BENCH ?=
+CHROMIUM ?= chromium
 MODEL ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,7 +33,7 @@ export PIP_NO_WARN_SCRIPT_LOCATION := 1
 # ConvoKit asks for spaCy, sentence-transformers and much else; its corpora need these alone.
 CONVOKIT := convokit==5.0.0 msgpack==1.2.4 msgpack-numpy==0.4.8 pymongo==4.20.1 dnspython==2.9.2
 
-.PHONY: demo test check docs dist test-integrations smoke bench bench-train clean
+.PHONY: demo test check docs report dist test-integrations smoke bench bench-train clean
 
 demo: $(STAMPS)/package
 	@$(BIN)/sentixrl models install $(MODEL)
@@ -54,6 +57,10 @@ docs: | $(VENV)/bin/python
 	@$(BIN)/python scripts/requirements.py docs > $(STAMPS)/docs.txt
 	@$(PIP) install --quiet --constraint constraints.txt --requirement $(STAMPS)/docs.txt
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+report:
+	$(CHROMIUM) --headless --no-sandbox --disable-background-networking --no-pdf-header-footer \
+		--print-to-pdf=report.pdf docs/report/report.html
 
 dist: | $(VENV)/bin/python
 	@$(PIP) install --quiet --constraint constraints.txt build hatchling twine

@@ -5,8 +5,9 @@
     python -m benchmarks.batch ray             # two Ray workers against two threads
     python -m benchmarks.batch kills           # kill -9 of the job and of Ray workers, at random
     python -m benchmarks.batch nodes           # a node removed under load
+    python -m benchmarks.batch extremes        # a dialogue of 50,000 turns; a column of two types
     python -m benchmarks.batch ray-data        # what Ray Data makes of a bad row and a removed node
-    python -m benchmarks.batch --out results/bench_batch.json memory rate ray kills nodes
+    python -m benchmarks.batch --out results/bench_batch.json memory rate …   # whichever parts
 
 Results are printed as JSON, and added to the file that ``--out`` names.
 """
@@ -31,7 +32,7 @@ from typing import Any
 import psutil
 
 from benchmarks.reading import NAMES, said
-from benchmarks.timing import Watch
+from benchmarks.timing import Watch, stamp
 from sentixrl.dialogue import Dialogue
 from sentixrl.formats import dialogue_object
 
@@ -220,6 +221,38 @@ def nodes(folder: Path, turns: int) -> dict[str, Any]:
     return {"job": found, "removed_after_chunks": removed, "same": same}
 
 
+def extremes(folder: Path, turns: int) -> dict[str, Any]:
+    """One long dialogue, and a column whose values are numbers down to nine tenths of a table."""
+    one, mixed = folder / "one.csv", folder / "mixed.csv"
+    chance = random.Random(1)
+    header = ("dialogue_id", "speaker", "text", "region")
+    with one.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        for row in range(turns // 20):
+            writer.writerow(("d", NAMES[row % 2], said(chance), 7))
+    with mixed.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        for row in range(turns):
+            where = row % 7 if row < 0.9 * turns else f"north {row % 7}"
+            writer.writerow((f"d{row // 10}", NAMES[row % 2], said(chance), where))
+    long = result(start(one, folder / "long"))
+    table_ = result(start(mixed, folder / "table", "--form", "parquet"))
+    return {"one_dialogue": long, "two_types": {**table_, "kept": _kept(folder / "table", turns)}}
+
+
+def _kept(out: Path, turns: int) -> bool:
+    """Whether all rows came out with the texts that went in."""
+    import pyarrow.parquet
+
+    shards = [pyarrow.parquet.read_table(path) for path in sorted(out.glob("part-*"))]
+    regions = [value for shard in shards for value in shard.column("region").to_pylist()]
+    first = 9 * turns // 10
+    expected = [str(row % 7) if row < first else f"north {row % 7}" for row in range(turns)]
+    return regions == expected
+
+
 def ray_data(folder: Path, rows: int) -> dict[str, Any]:
     """The rows that a plain pipeline of Ray Data has written after a bad row, or a removed node."""
     return {
@@ -272,6 +305,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], dict[str, Any]], int]] = {
     "ray": (ray, 20_000),
     "kills": (kills, 200_000),
     "nodes": (nodes, 200_000),
+    "extremes": (extremes, 1_000_000),
     "ray-data": (ray_data, 600),
 }
 """Part → what it does, and of how many turns unless it is said."""
@@ -288,7 +322,8 @@ def main() -> None:
         measure, turns = PARTS[part]
         with tempfile.TemporaryDirectory() as made, Watch() as watch:
             found = measure(Path(made), options.turns or turns)
-        found = {"turns": options.turns or turns, **found, "others_share": round(watch.others, 3)}
+        taken = {**stamp(), "turns": options.turns or turns}
+        found = {**taken, **found, "others_share": round(watch.others, 3)}
         print(json.dumps({part: found}, indent=1), flush=True)
         if options.out is not None:
             known = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}

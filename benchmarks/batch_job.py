@@ -18,6 +18,7 @@ import psutil
 
 from benchmarks.batch_loader import loader
 from sentixrl.batch import BatchJob, BatchOptions, LocalWorkers, RayWorkers
+from sentixrl.batch.options import ShardFormat
 from sentixrl.batch.running import Workers
 from sentixrl.formats import iter_dialogues
 
@@ -30,7 +31,8 @@ def job(options: argparse.Namespace) -> dict[str, Any]:
         workers = LocalWorkers(what)
     else:
         workers = RayWorkers(what, options.ray, options.workers, threads=options.threads or 1)
-    with BatchJob([options.source], options.out, workers, BatchOptions(chunk_turns=2000)) as made:
+    how = BatchOptions(form=ShardFormat(options.form), chunk_turns=2000)
+    with BatchJob([options.source], options.out, workers, how) as made:
         ready = _since_start()
         open_chunks = len(made.job.open())
         found = made.run()
@@ -69,6 +71,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--ray")
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--form", default="jsonl", choices=list(ShardFormat))
     parser.add_argument("--plain", action="store_true")
     options = parser.parse_args()
     found = plain(options) if options.plain else job(options)

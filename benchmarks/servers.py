@@ -153,7 +153,10 @@ def transformers_server(model: Path, dtype: str) -> Iterator[Server]:
         ended_with(subprocess.Popen(command, stdout=log, stderr=log, text=True)) as process,
     ):
         address = f"http://127.0.0.1:{port}"
-        _await_health(process, address)
+        if not _comes_up(process, address):
+            log.seek(0)
+            last = log.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise ChildError(f"transformers serve did not start: {' '.join(last)}")
         yield Server(process, address)
 
 
@@ -169,12 +172,13 @@ def _announced(process: subprocess.Popen[str]) -> str:
     raise ChildError(f"the service did not start: {''.join(said[-3:]).strip()}")
 
 
-def _await_health(process: subprocess.Popen[str], address: str) -> None:
+def _comes_up(process: subprocess.Popen[str], address: str) -> bool:
+    """Whether a server answers before it ends, or patience does."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5):
-                return
+                return True
         except OSError:
             time.sleep(_PAUSE)
-    raise ChildError("transformers serve did not start")
+    return False

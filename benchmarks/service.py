@@ -2,8 +2,10 @@
 
 ``throughput``: turns per processor second of the server, beside ``predict_many`` in a process of
 its own. ``latency``: at several numbers of clients. ``soak``: many clients of whom some leave, and
-the server's memory. ``transformers``: the same weights and questions behind ``transformers serve``.
-The last line printed is one JSON object with the figures.
+the server's memory. ``transformers``: the same weights and questions behind ``transformers serve``,
+which needs what ``transformers[serving]`` names. Each part's figures are kept as soon as they are
+there; those of parts that are not asked for stay as they are in the file. The last line printed is
+one JSON object with the figures.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from rich.console import Console
 from benchmarks.children import EngineProcess
 from benchmarks.material import LABELS, ROOT, dialogues_of, write
 from benchmarks.servers import Asked, Server, our_server, transformers_server
-from benchmarks.timing import resident
+from benchmarks.timing import resident, stamp
 from sentixrl import Dialogue
 from sentixrl.bundle import RELEASE, RELEASES
 from sentixrl.engines.local.loading import locate
@@ -67,7 +69,19 @@ def main(
     console, chosen = Console(soft_wrap=True), set(only or Part)
     source, sample = dialogues_of("test", dialogues)
     console.print(f"{source}: {len(sample)} dialogues, {sum(map(len, sample))} turns")
-    figures: dict[str, Any] = {"material": source, "dtype": dtype}
+    place = out or (OUT if chosen == set(Part) else None)
+    figures: dict[str, Any] = {}
+    if place is not None and place.exists():
+        figures = json.loads(place.read_text("utf-8"))
+
+    def keep(part: Part, found: dict[str, Any]) -> None:
+        facts = {**stamp(), "material": source, "dtype": dtype}
+        figures[part.value] = {**facts, **found}
+        console.print_json(json.dumps({part.value: found}))
+        if place is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
     with tempfile.TemporaryDirectory(prefix="sentixrl-service-") as name:
         folder = Path(name)
         ours = ["--labels", LABELS, "--dtype", dtype]
@@ -76,18 +90,14 @@ def main(
             with our_server(ours) as server:
                 server.asked("/v1/classify", bodies, clients=4, requests=16)
                 if Part.THROUGHPUT in chosen:
-                    figures |= _throughput(server, sample, bodies, folder, dtype, repeats)
+                    found = _throughput(server, sample, bodies, folder, dtype, repeats)
+                    keep(Part.THROUGHPUT, found)
                 if Part.LATENCY in chosen:
-                    figures["latency"] = _latency(server, bodies, seconds)
+                    keep(Part.LATENCY, _latency(server, bodies, seconds))
                 if Part.SOAK in chosen:
-                    figures["soak"] = _soak(server, bodies, soak_minutes)
+                    keep(Part.SOAK, _soak(server, bodies, soak_minutes))
         if Part.TRANSFORMERS in chosen:
-            figures |= _against_transformers(sample, folder, dtype, questions)
-    console.print_json(json.dumps(figures))
-    place = out or (OUT if chosen == set(Part) else None)
-    if place is not None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+            keep(Part.TRANSFORMERS, _against_transformers(sample, folder, dtype, questions))
     print(json.dumps(figures))
 
 
@@ -146,7 +156,7 @@ def _throughput(
 
 
 def _latency(server: Server, bodies: Path, seconds: float) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for clients in CLIENTS:
         run = server.asked("/v1/classify", bodies, clients=clients, seconds=seconds)
         found[str(clients)] = {
@@ -157,7 +167,7 @@ def _latency(server: Server, bodies: Path, seconds: float) -> dict[str, Any]:
             "statuses": dict(run.statuses),
             "others_share": round(run.others, 3),
         }
-    return found
+    return {"clients": found}
 
 
 def _soak(server: Server, bodies: Path, minutes: float) -> dict[str, Any]:
@@ -215,7 +225,7 @@ def _against_transformers(
         "ratio_classify": round(classify.turns / classify.seconds / rate, 2) if rate else None,
         "transformers_statuses": dict(theirs.statuses),
         "transformers_failures": dict(theirs.failures),
-        "transformers_others_share": round(max(ours.others, theirs.others), 3),
+        "others_share": round(max(ours.others, theirs.others), 3),
     }
 
 

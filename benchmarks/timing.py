@@ -5,18 +5,30 @@ Contract: shares are of all the machine's processors. What the hypervisor took c
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 import psutil
+import torch
+
+from sentixrl.engines.local.hardware import processor_name
 
 QUIET = 0.05
 """The largest share of others beside which a figure counts as measured on a quiet machine."""
+
+
+def stamp() -> dict[str, str | int | None]:
+    """When and where a figure was taken."""
+    processor = processor_name(torch.device("cpu"))
+    date = datetime.now(UTC).date().isoformat()
+    return {"date": date, "processor": processor, "cores": os.cpu_count()}
 
 
 @dataclass(frozen=True, slots=True)

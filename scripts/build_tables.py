@@ -104,10 +104,12 @@ def test_sets(content: Content) -> str:
 def languages(content: Content) -> str:
     """The default on BRIGHTER, language by language, under three ways of asking."""
     head = ["language", "texts", "one label, weighted-F1", "texts", "neutral offered, weighted-F1",
-            "recall of neutral", "several labels, macro-F1", "TF-IDF", "over TF-IDF"]  # fmt: skip
+            "recall of neutral", "several labels, macro-F1", "with own thresholds", "TF-IDF",
+            "own thresholds over TF-IDF"]  # fmt: skip
     rows = []
     for run in content["runs"]:
-        single, neutral, over = run["single"], run["neutral"], run["over_tfidf"]
+        single, neutral, own = run["single"], run["neutral"], run["own_thresholds"]
+        over = own["over_tfidf"]
         without = neutral["neutral"]["support"]
         recall = with_interval(neutral["neutral"]["recall"], without) if without else "–"
         rows.append(
@@ -119,7 +121,8 @@ def languages(content: Content) -> str:
                 with_interval(neutral["weighted_f1"], neutral["clusters"]),
                 f"{recall} of {without:,}",
                 with_interval(run["several"]["macro_f1"], run["several"]["clusters"]),
-                points(over["tfidf_macro_f1"]["value"]),
+                with_interval(own["macro_f1"], own["clusters"]),
+                points(run["tfidf_macro_f1"]["value"]),
                 f"{signed(over['value'])} ({signed(over['low'])} to {signed(over['high'])})",
             ]
         )

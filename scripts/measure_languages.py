@@ -2,15 +2,18 @@
 
     python scripts/measure_languages.py --data ../shared/data [LANGUAGE …]
 
-Three evaluations a language: one label, of texts with exactly one, among the language's own
-columns; the same with ``neutral`` offered, where a text without emotion counts as neutral; and any
-number of labels, the official task. TF-IDF with one logistic regression per label, trained on the
-language's train split, answers the third too; the difference is paired. With languages, only those
-are measured and the others kept. Run folders stay under ``--runs`` and are resumed.
+Four evaluations a language: one label, of texts with exactly one, among the language's own columns;
+the same with ``neutral`` offered, where a text without emotion counts as neutral; any number of
+labels, the official task; and the same with thresholds fitted on the language's dev texts, as
+``sentixrl calibrate --several`` fits them. TF-IDF with one logistic regression per label, trained
+on the language's train split, its thresholds fitted on dev, answers the last two also; differences
+are paired. With languages, only those are measured and the others kept; with ``--several-only`` the
+figures of one label are kept too. Run folders stay under ``--runs`` and are resumed.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +21,10 @@ import typer
 from evaluating import Job, against_tfidf, measure, read_metrics
 from recording import latest, read_results, write_results
 
+import sentixrl
+from sentixrl import NegotiationOptions, datasets
 from sentixrl.datasets.brighter import LANGUAGES, NEUTRAL
+from sentixrl.evaluation.recalibration import recalibrate
 
 NEVER_SEEN = ("arq",)
 """Languages that the default model was not trained on."""
@@ -29,11 +35,13 @@ def main(
     languages: Annotated[list[str] | None, typer.Argument(help="All if none.")] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs/languages"),
     model: Annotated[str, typer.Option(help="What answers.")] = "default",
+    several_only: Annotated[bool, typer.Option(help="Measure several labels alone.")] = False,
 ) -> None:
     """Measure each language, and write after each."""
     found = {one["language"]: one for one in read_results("languages")["runs"]}
     for language in languages or LANGUAGES:
-        found[language] = of_language(language, data, runs, ("--model", model, "--fast"))
+        before = found[language] if several_only else one_label(language, data, runs, model)
+        found[language] = {**before, **several_labels(language, data, runs, model)}
         done = [found[one] for one in LANGUAGES if one in found]
         write_results(
             "languages",
@@ -43,32 +51,51 @@ def main(
         )
 
 
-def of_language(language: str, data: Path, runs: Path, how: tuple[str, ...]) -> dict[str, Any]:
-    """All figures of one language."""
-    only = {"language": language}
+def one_label(language: str, data: Path, runs: Path, model: str) -> dict[str, Any]:
+    """A language's figures where a text has one label."""
     jobs = {
-        "single": Job("one label", "brighter", switches=only),
-        "neutral": Job("neutral offered", "brighter", switches={**only, "neutral": "true"}),
-        "several": Job("several labels", "brighter", switches=only, several=True),
+        "single": Job("one label", "brighter", switches={"language": language}),
+        "neutral": Job(
+            "neutral offered", "brighter", switches={"language": language, "neutral": "true"}
+        ),
     }
+    how = ("--model", model, "--fast")
     figures = {kind: measure(job, data, runs / job.name, how) for kind, job in jobs.items()}
     per_class = read_metrics(runs / jobs["neutral"].name)["per_class"]
     figures["neutral"]["neutral"] = per_class[NEUTRAL]
     return {
         "language": language,
         "code": LANGUAGES[language],
-        "date": latest(figures.values()),
         "seen": language not in NEVER_SEEN,
         **figures,
-        "over_tfidf": over_tfidf(jobs["several"], data, runs),
     }
 
 
-def over_tfidf(job: Job, data: Path, runs: Path) -> dict[str, Any]:
-    """Macro-F1 over all labels against TF-IDF's, text by text."""
-    floor = runs / f"{job.name}-tfidf"
-    compared = against_tfidf(job, data, "test", [runs / job.name], floor, "macro_f1")
-    return {"tfidf_macro_f1": read_metrics(floor)["macro_f1"], **compared}
+def several_labels(language: str, data: Path, runs: Path, model: str) -> dict[str, Any]:
+    """A language's figures where a text has any number of labels, under two sets of thresholds."""
+    job = Job("several labels", "brighter", switches={"language": language}, several=True)
+    fitted = runs / f"{language}-model"
+    fit(model, language, data, fitted)
+    figures: dict[str, Any] = {}
+    for kind, asked in {"several": model, "own_thresholds": str(fitted)}.items():
+        folder = runs / f"{job.name}-{kind}"
+        figures[kind] = measure(job, data, folder, ("--model", asked, "--fast"))
+        floor = runs / f"{job.name}-tfidf"
+        figures[kind]["over_tfidf"] = against_tfidf(job, data, "test", [folder], floor, "macro_f1")
+    tfidf = read_metrics(floor)["macro_f1"]
+    return {"date": figures["several"]["date"], **figures, "tfidf_macro_f1": tfidf}
+
+
+def fit(model: str, language: str, data: Path, out: Path) -> None:
+    """Write the model with thresholds fitted on a language's dev texts."""
+    part = datasets.load(
+        "brighter", data / "brighter", "dev", language=language, single_label=False
+    )
+    several = NegotiationOptions(kind="several")
+    classifier = sentixrl.load(model, labels=part.label_set, negotiation=several)
+    options = classifier.negotiation
+    fitted = recalibrate(classifier, part).calibration
+    classifier.replace(negotiation=replace(options, calibration=fitted)).save(out)
 
 
 if __name__ == "__main__":

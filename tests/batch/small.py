@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from sentixrl.batch import BatchJob, BatchOptions, LocalWorkers, Summary
@@ -36,6 +37,7 @@ class Scripted:
         labels: The label set.
         fails: Whether lines that fail do.
         failing: How many prompts in a hundred fail for good.
+        lasts: How many prompts it answers before each breaks it.
     """
 
     seed: int = 0
@@ -43,13 +45,17 @@ class Scripted:
     labels: LabelSet = LABELS
     fails: bool = True
     failing: int = 0
+    lasts: int | None = None
 
     def load(self) -> Classifier:
         weigh = chaotic_score(self.seed, zeros=True, failing=self.failing)
+        asked_before = count()
 
         def score(prompt: Prompt, choices: tuple[str, ...]) -> Sequence[float] | Failure:
             if self.seconds:
                 time.sleep(self.seconds)
+            if self.lasts is not None and next(asked_before) >= self.lasts:
+                raise RuntimeError("out of memory")
             asked = prompt.text.splitlines()[-2:]
             if self.fails and any(DEADLY in line for line in asked):
                 os._exit(137)

@@ -407,12 +407,20 @@ def test_failures_close_together_lose_nobody_who_waits_to_be_asked_again() -> No
     assert [answer.error is None for answer in answers] == [text != BROKEN for text in texts]
 
 
-def test_a_model_that_fails_again_and_again_ends_the_job(tmp_path: Path) -> None:
+def test_dialogue_after_dialogue_that_breaks_its_session_ends_nothing(tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
-    source.write_text("text\n" + "Fine.\n" * 8 + f"{BROKEN}\n" * 9, "utf-8")
+    source.write_text("text\n" + "Fine.\n" * 8 + f"{BROKEN}\n" * 12 + "Fine.\n", "utf-8")
+    summary = run([source], tmp_path / "out")
+    assert (summary.dialogues, summary.errors) == (21, 12)
+
+
+def test_a_model_that_answers_nothing_any_more_ends_the_job(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text\n" + "Fine.\n" * 40, "utf-8")
     with pytest.raises(ModelError, match="failed while it computed"):
-        run([source], tmp_path / "out")
-    assert done(tmp_path / "out") == 1
+        run([source], tmp_path / "out", Scripted(lasts=20))
+    run([source], tmp_path / "out")
+    assert len(objects(tmp_path / "out")) == 40
 
 
 def test_two_jobs_do_not_share_a_folder(tmp_path: Path) -> None:

@@ -55,6 +55,28 @@ def test_a_calibrated_model_is_written_says_so_and_makes_sets(
     assert {"coverage", "mean_size", "full", "n"} == set(metrics["calibration"]["sets"])
 
 
+def test_thresholds_of_several_labels_are_fitted_and_used(
+    shell: Shell, tiny_model: Path, tmp_path: Path
+) -> None:
+    cells = ("calm", "calm; afraid", "[]", "annoyed; afraid")
+    file, out = labelled(tmp_path / "mine.csv", 48, cells), tmp_path / "model"
+    ask = ("calibrate", tiny_model, file, "--labels", LABELS, "--several")
+    answer = shell(*ask, "--out", out)
+    assert answer.code == 0, answer
+    assert "macro-F1" in answer.out
+    assert "accuracy" not in answer.out
+    written = json.loads((out / "bundle.json").read_text("utf-8"))
+    assert list(written["calibrations"]) == ["several: annoyed; calm; fear"]
+    thresholds = written["calibrations"]["several: annoyed; calm; fear"]["thresholds"]
+    (found,) = shell("classify", "--model", out, "--text", "So.", "--json").objects
+    (turn,) = found["utterances"]
+    assert turn["calibrated"] is True
+    shares = [turn["probabilities"][name] for name in ("annoyed", "calm", "afraid")]
+    named = zip(("annoyed", "calm", "afraid"), shares, thresholds, strict=True)
+    assert set(turn["labels"]) == {name for name, share, least in named if share >= least}
+    assert "--bias) is for one label a turn" in shell.refuses(*ask, "--bias")
+
+
 @pytest.mark.parametrize(
     ("turns", "labels", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from .shell import Shell, make_shell
 __all__ = ["make_shell"]
 pytest.importorskip("fastapi")
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/#token=(\S{32})&file=1")
+TICKET = re.compile(r"http://127\.0\.0\.1:\d+/#ticket=(\S{32})&file=1")
 
 
 def test_a_file_that_is_not_there_or_too_large_is_refused(
@@ -52,11 +54,25 @@ def test_the_link_holds_a_new_token_and_the_service_wants_it(
     for _ in range(2):
         answer = shell("open", talk, "--no-browser", "--model", tiny_model)
         assert answer.code == 0, answer.err
-        links.append(
-            re.fullmatch(r"http://127\.0\.0\.1:\d+/#token=(\S{32})&file=1", answer.out.strip())
-        )
+        links.append(LINK.fullmatch(answer.out.strip()))
     assert all(links)
     tokens = [link[1] for link in links if link]
     assert tokens == [service.access.token for service in seen]
     assert tokens[0] != tokens[1]
     assert seen[0].opened == ("talk.txt", b"Ann: Hello.")
+
+    # A browser's command line can be read by others: it holds what is good for one page.
+    opened: list[str] = []
+
+    def start(link: str) -> bool:
+        opened.append(link)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", start)
+    answer = shell("open", talk, "--model", tiny_model)
+    assert answer.code == 0, answer.err
+    assert not answer.out
+    ticket = TICKET.fullmatch(opened[0])
+    assert ticket
+    assert seen[2].access.token not in opened[0]
+    assert seen[2].redeem(ticket[1]) == seen[2].access.token

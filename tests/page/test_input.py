@@ -224,6 +224,24 @@ def test_settings_are_in_the_address_and_texts_and_tokens_never(open_page: Open)
         example(page)  # the token is still known to this tab
 
 
+def test_a_page_opened_with_a_ticket_gets_the_token_and_another_page_does_not(
+    open_page: Open,
+    browser: Any,  # noqa: ANN401
+) -> None:
+    service = make_service(token="a-token-of-the-test-run")
+    with running(service) as guarded:
+        link = f"#ticket={service.page_ticket()}"
+        page = open_page(link, at=guarded)
+        assert "ticket" not in page.url
+        example(page)
+        page.reload()
+        example(page)  # the token is still known to this tab
+        other = browser.new_page()
+        other.goto(f"{guarded}/{link}")
+        assert "does not know this page" in message(other)
+        other.close()
+
+
 def test_without_the_token_the_page_says_so(open_page: Open, browser: Any) -> None:  # noqa: ANN401
     with running(make_service(token="a-token-of-the-test-run")) as guarded:
         page = browser.new_page()

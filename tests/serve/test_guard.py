@@ -12,7 +12,7 @@ import pytest
 
 from sentixrl.errors import ConfigError
 from sentixrl.serve import server
-from sentixrl.serve.guard import Access, host_names, is_loopback
+from sentixrl.serve.guard import TOKEN_PATH, Access, host_names, is_loopback
 
 from ..cli.shell import Shell, make_shell
 from .services import BASE, PATIENCE, Client, live, refusal, service
@@ -195,6 +195,21 @@ def test_zstandard_is_read_where_python_can() -> None:
 )
 def test_what_is_this_machine_alone(host: str, own: bool) -> None:
     assert is_loopback(host) is own
+
+
+def test_a_ticket_gives_the_token_once() -> None:
+    running = service(access=Access(token=TOKEN))
+    asked, ticket = Client(running), running.page_ticket()
+    for wrong in ("", ticket[:-1], "ü"):
+        assert asked.refuses(401, TOKEN_PATH, {"ticket": wrong})
+    odd = json.dumps({"ticket": "\ud800"})
+    headers = {"Content-Type": "application/json"}
+    assert asked.refuses(422, TOKEN_PATH, content=odd, headers=headers)
+    assert asked.post(TOKEN_PATH, {"ticket": ticket}).json() == {"token": TOKEN}
+    assert asked.refuses(401, TOKEN_PATH, {"ticket": ticket})
+    assert asked.refuses(422, TOKEN_PATH, {"ticket": "x" * 101})
+    free = service(access=Access())
+    assert Client(free).refuses(401, TOKEN_PATH, {"ticket": free.page_ticket()})
 
 
 def test_other_addresses_need_a_token() -> None:

@@ -1,8 +1,9 @@
 """Asking a classifier about dialogues without end, and writing what it says chunk by chunk.
 
 Contract: one stream of dialogues runs through the classifier's workers, so that none of them waits
-at the end of a chunk. A dialogue that fails is an answer with an error, and the others go on; if
-several in a row fail, something is wrong with the model, and its own error is raised.
+at the end of a chunk. A dialogue that fails is an answer with an error, and the others go on. If
+several in a row fail, a harmless line tells what is wrong: where the model does not answer it
+either, its own error is raised.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ from sentixrl.prediction import ItemError, Status
 SAMPLED_DIALOGUES = 8
 """So many dialogues of a chunk are answered for an estimate."""
 FAILED_IN_A_ROW = 5
-"""So many failures without an answer between them are the model's."""
+"""After so many failures without an answer between them, the model is asked a harmless line."""
+HARMLESS = Dialogue.from_texts(["Good morning."])
 
 
 def answer_items(classifier: Classifier, items: Iterable[Item]) -> Iterator[Answer]:
     """Answers in the order of the items.
 
     Raises:
-        SentixError: ``items`` did, or dialogue after dialogue fails.
+        SentixError: ``items`` did, or the model answers nothing any more.
     """
     feed = _Feed(items)
     failures = 0
@@ -48,13 +50,22 @@ def answer_items(classifier: Classifier, items: Iterable[Item]) -> Iterator[Answ
             if feed.error is not None:
                 raise
             failures += 1
-            if failures == FAILED_IN_A_ROW or not feed.asked:
+            if not feed.asked or (failures % FAILED_IN_A_ROW == 0 and not _answers(classifier)):
                 raise
             reason = ItemError.of(error)
             yield Answer(feed.asked.popleft(), None, reason)
             feed.again()
             continue
         return
+
+
+def _answers(classifier: Classifier) -> bool:
+    """Whether a model answers a harmless line."""
+    try:
+        (item,) = classifier.predict(HARMLESS).items
+    except SentixError:
+        return False
+    return item.status is not Status.ERROR
 
 
 class _Feed:
@@ -114,7 +125,7 @@ def answer_chunks(
         meter: Told of every dialogue.
 
     Raises:
-        SentixError: The spool is damaged, the disk is full or dialogue after dialogue fails.
+        SentixError: The spool is damaged, the disk is full, or the model answers nothing any more.
     """
     items = (item for chunk in chunks for item in read_items(place.work, chunk))
     answers = answer_items(classifier, items)

@@ -11,7 +11,7 @@ common threshold where the label has few examples.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -128,7 +128,7 @@ def _common_scale(sets: Sequence[tuple[Floats, np.ndarray]]) -> float:
 
 
 def fit_several(log_odds: Floats, gold: Flags) -> Calibration:
-    """Temperature by likelihood, then thresholds by F1.
+    """A scale and one bias for all labels by likelihood (Platt 1999), then thresholds by F1.
 
     Args:
         log_odds: Uncalibrated, ``[n, n_labels]``.
@@ -139,9 +139,18 @@ def fit_several(log_odds: Floats, gold: Flags) -> Calibration:
     """
     if not len(gold):
         raise ConfigError("A calibration needs at least one labelled answer.")
-    calibration = Calibration(scale=_scale_of_odds([(log_odds, gold)]), fitted=True)
+    signs = np.where(gold, 1.0, -1.0)
+
+    def loss(point: Floats) -> float:
+        scores = np.exp(point[0]) * log_odds + point[1]
+        return float(np.logaddexp(0.0, -signs * scores).mean())
+
+    bounds = [(np.log(FLATTEST), np.log(STEEPEST)), (-MOST_BIAS, MOST_BIAS)]
+    log_scale, bias = minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=bounds).x
+    biases = (float(bias),) * gold.shape[1]
+    calibration = Calibration(float(np.exp(log_scale)), biases, fitted=True)
     shares = probabilities(log_odds, calibration)
-    return Calibration(calibration.scale, fitted=True, thresholds=fit_thresholds(shares, gold))
+    return replace(calibration, thresholds=fit_thresholds(shares, gold))
 
 
 def fit_several_fallback(sets: Sequence[tuple[Floats, Flags]]) -> Calibration:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +10,12 @@ import typer
 
 from sentixrl.bundle import check_free, copy_companions
 from sentixrl.classifier import Classifier
+from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, headed, new_table, note
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import percent
 from sentixrl.cli.inputs import InputOptions
-from sentixrl.cli.options import say_hosts
+from sentixrl.cli.options import kind_of, say_hosts
 from sentixrl.cli.progress import waiting
 from sentixrl.engines.options import EngineOptions
 from sentixrl.negotiation.options import NegotiationOptions
@@ -23,6 +24,14 @@ from sentixrl.spec import ClassifierSpec
 if TYPE_CHECKING:
     from sentixrl.datasets import Dataset
     from sentixrl.evaluation.recalibration import Recalibration
+
+FIGURES = {
+    "ece": "expected calibration error",
+    "confidence": "mean confidence",
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+}
 
 
 @with_groups
@@ -38,9 +47,12 @@ def calibrate(
             "--labels", "-l", help="The file's labels, as in classify; default: the model's."
         ),
     ] = None,
+    several: SeveralOption = None,
     bias: Annotated[
         bool,
-        typer.Option("--bias", help="Fit a bias per label too, which moves answers."),
+        typer.Option(
+            "--bias", help="Fit a bias per label too, which moves answers; not with --several."
+        ),
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Write the calibrated model to this folder.")
@@ -54,7 +66,10 @@ def calibrate(
     ] = None,
     inputs: InputOptions,
 ) -> None:
-    """Calibrate a model's confidence on labelled turns; 50 are enough."""
+    """Calibrate a model's confidence on labelled turns; 50 are enough.
+
+    Where a turn may have several labels, each label's threshold is fitted too.
+    """
     from sentixrl.datasets import load_custom
     from sentixrl.evaluation.intervals import check_libraries
     from sentixrl.labels import resolve_labels
@@ -63,21 +78,27 @@ def calibrate(
     if out is not None:
         check_free(out)  # now, not when the model has answered
     engine = EngineOptions(device=device, dtype=dtype, threads=threads)
-    single = NegotiationOptions(kind="single")
     spec = ClassifierSpec(model, labels, engine=engine).resolved()
-    spec = replace(spec, negotiation=replace(spec.negotiation or single, kind="single"))
+    options = spec.negotiation or NegotiationOptions()
+    if several is not None:
+        options = replace(options, kind=kind_of(several))
+    spec = replace(spec, negotiation=options)
     label_set = resolve_labels(spec.labels or spec.bundle().labels)
     data = load_custom(
-        file, label_set, tell=lambda said: errors().print(note(said)), **inputs.reading()
+        file,
+        label_set,
+        several=options.several(label_set),
+        tell=lambda said: errors().print(note(said)),
+        **inputs.reading(),
     )
     _fit(spec, data, out, bias=bias)
 
 
 def _fit(spec: ClassifierSpec, data: Dataset, out: Path | None, *, bias: bool) -> None:
     """Fit, say what it gives, and write it."""
-    from sentixrl.evaluation.recalibration import check_turns, recalibrate
+    from sentixrl.evaluation.recalibration import check_data, recalibrate
 
-    check_turns(data)
+    check_data(data, bias=bias)  # now, not when the model is loaded
     with waiting("loading the model"):
         classifier = spec.load()
     say_hosts(classifier)
@@ -93,7 +114,8 @@ def _fit(spec: ClassifierSpec, data: Dataset, out: Path | None, *, bias: bool) -
 
 def _save(classifier: Classifier, found: Recalibration, out: Path) -> None:
     own = classifier.bundle.negotiation
-    options = replace(own, calibration=found.calibration)
+    kind = classifier.negotiation.kind
+    options = replace(own, kind=kind, calibration=found.calibration)
     classifier.replace(negotiation=options).save(out)
     if classifier.bundle.adapter is not None:
         copy_companions(classifier.bundle.adapter.parent, out)
@@ -103,12 +125,9 @@ def _say(found: Recalibration, data: Dataset) -> None:
     table = new_table()
     for column in ("%", "as it was", "calibrated"):
         table.add_column(column, justify="left" if column == "%" else "right", no_wrap=True)
-    for name, part in (
-        ("expected calibration error", "ece"),
-        ("mean confidence", "confidence"),
-        ("accuracy", "accuracy"),
-    ):
-        table.add_row(name, *(percent(getattr(side, part)) for side in (found.before, found.after)))
+    after = asdict(found.after)
+    for name, before in asdict(found.before).items():
+        table.add_row(FIGURES[name], percent(before), percent(after[name]))
     held = "dialogues held out" if found.by_dialogue else "runs of successive turns held out"
     said = (
         f"{found.turns:,} labelled turns in {found.dialogues:,} dialogues; cross-validated, {held}"

@@ -1,7 +1,9 @@
 """``sentixrl open``: the page in a browser, with a file in it, on this machine alone.
 
-Contract: the service is bound to loopback and answers this run's token alone. The token stands in
-the address's fragment, which no browser sends and no log holds; the page takes it out at once.
+Contract: the service is bound to loopback and answers this run's token alone. A printed link has
+the token in its fragment, which no browser sends and no log holds; the page takes it out at once. A
+browser that is started here gets a ticket instead, for which the page gets the token once: others
+on this machine can read its command line.
 """
 
 from __future__ import annotations
@@ -57,15 +59,17 @@ def open_page(
         say_hosts(classifier)
         models = Models([ServedModel(classifier.bundle.name, classifier)])
         access = Access(_LOOPBACK, token=token, body_bytes=_BODY)
-        fragment = f"#token={token}" + ("&file=1" if brought else "")
-        link = f"{server.address_of(bound)}/{fragment}"
+        service = Service(models, access, _QUEUE_TOKENS, brought)
+
+        def link(credential: str) -> str:
+            more = "&file=1" if brought else ""
+            return f"{server.address_of(bound)}/#{credential}{more}"
 
         def started() -> None:
-            if not browser or not webbrowser.open(link):
-                answers().print(styled(link), soft_wrap=True)
+            if not browser or not webbrowser.open(link(f"ticket={service.page_ticket()}")):
+                answers().print(styled(link(f"token={token}")), soft_wrap=True)
             errors().print(note("the page is open (Ctrl-C ends it)", "sentixrl:", "bold"))
 
-        service = Service(models, access, _QUEUE_TOKENS, brought)
         server.make_server(service, started).run(sockets=[bound])
 
 

@@ -168,7 +168,7 @@ class ModelOptions(OptionGroup):
             "confidence_threshold": self.confidence_threshold,
             "mode": self.mode and self.mode.value,
             "reproducible": False if self.fast else None,
-            "kind": None if several is None else _kind(several),
+            "kind": None if several is None else kind_of(several),
             "prior": None if self.prior is None else read_shares(self.prior),
             "sets": self.sets,
         }
@@ -298,7 +298,8 @@ def read_shares(text: str) -> dict[str, float]:
     return found
 
 
-def _kind(several: bool) -> KindName:
+def kind_of(several: bool) -> KindName:
+    """What ``--several`` and ``--no-several`` ask for."""
     return "several" if several else "single"
 
 

@@ -7,7 +7,6 @@ import re
 import webbrowser
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import quote
 
 import typer
 
@@ -86,13 +85,13 @@ def serve(
             _say_of(model)
         errors().print(note(f"listening on {address} (Ctrl-C stops)", "sentixrl:", "bold"))
         journal.begin()
+        service = Service(served, access, queue_tokens)
 
         def started() -> None:
             journal.log("listening", address=address, models=list(served.names))
             if open_page:
-                webbrowser.open(address + (f"/#token={quote(token)}" if token else "/"))
+                webbrowser.open(f"{address}/#ticket={service.page_ticket()}" if token else address)
 
-        service = Service(served, access, queue_tokens)
         server.make_server(service, started).run(sockets=[bound])
         journal.log("stopped")
 

@@ -2,25 +2,33 @@
 
 Contract: the model's own first answers are taken, whatever it was calibrated on before. A
 temperature moves no answer; a bias per label does, and is fitted only when asked for, drawn towards
-none. What the calibration is worth is measured by cross-validation over dialogues: every turn is
-judged by a calibration that its dialogue had no part in. Conformal sets rest on the same
+none. Where a turn may have several labels, the labels' thresholds are fitted besides, and they do
+move answers. What the calibration is worth is measured by cross-validation over dialogues: every
+turn is judged by a calibration that its dialogue had no part in. Conformal sets rest on the same
 cross-fitted probabilities, pooled.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
 import numpy as np
+from scipy.special import logit
 
 from sentixrl.calibration.conformal import kept
 from sentixrl.calibration.posterior import Calibration, Floats, normalise
+from sentixrl.calibration.several import Flags, given, probabilities
 from sentixrl.classifier import Classifier
 from sentixrl.datasets.dataset import Dataset
+from sentixrl.dialogue import Utterance
 from sentixrl.errors import ConfigError, InputError
 from sentixrl.evaluation.calibration_error import expected_calibration_error
 from sentixrl.evaluation.confusion import Ints
+from sentixrl.evaluation.several import macro_and_micro
 
 FEWEST = 30
 """Labelled turns below which nothing is fitted."""
@@ -45,10 +53,23 @@ class FirstAnswers:
     def __len__(self) -> int:
         return len(self.gold)
 
-    @property
-    def dialogues(self) -> int:
-        """How many dialogues they stand in."""
-        return len(np.unique(self.owners))
+
+@dataclass(frozen=True, slots=True)
+class FirstJudgements:
+    """The same where a turn may have several labels.
+
+    Attributes:
+        log_odds: Of each label, ``[n, n_labels]``.
+        gold: Whether each label applies, ``[n, n_labels]``.
+        owners: In which dialogue each turn stands, as its number in the data, ``[n]``.
+    """
+
+    log_odds: Floats
+    gold: Flags
+    owners: Ints
+
+    def __len__(self) -> int:
+        return len(self.gold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +94,34 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class SeveralQuality:
+    """How honest and how right the answers about all labels are, as fractions.
+
+    Attributes:
+        ece: Expected calibration error of the probabilities that labels apply, 15 bins of equal
+            mass, all labels together.
+        macro_f1: F1 of each label that is given, averaged.
+        micro_f1: F1 over all decisions.
+    """
+
+    ece: float
+    macro_f1: float
+    micro_f1: float
+
+    @classmethod
+    def of(cls, shares: Floats, said: Flags, gold: Flags) -> SeveralQuality:
+        """Of probabilities, the labels given and those that apply, all ``[n, n_labels]``."""
+        ece = expected_calibration_error(shares.ravel(), gold.ravel())
+        return cls(ece, *macro_and_micro(gold, said))
+
+
+@dataclass(frozen=True, slots=True)
 class Recalibration:
     """What came of it.
 
     Attributes:
-        calibration: Fitted on all turns, with the probabilities that conformal sets need.
+        calibration: Fitted on all turns: for one label a turn with the probabilities that conformal
+            sets need, for several with thresholds.
         before: As the classifier was.
         after: By cross-validation.
         turns: Labelled turns.
@@ -87,8 +131,8 @@ class Recalibration:
     """
 
     calibration: Calibration
-    before: Quality
-    after: Quality
+    before: Quality | SeveralQuality
+    after: Quality | SeveralQuality
     turns: int
     dialogues: int
     by_dialogue: bool
@@ -98,64 +142,154 @@ def recalibrate(classifier: Classifier, data: Dataset, *, bias: bool = False) ->
     """Fit a calibration on labelled turns.
 
     Args:
-        classifier: Asked for one label per utterance.
+        classifier: Asked for one label per utterance, or for several, as the data has them.
         data: With the classifier's labels.
-        bias: Whether to fit a bias per label too, which moves answers.
+        bias: Whether to fit a bias per label too, which moves answers. For one label a turn.
 
     Raises:
-        ConfigError: It is asked for several labels, or its engine gives no scores.
-        InputError: There are too few labelled turns, or all have the same label.
+        ConfigError: The engine gives no scores; the data has one label a turn and the classifier is
+            asked for several, or the reverse; or a bias is asked for where there are several.
+        InputError: There are too few labelled turns, or all have the same labels.
     """
-    if classifier.several:
-        raise ConfigError(
-            "A calibration on a file of one's own is for one label a turn, and several are asked "
-            "for here.",
-            hint="Train with a part of 'kind: several' instead, which fits their thresholds.",
-        )
-    check_turns(data)
+    if classifier.several != data.several:
+        there, asked = ("one label", "several") if classifier.several else ("several", "one label")
+        raise ConfigError(f"{data.title} has {there} a turn, and the model is asked for {asked}.")
+    check_data(data, bias=bias)
+    recalibrated = _recalibrate_several if classifier.several else partial(_recalibrate, bias=bias)
+    return recalibrated(classifier, data)
+
+
+def _recalibrate(classifier: Classifier, data: Dataset, *, bias: bool) -> Recalibration:
     answers = first_answers(classifier, data)
-    before = classifier.negotiation.calibration
-    fitted = _fit(answers.log_probs, answers.gold, bias=bias)
+    fit = partial(_fit, bias=bias)
     crossed = np.zeros_like(answers.log_probs)
-    folds = _folds(answers.owners)
-    for fold in range(int(folds.max()) + 1):
-        inside = folds == fold
-        other = _fit(answers.log_probs[~inside], answers.gold[~inside], bias=bias)
+    for inside, other in _crossed(fit, answers.log_probs, answers.gold, answers.owners):
         crossed[inside] = np.exp(apply(other, answers.log_probs[inside]))
     truths = crossed[np.arange(len(answers)), answers.gold]
-    return Recalibration(
-        replace(fitted, truths=kept(truths)),
-        Quality.of(np.exp(apply(before, answers.log_probs)), answers.gold),
+    before = apply(classifier.negotiation.calibration, answers.log_probs)
+    return _report(
+        replace(fit(answers.log_probs, answers.gold), truths=kept(truths)),
+        Quality.of(np.exp(before), answers.gold),
         Quality.of(crossed, answers.gold),
-        len(answers),
-        answers.dialogues,
-        answers.dialogues >= FOLDS // 2,
+        answers.owners,
     )
 
 
+def _recalibrate_several(classifier: Classifier, data: Dataset) -> Recalibration:
+    from sentixrl.calibration.fitting import fit_several
+
+    answers = first_judgements(classifier, data)
+    after = cross_validated(answers)
+    now = classifier.negotiation.calibration
+    before = probabilities(answers.log_odds, now)
+    return _report(
+        fit_several(answers.log_odds, answers.gold),
+        SeveralQuality.of(before, given(before, now), answers.gold),
+        after,
+        answers.owners,
+    )
+
+
+def cross_validated(answers: FirstJudgements) -> SeveralQuality:
+    """What thresholds give that were fitted on the other dialogues.
+
+    Raises:
+        InputError: There are too few turns.
+    """
+    from sentixrl.calibration.fitting import fit_several
+
+    shares, said = np.zeros_like(answers.log_odds), np.zeros_like(answers.gold)
+    for inside, other in _crossed(fit_several, answers.log_odds, answers.gold, answers.owners):
+        shares[inside] = probabilities(answers.log_odds[inside], other)
+        said[inside] = given(shares[inside], other)
+    return SeveralQuality.of(shares, said, answers.gold)
+
+
+def _report(
+    calibration: Calibration,
+    before: Quality | SeveralQuality,
+    after: Quality | SeveralQuality,
+    owners: Ints,
+) -> Recalibration:
+    dialogues = len(np.unique(owners))
+    by_dialogue = dialogues >= FOLDS // 2
+    return Recalibration(calibration, before, after, len(owners), dialogues, by_dialogue)
+
+
+class _Fit(Protocol):
+    def __call__(self, scores: Floats, gold: np.ndarray, /) -> Calibration: ...
+
+
+def _crossed(
+    fit: _Fit, scores: Floats, gold: np.ndarray, owners: Ints
+) -> Iterator[tuple[Flags, Calibration]]:
+    """Which turns are held out, and what is fitted on the others; each turn once.
+
+    Raises:
+        InputError: Too many turns failed.
+    """
+    if len(owners) < FEWEST:
+        raise InputError(
+            f"The model answered {len(owners)} labelled turns; a calibration needs at least "
+            f"{FEWEST}, and the others failed."
+        )
+    folds = _folds(owners)
+    for fold in range(int(folds.max()) + 1):
+        inside = folds == fold
+        yield inside, fit(scores[~inside], gold[~inside])
+
+
 def first_answers(classifier: Classifier, data: Dataset) -> FirstAnswers:
-    """The model's own first answers, without any calibration.
+    """The model's own first answers to turns with one label, without any calibration.
 
     Raises:
         ConfigError: The engine gives no scores.
     """
-    if not classifier.engine.capabilities.score:
-        raise ConfigError(f"The engine '{classifier.engine.name}' gives no probabilities.")
-    plain = classifier.uncalibrated()
     names = data.label_set.names
     rows, gold, owners = [], [], []
-    for number, (dialogue, found) in enumerate(zip(data, plain.predict_many(data), strict=True)):
-        for turn, item in zip(dialogue, found.items, strict=True):
-            if turn.gold is not None and item.probabilities is not None:
-                shares = [max(item.probabilities[name], SMALLEST) for name in names]
-                rows.append(np.log(shares))
-                gold.append(names.index(turn.gold))
-                owners.append(number)
+    for number, turn, shares in _shares(classifier, data):
+        if turn.gold is not None:
+            rows.append(np.log(np.maximum(shares, SMALLEST)))
+            gold.append(names.index(turn.gold))
+            owners.append(number)
     return FirstAnswers(
         np.array(rows).reshape(-1, len(names)),
         np.array(gold, np.int64),
         np.array(owners, np.int64),
     )
+
+
+def first_judgements(classifier: Classifier, data: Dataset) -> FirstJudgements:
+    """The model's own judgements of turns that may have several labels, without any calibration.
+
+    Raises:
+        ConfigError: The engine gives no scores.
+    """
+    names = data.label_set.names
+    rows, gold, owners = [], [], []
+    for number, turn, shares in _shares(classifier, data):
+        if turn.golds is not None:
+            rows.append(logit(np.clip(shares, SMALLEST, 1 - SMALLEST)))
+            gold.append([name in turn.golds for name in names])
+            owners.append(number)
+    return FirstJudgements(
+        np.array(rows).reshape(-1, len(names)),
+        np.array(gold, bool).reshape(-1, len(names)),
+        np.array(owners, np.int64),
+    )
+
+
+def _shares(
+    classifier: Classifier, data: Dataset
+) -> Iterator[tuple[int, Utterance, Sequence[float]]]:
+    """Of every turn that did not fail: its dialogue's number, and each label's probability."""
+    if not classifier.engine.capabilities.score:
+        raise ConfigError(f"The engine '{classifier.engine.name}' gives no probabilities.")
+    predictions = classifier.uncalibrated().predict_many(data)
+    for number, (dialogue, found) in enumerate(zip(data, predictions, strict=True)):
+        for turn, item in zip(dialogue, found.items, strict=True):
+            if item.probabilities is not None:
+                yield number, turn, [item.probabilities[name] for name in data.label_set.names]
 
 
 def apply(calibration: Calibration, log_probs: Floats) -> Floats:
@@ -177,12 +311,18 @@ def _folds(owners: Ints) -> Ints:
     return np.array([fold_of[owner] for owner in owners.tolist()], np.int64)
 
 
-def check_turns(data: Dataset) -> None:
+def check_data(data: Dataset, *, bias: bool = False) -> None:
     """Refuse what nothing can be fitted on.
 
     Raises:
+        ConfigError: A bias is asked for where a turn may have several labels.
         InputError: There are too few labelled turns, or all have the same label.
     """
+    if data.several and bias:
+        raise ConfigError(
+            "A bias (--bias) is for one label a turn. Where there may be several, each label's "
+            "threshold is fitted in any case."
+        )
     if data.labelled < FEWEST:
         raise InputError(
             f"{data.title} has {data.labelled} labelled turns; a calibration needs at least "
@@ -190,7 +330,12 @@ def check_turns(data: Dataset) -> None:
             hint="50 are enough.",
         )
     there = [name for name, count in data.label_counts.items() if count]
-    if len(there) < 2:
+    if data.several and not there:
+        raise InputError(
+            f"None of the {data.labelled} labelled turns of {data.title} has any label.",
+            hint="Label turns as they come, without choosing.",
+        )
+    if len(there) < 2 and not data.several:
         raise InputError(
             f"All {data.labelled} labelled turns of {data.title} have the label '{there[0]}'; a "
             "calibration needs at least two labels.",

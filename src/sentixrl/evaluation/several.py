@@ -109,6 +109,13 @@ def micro_f1(counts: Floats) -> Floats:
     )
 
 
+def macro_and_micro(gold: Flags, said: Flags) -> tuple[float, float]:
+    """Macro- and micro-F1 over all items, from which labels apply and which are given, [n, L]."""
+    counts = np.zeros((3, gold.shape[1] + 1))
+    counts[:, :-1] = [flags.sum(axis=0) for flags in (gold & said, gold, said)]
+    return float(macro_f1(by_label(counts))), float(micro_f1(counts))
+
+
 def headline(counts: Floats) -> Floats:
     """Macro-F1, micro-F1, mean Jaccard index and exact matches. Shape [..., 4]."""
     items = counts[..., 2, -1:]

@@ -24,7 +24,7 @@ from sentixrl import __version__, pages
 from sentixrl.context.templates import template_languages
 from sentixrl.labels import scheme, scheme_names
 from sentixrl.serve import classifying, decisions, reading_inputs
-from sentixrl.serve.guard import BODIES, Guard
+from sentixrl.serve.guard import BODIES, TOKEN_PATH, Guard
 from sentixrl.serve.journal import log
 from sentixrl.serve.metrics import states_of
 from sentixrl.serve.refusals import RefusedError, handle_errors
@@ -257,6 +257,20 @@ async def opened(serving: Serving) -> dict[str, str]:
         raise RefusedError(404, "This service was started without a file.")
     name, content = serving.opened
     return {"name": name, "content": base64.b64encode(content).decode()}
+
+
+class PageTicket(BaseModel):
+    """What a page was opened with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ticket: str = Field(max_length=100)
+
+
+@router.post(TOKEN_PATH, include_in_schema=False)
+async def token(asked: PageTicket, serving: Serving) -> dict[str, str]:
+    """The token, once, for the page that this machine's browser was opened with."""
+    return {"token": serving.redeem(asked.ticket)}
 
 
 @router.get("/", include_in_schema=False)

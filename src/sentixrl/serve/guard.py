@@ -2,8 +2,9 @@
 
 Contract: a request for another host is not answered (so that no name that is pointed at this
 machine can be used from a browser); a POST from another site's page, or of anything but JSON, is
-refused; where a token is set, everything but the health checks and the page needs it. A body is
-read here, up to a bound and within a time, so that neither a long nor a slow one holds anything up.
+refused; where a token is set, everything but the health checks, the page and its ticket needs it. A
+body is read here, up to a bound and within a time, so that neither a long nor a slow one holds
+anything up.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from sentixrl.serve.refusals import RefusedError
 BODY_BYTES = 4 << 20
 BODY_SECONDS = 30.0
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-_OPEN_PATHS = frozenset({"/", "/health", "/ready", "/favicon.ico"})
 _PAGE = "/page/"
-BODIES = frozenset({"/v1/classify", "/v1/read", "/v1/systemone", "/v1/decisions"})
+TOKEN_PATH = "/v1/token"
+"""Where the page exchanges its ticket for the token."""
+BODIES = frozenset({"/v1/classify", "/v1/read", "/v1/systemone", "/v1/decisions", TOKEN_PATH})
 """Where a POST is answered; anywhere else it is refused whatever it brings."""
+_OPEN_PATHS = frozenset({"/", "/health", "/ready", "/favicon.ico", TOKEN_PATH})
 _LINGER_SECONDS = 1.0
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "

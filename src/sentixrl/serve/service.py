@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, cast
@@ -42,10 +44,36 @@ class Service:
         opened: tuple[str, bytes] | None = None,
     ) -> None:
         self.models, self.opened = models, opened
+        self._page_ticket: str | None = None
         self.access = access or Access()
         schedulers = [model.classifier.scheduler for model in models]
         self.batcher = Batcher(schedulers, queue_tokens)
         self.metrics = Metrics(models, self.batcher)
+
+    def page_ticket(self) -> str:
+        """What one page gets the token for, once.
+
+        Whoever starts a browser shows its command line to everybody on the machine, so the token
+        itself must not stand there; and a ticket is worth nothing once the page has opened.
+        """
+        self._page_ticket = secrets.token_urlsafe(24)
+        return self._page_ticket
+
+    def redeem(self, ticket: str) -> str:
+        """The token, for the page's ticket.
+
+        Raises:
+            RefusedError: It is another ticket, or was used.
+        """
+        known, token = self._page_ticket, self.access.token
+        if (
+            known is None
+            or token is None
+            or not hmac.compare_digest(ticket.encode(), known.encode())
+        ):
+            raise RefusedError(401, "The ticket is not known, or was used already.")
+        self._page_ticket = None
+        return token
 
     @asynccontextmanager
     async def asked(self, model: ServedModel, parts: Sequence[Part]) -> AsyncIterator[Ticket]:

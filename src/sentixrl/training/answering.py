@@ -31,7 +31,8 @@ from sentixrl.context.building import (
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.engines.protocol import Engine
 from sentixrl.evaluation.confusion import count
-from sentixrl.evaluation.metrics import HEADLINE, answered, headline, hits, macro_f1, support
+from sentixrl.evaluation.metrics import HEADLINE, headline
+from sentixrl.evaluation.several import macro_and_micro
 from sentixrl.labels import canonical_order
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.several import LabelQuestion, judge_together, label_questions
@@ -84,12 +85,8 @@ class SeveralAnswers:
     def scores(self, calibration: Calibration) -> dict[str, float]:
         """Macro-F1 and micro-F1 of the labels given by a calibration's thresholds."""
         said = given(probabilities(self.log_odds, calibration), calibration)
-        counts = np.stack(
-            [(said & self.gold).sum(0), self.gold.sum(0), said.sum(0)], dtype=np.float64
-        )
-        both = support(counts).sum() + answered(counts).sum()
-        micro = 2 * hits(counts).sum() / both if both else 0.0
-        return {"macro_f1": round(float(macro_f1(counts)), 6), "micro_f1": round(float(micro), 6)}
+        macro, micro = macro_and_micro(self.gold, said)
+        return {"macro_f1": round(macro, 6), "micro_f1": round(micro, 6)}
 
 
 def answer(

@@ -6,7 +6,17 @@ const KEY = "sentixrl-token";
 const given = new URLSearchParams(location.hash.slice(1));
 if (given.has("token")) sessionStorage.setItem(KEY, given.get("token"));
 if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-const token = sessionStorage.getItem(KEY);
+const known = given.has("ticket") ? redeem(given.get("ticket")) : sessionStorage.getItem(KEY);
+
+/** The token for a ticket that is good once; null for one that is not. */
+async function redeem(ticket) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch("v1/token", { method: "POST", headers, body: JSON.stringify({ ticket }) }).catch(() => null);
+  if (!answer?.ok) return null;
+  const { token } = await answer.json();
+  sessionStorage.setItem(KEY, token);
+  return token;
+}
 
 /** Whether `sentixrl open FILE` has a file for the page. */
 export const brings = given.has("file");
@@ -20,6 +30,7 @@ export class ServiceError extends Error {
 
 async function ask(path, body, { accept = "application/json", signal } = {}) {
   const headers = { Accept: accept };
+  const token = await known;
   if (token) headers.Authorization = `Bearer ${token}`;
   if (body) headers["Content-Type"] = "application/json";
   let answer;
