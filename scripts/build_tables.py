@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from speed_tables import bench, bench_batch, bench_training, page, service
 from tables import FEWEST_CLUSTERS, points, signed, table, with_interval, with_notes
 
 ROOT = Path(__file__).parent.parent
@@ -307,52 +308,45 @@ def _gain(name: str, dev: Content, test: Content, mark: str = "") -> list[str]:
     return [name + mark, signed(dev["difference"]), gain, *counts, p]
 
 
-def bench_training(content: Content) -> str:
-    """Training with packs against one prompt per utterance."""
-    machine, found, tokens = content["machine"], content["headline"], content["tokens"]
+def thresholds(content: Content) -> str:
+    """Where thresholds of several labels come from, on dev."""
+    head = ["language", "dev texts", "shipped", "fitted on all languages", "on all others",
+            "on its own, cross-validated"]  # fmt: skip
+    kinds = ("now", "all", "others", "own")
     rows = [
-        ["one prompt per utterance", f"{found['plain_utterances_per_second']:.1f}", "1.0×",
-         f"{tokens['plain']:,}"],
-        ["trie packs", f"{found['utterances_per_second']:.1f}", f"{found['ratio']:.1f}×",
-         f"{tokens['trie']:,}"],
-    ]  # fmt: skip
-    facts = (
-        f"Measured on {content['date']} with `make bench-train` on {machine['processor']}, "
-        f"{machine['threads']} threads, {machine['dtype']}; {content['material']['source']}, "
-        f"{content['material']['utterances']} utterances; all linear layers trained."
-    )
-    head = ["", "utterances/s", "against one by one", "tokens computed"]
-    return f"{table(head, rows)}\n\n{facts}"
-
-
-def bench(content: Content) -> str:
-    """The engine against what is usually done."""
-    machine, material = content["machine"], content["material"]
-    found = content["contenders"]
-    slowest = min(entry["utterances_per_second"] for entry in found.values())
-    rows = [
-        [
-            name,
-            f"{entry['utterances_per_second']:.1f}",
-            f"{entry['utterances_per_second'] / slowest:.1f}×",
-            f"{entry['tokens_computed']:,}",
-        ]
-        for name, entry in sorted(found.items(), key=lambda pair: pair[1]["utterances_per_second"])
+        [name, f"{found['texts']:,}", *(points(found[kind]) for kind in kinds)]
+        for name, found in content["languages"].items()
     ]
-    head = ["", "utterances/s", "against the slowest", "tokens computed"]
-    growth = ", ".join(
-        f"{turns} turns {cost:.0f} ms"
-        for turns, cost in content["milliseconds_per_utterance_by_turns"].items()
-    )
-    facts = (
-        f"Measured on {content['date']} with `make bench` on {machine['processor']}, "
-        f"{machine['threads']} threads, {machine['dtype']} (matrix products reach "
-        f"{machine['matmul_peak_gflops']:.0f} GFLOP/s there); {material['source']}, "
-        f"{material['utterances']} utterances, up to {material['history_turns']} earlier turns. "
-        f"Useful fraction of that rate in the single pass: "
-        f"{content['headline']['useful_fraction']:.2f}. An utterance in dialogues of {growth}."
-    )
-    return f"{table(head, rows)}\n\n{facts}"
+    rows.append(["mean", "", *(points(content["means"][kind]) for kind in kinds)])
+    return with_notes(table(head, rows), provenance(content), [])
+
+
+def evidence(content: Content) -> str:
+    """Whether what evidence names moves answers when it is replaced by something else."""
+    head = ["data set", "turns replaced", "answers", "fall: evidence", "by chance", "nearest",
+            "evidence over chance", "evidence over nearest",
+            "answers changed: evidence", "by chance", "nearest"]  # fmt: skip
+    rows = []
+    for name, found in content["sets"].items():
+        for size, one in found["replaced"].items():
+            if not one["targets"]:
+                continue
+            rows.append(
+                [
+                    f"{name}, {found['split']}",
+                    size,
+                    f"{one['targets']:,}",
+                    *(f"{one['fall'][way]:.2f}" for way in ("evidence", "random", "nearest")),
+                    *(_nats(one["evidence_less"][way]) for way in ("random", "nearest")),
+                    *(points(one["changed"][way]) for way in ("evidence", "random", "nearest")),
+                ]
+            )
+    return with_notes(table(head, rows), provenance(content), [])
+
+
+def _nats(found: Mapping[str, float]) -> str:
+    shown = [f"{found[key]:+.2f}".replace("-", "−") for key in ("value", "low", "high")]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
 MAKERS: Mapping[str, Callable[[Content], str]] = {
@@ -365,8 +359,13 @@ MAKERS: Mapping[str, Callable[[Content], str]] = {
     "recipes": recipes,
     "losses": losses,
     "sanm": sanm,
+    "thresholds": thresholds,
+    "evidence": evidence,
     "bench_training": bench_training,
     "bench": bench,
+    "service": service,
+    "bench_batch": bench_batch,
+    "page": page,
 }
 """Name of a file in results/ → what makes its table."""
 

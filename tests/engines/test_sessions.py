@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentixrl.context.prompt import Prompt
+from sentixrl.engines.local import computing
+from sentixrl.engines.local.computing import SHORTEST_PREAMBLE
 from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.loading import open_engine
-from sentixrl.engines.options import EngineOptions
+from sentixrl.engines.options import EngineOptions, PromptFormatName
 from sentixrl.engines.protocol import (
     Completion,
     Engine,
@@ -113,6 +116,7 @@ def test_a_prompt_that_does_not_fit_the_model_takes_no_room_and_fails(tiny_model
 
 def test_admitting_changes_no_score(tiny_model: Path) -> None:
     engine = open_engine(tiny_model, EngineOptions(dtype="float32"))
+    scores_of(engine, REQUESTS[0])  # whose cost holds the preamble
     found = []
     for admits in (True, False):
         with engine.session() as session:
@@ -124,6 +128,79 @@ def test_admitting_changes_no_score(tiny_model: Path) -> None:
         assert isinstance(other, Scores)
         assert one.log_probs == pytest.approx(other.log_probs, abs=1e-5)
         assert one.cost.tokens == other.cost.tokens
+
+
+def scores_of(engine: LocalEngine, *asked: ScoreRequest) -> list[Scores]:
+    """Each by itself, in a session of its own."""
+    found = []
+    for request in asked:
+        with engine.session() as session:
+            (answer,) = session.score([request])
+        assert isinstance(answer, Scores)
+        found.append(answer)
+    return found
+
+
+@pytest.fixture
+def preambled(tiny_model: Path) -> LocalEngine:
+    return open_engine(tiny_model, EngineOptions(dtype="bfloat16"))
+
+
+@pytest.mark.parametrize("prompt_format", ["plain", "chat"])
+def test_a_preamble_is_computed_once_and_whoever_comes_first_changes_no_bit(
+    tiny_model: Path, prompt_format: PromptFormatName
+) -> None:
+    options = EngineOptions(dtype="bfloat16", prompt_format=prompt_format)
+    one, other = open_engine(tiny_model, options), open_engine(tiny_model, options)
+    first = scores_of(one, *REQUESTS)
+    again = scores_of(other, *reversed(REQUESTS))[::-1]
+    assert [answer.log_probs for answer in first] == [answer.log_probs for answer in again]
+    shared = one.prompt_format.preamble(REQUESTS[0].prompt)
+    assert shared >= SHORTEST_PREAMBLE
+    assert len({tuple(one.prompt_format.encode(r.prompt)[:shared]) for r in REQUESTS}) == 1
+    assert first[0].cost.tokens - again[0].cost.tokens == shared
+    assert one.usage.tokens == other.usage.tokens
+    one.preambles.clear()
+    before = one.usage.tokens
+    scores_of(one, *REQUESTS)
+    assert one.usage.tokens - before == other.usage.tokens
+
+
+def test_a_prompt_without_an_instruction_has_no_preamble(preambled: LocalEngine) -> None:
+    bare = Prompt().then("user", "Ann: the letter, kept all these years.").line("user", "So?")
+    alone = Prompt().then("system", "Name the emotion of Ann, who kept the letter for years.")
+    for asked in (bare, alone):
+        assert preambled.prompt_format.preamble(asked) < SHORTEST_PREAMBLE
+        scores_of(preambled, ScoreRequest(asked, CHOICES))
+    assert not preambled.preambles.tokens
+
+
+def test_preambles_kept_are_bounded(
+    preambled: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(computing, "PREAMBLE_TOKENS", 100)
+    asked = [
+        ScoreRequest(
+            Prompt().then("system", f"Name emotion no. {number}, please, of these words.")
+            .then("user", "Ann: no"), CHOICES
+        )
+        for number in range(20)
+    ]  # fmt: skip
+    first = scores_of(preambled, *asked)
+    assert 0 < preambled.preambles.tokens <= 100
+    assert [one.log_probs for one in scores_of(preambled, *asked)] == [
+        one.log_probs for one in first
+    ]
+
+
+def test_many_threads_compute_a_preamble_once(preambled: LocalEngine) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda request: scores_of(preambled, request)[0], REQUESTS * 8))
+    serial = scores_of(preambled, *REQUESTS)
+    assert [one.log_probs for one in found] == [one.log_probs for one in serial] * 8
+    shared = preambled.prompt_format.preamble(REQUESTS[0].prompt)
+    spent = sum(one.cost.tokens for one in found)
+    assert spent == 8 * sum(one.cost.tokens for one in serial) + shared
 
 
 words = st.lists(st.sampled_from(["no", "yes", "the letter", "rain"]), min_size=1, max_size=4)

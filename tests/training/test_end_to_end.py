@@ -326,6 +326,23 @@ def test_a_turn_that_is_too_long_to_answer_is_left_out(
     assert len(set(answers.turns)) == 17
 
 
+def test_the_engine_answers_with_the_weights_as_they_are_now(base: Path, meld: Path) -> None:
+    """Nothing of what it computed with earlier weights is left, preambles neither."""
+    from sentixrl.training.answering import posteriors
+
+    found = []
+    for steps in ((0.0, 0.02), (0.02,)):
+        setting = prepare(recipe(base, epochs=1), meld, lambda text: None)
+        (data,) = setting.dev.values()
+        for step in steps:
+            for weight in setting.trainable.trained.values():
+                weight.data += step
+            with setting.trainable.evaluating() as engine:
+                answers = posteriors(engine, setting.context, data)
+        found.append(answers.log_probs)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 def test_weights_by_class_need_one_label_set(base: Path, meld: Path) -> None:
     one = recipe(base, train=[{"dataset": "meld"}, {"dataset": "meld", "task": "sentiment"}],
                  loss={"balance": "inverse"})  # fmt: skip

@@ -20,8 +20,10 @@ from sentixrl.bundle import RELEASE_NAMES, ModelBundle, canonical_base, release_
 from sentixrl.engines.local._hf import TransformersDecoder, load_model, quiet, steer
 from sentixrl.engines.local.adapters import read_lora
 from sentixrl.engines.local.checkpoint import read_weights
-from sentixrl.engines.local.hardware import choose_dtype, keep_memory
+from sentixrl.engines.local.engine import LocalEngine
+from sentixrl.engines.local.hardware import choose_dtype
 from sentixrl.engines.local.loading import engine_around, locate
+from sentixrl.engines.local.memory import keep_memory
 from sentixrl.engines.local.prompt_format import PromptFormat
 from sentixrl.engines.protocol import Engine
 from sentixrl.errors import ConfigError, MissingDependencyError, ModelError
@@ -48,7 +50,7 @@ class TrainableModel:
 
     model: Any
     decoder: TransformersDecoder
-    engine: Engine
+    engine: LocalEngine
     prompt_format: PromptFormat
     folder: Path
     dtype: torch.dtype
@@ -63,6 +65,7 @@ class TrainableModel:
     def evaluating(self) -> Iterator[Engine]:
         """The engine, with the model in evaluation mode; in training mode again afterwards."""
         self.model.eval()
+        self.engine.preambles.clear()  # the weights have changed since
         try:
             yield self.engine
         finally:

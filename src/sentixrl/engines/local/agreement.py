@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from sentixrl.engines.local.engine import Decoder, compute
+from sentixrl.engines.local.computing import Decoder, compute
 from sentixrl.engines.local.store import KeyValueStore
 from sentixrl.trie import PackBudget, PromptTrie
 

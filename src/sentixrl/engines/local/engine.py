@@ -2,6 +2,7 @@
 
 Contract: scores are exact log-probabilities of whole choices. Sessions keep keys and values, so
 the next round's prompts cost only their new tokens, and they count what they keep against a budget.
+What all prompts begin with is computed once for all sessions.
 A request that is too long for the model is a ``too_long`` failure in its place. Threads share the
 weights; each session computes on the threads its engine gives it.
 """
@@ -13,16 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 import torch
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.engines.local.attention import PackPlan
+from sentixrl.engines.local.computing import SHORTEST_PREAMBLE, Decoder, Preambles, compute
 from sentixrl.engines.local.decoding import Decoding
 from sentixrl.engines.local.hardware import processor_name
-from sentixrl.engines.local.head import Head
+from sentixrl.engines.local.memory import FreedMemory
 from sentixrl.engines.local.prompt_format import PromptFormat, Text, branches
 from sentixrl.engines.local.store import KeyValueStore
 from sentixrl.engines.local.threads import Threading, compute_on
@@ -37,26 +38,11 @@ from sentixrl.engines.protocol import (
     Scores,
     Usage,
 )
-from sentixrl.trie import Node, PackBudget, PromptTrie, ReadOut, plan, totals
+from sentixrl.trie import Node, PackBudget, PromptTrie, ReadOut, totals
 from sentixrl.trie.trie import Tokens
 
 SESSION_TOKENS = 12_000
 """The tokens a session holds before it admits no more: some 280 MB at 135M parameters."""
-
-
-class Decoder(Protocol):
-    """A language model that computes packs. May be used from many threads."""
-
-    dtype: torch.dtype
-    device: torch.device
-    head: Head
-    """Makes logits of its hidden states."""
-    parameters: int
-    """How many the model has."""
-
-    def hidden(self, plan: PackPlan) -> torch.Tensor:
-        """Final hidden states of the tokens a pack reads, ``[n_reads, hidden]``."""
-        ...
 
 
 class LocalEngine:
@@ -93,6 +79,8 @@ class LocalEngine:
         self.budget = budget or PackBudget()
         self.threading = threading or Threading(workers=1, threads=None)
         self.session_tokens = session_tokens
+        self.preambles = Preambles(decoder, self.budget)
+        self.freed = FreedMemory()
         self._facts = facts or dict
         self._usage = Usage()
         self._counting = Lock()
@@ -170,9 +158,11 @@ class LocalSession:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        held = self._store.nbytes
         self._trie = PromptTrie()
         self._store = KeyValueStore()
         self._admitted.clear()
+        self._engine.freed.add(held)
 
     def admit(self, request: ScoreRequest | GenerateRequest) -> bool:
         """Whether the prompt's new tokens fit the session's budget; if so, they are in the trie."""
@@ -182,17 +172,35 @@ class LocalSession:
         if tight and held + self._trie.missing(prompt) > room:
             return False
         if self._too_long(len(prompt)) is None:  # otherwise it fails when it is asked
+            begun = self._begin(request.prompt, prompt)
+            held = self._trie.slots
             self._trie.insert(prompt)
-            known = (request.prompt, prompt, self._trie.slots - held)
+            known = (request.prompt, prompt, begun + self._trie.slots - held)
             self._admitted.setdefault(id(request.prompt), known)
         return True
 
     def _encoded(self, request: ScoreRequest | GenerateRequest) -> tuple[Tokens, int]:
-        """A request's prompt, and how many of its tokens were new when it was admitted."""
+        """A request's prompt, and how many tokens were new when it was admitted or began this."""
         known = self._admitted.pop(id(request.prompt), None)
         if known is None:
-            return self._engine.prompt_format.encode(request.prompt), 0
+            prompt = self._engine.prompt_format.encode(request.prompt)
+            return prompt, self._begin(request.prompt, prompt)
         return known[1:]
+
+    @torch.inference_mode()
+    def _begin(self, prompt: Prompt, tokens: Tokens) -> int:
+        """Take over the preamble of a session's first prompt; returns how much was computed now."""
+        if self._trie.slots:
+            return 0
+        length = self._engine.prompt_format.preamble(prompt)
+        if length < SHORTEST_PREAMBLE or self._too_long(length) is not None:
+            return 0
+        preamble, used = self._engine.preambles.of(tokens[:length])
+        self._engine.count(used)
+        self._trie.insert(tokens[:length])
+        self._trie.take_pending()
+        self._store.adopt(preamble, length)
+        return used.tokens
 
     @torch.inference_mode()
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:
@@ -333,40 +341,6 @@ class LocalSession:
             logits = head.logits(states[place : place + 1], first.to(hidden.device))
             masses[number] = min(1.0, float((logits.logsumexp(-1) - totals[place]).exp()))
         return masses
-
-
-def compute(
-    decoder: Decoder,
-    trie: PromptTrie,
-    store: KeyValueStore,
-    reads: Sequence[Node],
-    budget: PackBudget,
-) -> tuple[torch.Tensor, Usage]:
-    """Compute a trie's pending tokens.
-
-    Args:
-        decoder: The model.
-        trie: The prompts.
-        store: Keys and values of what was computed before; grows.
-        reads: Nodes at whose ends hidden states are wanted.
-        budget: Bounds on packs.
-
-    Returns:
-        Hidden states ``[n_reads, hidden]``, and what was computed.
-    """
-    packs = plan(trie, reads, budget)
-    store.reserve(trie.slots)
-    width = decoder.head.weight.shape[1]
-    hidden = torch.empty((len(reads), width), dtype=decoder.dtype, device=decoder.device)
-    for pack in packs:
-        tensors = PackPlan.of(pack, store, decoder.dtype, decoder.device)
-        ids = torch.from_numpy(pack.read_ids).to(decoder.device)
-        hidden.index_copy_(0, ids, decoder.hidden(tensors))
-    return hidden, Usage(
-        tokens=sum(map(len, packs)),
-        passes=len(packs),
-        visible_pairs=sum(pack.visible_pairs for pack in packs),
-    )
 
 
 def _shares(tokens: Sequence[int], seconds: float) -> list[Cost]:

@@ -6,7 +6,6 @@ up to a factor of four, so a few milliseconds of matrix products decide.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import time
@@ -20,12 +19,6 @@ from sentixrl.errors import ConfigError
 
 # bfloat16 rounds, so it must be clearly faster.
 BFLOAT16_ADVANTAGE = 1.25
-
-# glibc's mallopt(3): parameters and values.
-_TRIM_THRESHOLD, _NEVER = -1, -1
-_MMAP_MAX, _NONE = -4, 0
-# Linux' madvise(2).
-_HUGE_PAGE, _LARGE_PAGE_BYTES = 14, 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,46 +118,6 @@ def processor_name(device: torch.device) -> str:
         lines = []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def keep_memory() -> bool:
-    """Have this process keep the memory it frees, where the C library is glibc.
-
-    A training step allocates and frees gigabytes. By default glibc returns blocks of megabytes to
-    the system at once. The system hands them out again page by page, each cleared by one thread
-    while the others wait, which takes a third of a training step's time. Kept memory is requested
-    in pages of megabytes, which need fewer address look-ups.
-
-    Returns:
-        Whether there was something to set.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    libc = ctypes.CDLL(None)
-    kept = bool(libc.mallopt(_TRIM_THRESHOLD, _NEVER) and libc.mallopt(_MMAP_MAX, _NONE))
-    if kept:
-        _widen_pages()
-    return kept
-
-
-@cache
-def _widen_pages() -> None:
-    """Have the heap grow into large pages.
-
-    A block of half the memory is allocated and freed untouched. This costs nothing; the heap keeps
-    the addresses, and the system has been told to use large pages for them.
-    """
-    libc, size = ctypes.CDLL(None), (memory_bytes() or 0) // 2
-    libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
-    libc.free.argtypes = [ctypes.c_void_p]
-    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    block = libc.malloc(size) if size else None
-    if block is None:  # failure only costs speed
-        return
-    start = -(-block // _LARGE_PAGE_BYTES) * _LARGE_PAGE_BYTES
-    length = (block + size - start) // _LARGE_PAGE_BYTES * _LARGE_PAGE_BYTES
-    libc.madvise(start, length, _HUGE_PAGE)
-    libc.free(block)
 
 
 def memory_bytes() -> int | None:

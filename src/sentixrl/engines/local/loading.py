@@ -25,8 +25,9 @@ from sentixrl.engines.local.checkpoint import (
     read_object,
     read_weights,
 )
+from sentixrl.engines.local.computing import Decoder
 from sentixrl.engines.local.decoder import BlockDecoder
-from sentixrl.engines.local.engine import Decoder, LocalEngine
+from sentixrl.engines.local.engine import LocalEngine
 from sentixrl.engines.local.hardware import choose_device, choose_dtype
 from sentixrl.engines.local.prompt_format import (
     ChatFormat,

@@ -199,6 +199,11 @@ class PlainFormat:
                 ids += self._text.bare(segment)
         return np.array(ids, np.int64)
 
+    def preamble(self, prompt: Prompt) -> int:
+        """How many tokens a prompt begins with that all prompts of a task share."""
+        own = _instruction(self._text, prompt)
+        return own and len(self._text.begin_ids) + own
+
     def answers(self, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
         """Token ids of each choice as it would continue the prompt."""
         space = lead(_tail(prompt.messages))
@@ -236,6 +241,12 @@ class ChatFormat:
                 ids += self._text.bare(segment)
             ids += self._text.markup(joint) if joint else ()
         return np.array(ids, np.int64)
+
+    def preamble(self, prompt: Prompt) -> int:
+        """How many tokens a prompt begins with that all prompts of a task share."""
+        joints = self._joints(tuple(message.role for message in prompt.messages))
+        own = _instruction(self._text, prompt)
+        return own and len(self._text.markup(joints[0])) + own
 
     def answers(self, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
         """Token ids of each choice as it would continue the prompt."""
@@ -293,6 +304,14 @@ def branches(
     answers = prompt_format.answers(prompt, choices)
     starts = {answer[:length] for answer in answers for length in range(1, len(answer))}
     return [(*answer, prompt_format.end) if answer in starts else answer for answer in answers]
+
+
+def _instruction(text: Tokeniser, prompt: Prompt) -> int:
+    """The tokens of the system's message, if another message follows it."""
+    first, *further = prompt.messages or (Message("user", ()),)
+    if first.role != "system" or not further:
+        return 0
+    return sum(len(text.bare(segment)) for segment in first.segments)
 
 
 def _tail(messages: Sequence[Message]) -> str:

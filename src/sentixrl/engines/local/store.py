@@ -33,6 +33,15 @@ class KeyValueStore:
                 layers[layer] = old.new_empty(heads, self._capacity, width)
                 layers[layer][:, :length] = old
 
+    def adopt(self, other: KeyValueStore, slots: int) -> None:
+        """Copy the first ``slots`` slots of another store to this one, which holds nothing yet."""
+        self.reserve(slots)
+        for own, its in ((self._keys, other._keys), (self._values, other._values)):
+            for layer, found in its.items():
+                heads, _, width = found.shape
+                own[layer] = found.new_empty(heads, self._capacity, width)
+                own[layer][:, :slots] = found[:, :slots]
+
     def write(
         self, layer: int, slots: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> None:
