@@ -22,12 +22,11 @@ import psutil
 import typer
 from rich.console import Console
 
-from benchmarks.children import EngineProcess
+from benchmarks.children import ChildError, EngineProcess
 from benchmarks.material import LABELS, ROOT, dialogues_of, write
 from benchmarks.servers import Asked, Server, our_server, transformers_server
 from benchmarks.timing import resident, stamp
 from sentixrl import Dialogue
-from sentixrl.bundle import RELEASE, RELEASES
 from sentixrl.engines.local.loading import locate
 from sentixrl.formats import dialogue_object
 from sentixrl.labels import scheme
@@ -36,6 +35,8 @@ OUT = ROOT / "results" / "service.json"
 CLIENTS = (1, 4, 16, 64)
 SHARED_CLIENTS = 16
 LEAVING = 0.2
+PEER_BASE = "smollm2-135m"
+"""What both compute; transformers serve needs a chat template, which the default's base lacks."""
 HISTORY = 12
 """Turns that a question about a conversation shows."""
 _SAMPLE_SECONDS = 1.0
@@ -207,7 +208,7 @@ def _against_transformers(
             stream.write(json.dumps({"turns": 1, "body": body}) + "\n")
             turns += 1
     most = {"clients": SHARED_CLIENTS, "requests": turns}
-    folder_of_base = locate(RELEASES[RELEASE].name)[1]
+    folder_of_base = locate(PEER_BASE)[1]
     with our_server(["--model", f"base={folder_of_base}", "--dtype", dtype]) as server:
         server.asked("/v1/systemone", bodies, clients=4, requests=8)
         ours = server.asked("/v1/systemone", bodies, **most)
@@ -216,6 +217,8 @@ def _against_transformers(
     with transformers_server(folder_of_base, dtype) as server:
         server.asked("/v1/systemone", bodies, clients=1, requests=2)
         theirs = server.asked("/v1/systemone", bodies, **most)
+    if set(theirs.statuses) != {"200"}:
+        raise ChildError(f"transformers serve answered with {dict(theirs.statuses)}")
     rate = theirs.turns / theirs.seconds
     return {
         "transformers_turns_per_second": round(rate, 2),
@@ -223,8 +226,7 @@ def _against_transformers(
         "classify_turns_per_second": round(classify.turns / classify.seconds, 2),
         "ratio_systemone": round(ours.turns / ours.seconds / rate, 2) if rate else None,
         "ratio_classify": round(classify.turns / classify.seconds / rate, 2) if rate else None,
-        "transformers_statuses": dict(theirs.statuses),
-        "transformers_failures": dict(theirs.failures),
+        "base": PEER_BASE,
         "others_share": round(max(ours.others, theirs.others), 3),
     }
 
