@@ -19,6 +19,9 @@ from sentixrl.trie import Row
 PADDING = 1.4
 # Query-key pairs of a batch: with some ten heads its scores still fit a core's cache.
 BATCH_PAIRS = 1 << 17
+# Sizes are rounded up to these steps: for every new shape the library makes a product anew, and
+# keeps it, in about a megabyte.
+EVEN_QUERIES, EVEN_KEYS = 8, 32
 
 
 @dataclass(slots=True)
@@ -55,6 +58,8 @@ class RowBatch:
         """Lay rows out side by side."""
         queries = max(row.stop - row.start for row in rows)
         keys = max(len(row.keys) for row in rows)
+        if not sparse:
+            queries, keys = _rounded(queries, EVEN_QUERIES), _rounded(keys, EVEN_KEYS)
         gather = np.zeros((len(rows), queries), np.int64)
         slots = np.empty((len(rows), keys), np.int64)
         for place, row in enumerate(rows):
@@ -120,6 +125,10 @@ class RowBatch:
             return seen if window is None else seen & (back[q] - depth[k] < window)
 
         return create_block_mask(visible, None, None, self.queries, self.keys, device=str(device))
+
+
+def _rounded(size: int, step: int) -> int:
+    return -(-size // step) * step
 
 
 def group_rows(rows: Sequence[Row]) -> Iterator[list[Row]]:
