@@ -243,7 +243,7 @@ def extremes(folder: Path, turns: int) -> dict[str, Any]:
 
 
 def _kept(out: Path, turns: int) -> bool:
-    """Whether all rows came out with the texts that went in."""
+    """Whether the column came out as it went in."""
     import pyarrow.parquet
 
     shards = [pyarrow.parquet.read_table(path) for path in sorted(out.glob("part-*"))]

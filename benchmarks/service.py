@@ -217,15 +217,16 @@ def _against_transformers(
     with transformers_server(folder_of_base, dtype) as server:
         server.asked("/v1/systemone", bodies, clients=1, requests=2)
         theirs = server.asked("/v1/systemone", bodies, **most)
-    if set(theirs.statuses) != {"200"}:
-        raise ChildError(f"transformers serve answered with {dict(theirs.statuses)}")
+    for name, one in (("transformers serve", theirs), ("ours", ours), ("ours, whole", classify)):
+        if one.failures or set(one.statuses) != {"200"}:
+            raise ChildError(f"{name}: {dict(one.statuses)}, failures {dict(one.failures)}")
     rate = theirs.turns / theirs.seconds
     return {
         "transformers_turns_per_second": round(rate, 2),
         "systemone_turns_per_second": round(ours.turns / ours.seconds, 2),
         "classify_turns_per_second": round(classify.turns / classify.seconds, 2),
-        "ratio_systemone": round(ours.turns / ours.seconds / rate, 2) if rate else None,
-        "ratio_classify": round(classify.turns / classify.seconds / rate, 2) if rate else None,
+        "ratio_systemone": round(ours.turns / ours.seconds / rate, 2),
+        "ratio_classify": round(classify.turns / classify.seconds / rate, 2),
         "base": PEER_BASE,
         "others_share": round(max(ours.others, theirs.others), 3),
     }

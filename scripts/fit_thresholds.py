@@ -3,9 +3,11 @@
     python scripts/fit_thresholds.py MODEL --data ../shared/data [--write]
 
 The model judges each language's dev texts once. Macro-F1 of each language is told under four
-calibrations: the model's own, one fitted on all languages together, one fitted on all others (what
-a language that nobody measured would get), and the language's own, cross-validated. Results go to
-results/thresholds.json; ``--write`` puts the one fitted on all together into the model's bundle.
+calibrations: the model's own, one fitted on all languages together (this one among them), one
+fitted on all others (what a language that nobody measured would get), and the language's own,
+cross-validated. Means are over languages that have all four; two were annotated with labels that no
+other language has. Results go to results/thresholds.json; ``--write`` puts the calibration fitted
+on all together into the model's bundle.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from sentixrl.labels import LabelSet
 
 
 def main(
-    model: Annotated[str, typer.Argument(help="A bundle, or a model that comes along.")],
+    model: Annotated[str, typer.Argument(help="The folder of a bundle.")],
     data: Annotated[Path, typer.Option(help="Folder with a folder a data set.")],
     write: Annotated[bool, typer.Option(help="Put the calibration into the bundle.")] = False,
 ) -> None:
@@ -71,7 +73,8 @@ def main(
         bundle = bundle.with_calibration(labels[members[0]], _fit(answers, members), several=True)
     found = {language: found[language] for language in answers}
     kinds = ("now", "all", "others", "own")
-    means = {kind: _mean([one[kind] for one in found.values()]) for kind in kinds}
+    whole = [one for one in found.values() if one["others"] is not None]
+    means = {kind: float(np.mean([one[kind] for one in whole])) for kind in kinds}
     write_results(
         "thresholds",
         "macro-F1 of several labels on BRIGHTER's dev texts, by where thresholds come from",
@@ -94,10 +97,6 @@ def _fit(answers: dict[str, FirstJudgements], languages: Sequence[str]) -> Calib
 def _macro_f1(answers: FirstJudgements, calibration: Calibration) -> float:
     shares = probabilities(answers.log_odds, calibration)
     return SeveralQuality.of(shares, given(shares, calibration), answers.gold).macro_f1
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    return float(np.mean([value for value in values if value is not None]))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def main(
     """Measure each language, and write after each."""
     found = {one["language"]: one for one in read_results("languages")["runs"]}
     for language in languages or LANGUAGES:
-        before = found[language] if several_only else one_label(language, data, runs, model)
+        known = found.get(language) if several_only else None
+        before = known or one_label(language, data, runs, model)
         found[language] = {**before, **several_labels(language, data, runs, model)}
         done = [found[one] for one in LANGUAGES if one in found]
         write_results(

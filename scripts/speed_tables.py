@@ -85,7 +85,7 @@ def service(content: Content) -> str:
         ["of ours, the same turns to `/v1/classify`",
          f"{peer['classify_turns_per_second']:.1f} ({peer['ratio_classify']:.1f}×)"],
     ]  # fmt: skip
-    where = _measured(through, "python -m benchmarks.service")
+    where = _measured(content, "python -m benchmarks.service")
     about = (
         f"{where} {through['material']}, {through['dtype']}. The peer and ours compute "
         f"`{peer['base']}` on the same questions, a turn each."
@@ -103,8 +103,7 @@ def bench_batch(content: Content) -> str:
     """Batch jobs: what they lose against a plain call, their memory, and what they survive."""
     rows = [row for part, rows_of in _BATCH.items() if part in content
             for row in rows_of(content[part])]  # fmt: skip
-    first = next(iter(content.values()))
-    where = _measured(first, "python -m benchmarks.batch --out results/bench_batch.json PART …")
+    where = _measured(content, "python -m benchmarks.batch --out results/bench_batch.json PART …")
     return f"{table(['', ''], rows)}\n\n{where}"
 
 
@@ -187,8 +186,7 @@ def _yes(found: bool) -> str:
     return "yes" if found else "**no**"
 
 
-def _measured(found: Content, command: str) -> str:
-    return (
-        f"Measured on {found['date']} with `{command}` on {found['cores']} cores of "
-        f"{found['processor']}."
-    )
+def _measured(parts: Content, command: str) -> str:
+    days = ", ".join(sorted({part["date"] for part in parts.values()}))
+    machines = sorted({f"{part['cores']} cores of {part['processor']}" for part in parts.values()})
+    return f"Measured on {days} with `{command}` on {' and '.join(machines)}."

@@ -71,7 +71,7 @@ def test_the_link_holds_a_new_token_and_the_service_wants_it(
     monkeypatch.setattr(webbrowser, "open", start)
     answer = shell("open", talk, "--model", tiny_model)
     assert answer.code == 0, answer.err
-    assert not answer.out
+    assert LINK.fullmatch(answer.out.strip())
     ticket = TICKET.fullmatch(opened[0])
     assert ticket
     assert seen[2].access.token not in opened[0]

@@ -1,4 +1,4 @@
-"""Memory that is freed is kept, so that the next step does not wait for pages."""
+"""Freed memory is kept for a training's next step, and otherwise given back."""
 
 from __future__ import annotations
 

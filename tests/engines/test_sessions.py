@@ -175,6 +175,36 @@ def test_a_prompt_without_an_instruction_has_no_preamble(preambled: LocalEngine)
     assert not preambled.preambles.tokens
 
 
+def test_what_is_each_dialogues_own_is_no_preamble(preambled: LocalEngine) -> None:
+    told = ("Name the emotion.", "\nEmotions: joy, anger.")
+    first, *others = [
+        Prompt().then("system", *told, f"\nSo said {name}: no. Joy.").then("user", "Ann: no")
+        for name in ("Bob", "Cleo", "Dora")
+    ]
+    shared = preambled.prompt_format.preamble(first)
+    assert shared == preambled.prompt_format.preamble(BASE.then("user", "Ann: no"))
+    for prompt in (first, *others):
+        scores_of(preambled, ScoreRequest(prompt, CHOICES))
+    assert preambled.preambles.tokens == shared
+
+
+def test_a_prompt_that_is_too_long_begins_nothing(preambled: LocalEngine) -> None:
+    with preambled.session() as session:
+        failure, scores = session.score([ask("Ann: " + "no " * 2000), REQUESTS[0]])
+    assert isinstance(failure, Failure)
+    assert isinstance(scores, Scores)
+    assert scores.cost.tokens == preambled.usage.tokens
+
+
+def test_closing_a_session_tells_what_it_freed(
+    preambled: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(preambled.freed, "add", told.append)
+    scores_of(preambled, REQUESTS[0])
+    assert told[0] > 0
+
+
 def test_preambles_kept_are_bounded(
     preambled: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

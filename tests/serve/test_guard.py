@@ -12,6 +12,7 @@ import pytest
 
 from sentixrl.errors import ConfigError
 from sentixrl.serve import server
+from sentixrl.serve import service as service_module
 from sentixrl.serve.guard import TOKEN_PATH, Access, host_names, is_loopback
 
 from ..cli.shell import Shell, make_shell
@@ -197,7 +198,9 @@ def test_what_is_this_machine_alone(host: str, own: bool) -> None:
     assert is_loopback(host) is own
 
 
-def test_a_ticket_gives_the_token_once() -> None:
+def test_a_ticket_gives_the_token_once_and_within_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     running = service(access=Access(token=TOKEN))
     asked, ticket = Client(running), running.page_ticket()
     for wrong in ("", ticket[:-1], "ü"):
@@ -208,6 +211,9 @@ def test_a_ticket_gives_the_token_once() -> None:
     assert asked.post(TOKEN_PATH, {"ticket": ticket}).json() == {"token": TOKEN}
     assert asked.refuses(401, TOKEN_PATH, {"ticket": ticket})
     assert asked.refuses(422, TOKEN_PATH, {"ticket": "x" * 101})
+    assert asked.refuses(413, TOKEN_PATH, {"ticket": "x" * 2000})
+    monkeypatch.setattr(service_module, "TICKET_SECONDS", -1.0)
+    assert asked.refuses(401, TOKEN_PATH, {"ticket": running.page_ticket()})
     free = service(access=Access())
     assert Client(free).refuses(401, TOKEN_PATH, {"ticket": free.page_ticket()})
 

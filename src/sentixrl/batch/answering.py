@@ -2,8 +2,8 @@
 
 Contract: one stream of dialogues runs through the classifier's workers, so that none of them waits
 at the end of a chunk. A dialogue that fails is an answer with an error, and the others go on. If
-several in a row fail, a harmless line tells what is wrong: where the model does not answer it
-either, its own error is raised.
+several in a row break their session, the model is asked a harmless line: if it does not answer that
+either, the model's error is raised.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sentixrl.prediction import ItemError, Status
 SAMPLED_DIALOGUES = 8
 """So many dialogues of a chunk are answered for an estimate."""
 FAILED_IN_A_ROW = 5
-"""After so many failures without an answer between them, the model is asked a harmless line."""
+"""After so many broken sessions in a row the model is asked something else."""
 HARMLESS = Dialogue.from_texts(["Good morning."])
 
 

@@ -4,8 +4,8 @@ Contract: one temperature, chosen by the likelihood of the gold labels (Guo et a
 1706.04599). It cannot change which label is likeliest, so it costs no accuracy; a bias per label
 can, and was found to fit noise at the sizes dev splits have: it is fitted only when asked for, and
 drawn towards none. For labels that nothing was fitted for, one scale serves all. Where each label
-is judged by itself there are also thresholds: each label's own for the best F1, drawn towards one
-common threshold where the label has few examples.
+is judged by itself there are also one bias for all labels, and thresholds: each label's own for the
+best F1, drawn towards one common threshold where the label has few examples.
 """
 
 from __future__ import annotations

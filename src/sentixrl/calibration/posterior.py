@@ -26,12 +26,13 @@ class Calibration:
 
     Attributes:
         scale: The inverse temperature, > 0.
-        bias: One number per label, in the label set's order; empty for none.
+        bias: One number per label, in the label set's order; empty for none. Where each label is
+            judged by itself, the same for all.
         fitted: Whether it was fitted on data, or is the identity.
         thresholds: Where each label is judged by itself: the probability from which an utterance
             gets it, in the label set's order; empty for one half each.
-        shares: Where a bias was fitted: each label's share of the data it was fitted on, in the
-            label set's order, which the posteriors then assume.
+        shares: Where a bias was fitted for one label a turn: each label's share of the data it was
+            fitted on, in the label set's order, which the posteriors then assume.
         truths: The calibrated probabilities that the true labels got on data that the scale was not
             fitted on, ascending; what conformal sets are made from.
 

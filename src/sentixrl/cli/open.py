@@ -66,8 +66,10 @@ def open_page(
             return f"{server.address_of(bound)}/#{credential}{more}"
 
         def started() -> None:
-            if not browser or not webbrowser.open(link(f"ticket={service.page_ticket()}")):
-                answers().print(styled(link(f"token={token}")), soft_wrap=True)
+            if browser:
+                webbrowser.open(link(f"ticket={service.page_ticket()}"))
+            # Also beside a browser: none may be there, and another one may be wanted.
+            answers().print(styled(link(f"token={token}")), soft_wrap=True)
             errors().print(note("the page is open (Ctrl-C ends it)", "sentixrl:", "bold"))
 
         server.make_server(service, started).run(sockets=[bound])

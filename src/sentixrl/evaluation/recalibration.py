@@ -2,10 +2,10 @@
 
 Contract: the model's own first answers are taken, whatever it was calibrated on before. A
 temperature moves no answer; a bias per label does, and is fitted only when asked for, drawn towards
-none. Where a turn may have several labels, the labels' thresholds are fitted besides, and they do
-move answers. What the calibration is worth is measured by cross-validation over dialogues: every
-turn is judged by a calibration that its dialogue had no part in. Conformal sets rest on the same
-cross-fitted probabilities, pooled.
+none. Where a turn may have several labels, one bias for all of them and each label's threshold are
+fitted besides, and they do move answers. What the calibration is worth is measured by
+cross-validation over dialogues: every turn is judged by a calibration that its dialogue had no part
+in. Conformal sets rest on the same cross-fitted probabilities, pooled.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class SeveralQuality:
     Attributes:
         ece: Expected calibration error of the probabilities that labels apply, 15 bins of equal
             mass, all labels together.
-        macro_f1: F1 of each label that is given, averaged.
+        macro_f1: F1 averaged over all labels; one that is never given counts 0.
         micro_f1: F1 over all decisions.
     """
 

@@ -30,6 +30,7 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PAGE = "/page/"
 TOKEN_PATH = "/v1/token"
 """Where the page exchanges its ticket for the token."""
+_TICKET_BYTES = 1024
 BODIES = frozenset({"/v1/classify", "/v1/read", "/v1/systemone", "/v1/decisions", TOKEN_PATH})
 """Where a POST is answered; anywhere else it is refused whatever it brings."""
 _OPEN_PATHS = frozenset({"/", "/health", "/ready", "/favicon.ico", TOKEN_PATH})
@@ -114,7 +115,10 @@ class Guard:
             headers = Headers(scope=scope)
             self._check(scope, headers)
             if scope["method"] == "POST" and scope["path"] in BODIES:
-                receive = await self._read(headers, receive)
+                # Whoever asks for the token has not shown it: nothing large is read of them.
+                ticket = scope["path"] == TOKEN_PATH
+                most = _TICKET_BYTES if ticket else self._access.body_bytes
+                receive = await self._read(headers, receive, most)
         except RefusedError as refusal:
             await refusal.response()(scope, receive, send)
             return
@@ -161,9 +165,8 @@ class Guard:
                 {"WWW-Authenticate": "Bearer"},
             )
 
-    async def _read(self, headers: Headers, receive: Receive) -> Receive:
+    async def _read(self, headers: Headers, receive: Receive, most: int) -> Receive:
         """Read the body; returns what hands it on, and after it what comes from the client."""
-        most = self._access.body_bytes
         length = headers.get("content-length", "")
         try:
             async with asyncio.timeout(self._access.body_seconds):

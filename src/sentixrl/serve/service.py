@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hmac
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, cast
@@ -22,6 +23,8 @@ from sentixrl.serve.metrics import Metrics
 from sentixrl.serve.refusals import RefusedError
 from sentixrl.serve.served import Models, ServedModel
 
+TICKET_SECONDS = 60.0
+"""How long a browser may take to open the page."""
 MAX_TURNS = 20_000
 """The turns that a request may have; far fewer fit the queue, unless it is made larger."""
 
@@ -44,34 +47,33 @@ class Service:
         opened: tuple[str, bytes] | None = None,
     ) -> None:
         self.models, self.opened = models, opened
-        self._page_ticket: str | None = None
+        self._page_ticket: tuple[str, float] | None = None
         self.access = access or Access()
         schedulers = [model.classifier.scheduler for model in models]
         self.batcher = Batcher(schedulers, queue_tokens)
         self.metrics = Metrics(models, self.batcher)
 
     def page_ticket(self) -> str:
-        """What one page gets the token for, once.
+        """What one page gets the token for: once, and within a minute.
 
-        Whoever starts a browser shows its command line to everybody on the machine, so the token
-        itself must not stand there; and a ticket is worth nothing once the page has opened.
+        A browser's command line can be read by everybody on the machine, so the token itself must
+        not stand there. A ticket is worth nothing once the page has opened.
         """
-        self._page_ticket = secrets.token_urlsafe(24)
-        return self._page_ticket
+        ticket = secrets.token_urlsafe(24)
+        self._page_ticket = ticket, time.monotonic() + TICKET_SECONDS
+        return ticket
 
     def redeem(self, ticket: str) -> str:
         """The token, for the page's ticket.
 
         Raises:
-            RefusedError: It is another ticket, or was used.
+            RefusedError: It is another ticket, or was used, or is too old.
         """
-        known, token = self._page_ticket, self.access.token
-        if (
-            known is None
-            or token is None
-            or not hmac.compare_digest(ticket.encode(), known.encode())
-        ):
-            raise RefusedError(401, "The ticket is not known, or was used already.")
+        known, end = self._page_ticket or ("", 0.0)
+        token = self.access.token
+        same = hmac.compare_digest(ticket.encode(), known.encode())
+        if not known or token is None or not same or time.monotonic() > end:
+            raise RefusedError(401, "The ticket is not known, was used already, or is too old.")
         self._page_ticket = None
         return token
 

@@ -65,10 +65,10 @@ class TrainableModel:
     def evaluating(self) -> Iterator[Engine]:
         """The engine, with the model in evaluation mode; in training mode again afterwards."""
         self.model.eval()
-        self.engine.preambles.clear()  # the weights have changed since
         try:
             yield self.engine
         finally:
+            self.engine.preambles.clear()  # the weights will change
             self.model.train()
 
     def move(self, device: torch.device) -> None:

@@ -15,7 +15,8 @@ import torch
 
 from sentixrl.trie import Row
 
-# A batch may compute this much more than its rows alone, because calls cost time too.
+# A batch may compute this much more than its rows alone, because calls cost time too. This and the
+# next bound hold before sizes are rounded.
 PADDING = 1.4
 # Query-key pairs of a batch: with some ten heads its scores still fit a core's cache.
 BATCH_PAIRS = 1 << 17
@@ -59,7 +60,9 @@ class RowBatch:
         queries = max(row.stop - row.start for row in rows)
         keys = max(len(row.keys) for row in rows)
         if not sparse:
-            queries, keys = _rounded(queries, EVEN_QUERIES), _rounded(keys, EVEN_KEYS)
+            # Fewer queries are few shapes anyway.
+            queries = queries if queries < EVEN_QUERIES else _rounded(queries, EVEN_QUERIES)
+            keys = _rounded(keys, EVEN_KEYS)
         gather = np.zeros((len(rows), queries), np.int64)
         slots = np.empty((len(rows), keys), np.int64)
         for place, row in enumerate(rows):

@@ -1,13 +1,15 @@
 """Running a model over what a trie has not computed yet, and what every prompt begins with.
 
-Contract: a preamble (instruction and labels) is computed by itself, once, in a pass of its own. So
-what a session makes of it depends neither on which session came first nor on what came with it.
+Contract: a preamble (instruction and labels) is computed by itself, once, in a pass of its own. A
+session takes over that of its first prompt; what it makes of it depends neither on which session
+came first nor on what came with it.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from threading import Lock
 from typing import Protocol
 
@@ -24,7 +26,8 @@ from sentixrl.trie.trie import Tokens
 SHORTEST_PREAMBLE = 8
 """Fewer tokens are not worth a pass of their own."""
 PREAMBLE_TOKENS = 8_192
-"""How many tokens of preambles an engine keeps, those used last: some 190 MB at 135M parameters."""
+"""How many tokens of preambles an engine keeps, those used last: some 190 MB at 135M parameters,
+and as much again of room that is reserved."""
 
 
 class Decoder(Protocol):
@@ -82,32 +85,46 @@ class Preambles:
     Args:
         decoder: The model.
         budget: Bounds on packs.
+        count: Is told what was computed.
     """
 
-    def __init__(self, decoder: Decoder, budget: PackBudget) -> None:
-        self._decoder, self._budget = decoder, budget
-        self._kept: OrderedDict[bytes, KeyValueStore] = OrderedDict()
+    def __init__(
+        self, decoder: Decoder, budget: PackBudget, count: Callable[[Usage], None]
+    ) -> None:
+        self._decoder, self._budget, self._count = decoder, budget, count
+        self._kept: OrderedDict[bytes, Future[KeyValueStore]] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, tokens: Tokens) -> tuple[KeyValueStore, Usage]:
-        """A preamble's keys and values, at its own slots; and what was computed for them now.
+    def of(self, tokens: Tokens) -> tuple[KeyValueStore, int]:
+        """A preamble's keys and values, at its own slots; and how many tokens were computed now.
 
         Args:
             tokens: The preamble, shape ``[length]``.
         """
+        key = tokens.tobytes()
         with self._lock:
-            key = tokens.tobytes()
             found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-                return found, Usage()
-            trie, store = PromptTrie(), KeyValueStore()
-            end = trie.insert(tokens)
-            _, used = compute(self._decoder, trie, store, [end], self._budget)
-            self._kept[key] = store
-            while len(self._kept) > 1 and self.tokens > PREAMBLE_TOKENS:
-                self._kept.popitem(last=False)
-            return store, used
+            mine = found is None
+            if found is None:
+                found = self._kept[key] = Future()
+                while len(self._kept) > 1 and self.tokens > PREAMBLE_TOKENS:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+        if mine:  # outside the lock: others take what is there already
+            try:
+                found.set_result(self._computed(tokens))
+            except BaseException as error:
+                found.set_exception(error)
+                with self._lock:
+                    self._kept.pop(key, None)
+        return found.result(), len(tokens) if mine else 0
+
+    def _computed(self, tokens: Tokens) -> KeyValueStore:
+        trie, store = PromptTrie(), KeyValueStore()
+        end = trie.insert(tokens)
+        _, used = compute(self._decoder, trie, store, [end], self._budget)
+        self._count(used)
+        return store
 
     def clear(self) -> None:
         """Forget them: the model is not what it was."""

@@ -7,16 +7,21 @@ with joined projections and only the hidden states that are read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from sentixrl.engines.local.architecture import Architecture, LayerKind, Rotary
 from sentixrl.engines.local.attention import PackPlan, attend
 from sentixrl.engines.local.blocks import CentredNorm, Gate, Linear, Norm, gate_of, rotate
 from sentixrl.engines.local.head import Head
 from sentixrl.errors import ModelError
+
+EVEN = ((256, 8), (1024, 32), (math.inf, 64))
+"""Up to which length packs are filled up to which step."""
 
 
 @dataclass(slots=True)
@@ -81,7 +86,7 @@ class BlockDecoder:
         Returns:
             The final hidden states of the tokens that are read, ``[n_reads, hidden]``.
         """
-        state = self.embedding.index_select(0, plan.tokens)
+        state = self.embedding.index_select(0, _even(plan.tokens))
         if self._scale is not None:
             state.mul_(self._scale)
         turns = {rotary: self._turns(rotary, plan) for rotary in self._frequencies}
@@ -89,8 +94,9 @@ class BlockDecoder:
         for index, layer in enumerate(self.layers):
             mixed = self._attention(state, layer, plan, index, *turns[layer.kind.rotary])
             if index == last:  # nothing attends to this layer's output: keep what is read
-                state = state.index_select(0, plan.reads)
-                mixed = mixed.index_select(0, plan.reads)
+                reads = _even(plan.reads)
+                state = state.index_select(0, reads)
+                mixed = mixed.index_select(0, reads)
             state = _branch(state, mixed, layer.out, layer.norm_out, plan)
             normed = layer.norm_mlp(
                 state, plan.space, plan.space.take("normed", state, *state.shape)
@@ -98,7 +104,7 @@ class BlockDecoder:
             state = _branch(
                 state, layer.gate(normed, plan.space), layer.down, layer.norm_down, plan
             )
-        return self.norm(state, plan.space, torch.empty_like(state))
+        return self.norm(state, plan.space, torch.empty_like(state))[: len(plan.reads)]
 
     def _attention(
         self,
@@ -118,16 +124,30 @@ class BlockDecoder:
             turning = layer.head_norm(turning, space, space.take("heads", state, *turning.shape))
         rotated = space.take("rotated", state, *turning.shape)
         rotate(turning, cos, sin, rotated)
-        plan.store.write(index, plan.slots, rotated[:, model.heads :], values)
+        length = len(plan.tokens)
+        plan.store.write(index, plan.slots, rotated[:length, model.heads :], values[:length])
         attended = space.take("attended", state, len(state), model.heads, model.head_dim)
-        queries = rotated[:, : model.heads]
-        attend(queries, plan, index, model.attention_scale, attended, layer.kind.window)
+        queries, out = rotated[:length, : model.heads], attended[:length]
+        attend(queries, plan, index, model.attention_scale, out, layer.kind.window)
         return attended.view(len(state), -1)
 
     def _turns(self, rotary: Rotary, plan: PackPlan) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosines and sines of the pack's positions, each ``[length, 1, head_dim / 2]``."""
-        angles = plan.positions[:, None].to(torch.float32) * self._frequencies[rotary][None]
+        angles = _even(plan.positions)[:, None].to(torch.float32) * self._frequencies[rotary][None]
         return angles.cos()[:, None].to(self.dtype), angles.sin()[:, None].to(self.dtype)
+
+
+def _even(values: torch.Tensor) -> torch.Tensor:
+    """What a pack holds, filled up to one of few lengths; whatever becomes of the rest is dropped.
+
+    oneDNN makes a product anew for every length, and keeps it in about a megabyte.
+    """
+    length = len(values)
+    if values.device.type != "cpu":
+        return values
+    step = next(step for bound, step in EVEN if length <= bound)
+    even = -(-length // step) * step
+    return F.pad(values, (0, even - length)) if even > length else values
 
 
 def _branch(

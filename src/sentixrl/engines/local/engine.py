@@ -79,7 +79,7 @@ class LocalEngine:
         self.budget = budget or PackBudget()
         self.threading = threading or Threading(workers=1, threads=None)
         self.session_tokens = session_tokens
-        self.preambles = Preambles(decoder, self.budget)
+        self.preambles = Preambles(decoder, self.budget, self.count)
         self.freed = FreedMemory()
         self._facts = facts or dict
         self._usage = Usage()
@@ -162,7 +162,8 @@ class LocalSession:
         self._trie = PromptTrie()
         self._store = KeyValueStore()
         self._admitted.clear()
-        self._engine.freed.add(held)
+        if self._engine.decoder.device.type == "cpu":
+            self._engine.freed.add(held)
 
     def admit(self, request: ScoreRequest | GenerateRequest) -> bool:
         """Whether the prompt's new tokens fit the session's budget; if so, they are in the trie."""
@@ -180,7 +181,7 @@ class LocalSession:
         return True
 
     def _encoded(self, request: ScoreRequest | GenerateRequest) -> tuple[Tokens, int]:
-        """A request's prompt, and how many tokens were new when it was admitted or began this."""
+        """A request's prompt, and how many tokens were computed or became pending for it so far."""
         known = self._admitted.pop(id(request.prompt), None)
         if known is None:
             prompt = self._engine.prompt_format.encode(request.prompt)
@@ -189,18 +190,18 @@ class LocalSession:
 
     @torch.inference_mode()
     def _begin(self, prompt: Prompt, tokens: Tokens) -> int:
-        """Take over the preamble of a session's first prompt; returns how much was computed now."""
+        """Take over a session's first preamble; returns how many tokens were computed now."""
         if self._trie.slots:
             return 0
         length = self._engine.prompt_format.preamble(prompt)
-        if length < SHORTEST_PREAMBLE or self._too_long(length) is not None:
+        if length < SHORTEST_PREAMBLE or self._too_long(len(tokens)) is not None:
             return 0
-        preamble, used = self._engine.preambles.of(tokens[:length])
-        self._engine.count(used)
+        preamble, computed = self._engine.preambles.of(tokens[:length])
         self._trie.insert(tokens[:length])
         self._trie.take_pending()
+        self._store.reserve(len(tokens))
         self._store.adopt(preamble, length)
-        return used.tokens
+        return computed
 
     @torch.inference_mode()
     def score(self, requests: Sequence[ScoreRequest]) -> list[Scores | Failure]:

@@ -68,8 +68,8 @@ def _widen_pages() -> None:
 class FreedMemory:
     """Memory that sessions freed, returned to the system now and then. May be told by any thread.
 
-    glibc keeps blocks of some megabytes in its heaps, where blocks of other sizes leave gaps: a
-    process that answers one session after another grew by two thirds in a minute, and on.
+    glibc keeps blocks of some megabytes in its heaps, where blocks of other sizes leave gaps. A
+    process that answered one session after another grew by two thirds in the first minute.
     """
 
     def __init__(self) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     AnyTokenizer = Tokenizer | PieceTokenizer
 
 _FAILS = "The model's tokenizer fails"
+PREAMBLE_SEGMENTS = 2
+"""Instruction and labels; demonstrations, which follow, may be each dialogue's own."""
 _MARK = "\ue000{}\ue001"  # private-use characters: no chat template writes them
 MAX_BYTES = 1 << 28
 """Bound on a ``tokenizer.json``; those of the largest vocabularies have 30 MB."""
@@ -202,7 +204,7 @@ class PlainFormat:
     def preamble(self, prompt: Prompt) -> int:
         """How many tokens a prompt begins with that all prompts of a task share."""
         own = _instruction(self._text, prompt)
-        return own and len(self._text.begin_ids) + own
+        return len(self._text.begin_ids) + own if own else 0
 
     def answers(self, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
         """Token ids of each choice as it would continue the prompt."""
@@ -246,7 +248,7 @@ class ChatFormat:
         """How many tokens a prompt begins with that all prompts of a task share."""
         joints = self._joints(tuple(message.role for message in prompt.messages))
         own = _instruction(self._text, prompt)
-        return own and len(self._text.markup(joints[0])) + own
+        return len(self._text.markup(joints[0])) + own if own else 0
 
     def answers(self, prompt: Prompt, choices: Sequence[str]) -> list[tuple[int, ...]]:
         """Token ids of each choice as it would continue the prompt."""
@@ -307,11 +309,11 @@ def branches(
 
 
 def _instruction(text: Tokeniser, prompt: Prompt) -> int:
-    """The tokens of the system's message, if another message follows it."""
+    """The tokens of what the system says first, if another message follows."""
     first, *further = prompt.messages or (Message("user", ()),)
     if first.role != "system" or not further:
         return 0
-    return sum(len(text.bare(segment)) for segment in first.segments)
+    return sum(len(text.bare(segment)) for segment in first.segments[:PREAMBLE_SEGMENTS])
 
 
 def _tail(messages: Sequence[Message]) -> str:

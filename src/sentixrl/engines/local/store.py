@@ -34,8 +34,10 @@ class KeyValueStore:
                 layers[layer][:, :length] = old
 
     def adopt(self, other: KeyValueStore, slots: int) -> None:
-        """Copy the first ``slots`` slots of another store to this one, which holds nothing yet."""
-        self.reserve(slots)
+        """Copy the first ``slots`` slots of another store to this one.
+
+        There is room for them here, and nothing is held yet.
+        """
         for own, its in ((self._keys, other._keys), (self._values, other._values)):
             for layer, found in its.items():
                 heads, _, width = found.shape

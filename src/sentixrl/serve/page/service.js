@@ -51,7 +51,7 @@ async function refused(answer) {
     return new ServiceError(said.error ?? "The service is busy.", wait ? `Try again in ${wait} seconds.` : "Try again in a moment.");
   }
   if (answer.status === 401) {
-    return new ServiceError("The service does not know this page.", "Open it again from the link that the command printed.");
+    return new ServiceError("The service does not know this page.", "Open it again from the link that the command printed, or start the command again.");
   }
   return new ServiceError(said.error ?? `The service answered with status ${answer.status}.`, said.hint);
 }
