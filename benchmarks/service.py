@@ -209,7 +209,9 @@ def _against_transformers(
             turns += 1
     most = {"clients": SHARED_CLIENTS, "requests": turns}
     folder_of_base = locate(PEER_BASE)[1]
-    with our_server(["--model", f"base={folder_of_base}", "--dtype", dtype]) as server:
+    # An untrained model negotiates by default; the peer's first answer stands.
+    asked = ["--model", f"base={folder_of_base}", "--dtype", dtype, "--no-negotiate"]
+    with our_server(asked) as server:
         server.asked("/v1/systemone", bodies, clients=4, requests=8)
         ours = server.asked("/v1/systemone", bodies, **most)
         whole = _write_bodies(folder / "whole.jsonl", sample)
