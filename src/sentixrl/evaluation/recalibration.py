@@ -17,8 +17,6 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
-from scipy.special import logit
-
 from sentixrl.calibration.conformal import kept
 from sentixrl.calibration.posterior import Calibration, Floats, normalise
 from sentixrl.calibration.several import Flags, given, probabilities
@@ -269,7 +267,8 @@ def first_judgements(classifier: Classifier, data: Dataset) -> FirstJudgements:
     rows, gold, owners = [], [], []
     for number, turn, shares in _shares(classifier, data):
         if turn.golds is not None:
-            rows.append(logit(np.clip(shares, SMALLEST, 1 - SMALLEST)))
+            applies = np.clip(shares, SMALLEST, 1 - SMALLEST)
+            rows.append(np.log(applies) - np.log1p(-applies))
             gold.append([name in turn.golds for name in names])
             owners.append(number)
     return FirstJudgements(
