@@ -17,6 +17,7 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
+
 from sentixrl.calibration.conformal import kept
 from sentixrl.calibration.posterior import Calibration, Floats, normalise
 from sentixrl.calibration.several import Flags, given, probabilities
