@@ -87,8 +87,8 @@ def service(content: Content) -> str:
     ]  # fmt: skip
     where = _measured(content, "python -m benchmarks.service")
     about = (
-        f"{where} {through['material']}, {through['dtype']}. The peer and ours compute "
-        f"`{peer['base']}` on the same questions, a turn each."
+        f"{where} {through['material']}, {through['dtype']}. The default model; beside "
+        f"the peer both compute `{peer['base']}`, untrained, on the same questions, a turn each."
     )
     return "\n\n".join(
         [
