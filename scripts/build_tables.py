@@ -325,7 +325,7 @@ def thresholds(content: Content) -> str:
         for name, found in content["languages"].items()
     ]
     rows.append(["mean", "", *(points(content["means"][kind]) for kind in kinds)])
-    return with_notes(table(head, rows), provenance(content), [])
+    return with_notes(table(head, rows), _source(content), [])
 
 
 def evidence(content: Content) -> str:
@@ -340,20 +340,24 @@ def evidence(content: Content) -> str:
                 continue
             rows.append(
                 [
-                    f"{name}, {found['split']}",
+                    f"{name}, {found['split']}, {found['dialogues']} dialogues",
                     size,
                     f"{one['targets']:,}",
                     *(f"{one['fall'][way]:.2f}" for way in ("evidence", "random", "nearest")),
-                    *(_nats(one["evidence_less"][way]) for way in ("random", "nearest")),
+                    *(
+                        _nats(one["evidence_less"][way], one["clusters"])
+                        for way in ("random", "nearest")
+                    ),
                     *(points(one["changed"][way]) for way in ("evidence", "random", "nearest")),
                 ]
             )
-    return with_notes(table(head, rows), provenance(content), [])
+    return with_notes(table(head, rows), _source(content), [])
 
 
-def _nats(found: Mapping[str, float]) -> str:
+def _nats(found: Mapping[str, float], clusters: int) -> str:
     shown = [f"{found[key]:+.2f}".replace("-", "−") for key in ("value", "low", "high")]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+    few = clusters < FEWEST_CLUSTERS
+    return shown[0] if few else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
 MAKERS: Mapping[str, Callable[[Content], str]] = {

@@ -53,7 +53,8 @@ def main(
             "seconds": round(time.perf_counter() - begun, 1),
             "replaced": result,
         }
-    command = f"python scripts/measure_evidence.py --data ../shared/data --model {model}"
+    drawn = "" if limit is None else f" --limit {limit}"
+    command = f"python scripts/measure_evidence.py --data ../shared/data --model {model}{drawn}"
     facts = {"model": loaded.engine.name, "limit": limit, "seed": seed, "sets": found}
     write_results(
         "evidence", "Evidence against turns by chance and the nearest, replaced", command, facts
