@@ -38,19 +38,29 @@ from sentixrl.formats import dialogue_object
 
 ROOT = Path(__file__).parent.parent
 KILLS = 20
+Place = tuple[str, int, int | str]
+"""A row's dialogue, turn and region."""
 REAL = ("goemotions", "xed", "dailydialog")
 
 
 def table(path: Path, turns: int) -> Path:
     """A table of dialogues of ten turns, the rows of a hundred of them in turns."""
+
+    def place(row: int) -> Place:
+        return f"d{row // 1000 * 100 + row % 100}", row // 100, row % 7
+
+    return write_table(path, turns, place)
+
+
+def write_table(path: Path, rows: int, place: Callable[[int], Place]) -> Path:
+    """A CSV whose rows' dialogue, turn and region ``place`` tells."""
     chance = random.Random(1)
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(("dialogue_id", "speaker", "text", "region"))
-        for row in range(turns):
-            dialogue = row // 1000 * 100 + row % 100
-            speaker = NAMES[row // 100 % 2]
-            writer.writerow((f"d{dialogue}", speaker, said(chance), row % 7))
+        for row in range(rows):
+            dialogue, turn, region = place(row)
+            writer.writerow((dialogue, NAMES[turn % 2], said(chance), region))
     return path
 
 
@@ -223,23 +233,17 @@ def nodes(folder: Path, turns: int) -> dict[str, Any]:
 
 def extremes(folder: Path, turns: int) -> dict[str, Any]:
     """One long dialogue, and a column whose values are numbers down to nine tenths of a table."""
-    one, mixed = folder / "one.csv", folder / "mixed.csv"
-    chance = random.Random(1)
-    header = ("dialogue_id", "speaker", "text", "region")
-    with one.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(header)
-        for row in range(turns // 20):
-            writer.writerow(("d", NAMES[row % 2], said(chance), 7))
-    with mixed.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(header)
-        for row in range(turns):
-            where = row % 7 if row < 0.9 * turns else f"north {row % 7}"
-            writer.writerow((f"d{row // 10}", NAMES[row % 2], said(chance), where))
+    one = write_table(folder / "one.csv", turns // 20, lambda row: ("d", row, 7))
+    mixed = write_table(
+        folder / "mixed.csv", turns, lambda row: (f"d{row // 10}", row, _region(row, turns))
+    )
     long = result(start(one, folder / "long"))
-    table_ = result(start(mixed, folder / "table", "--form", "parquet"))
-    return {"one_dialogue": long, "two_types": {**table_, "kept": _kept(folder / "table", turns)}}
+    types = result(start(mixed, folder / "mixed", "--form", "parquet"))
+    return {"one_dialogue": long, "two_types": {**types, "kept": _kept(folder / "mixed", turns)}}
+
+
+def _region(row: int, turns: int) -> int | str:
+    return row % 7 if row < 9 * turns // 10 else f"north {row % 7}"
 
 
 def _kept(out: Path, turns: int) -> bool:
@@ -248,9 +252,7 @@ def _kept(out: Path, turns: int) -> bool:
 
     shards = [pyarrow.parquet.read_table(path) for path in sorted(out.glob("part-*"))]
     regions = [value for shard in shards for value in shard.column("region").to_pylist()]
-    first = 9 * turns // 10
-    expected = [str(row % 7) if row < first else f"north {row % 7}" for row in range(turns)]
-    return regions == expected
+    return regions == [str(_region(row, turns)) for row in range(turns)]
 
 
 def ray_data(folder: Path, rows: int) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from measure_languages import NEVER_SEEN
+from measure_languages import NEVER_SEEN, dev_texts
 from recording import write_results
 
 import sentixrl
-from sentixrl import NegotiationOptions, datasets
+from sentixrl import NegotiationOptions
 from sentixrl.bundle import calibration_key
 from sentixrl.calibration.fitting import fit_several
 from sentixrl.calibration.posterior import Calibration
@@ -48,9 +48,7 @@ def main(
     labels: dict[str, LabelSet] = {}
     for language in LANGUAGES:
         if language not in NEVER_SEEN:
-            part = datasets.load(
-                *("brighter", data / "brighter", "dev"), language=language, single_label=False
-            )
+            part = dev_texts(language, data)
             labels[language] = part.label_set
             answers[language] = first_judgements(classifier.replace(labels=part.label_set), part)
             typer.echo(f"{language}: {len(answers[language])} texts")
@@ -60,17 +58,18 @@ def main(
         groups.setdefault(calibration_key(label_set), []).append(language)
     found: dict[str, Any] = {}
     for members in groups.values():
+        together = _fit(answers, members)
         for language in members:
             others = [one for one in members if one != language]
             own = bundle.calibration(labels[language], several=True)
             found[language] = {
                 "texts": len(answers[language]),
                 "now": _macro_f1(answers[language], own),
-                "all": _macro_f1(answers[language], _fit(answers, members)),
+                "all": _macro_f1(answers[language], together),
                 "others": _macro_f1(answers[language], _fit(answers, others)) if others else None,
                 "own": cross_validated(answers[language]).macro_f1,
             }
-        bundle = bundle.with_calibration(labels[members[0]], _fit(answers, members), several=True)
+        bundle = bundle.with_calibration(labels[members[0]], together, several=True)
     found = {language: found[language] for language in answers}
     kinds = ("now", "all", "others", "own")
     whole = [one for one in found.values() if one["others"] is not None]

@@ -23,6 +23,7 @@ from recording import latest, read_results, write_results
 
 import sentixrl
 from sentixrl import NegotiationOptions, datasets
+from sentixrl.datasets import Dataset
 from sentixrl.datasets.brighter import LANGUAGES, NEUTRAL
 from sentixrl.evaluation.recalibration import recalibrate
 
@@ -77,21 +78,25 @@ def several_labels(language: str, data: Path, runs: Path, model: str) -> dict[st
     job = Job("several labels", "brighter", switches={"language": language}, several=True)
     fitted = runs / f"{language}-model"
     fit(model, language, data, fitted)
+    floor = runs / f"{job.name}-tfidf"
     figures: dict[str, Any] = {}
     for kind, asked in {"several": model, "own_thresholds": str(fitted)}.items():
         folder = runs / f"{job.name}-{kind}"
         figures[kind] = measure(job, data, folder, ("--model", asked, "--fast"))
-        floor = runs / f"{job.name}-tfidf"
         figures[kind]["over_tfidf"] = against_tfidf(job, data, "test", [folder], floor, "macro_f1")
     tfidf = read_metrics(floor)["macro_f1"]
     return {"date": figures["several"]["date"], **figures, "tfidf_macro_f1": tfidf}
 
 
+def dev_texts(language: str, data: Path) -> Dataset:
+    """A language's dev texts with all labels of each."""
+    where = data / "brighter"
+    return datasets.load("brighter", where, "dev", language=language, single_label=False)
+
+
 def fit(model: str, language: str, data: Path, out: Path) -> None:
     """Write the model with thresholds fitted on a language's dev texts."""
-    part = datasets.load(
-        "brighter", data / "brighter", "dev", language=language, single_label=False
-    )
+    part = dev_texts(language, data)
     several = NegotiationOptions(kind="several")
     classifier = sentixrl.load(model, labels=part.label_set, negotiation=several)
     options = classifier.negotiation

@@ -119,21 +119,21 @@ def _memory(found: Content) -> list[list[str]]:
 
 
 def _rate(found: Content) -> list[list[str]]:
-    return [
-        [f"{found['turns']:,} real turns, the default model: turns per second in a job",
-         f"{found['job']['rate']:.1f}"],
-        ["by `predict_many`", f"{found['predict_many']['rate']:.1f}"],
-        ["ratio", f"{found['ratio']:.2f}"],
-    ]  # fmt: skip
+    what = "the default model: turns per second in a job"
+    return _rates(found, what, "job", "by `predict_many`", "predict_many")
 
 
 def _ray(found: Content) -> list[list[str]]:
+    what = "two Ray workers of one thread, turns per second"
+    return _rates(found, what, "ray", "two threads in one process", "threads")
+
+
+def _rates(found: Content, what: str, one: str, than: str, other: str) -> list[list[str]]:
     return [
-        [f"{found['turns']:,} real turns: two Ray workers of one thread, turns per second",
-         f"{found['ray']['rate']:.1f}"],
-        ["two threads in one process", f"{found['threads']['rate']:.1f}"],
+        [f"{found['turns']:,} real turns, {what}", f"{found[one]['rate']:.1f}"],
+        [than, f"{found[other]['rate']:.1f}"],
         ["ratio", f"{found['ratio']:.2f}"],
-    ]  # fmt: skip
+    ]
 
 
 def _kills(found: Content) -> list[list[str]]:

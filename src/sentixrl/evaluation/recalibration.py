@@ -245,17 +245,13 @@ def first_answers(classifier: Classifier, data: Dataset) -> FirstAnswers:
         ConfigError: The engine gives no scores.
     """
     names = data.label_set.names
-    rows, gold, owners = [], [], []
-    for number, turn, shares in _shares(classifier, data):
-        if turn.gold is not None:
-            rows.append(np.log(np.maximum(shares, SMALLEST)))
-            gold.append(names.index(turn.gold))
-            owners.append(number)
-    return FirstAnswers(
-        np.array(rows).reshape(-1, len(names)),
-        np.array(gold, np.int64),
-        np.array(owners, np.int64),
-    )
+    found = [
+        (np.log(np.maximum(shares, SMALLEST)), names.index(turn.gold), number)
+        for number, turn, shares in _shares(classifier, data)
+        if turn.gold is not None
+    ]
+    rows, gold, owners = _columns(found, len(names))
+    return FirstAnswers(rows, gold.astype(np.int64), owners)
 
 
 def first_judgements(classifier: Classifier, data: Dataset) -> FirstJudgements:
@@ -265,17 +261,28 @@ def first_judgements(classifier: Classifier, data: Dataset) -> FirstJudgements:
         ConfigError: The engine gives no scores.
     """
     names = data.label_set.names
-    rows, gold, owners = [], [], []
-    for number, turn, shares in _shares(classifier, data):
-        if turn.golds is not None:
-            applies = np.clip(shares, SMALLEST, 1 - SMALLEST)
-            rows.append(np.log(applies) - np.log1p(-applies))
-            gold.append([name in turn.golds for name in names])
-            owners.append(number)
-    return FirstJudgements(
-        np.array(rows).reshape(-1, len(names)),
-        np.array(gold, bool).reshape(-1, len(names)),
-        np.array(owners, np.int64),
+    found = [
+        (_log_odds(shares), [name in turn.golds for name in names], number)
+        for number, turn, shares in _shares(classifier, data)
+        if turn.golds is not None
+    ]
+    rows, gold, owners = _columns(found, len(names))
+    return FirstJudgements(rows, gold.astype(bool).reshape(-1, len(names)), owners)
+
+
+def _log_odds(shares: Sequence[float]) -> Floats:
+    applies = np.clip(shares, SMALLEST, 1 - SMALLEST)
+    return np.asarray(np.log(applies) - np.log1p(-applies))
+
+
+def _columns(
+    found: Sequence[tuple[Floats, object, int]], n_labels: int
+) -> tuple[Floats, np.ndarray, Ints]:
+    """Scores ``[n, n_labels]``, gold and owners of turns; there may be none."""
+    return (
+        np.array([row for row, _, _ in found]).reshape(-1, n_labels),
+        np.array([gold for _, gold, _ in found]),
+        np.array([owner for _, _, owner in found], np.int64),
     )
 
 

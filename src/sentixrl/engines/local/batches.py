@@ -61,8 +61,8 @@ class RowBatch:
         keys = max(len(row.keys) for row in rows)
         if not sparse:
             # Fewer queries are few shapes anyway.
-            queries = queries if queries < EVEN_QUERIES else _rounded(queries, EVEN_QUERIES)
-            keys = _rounded(keys, EVEN_KEYS)
+            queries = queries if queries < EVEN_QUERIES else rounded_up(queries, EVEN_QUERIES)
+            keys = rounded_up(keys, EVEN_KEYS)
         gather = np.zeros((len(rows), queries), np.int64)
         slots = np.empty((len(rows), keys), np.int64)
         for place, row in enumerate(rows):
@@ -130,7 +130,8 @@ class RowBatch:
         return create_block_mask(visible, None, None, self.queries, self.keys, device=str(device))
 
 
-def _rounded(size: int, step: int) -> int:
+def rounded_up(size: int, step: int) -> int:
+    """The next multiple of ``step``."""
     return -(-size // step) * step
 
 

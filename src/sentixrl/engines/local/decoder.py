@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 from sentixrl.engines.local.architecture import Architecture, LayerKind, Rotary
 from sentixrl.engines.local.attention import PackPlan, attend
+from sentixrl.engines.local.batches import rounded_up
 from sentixrl.engines.local.blocks import CentredNorm, Gate, Linear, Norm, gate_of, rotate
 from sentixrl.engines.local.head import Head
 from sentixrl.errors import ModelError
@@ -146,8 +147,8 @@ def _even(values: torch.Tensor) -> torch.Tensor:
     if values.device.type != "cpu":
         return values
     step = next(step for bound, step in EVEN if length <= bound)
-    even = -(-length // step) * step
-    return F.pad(values, (0, even - length)) if even > length else values
+    more = rounded_up(length, step) - length
+    return F.pad(values, (0, more)) if more else values
 
 
 def _branch(
