@@ -9,7 +9,7 @@ import pytest
 
 from sentixrl.datasets import Dataset
 from sentixrl.errors import ConfigError
-from sentixrl.experiments.jobs import answers_about, cells, places_of, recipe_of, trainings
+from sentixrl.experiments.jobs import Cell, answers_about, cells, places_of, recipe_of, trainings
 from sentixrl.experiments.plan import Ask, Condition
 from sentixrl.experiments.plan_file import find_experiment, parse_experiment, read_experiment
 from sentixrl.labels import scheme
@@ -51,6 +51,19 @@ def test_every_experiment_here_can_be_read_and_makes_recipes() -> None:
         for name in experiment.conditions:
             for cell in cells(experiment, name):
                 assert places_of(experiment, cell), cell
+
+
+def test_experiments_share_the_training_that_they_all_begin_from() -> None:
+    whose = (
+        ("ablation", "full", "meld"), ("labels", "own labels", "meld, own"),
+        ("losses", "cross-entropy", "meld"), ("peers", "270m", "meld"),
+        ("second-role", "generator", ""), ("sizes", "270m", ""),
+    )  # fmt: skip
+    names = {
+        recipe_of(read_experiment(FOLDER / f"{file}.yaml"), Cell(condition, track, 0)).name
+        for file, condition, track in whose
+    }
+    assert len(names) == 1
 
 
 def test_conditions_lie_over_tracks_over_the_recipe() -> None:

@@ -128,9 +128,9 @@ def test_the_mood_turn_is_shown_where_it_is(open_page: Open) -> None:
     ask(page)
     mood = page.locator(".mood")
     mood.wait_for()
-    assert "The mood of Ann turns at turn 21" in mood.inner_text()
+    assert "The mood of Ann changes at turn 21" in mood.inner_text()
     mood.locator("button").click()
-    assert "Here the mood of Ann turns." in page.locator("[data-place='20']").inner_text()
+    assert "Here the mood of Ann changes." in page.locator("[data-place='20']").inner_text()
 
 
 def test_each_label_of_a_turn_is_shown_where_there_may_be_several(open_page: Open) -> None:

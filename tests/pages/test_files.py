@@ -75,7 +75,7 @@ def test_a_page_holds_conversation_arc_negotiation_and_evidence() -> None:
     for part in (
         "talk.txt", "أين كنت؟", "On the bridge.", "Generator proposes anger",
         "Discriminator disagrees: rather fear", "What moved the model’s answer", "−0.50",
-        "The mood of Tom turns at turn 2", "70%", "not calibrated",
+        "The mood of Tom changes at turn 2", "70%", "not calibrated",
     ):  # fmt: skip
         assert part in words, part
 

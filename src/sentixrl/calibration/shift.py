@@ -54,7 +54,7 @@ def read_prior(prior: Mapping[str, float], label_set: LabelSet) -> tuple[float, 
         said = f"; it says nothing of {', '.join(missing)}" if missing else ""
         raise ConfigError(
             f"The shares of the prior sum to {total:.4g}, not to 1{said}.",
-            hint="Give the share of every label.",
+            hint=f"Give the share of every label, for example: {_example(label_set)}.",
         )
     if missing:
         raise ConfigError(
@@ -62,6 +62,13 @@ def read_prior(prior: Mapping[str, float], label_set: LabelSet) -> tuple[float, 
             hint=f"Give the share of every label; one that never occurs: {missing[0]}=0.",
         )
     return tuple(shares[name] / total for name in label_set.names)
+
+
+def _example(label_set: LabelSet) -> str:
+    """Shares of all labels, the first one the commonest, as the command takes them."""
+    names = label_set.names
+    rest = 0.4 / max(1, len(names) - 1)
+    return ", ".join([f"{names[0]}=0.6", *(f"{name}={rest:.3g}" for name in names[1:])])
 
 
 def prior_shift(shares: Sequence[float], calibration: Calibration) -> Floats:

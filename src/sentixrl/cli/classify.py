@@ -137,7 +137,9 @@ def classify(
     answered = _answered(classifier, dialogues, explain=output.explain)
     try:
         if output.html is not None:
-            return write_html(output.html, hiding.of(_title_of(files, text)), classifier, answered)
+            title = hiding.of(_title_of(files, text))
+            pseudonyms = hiding.pseudonyms is not None
+            return write_html(output.html, title, classifier, answered, pseudonyms=pseudonyms)
         if output.json_output:
             return _print_data(answered, _print_json)
         if output.csv_output:

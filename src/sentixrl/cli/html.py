@@ -41,6 +41,8 @@ def write_html(
     title: str,
     classifier: Classifier,
     answered: Iterable[tuple[Dialogue, DialoguePrediction, Ledger | None]],
+    *,
+    pseudonyms: bool = False,
 ) -> int:
     """Write a page of all conversations.
 
@@ -49,6 +51,7 @@ def write_html(
         title: What the page is called.
         classifier: Who answers.
         answered: Dialogues with their answers.
+        pseudonyms: Whether names were replaced before anything was asked.
 
     Returns:
         The exit code: 2 if a turn failed.
@@ -74,9 +77,24 @@ def write_html(
         classifier.label_set,
         as_text(title),
         calibrated=classifier.negotiation.calibration.fitted,
+        remarks=_remarks(classifier, pseudonyms=pseudonyms),
     )
     with writing(path) as stream:
         stream.write(page)
     answers().print(styled(f"written to {as_text(str(path))}"), soft_wrap=True)
     failed = any(item.status is Status.ERROR for one in held for item in one.prediction.items)
     return EXIT_ITEM_ERRORS if failed else 0
+
+
+def _remarks(classifier: Classifier, *, pseudonyms: bool) -> list[str]:
+    """What decided the answers beside model and texts."""
+    labels = ", ".join(classifier.label_set.names)
+    remarks = [f"Labels ({classifier.label_set.name}): {labels}."]
+    if classifier.negotiation.prior is not None:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in classifier.negotiation.prior.items())
+        remarks.append(f"Label shares that were given: {shares}.")
+    if pseudonyms:
+        remarks.append(
+            "Names are pseudonyms. The model read these too, so answers differ from those with names."
+        )
+    return remarks

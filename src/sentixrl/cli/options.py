@@ -284,7 +284,7 @@ def read_shares(text: str) -> dict[str, float]:
     for part in text.split(","):
         name, _, share = (side.strip() for side in part.rpartition("="))
         try:
-            value = float(share)
+            value = float(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
         except ValueError:
             value = math.nan
         if not name or math.isnan(value):

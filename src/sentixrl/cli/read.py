@@ -164,10 +164,13 @@ def _show(file: str, reader: DialogueReader, seen: Seen) -> None:
         for turn in dialogue:
             name = f"{turn.speaker}: " if turn.speaker else ""
             say("  ", (name, "bold"), turn.text[:_TEXT_WIDTH])
+    if (more := reader.ledger.turns - sum(map(len, seen.first))) > 0:
+        say("")
+        say((f"and {_many(more, 'more turn')}; --out FILE.json writes them all", "dim"))
     if reader.ledger.first_skipped:
         say("")
         for line, reason in reader.ledger.first_skipped:
-            say(("skipped ", "dim"), f"at {line}: {reason}")
+            say(("skipped ", "dim"), f"line {line}: {reason}")
 
 
 def _counted(counts: Counter[str], noun: str) -> str:

@@ -46,6 +46,8 @@ def header(classifier: Classifier) -> Text:
     kind = "" if classifier.bundle.trained else " (untrained base model)"
     names = ", ".join(classifier.label_set.names)
     trust = "calibrated" if negotiation.calibration.fitted else "not calibrated for these labels"
+    if negotiation.prior is not None:
+        trust += " · label shares given"
     return styled(
         (classifier.engine.name, "bold"),
         f"{kind} · {classifier.label_set.name}: {names} · {how} · {trust}",
@@ -242,7 +244,8 @@ def _evidence_lines(item: Prediction) -> Iterator[Text]:
         last = one.turn + one.turns
         turns = f"turn {last}" if one.turns == 1 else f"turns {one.turn + 1}–{last}"
         change = f"{one.log_odds:+.2f}".replace("-", "−")
-        yield styled((f"   {turns} moved it by {change} log-odds, towards ", "dim"), one.towards)
+        for_it = "for" if one.log_odds >= 0 else "against it, for"
+        yield styled((f"   {turns} {change} {for_it} ", "dim"), one.towards)
 
 
 def _verdict(verdict: Verdict | None) -> str:

@@ -17,6 +17,8 @@ from sentixrl.prediction import DialoguePrediction, Prediction, Round, Status
 VOICES = 6
 """How many colours speakers have."""
 MOST_BARS = 3
+FULL_BAR = 2.0
+"""The change of log-odds that fills a bar of evidence, the same in every turn."""
 NAMELESS = "–"
 
 
@@ -164,7 +166,6 @@ def _bars(item: Prediction, words: Words) -> tuple[tuple[Shown, float, str], ...
 
 def _moved(item: Prediction, words: Words) -> tuple[Moved, ...]:
     found = item.evidence or ()
-    most = max((abs(one.log_odds) for one in found), default=0.0) or 1.0
     return tuple(
         Moved(
             first=one.turn + 1,
@@ -172,7 +173,7 @@ def _moved(item: Prediction, words: Words) -> tuple[Moved, ...]:
             change=f"{one.log_odds:+.2f}".replace("-", "−"),
             towards=words(one.towards),
             supports=one.log_odds >= 0,
-            share=abs(one.log_odds) / most,
+            share=min(1.0, abs(one.log_odds) / FULL_BAR),
         )
         for one in found
     )

@@ -49,6 +49,7 @@ class Page:
 
     key: str
     title: str
+    when: str
     language: str
     model: str
     calibrated: bool
@@ -69,7 +70,12 @@ class Answered:
 
 
 def conversation_page(
-    answered: Sequence[Answered], label_set: LabelSet, title: str, *, calibrated: bool = False
+    answered: Sequence[Answered],
+    label_set: LabelSet,
+    title: str,
+    *,
+    calibrated: bool = False,
+    remarks: Sequence[str] = (),
 ) -> str:
     """Conversations as a file for a browser: arc, turns, negotiation, evidence.
 
@@ -78,6 +84,7 @@ def conversation_page(
         label_set: The labels; their words in each dialogue's language are shown.
         title: The page's.
         calibrated: Whether probabilities were calibrated for these labels.
+        remarks: What else a reader has to know of how the answers came about, a clause each.
     """
     pages = [
         _page(f"c{number}", one, label_set, calibrated=calibrated)
@@ -85,7 +92,9 @@ def conversation_page(
     ]
     css = looks() + _file("templates/conversation.css")
     template = _environment().get_template("conversation.html.jinja")
-    text = template.render(title=title, pages=pages, css=Markup(css), style_hash=_hash(css))
+    text = template.render(
+        title=title, pages=pages, remarks=remarks, css=Markup(css), style_hash=_hash(css)
+    )
     return _shown(text).lstrip()
 
 
@@ -100,6 +109,7 @@ def _page(key: str, one: Answered, label_set: LabelSet, *, calibrated: bool) -> 
     return Page(
         key=key,
         title=dialogue.id,
+        when=_day(dialogue),
         language=prediction.language,
         model=prediction.model,
         calibrated=calibrated,
@@ -109,6 +119,12 @@ def _page(key: str, one: Answered, label_set: LabelSet, *, calibrated: bool) -> 
         speakers=speaker_views(turns),
         turns=turns,
     )
+
+
+def _day(dialogue: Dialogue) -> str:
+    """The day of the first turn whose time is known; empty if none is."""
+    times = (turn.metadata.get("time") for turn in dialogue)
+    return str(next((time for time in times if time), ""))[:10]
 
 
 def notebook_view(prediction: DialoguePrediction) -> str:

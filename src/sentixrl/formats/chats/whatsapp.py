@@ -27,6 +27,7 @@ _AROUND = " \t\n\u00a0\u202f\ufeff" + BIDI_CONTROLS
 _OWN = "\u200e"  # stands before everything that an iPhone's WhatsApp says itself
 _CUT_LINES = 20  # within so many lines another message begins, where an export is cut in one
 _LONGEST_OWN = 400  # the length up to which a text may be WhatsApp's own
+_LONGEST_POLL = 4000
 _BARE_COLON = re.compile(r"(?<![\d:]):(?![/\d:])")
 _QUOTES = {"“": "”", "«": "»", "「": "」", "『": "』"}
 _QUOTE = re.compile('["“«「『]')
@@ -41,6 +42,7 @@ _FILE_IN_BRACKETS = re.compile(
 )
 _FILE_ALONE = re.compile(r"[^\n]{1,255}\.\w{1,8}")
 _FILE_NAME = re.compile(r"(?:IMG|VID|AUD|PTT|STK|DOC)-\d{8}-WA\d")
+_OPTION = re.compile(r"(?P<word>[^\n:]{2,31}): .*\(\d+ [^()\n]{1,20}\)")
 _PLACE = re.compile(r"[^\n:]{1,40}: https://maps\.google\.com/\?q=[\d.,+-]{1,60}")
 _DOCUMENT = re.compile(r"\.\w{1,8}(?: • [^\n]{1,40})?$")
 _AFTER_DOCUMENT = re.compile(r"\.\w{1,8} ")
@@ -170,6 +172,8 @@ def _said(spoken: str, brackets: bool) -> _Said:
     said = _unedited(_Said(spoken.strip(_AROUND)), brackets)
     if len(said.text) <= _LONGEST_OWN:
         said.reason = _reason(said.text)
+    if not said.reason and len(said.text) <= _LONGEST_POLL and _is_poll(said.text):
+        said.reason = words.POLL
     if not said.reason:
         said = _without_file(said, own)
     if not said.reason and brackets and own:
@@ -203,9 +207,19 @@ def _reason(text: str) -> str | None:
         return words.OMITTED
     if bare in words.known().deleted:
         return words.DELETED
-    if folded in words.known().calls or folded.startswith(words.known().notices):
+    if folded in words.known().lines or folded.startswith(words.known().notices):
         return words.SYSTEM
     return words.LOCATION if "maps.google" in text and _PLACE.fullmatch(text) else None
+
+
+def _is_poll(text: str) -> bool:
+    """Whether it is a poll: a heading, a question, and options with their votes, in capitals."""
+    heading, *rest = [line.strip(_AROUND) for line in text.split("\n")]
+    if not (heading.isupper() and heading.endswith(":") and len(rest) > 2):
+        return False
+    options = [_OPTION.fullmatch(line) for line in rest[1:]]
+    names = {option["word"] for option in options if option}
+    return all(options) and len(names) == 1 and names.pop().isupper()
 
 
 def _is_notice(text: str) -> bool:

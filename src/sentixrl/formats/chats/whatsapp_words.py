@@ -19,6 +19,7 @@ OMITTED = "media left out"
 ATTACHED = "media attached"
 DELETED = "deleted"
 LOCATION = "location"
+POLL = "poll"
 SYSTEM = "system line"
 
 
@@ -30,7 +31,7 @@ class Known:
     deleted: frozenset[str]
     edited: frozenset[str]
     attached: frozenset[str]
-    calls: frozenset[str]
+    lines: frozenset[str]
     notices: tuple[str, ...]
 
 
@@ -50,7 +51,7 @@ def known() -> Known:
         deleted=_all("deleted"),
         edited=_all("edited"),
         attached=_all("attached"),
-        calls=_all("calls"),
+        lines=_all("lines"),
         notices=tuple(_all("notices")),
     )
 

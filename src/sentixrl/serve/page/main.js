@@ -221,7 +221,7 @@ function paint() {
   const svg = drawArc(state.arc, labels, act.go);
   find("arc").replaceChildren(svg);
   if (held) [...svg.querySelectorAll("a")].find((point) => point.getAttribute("aria-label") === held)?.focus();
-  find("moods").replaceChildren(...moods.map((mood) => make("p", { class: "mood" }, "The mood of ", make("bdi", {}, mood.speaker), " turns at ",
+  find("moods").replaceChildren(...moods.map((mood) => make("p", { class: "mood" }, "The mood of ", make("bdi", {}, mood.speaker), " changes at ",
     make("button", { type: "button", class: "quiet", on: { click: () => act.go(mood.place) } }, `turn ${mood.place + 1}`), ": from ", labels.shown(mood.before), " to ", labels.shown(mood.after), ".")));
   find("people").replaceChildren(...[...Map.groupBy(turns, (turn) => turn.speaker)].slice(0, 12).map(person));
 }

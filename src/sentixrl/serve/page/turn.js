@@ -3,6 +3,7 @@
 import { make, many, percent } from "./dom.js";
 
 const BARS = 3;
+const FULL_BAR = 2; // the change of log-odds that fills a bar of evidence
 const STATUS = { outlier: "no agreement", invalid: "no readable answer", error: "failed" };
 
 /** The element of a turn.
@@ -17,7 +18,7 @@ export function turnElement(turn, view, act) {
     make("p", { class: "said", dir: "auto" }, turn.text),
     make("div", { class: "answer" }, answerOf(turn, view, unsure), bars(answer, view.labels)),
     moved ? make("p", { class: "hint" }, movedText(moved)) : null,
-    view.mood(turn) ? make("p", { class: "hint" }, "Here the mood of ", make("bdi", {}, turn.speaker), " turns.") : null,
+    view.mood(turn) ? make("p", { class: "hint" }, "Here the mood of ", make("bdi", {}, turn.speaker), " changes.") : null,
     answer ? make("button", {
       class: "why quiet", type: "button", "aria-expanded": open, "data-key": "why", "aria-label": `Turn ${place + 1}: why?`,
       on: { click: () => act.toggle(turn), keydown: (event) => walk(event, turn, act) },
@@ -87,18 +88,17 @@ function verdict({ verdict: said, counter_label: counter }, labels) {
 const quote = (text) => (text ? make("q", { dir: "auto" }, text) : null);
 
 function evidence({ answer, offset }, labels, act) {
-  if (!answer.evidence) return null;
+  if (!answer.evidence) return make("p", { class: "note" }, "Which earlier turns moved it was not measured: “Measure what moved each answer” under More settings does.");
   const title = make("h3", {}, "What moved the model’s answer");
   if (!answer.evidence.length) return [title, make("p", { class: "note" }, "No earlier turn was shown to the model.")];
-  const most = Math.max(...answer.evidence.map((one) => Math.abs(one.log_odds))) || 1;
   return [title, make("ul", { class: "evidence" }, answer.evidence.map((one) => {
     const first = offset + one.turn, last = first + (one.turns ?? 1) - 1;
     const turns = first === last ? `turn ${first + 1}` : `turns ${first + 1}–${last + 1}`;
     return make("li", { class: one.log_odds < 0 ? "against" : "for" },
       make("button", { type: "button", class: "quiet", "data-key": `to-${first}`, on: { click: () => act.go(first) } }, turns),
-      track(Math.abs(one.log_odds) / most, ""), make("span", { dir: "ltr" }, signed(one.log_odds)),
-      make("span", { class: "towards" }, "towards ", labels.shown(one.towards)));
-  })), make("p", { class: "note" }, "The change of the answer’s log-odds when a turn is hidden. It moved the model’s answer, no more.")];
+      track(Math.min(1, Math.abs(one.log_odds) / FULL_BAR), ""), make("span", { dir: "ltr" }, signed(one.log_odds)),
+      make("span", { class: "towards" }, one.log_odds < 0 ? "against it, for " : "for ", labels.shown(one.towards)));
+  })), make("p", { class: "note" }, "What the answer’s log-odds lose when a turn is hidden: 0.7 means odds twice as good with the turn, 2.3 ten times. It moved the model’s answer, no more.")];
 }
 
 function correction(turn, labels, act) {
