@@ -230,7 +230,7 @@ def page(text: str) -> str:
     """The report as one HTML page."""
     from markdown_it import MarkdownIt
 
-    body = MarkdownIt("commonmark").enable("table").render(text)
+    body = MarkdownIt("commonmark").enable("table").render(text.replace(".md", ".html"))
     title = html.escape(text.partition("\n")[0].removeprefix("# "))
     style = (
         "body{font:16px/1.55 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"

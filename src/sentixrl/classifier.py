@@ -29,6 +29,7 @@ from sentixrl.context.building import (
     ContextOptions,
     Supplements,
 )
+from sentixrl.context.templates import SEVERAL
 from sentixrl.dialogue import Dialogue
 from sentixrl.engines.protocol import Engine, Failure
 from sentixrl.engines.roles import roles_of
@@ -418,6 +419,25 @@ class Classifier:
         """The identities of the prompt templates these dialogues are asked with, sorted."""
         used = {self._builder.template_for(dialogue).identity for dialogue in dialogues}
         return sorted(used)
+
+    def prompts(self, dialogue: object) -> list[str]:
+        """What the model reads before it names each turn's emotion, as plain text.
+
+        Args:
+            dialogue: As for :meth:`predict`.
+
+        Returns:
+            The prompt of each turn's first question, without deductions, which the model would
+            have to write first. With several labels a turn, each question goes on with a label.
+        """
+        talk = dialogue_of(dialogue)
+        template, shown = self._builder.template_for(talk), self._builder.lines(talk)
+        role = SEVERAL if self.several else "generator"
+        contexts = [shown.context(index) for index in range(len(talk))]
+        return [
+            one.prompt.line("user", template.render(role, "question", speaker=one.speaker)).text
+            for one in contexts
+        ]
 
     def save(self, folder: str | Path) -> None:
         """Save the model bundle with all of this classifier's options, for :func:`~sentixrl.load`.

@@ -308,7 +308,8 @@ def _place(item: Item | SeveralItem) -> str:
 def _differ(first: str, second: str, problem: str) -> InputError:
     return InputError(
         f"The runs '{first}' and '{second}' do not hold the same items: {problem}.",
-        hint="Compare runs over the same split of the same data, with the same --limit.",
+        hint="Compare runs over the same split of the same data, with the same --limit and "
+        "--seed (run.json of each names them).",
         code="different_items",
     )
 
