@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from earlier_answers import earlier
 
 from sentixrl.experiments.plan import METRIC_NAMES
 
@@ -108,7 +109,7 @@ def _framing() -> list[str]:
 
 def _answer(name: str, found: dict[str, Any] | None, estimates: dict[str, Any]) -> str:
     if found is None or not found["splits"]:
-        return f"Not run: {_reason(name, estimates)}"
+        return " ".join(filter(None, (f"Not run: {_reason(name, estimates)}", earlier(name))))
     *_, last = found["splits"].values()
     return str(last["verdict"])
 

@@ -1,18 +1,23 @@
 """Install the built wheel into a clean environment, as people do, and see whether it works.
 
+    python scripts/try_install.py [--core] [--tool uv|pipx] [--out results/installs.json]
+
 No constraints are used: what is tried is the newest of everything that fits. Prints one JSON object
-with seconds and sizes.
+with seconds and sizes, and adds it to the file that ``--out`` names. Run it with each Python.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
+import sys
 import tempfile
 import time
 import venv
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -25,9 +30,12 @@ MOST_SECONDS = 0.3
 """How long importing the core may take, in seconds of the processor."""
 
 
-def run(*command: str | Path, cwd: Path) -> str:
+def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     """Run a command and return what it prints."""
-    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, capture_output=True, text=True, env=environment
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
     return done.stdout.strip()
@@ -64,17 +72,53 @@ def local(bin: Path, wheel: Path, here: Path, torch_index: str | None) -> dict[s
         run(*pip, "--index-url", torch_index, "torch", cwd=here)
     run(*pip, f"{wheel}[local]", cwd=here)
     installed = time.perf_counter() - start
-    run(bin / "sentixrl", "models", "install", cwd=here)
-    start = time.perf_counter()
-    answer = json.loads(
-        run(bin / "sentixrl", "classify", "--text", "It works!", "--json", cwd=here)
-    )
     return {
         "install_seconds": round(installed),
-        "classify_seconds": round(time.perf_counter() - start, 1),
-        "label": answer["utterances"][0]["label"],
+        **answered(bin / "sentixrl", here),
         "local_mb": size_of(bin.parent.parent),
     }
+
+
+def answered(command: Path, here: Path) -> dict[str, object]:
+    """What the installed command answers with the default model, which is installed first."""
+    run(command, "models", "install", cwd=here)
+    start = time.perf_counter()
+    answer = json.loads(run(command, "classify", "--text", "It works!", "--json", cwd=here))
+    return {
+        "classify_seconds": round(time.perf_counter() - start, 1),
+        "label": answer["utterances"][0]["label"],
+    }
+
+
+def by_tool(name: str, bin: Path, wheel: Path, here: Path) -> dict[str, object]:
+    """As a command of its own, by ``uv tool`` or ``pipx``."""
+    run(bin / "python", "-m", "pip", "install", "--quiet", name, cwd=here)
+    tools, commands = here / "tools", here / "commands"
+    places = {
+        "UV_TOOL_DIR": str(tools), "UV_TOOL_BIN_DIR": str(commands), "UV_PYTHON": sys.executable,
+        "PIPX_HOME": str(tools), "PIPX_BIN_DIR": str(commands),
+        "PIPX_DEFAULT_PYTHON": sys.executable,
+    }  # fmt: skip
+    verb = ("tool", "install") if name == "uv" else ("install",)
+    start = time.perf_counter()
+    run(bin / name, *verb, f"{wheel}[local]", cwd=here, **places)
+    installed = time.perf_counter() - start
+    return {
+        "install_seconds": round(installed),
+        **answered(commands / "sentixrl", here),
+        "local_mb": size_of(tools),
+    }
+
+
+def add(found: dict[str, object], out: Path) -> None:
+    """Put a finding into a file, in the place of an earlier one of the same kind."""
+    kind = ("python", "by")
+    known = json.loads(out.read_text("utf-8")) if out.is_file() else {"runs": []}
+    others = [one for one in known["runs"] if any(one[key] != found[key] for key in kind)]
+    runs = sorted([*others, found], key=lambda one: [str(one[key]) for key in kind])
+    what = "Clean environments without constraints: seconds and megabytes"
+    content = {"what": what, "command": "python scripts/try_install.py --out …", "runs": runs}
+    out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -82,6 +126,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--torch-index", help="an index of torch's builds for CPUs")
     parser.add_argument("--core", action="store_true", help="try the package without extras alone")
+    parser.add_argument("--tool", choices=("uv", "pipx"), help="install it with this instead")
+    parser.add_argument("--out", type=Path, help="a JSON file to add what is found to")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
@@ -93,12 +139,19 @@ def main() -> None:
         [wheel] = here.glob("*.whl")
         found: dict[str, object] = {
             "python": platform.python_version(),
+            "by": options.tool or "pip",
+            "date": datetime.now(UTC).date().isoformat(),
             "wheel_mb": round(wheel.stat().st_size / 1e6, 1),
-            **core(bin, wheel, here),
         }
-        if not options.core:
-            found |= local(bin, wheel, here, options.torch_index)
+        if options.tool:
+            found |= by_tool(options.tool, bin, wheel, here)
+        else:
+            found |= core(bin, wheel, here)
+            if not options.core:
+                found |= local(bin, wheel, here, options.torch_index)
     print(json.dumps(found))
+    if options.out is not None:
+        add(found, options.out)
 
 
 if __name__ == "__main__":
