@@ -13,22 +13,27 @@ figures of one label are kept too. Run folders stay under ``--runs`` and are res
 
 from __future__ import annotations
 
-from dataclasses import replace
+import csv
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from evaluating import Job, against_tfidf, measure, read_metrics
 from recording import latest, read_results, write_results
 
 import sentixrl
 from sentixrl import NegotiationOptions, datasets
+from sentixrl.calibration.several import given, probabilities
 from sentixrl.datasets import Dataset
 from sentixrl.datasets.brighter import LANGUAGES, NEUTRAL
 from sentixrl.evaluation.recalibration import recalibrate
 
 NEVER_SEEN = ("arq",)
 """Languages that the default model was not trained on."""
+ROUNDED = 5e-7
+"""Half of the last digit that run folders keep of a probability."""
 
 
 def main(
@@ -76,13 +81,14 @@ def one_label(language: str, data: Path, runs: Path, model: str) -> dict[str, An
 def several_labels(language: str, data: Path, runs: Path, model: str) -> dict[str, Any]:
     """A language's figures where a text has any number of labels, under two sets of thresholds."""
     job = Job("several labels", "brighter", switches={"language": language}, several=True)
-    fitted = runs / f"{language}-model"
-    fit(model, language, data, fitted)
-    floor = runs / f"{job.name}-tfidf"
+    floor, asked = runs / f"{job.name}-tfidf", runs / f"{job.name}-several"
     figures: dict[str, Any] = {}
-    for kind, asked in {"several": model, "own_thresholds": str(fitted)}.items():
-        folder = runs / f"{job.name}-{kind}"
-        figures[kind] = measure(job, data, folder, ("--model", asked, "--fast"))
+    figures["several"] = measure(job, data, asked, ("--model", model, "--fast"))
+    predictions = runs / f"{job.name}-own.csv"
+    under_own_thresholds(asked, dev_texts(language, data), model, predictions)
+    own = runs / f"{job.name}-own_thresholds"
+    figures["own_thresholds"] = measure(job, data, own, ("--predictions", str(predictions)))
+    for kind, folder in {"several": asked, "own_thresholds": own}.items():
         figures[kind]["over_tfidf"] = against_tfidf(job, data, "test", [folder], floor, "macro_f1")
     tfidf = read_metrics(floor)["macro_f1"]
     return {"date": figures["several"]["date"], **figures, "tfidf_macro_f1": tfidf}
@@ -94,14 +100,32 @@ def dev_texts(language: str, data: Path) -> Dataset:
     return datasets.load("brighter", where, "dev", language=language, single_label=False)
 
 
-def fit(model: str, language: str, data: Path, out: Path) -> None:
-    """Write the model with thresholds fitted on a language's dev texts."""
-    part = dev_texts(language, data)
+def under_own_thresholds(run: Path, dev: Dataset, model: str, out: Path) -> None:
+    """Write what a run would have answered under thresholds fitted on a language's dev texts.
+
+    Args:
+        run: The run's folder. Log-odds are got back from its probabilities, which have six digits.
+        dev: The texts.
+        model: What answered.
+        out: A CSV of predictions.
+    """
     several = NegotiationOptions(kind="several")
-    classifier = sentixrl.load(model, labels=part.label_set, negotiation=several)
-    options = classifier.negotiation
-    fitted = recalibrate(classifier, part).calibration
-    classifier.replace(negotiation=replace(options, calibration=fitted)).save(out)
+    classifier = sentixrl.load(model, labels=dev.label_set, negotiation=several)
+    fitted, now = recalibrate(classifier, dev).calibration, classifier.negotiation.calibration
+    names = dev.label_set.names
+    results = [json.loads(line) for line in (run / "items.jsonl").open(encoding="utf-8")]
+    turns = [(one["id"], turn) for one in results for turn in one["utterances"]]
+    shares = np.array([[turn["probabilities"][name] for name in names] for _, turn in turns])
+    shares = shares.clip(ROUNDED, 1 - ROUNDED)
+    scores = np.log(shares / (1 - shares)) - (np.asarray(now.bias) if now.bias else 0.0)
+    found = probabilities(scores / now.scale, fitted)
+    with out.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["dialogue_id", "index", "labels", *(f"p_{name}" for name in names)])
+        for (dialogue, turn), own, flags in zip(turns, found, given(found, fitted), strict=True):
+            labels = [name for name, applies in zip(names, flags, strict=True) if applies]
+            said = "; ".join(labels) or "[]"
+            writer.writerow([dialogue, turn["index"], said, *(f"{share:.6f}" for share in own)])
 
 
 if __name__ == "__main__":
