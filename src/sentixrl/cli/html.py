@@ -97,6 +97,7 @@ def _remarks(classifier: Classifier, *, pseudonyms: bool) -> list[str]:
         remarks.append(f"Label shares that were given: {shares}.")
     if pseudonyms:
         remarks.append(
-            "Names are pseudonyms. The model read these too, so answers differ from those with names."
+            "Names are pseudonyms. The model read these too, so answers differ from those with "
+            "names."
         )
     return remarks
