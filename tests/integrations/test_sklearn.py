@@ -219,11 +219,11 @@ def test_a_negotiation_without_consensus_has_a_forced_answer() -> None:
     [
         (
             pd.DataFrame({"text": ["calm", None]}),
-            r"The frame, row 2: the text column 'text' is empty",
+            r"The frame, row at position 1: the text column 'text' is empty",
         ),
         (
             pd.DataFrame({"text": ["calm", None], "speaker": ["Ann", "Ben"]}),
-            r"row 2: the text column 'text' is empty",
+            r"position 1: the text column 'text' is empty",
         ),
         (pd.DataFrame({"a": [1], "b": [2]}), r"none of the columns \(a, b"),
         (pd.Series(["calm", None]), r"Sample 2 of X has no text"),
