@@ -8,7 +8,9 @@ are fetched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from sentixrl.bundle import ADAPTER_FOLDER, BUNDLE_FILE, COMPANIONS, LABELS_FILE, ModelBundle
@@ -52,7 +54,8 @@ def hub_bundle(name: str) -> ModelBundle | None:
     except ImportError:
         return None  # who loads the model says what is missing
     try:
-        hf_hub_download(name, BUNDLE_FILE)
+        with _without_warnings():
+            hf_hub_download(name, BUNDLE_FILE)
     except LocalEntryNotFoundError:
         _check_kept(name)
         return None
@@ -69,6 +72,18 @@ def hub_bundle(name: str) -> ModelBundle | None:
         folder = Path(snapshot_download(name, allow_patterns=_WANTED))
     # The cache keeps files once per repository, and links to them.
     return ModelBundle.load(folder, links_within=folder.parent.parent)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Let the hub's client try again without a line each time; what comes of it is said once."""
+    told = logging.getLogger("huggingface_hub")
+    level = told.level
+    told.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        told.setLevel(level)
 
 
 def _check_kept(name: str) -> None:
