@@ -1,10 +1,11 @@
 """Predictions as frames: pandas, polars, Arrow, and data sets of ``datasets``.
 
-Contract: a row per utterance, in order, with the columns of the CSV output, types kept, a column
-``labels`` where several were asked for, a column ``p_LABEL`` for each label where
-``probabilities`` asks for them, and a column ``position`` where a frame was answered: which of its
-rows each is of, counted from 0. Rows come by dialogue, so in a frame whose dialogues alternate they
-are in another order than the frame's own. Only the library asked for is imported. The way in needs no function: ``predict`` and ``predict_many`` take all four.
+Contract: a row per utterance, by dialogue, with the columns of the CSV output, types kept, a column
+``labels`` where several were asked for, and a column ``p_LABEL`` for each label where
+``probabilities`` asks for them. Where a frame was answered, a column ``position`` says which of its
+rows each is of, counted from 0, since rows of dialogues that alternate come in another order. Only
+the library asked for is imported. The way in needs no function: ``predict`` and ``predict_many``
+take all four.
 """
 
 from __future__ import annotations
