@@ -111,8 +111,10 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
             :class:`~sentixrl.Classifier`, which cannot go to other processes. Default: the
             trained model that comes along.
         context: What prompts show; default: as the model's bundle says.
-        negotiation: How the roles negotiate; default: the model's policy. ``sets`` has no effect
-            here, see :meth:`predict_sets`.
+        negotiation: How the roles negotiate; default: the model's policy, of which one thing is
+            changed by ``dataclasses.replace(ClassifierSpec(model).bundle().negotiation, …)``; a new
+            :class:`~sentixrl.NegotiationOptions` has negotiation on. ``sets`` has no effect here,
+            see :meth:`predict_sets`.
         engine: How the model is loaded.
         train: Whether :meth:`fit` trains an adapter instead of calibrating; needs the extra
             ``train``.
