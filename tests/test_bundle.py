@@ -128,6 +128,25 @@ def test_nothing_of_an_earlier_adapter_stays(adapter: Path, tmp_path: Path) -> N
     assert ModelBundle.load(folder).adapter is None
 
 
+def test_card_and_terms_come_along_to_what_is_made_from_a_bundle(
+    adapter: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    whole(adapter).save(first)
+    for name in ("README.md", "TERMS.txt", "NOTICE.txt", "LICENSE.md", "notes.txt"):
+        (first / name).write_text(f"the {name}")
+    second.mkdir()
+    (second / BUNDLE_FILE).write_text("{}")
+    (second / "README.md").write_text("a card of its own")
+    ModelBundle.load(first).save(second)
+    assert (second / "README.md").read_text() == "a card of its own"
+    assert (second / "TERMS.txt").read_text() == "the TERMS.txt"
+    assert {file.name for file in second.iterdir()} == {
+        *("README.md", "TERMS.txt", "NOTICE.txt", "LICENSE.md"),
+        *(BUNDLE_FILE, ADAPTER_FOLDER),
+    }
+
+
 @pytest.mark.parametrize("where", ["sentixrl.bundle.write_labels", "shutil.copytree"])
 def test_what_breaks_off_leaves_the_old_bundle_whole(
     adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
@@ -328,7 +347,9 @@ def test_a_bundle_names_no_label_file_but_its_own(tmp_path: Path, labels: str) -
         ModelBundle.load(tmp_path)
 
 
-@pytest.mark.parametrize("part", ["adapter", "adapter/deep/weights", "adapter/new", "labels.yaml"])
+@pytest.mark.parametrize(
+    "part", ["adapter", "adapter/deep/weights", "adapter/new", "labels.yaml", "TERMS.txt"]
+)
 def test_links_that_lead_out_of_a_bundle_are_refused(
     adapter: Path, tmp_path: Path, part: str
 ) -> None:
@@ -336,6 +357,8 @@ def test_links_that_lead_out_of_a_bundle_are_refused(
     replace(whole(adapter), labels=OWN).save(folder)
     if (folder / part).exists():
         (folder / part).rename(outside)
+    else:
+        outside.write_text("private")
     (folder / part).symlink_to(outside)
     with pytest.raises(ModelError, match=f"'{part}' is a link that leads out of it"):
         ModelBundle.load(folder)

@@ -294,7 +294,20 @@ def test_other_labels_are_named_as_at_loading(tiny_model: Path) -> None:
     model = sentixrl.load(tiny_model, engine=FLOAT32)
     assert model.replace(labels="calm, upset").label_set.names == ("calm", "upset")
     assert model.replace(labels="meld-7").label_set == sentixrl.scheme("meld-7")
-    assert repr(model.replace(labels="calm, upset")).endswith("calm, upset>")
+    assert repr(model.replace(labels="calm, upset")).endswith(" negotiation: calm, upset>")
+
+
+def test_options_show_what_differs_from_the_defaults(tiny_model: Path) -> None:
+    fitted = Calibration(2.0, fitted=True, truths=(0.5,) * 2000)
+    options = NegotiationOptions(enabled=False, sets=0.9, calibration=fitted)
+    assert repr(options) == (
+        "NegotiationOptions(enabled=False, calibration=Calibration(scale=2.0, bias=(), "
+        "fitted=True, thresholds=(), shares=()), sets=0.9)"
+    )
+    assert repr(NegotiationOptions()) == "NegotiationOptions()"
+    model = sentixrl.load(tiny_model, engine=FLOAT32, negotiation=options)
+    assert "without negotiation: " in repr(model)
+    assert "with negotiation: " in repr(model.replace(negotiation=NegotiationOptions()))
 
 
 def test_a_calibration_that_was_not_fitted_is_kept(tiny_model: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from site_links import outside, rewritten
+from site_roles import without_roles
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -110,6 +111,11 @@ def test_links_out_of_the_docs_lead_to_copies_on_the_site(tmp_path: Path) -> Non
     assert rewritten("[x](docs/sanm.md)", contributing, "project/CONTRIBUTING.md") == (
         "[x](../sanm.md)"
     )
+
+
+def test_names_in_docstrings_are_plain_code_on_the_site() -> None:
+    html = "<p>:meth:<code>fit</code>, :class:<code>~a.b.C_1</code>; :x:<code>y</code></p>"
+    assert without_roles(html) == ("<p><code>fit</code>, <code>C_1</code>; :x:<code>y</code></p>")
 
 
 def test_every_page_is_on_the_site() -> None:

@@ -93,7 +93,7 @@ def test_frames_of_real_libraries() -> None:
         ({"messages": ["a"]}, "The dialogue: the key 'messages' is unknown"),
         (Dialogue("d7", (Utterance(None),)), "Utterance 1 of dialogue 'd7' has a text"),  # type: ignore[arg-type]
         (Frame(["msg"], [("a",)]), "The frame: none of the columns"),
-        (Frame(["text"], [("a",), (None,)]), "The frame, row 2 holds nothing"),
+        (Frame(["text"], [("a",), (None,)]), "The frame, row at position 1 holds nothing"),
         ({"a", "b"}, "not 'set'"),
         (Dialogue("d\ud800", ANN), r"has an id that holds half a character"),
         (Dialogue(7, ANN), "Dialogue '7' has an id that is of type 'int'"),  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ def test_frames_of_real_libraries() -> None:
         ([Utterance("a", metadata={"k": float("inf")})], "metadata 'k' that is neither"),
         ([Utterance("a", metadata={"k": "\ud800"})], "metadata 'k' that holds half a character"),
         ([Utterance("a", metadata={"k\n": 1})], "a key in its metadata that holds a line break"),
-        (Frame(["text"], [(["a", "b"],)]), "row 1: the text column 'text' holds .* 'list'"),
+        (Frame(["text"], [(["a", "b"],)]), "position 0: the text column 'text' holds .* 'list'"),
         (Frame(["text", "dialogue"], [("a", 1), ("b", 2)]), "The frame holds 2 dialogues"),
     ],
 )

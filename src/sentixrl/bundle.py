@@ -38,6 +38,12 @@ from sentixrl.negotiation.options import NegotiationOptions
 BUNDLE_FILE = "bundle.json"
 ADAPTER_FOLDER = "adapter"
 LABELS_FILE = "labels.yaml"
+CARD_FILE = "README.md"
+COMPANIONS = (
+    *(CARD_FILE, "training.json", "TERMS.txt", "NOTICE.txt"),
+    *("NOTICE", "LICENSE", "LICENSE.txt", "LICENSE.md"),
+)
+"""Files beside a bundle's own parts that come along with it: card, record, terms and notices."""
 SCHEMA = 2
 RELEASES = {"sentixrl-270m": GEMMA, "sentixrl-135m": SMOLLM}
 """The trained models that come along, the default first, each with its base."""
@@ -165,7 +171,8 @@ class ModelBundle:
         """Write the bundle to ``folder``, adapter included, in place of one that is there.
 
         It is written beside its place and then put there, so that what breaks off leaves the old
-        one as it was. Other files of the old one (a card, a record) stay.
+        one as it was. Other files of the old one (a card, a record) stay. The card, record, terms
+        and notices of the bundle that the adapter came with are copied, unless there are some.
 
         Raises:
             ModelError: The folder holds something else, or there is no model that could be
@@ -184,6 +191,8 @@ class ModelBundle:
                 others = shutil.ignore_patterns(ADAPTER_FOLDER)
                 shutil.copytree(folder, making, dirs_exist_ok=True, ignore=others)
             self._write(making, self.base)
+            if self.adapter is not None and (self.adapter.parent / BUNDLE_FILE).is_file():
+                _copy_companions(self.adapter.parent, making)
             put_in_place(making, folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
@@ -247,7 +256,8 @@ class ModelBundle:
                 hint="Copy the bundle's folder whole.",
             )
         home = links_within or folder
-        _check_inside(folder, home, adapter, *([folder / LABELS_FILE] if own else []))
+        beside = [*_companions(folder), *([folder / LABELS_FILE] if own else [])]
+        _check_inside(folder, home, adapter, *beside)
         bundle = cls(
             name=parsed.name,
             base=parsed.base,
@@ -295,16 +305,15 @@ def _check_inside(folder: Path, home: Path, *parts: Path | None) -> None:
                 )
 
 
-def copy_companions(source: Path, folder: Path) -> None:
-    """Copy what lies beside a bundle's own parts (its card, notices, terms), unless it is there.
+def _companions(folder: Path) -> list[Path]:
+    """Those of :data:`COMPANIONS` that stand in a bundle's folder."""
+    return [folder / name for name in COMPANIONS if (folder / name).is_file()]
 
-    Args:
-        source: The folder of one bundle.
-        folder: That of another, made from it.
-    """
-    own = {BUNDLE_FILE, LABELS_FILE, ADAPTER_FOLDER}
-    for file in source.iterdir():
-        if file.is_file() and file.name not in own and not (folder / file.name).exists():
+
+def _copy_companions(source: Path, folder: Path) -> None:
+    """Copy what comes along with one bundle beside another made from it, unless it is there."""
+    for file in _companions(source):
+        if not (folder / file.name).exists():
             shutil.copyfile(file, folder / file.name)
 
 

@@ -113,7 +113,9 @@ class Classifier:
         self.scheduler = scheduler or Scheduler(engine)
 
     def __repr__(self) -> str:
-        return f"<Classifier {self.engine.name}: {', '.join(self.label_set.names)}>"
+        negotiates = self.negotiation.enabled and not self.several
+        how = f"{'with' if negotiates else 'without'} negotiation"
+        return f"<Classifier {self.engine.name}, {how}: {', '.join(self.label_set.names)}>"
 
     def __deepcopy__(self, memo: dict[int, object]) -> Classifier:
         return self  # it cannot change, and a second model would take as much memory again
@@ -361,15 +363,25 @@ class Classifier:
         negotiation: NegotiationOptions | None = None,
         supplements: Supplements | None = None,
     ) -> Classifier:
-        """The same model with other labels or options. It shares the model and its workers.
+        """A classifier with other labels or options. What is not given stays as it is here.
+
+        The new one shares the loaded model and its workers, so it costs almost no time or memory.
 
         Args:
-            labels: Other labels, as :func:`~sentixrl.load` takes them. The calibration fitted for
-                them is used, if the bundle has one.
-            context: What prompts show.
-            negotiation: How the roles negotiate. A fitted calibration that is not this
-                classifier's own is kept, whatever the labels.
+            labels: Other labels, as :func:`~sentixrl.load` takes them. If the model's bundle has a
+                calibration for them, it is used; this classifier's, which is for other labels, is
+                not.
+            context: What prompts show, whole. To change one thing:
+                ``dataclasses.replace(classifier.context, history=False)``.
+            negotiation: How the roles negotiate, whole. To change one thing:
+                ``dataclasses.replace(classifier.negotiation, sets=0.9)``. A calibration that you
+                put into it is used for the labels of the new classifier.
             supplements: What prompts show that is not in the dialogues themselves.
+
+        Raises:
+            LabelError: The labels make no set.
+            ConfigError: The options do not go together; for example, ``sets`` are asked for and the
+                labels have no calibration.
         """
         label_set = self.label_set if labels is None else resolve_labels(labels)
         options = negotiation or self.negotiation
@@ -408,7 +420,10 @@ class Classifier:
         )
 
     def uncalibrated(self) -> Classifier:
-        """The same model whose first word stands, with its own probabilities."""
+        """A classifier whose probabilities are the model's own: no calibration, no negotiation.
+
+        Prior and sets are left out as well. A calibration is fitted on what this one answers.
+        """
         options = replace(
             self.negotiation, enabled=False, calibration=Calibration(), prior=None, sets=None
         )

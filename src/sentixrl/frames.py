@@ -1,9 +1,11 @@
 """Predictions as frames: pandas, polars, Arrow, and data sets of ``datasets``.
 
-Contract: a row per utterance, in order, with the columns of the CSV output, types kept, a column
-``labels`` where several were asked for, and a column ``p_<label>`` for each label where
-``probabilities`` asks for them. Only the library asked
-for is imported. The way in needs no function: ``predict`` and ``predict_many`` take all four.
+Contract: a row per utterance, by dialogue, with the columns of the CSV output, types kept, a column
+``labels`` where several were asked for, and a column ``p_LABEL`` for each label where
+``probabilities`` asks for them. Where a frame was answered, a column ``position`` says which of its
+rows each is of, counted from 0, since rows of dialogues that alternate come in another order. Only
+the library asked for is imported. The way in needs no function: ``predict`` and ``predict_many``
+take all four.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from sentixrl.formats.result_rows import (
     PROBABILITY,
     result_rows,
 )
-from sentixrl.formats.values import dialogue_of, dialogues_of
+from sentixrl.formats.values import dialogue_of, dialogues_of, frame_positions, is_frame
 from sentixrl.prediction import DialoguePrediction
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+POSITION = "position"
+"""The column that leads back to the rows of a frame."""
 Predictions = DialoguePrediction | Iterable[DialoguePrediction]
 """What ``predict`` returned, or what ``predict_many`` yields."""
 
@@ -46,7 +50,11 @@ def to_pandas(
     Args:
         dialogues: What was given to ``predict`` or ``predict_many``.
         predictions: What it answered.
-        probabilities: Whether each label's posterior has a column, ``p_<label>``.
+        probabilities: Whether each label's posterior has a column, ``p_LABEL``.
+
+    Returns:
+        A row per turn, by dialogue. Where ``dialogues`` is a frame, ``position`` is the position of
+        the turn's row in it, from 0: ``frame.iloc[result["position"]]`` has the same order.
 
     Raises:
         InputError: The predictions are not those of the dialogues.
@@ -58,7 +66,7 @@ def to_pandas(
         raise MissingDependencyError.of("pandas", "pandas") from None
     table = _columns(dialogues, predictions, probabilities)
     # Integers with gaps would become floats.
-    types = {INDEX: "int64", CALIBRATED: "boolean"} | _numbers(table, "float64")
+    types = {CALIBRATED: "boolean"} | _numbers(table, "float64") | _counts(table, "int64")
     return pd.DataFrame(table).astype(types)
 
 
@@ -72,7 +80,8 @@ def to_polars(
         raise MissingDependencyError.of("polars", "polars") from None
     table = _columns(dialogues, predictions, probabilities)
     types: dict[str, pl.DataType] = dict.fromkeys(table, pl.String())
-    types |= {INDEX: pl.Int64(), CALIBRATED: pl.Boolean()} | _numbers(table, pl.Float64())
+    types |= _numbers(table, pl.Float64()) | _counts(table, pl.Int64())
+    types[CALIBRATED] = pl.Boolean()
     return pl.DataFrame(table, schema=types)
 
 
@@ -86,7 +95,7 @@ def to_arrow(
         raise MissingDependencyError.of("pyarrow", "tables") from None
     table = _columns(dialogues, predictions, probabilities)
     types = dict.fromkeys(table, pa.string()) | _numbers(table, pa.float64())
-    types |= {INDEX: pa.int64(), CALIBRATED: pa.bool_()}
+    types |= _counts(table, pa.int64()) | {CALIBRATED: pa.bool_()}
     return pa.table(table, schema=pa.schema(list(types.items())))
 
 
@@ -147,6 +156,8 @@ def _columns(
     table: dict[str, list[Any]] = {
         name: [row[place] for row in rows] for place, name in enumerate(COLUMNS)
     }
+    if is_frame(dialogues):
+        table[POSITION] = frame_positions(dialogues)
     items = [item for _, answer in pairs for item in answer.items]
     table[CALIBRATED] = [item.calibrated if item.probabilities else None for item in items]
     if any(item.labels is not None for item in items):
@@ -166,3 +177,8 @@ def _columns(
 def _numbers(table: Iterable[str], kind: Any) -> dict[str, Any]:  # noqa: ANN401
     """The columns of fractions, each with its type."""
     return {name: kind for name in table if name == CONFIDENCE or name.startswith(PROBABILITY)}
+
+
+def _counts(table: Iterable[str], kind: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The columns of whole numbers, each with its type."""
+    return {name: kind for name in table if name in {INDEX, POSITION}}

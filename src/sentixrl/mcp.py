@@ -10,15 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, FailFast, Field, SkipValidation, TypeAdapter, ValidationError
 
 from sentixrl import __version__
 from sentixrl.classifier import Classifier
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.engines.roles import hosts_of
-from sentixrl.errors import InputError, MissingDependencyError, SentixError
+from sentixrl.errors import (
+    InputError,
+    LabelError,
+    MissingDependencyError,
+    SentixError,
+    fault_words,
+)
 from sentixrl.formats.results import DECIMALS
 from sentixrl.formats.values import dialogue_of
+from sentixrl.labels import LabelSet, resolve_labels, scheme_names
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 
 if TYPE_CHECKING:
@@ -47,9 +54,15 @@ class Emotion(BaseModel):
     speaker: str | None = Field(description="Who said it, if known.")
     label: str | None = Field(description="The emotion; null if the model found no consensus.")
     labels: list[str] | None = Field(description="All emotions, where several were asked for.")
-    best_guess: str | None = Field(description="The likeliest emotion, also without consensus.")
+    fallback: str | None = Field(
+        description="The best guess: the label, or without consensus the likeliest emotion."
+    )
     status: Status = Field(description="How the label came about.")
     confidence: float | None = Field(description="Probability that the label is right, if known.")
+    calibrated: bool | None = Field(
+        description="Whether the probabilities were calibrated on data with these emotions; if "
+        "not, they only rank. Null if unknown."
+    )
     probabilities: dict[str, float] = Field(description="Emotion to probability; empty if unknown.")
     error: str | None = Field(description="Why there is no answer, if there is none.")
 
@@ -63,9 +76,15 @@ class Emotions(BaseModel):
 
 
 Labels = Annotated[
-    list[str] | None,
-    Field(description="Emotions to choose from; the model's own set if not given."),
+    list[str] | str | None,
+    SkipValidation,
+    Field(
+        description="Emotions to choose from: names, also as one text with commas, or a label "
+        "scheme's name such as meld-7; the model's own set if not given."
+    ),
 ]
+"""What the tools take. The server checks it itself: errors of the library would list each item."""
+_TURNS = TypeAdapter(Annotated[list[Turn], FailFast()])
 
 
 def require_mcp() -> None:
@@ -98,9 +117,9 @@ def make_server(classifier: Classifier) -> MCPServer[Any]:
     )
     harmless = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
-    def answer(turns: Sequence[Turn], labels: list[str] | None) -> Emotions:
+    def answer(turns: object, labels: object) -> Emotions:
         try:
-            return emotions_of(classifier, turns, labels)
+            return emotions_of(classifier, _turns_of(turns), _labels_of(labels))
         except SentixError as error:
             raise ToolError(f"{error.message} {error.hint or ''}".strip()) from None
 
@@ -114,7 +133,14 @@ def make_server(classifier: Classifier) -> MCPServer[Any]:
 
     @server.tool(title="Emotions of a conversation", annotations=harmless)
     def classify_conversation(
-        turns: Annotated[list[Turn], Field(description="The turns, oldest first.")],
+        turns: Annotated[
+            list[Turn],
+            SkipValidation,
+            Field(
+                description="The turns, oldest first.",
+                json_schema_extra={"maxItems": MOST_TURNS},
+            ),
+        ],
         labels: Labels = None,
     ) -> Emotions:
         """Tell the emotion of every turn of a conversation, each in the light of those before."""
@@ -123,20 +149,64 @@ def make_server(classifier: Classifier) -> MCPServer[Any]:
     return server
 
 
+def _turns_of(value: object) -> list[Turn]:
+    """The turns that a client sent.
+
+    Raises:
+        InputError: They are too many, or one is none.
+    """
+    if isinstance(value, list) and len(value) > MOST_TURNS:
+        raise InputError(
+            f"One call takes {MOST_TURNS:,} turns at most, not {len(value):,}.",
+            hint="Send a part of it at a time.",
+        )
+    try:
+        return _TURNS.validate_python(value)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(["turns", *map(str, fault["loc"])])
+        raise InputError(
+            f"At '{place}': {fault_words(fault['type'], fault['msg'])}.",
+            hint='A turn is {"text": …}, or {"speaker": …, "text": …}.',
+        ) from None
+
+
+def _labels_of(value: object) -> LabelSet | None:
+    """The label set that a client named. Nothing that it says is looked for on the disk.
+
+    Raises:
+        LabelError: It is none.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and value.strip().lower().endswith((".yaml", ".yml")):
+        raise LabelError(
+            "Labels are names or a label scheme, not a file.",
+            hint=f"The schemes are: {', '.join(scheme_names())}.",
+        )
+    named = isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(name, str) for name in value)
+    )
+    if not named:
+        raise LabelError(
+            "Labels are a list of names, or one text with commas.",
+            hint='For example: ["calm", "annoyed"].',
+        )
+    return resolve_labels(value)  # type: ignore[arg-type]  # a text or a list of texts
+
+
 def emotions_of(
-    classifier: Classifier, turns: Sequence[Turn], labels: list[str] | None = None
+    classifier: Classifier, turns: Sequence[Turn], labels: LabelSet | None = None
 ) -> Emotions:
     """The answers to the turns of one conversation.
 
     Raises:
         InputError: It is longer than one call may be, or a turn is none.
-        LabelError: The labels are none.
     """
     size = sum(len(turn.text) + len(turn.speaker or "") for turn in turns)
-    if len(turns) > MOST_TURNS or size > MOST_CHARACTERS:
+    if size > MOST_CHARACTERS:
         raise InputError(
-            f"One call takes {MOST_TURNS:,} turns and {MOST_CHARACTERS:,} characters at most, not "
-            f"{len(turns):,} turns with {size:,} characters.",
+            f"One call takes {MOST_CHARACTERS:,} characters at most, not {size:,}.",
             hint="Send a part of it at a time.",
         )
     said = tuple(Utterance(turn.text, speaker=turn.speaker or None) for turn in turns)
@@ -157,9 +227,10 @@ def _emotion(turn: Utterance, item: Prediction) -> Emotion:
         speaker=turn.speaker,
         label=item.label,
         labels=None if item.labels is None else list(item.labels),
-        best_guess=item.label or item.fallback,
+        fallback=item.fallback,
         status=item.status,
         confidence=None if item.confidence is None else round(item.confidence, DECIMALS),
+        calibrated=item.calibrated if item.probabilities else None,
         probabilities={name: round(share, DECIMALS) for name, share in shares.items()},
         error=item.error.message if item.error else None,
     )

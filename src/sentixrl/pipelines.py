@@ -8,7 +8,7 @@ turns that see the ones before, use :func:`sentixrl.load`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, overload
@@ -35,6 +35,8 @@ class LabelScore(TypedDict):
 
 Ranked = list[LabelScore]
 """The labels of one text, best first."""
+Text = str | Mapping[str, str]
+"""A text, or a dict with it under ``text``, as transformers takes it."""
 
 
 class TextPipeline:
@@ -57,25 +59,33 @@ class TextPipeline:
     def __call__(self, inputs: str, *, top_k: int | None) -> Ranked: ...
 
     @overload
+    def __call__(self, inputs: Mapping[str, str], *, top_k: int | None = ...) -> Ranked: ...
+
+    @overload
     def __call__(
-        self, inputs: list[str] | tuple[str, ...], *, top_k: int | None = ...
+        self,
+        inputs: list[Text] | list[str] | list[dict[str, str]] | tuple[Text, ...],
+        *,
+        top_k: int | None = ...,
     ) -> list[Ranked]: ...
 
     @overload
-    def __call__(self, inputs: Iterator[str], *, top_k: int | None = ...) -> Iterator[Ranked]: ...
+    def __call__(self, inputs: Iterator[Text], *, top_k: int | None = ...) -> Iterator[Ranked]: ...
 
     def __call__(
-        self, inputs: str | Iterable[str], **options: int | None
+        self, inputs: Text | Iterable[Text], **options: int | None
     ) -> list[Ranked] | Ranked | Iterator[Ranked]:
         """Rank the labels of one text or several.
 
         Args:
-            inputs: A text, a list of texts, or an iterator, which is read as answers are taken.
+            inputs: A text, a list of texts, or an iterator, which is read as answers are taken. A
+                text may stand in a dict, ``{"text": "It works!"}``.
             **options: ``top_k`` for this call.
 
         Returns:
             A list with one ranking per text, for one text too; an iterator for an iterator. As in
-            transformers, one text with a ``top_k`` of its own gives the ranking alone.
+            transformers, one text with a ``top_k`` of its own gives the ranking alone, and so does
+            one text in a dict.
 
         Raises:
             ConfigError: There is no such option, or the engine gives no scores.
@@ -87,14 +97,14 @@ class TextPipeline:
                 f"This pipeline has no option '{shown(min(unknown))}'.", hint="It has: top_k."
             )
         top_k = _checked(options.get("top_k", self.top_k))
-        if isinstance(inputs, str):
+        if isinstance(inputs, str | Mapping):
             [ranked] = self._ranked([inputs], top_k)
-            return ranked if "top_k" in options else [ranked]
+            return [ranked] if isinstance(inputs, str) and "top_k" not in options else ranked
         if isinstance(inputs, Sequence):
             return list(self._ranked(inputs, top_k))
         return self._ranked(inputs, top_k)
 
-    def _ranked(self, texts: Iterable[str], top_k: int | None) -> Iterator[Ranked]:
+    def _ranked(self, texts: Iterable[Text], top_k: int | None) -> Iterator[Ranked]:
         answers = self.classifier.predict_many(map(_text, texts))
         return (_ranking(answer.items[0])[:top_k] for answer in answers)
 
@@ -105,7 +115,7 @@ def pipeline(
     *,
     labels: str | Sequence[str] | LabelSet | None = None,
     top_k: int | None = None,
-    device: str | None = None,
+    device: str | int | None = None,
 ) -> TextPipeline:
     """What ``transformers.pipeline("text-classification", top_k=None)`` gives, for any labels.
 
@@ -114,7 +124,7 @@ def pipeline(
         model: A bundle, a model's folder, a bundled name, a hub id, or a loaded classifier.
         labels: The label set; default: the model's own.
         top_k: How many labels a text gets; all if not given.
-        device: ``cpu``, ``cuda``, ``cuda:1``, …
+        device: ``cpu``, ``cuda``, ``cuda:1``, …; or a number as in transformers, -1 for the CPU.
 
     Raises:
         ConfigError: There is no such task.
@@ -130,6 +140,8 @@ def pipeline(
     if isinstance(model, Classifier):
         return TextPipeline(model.replace(labels=label_set), top_k)
     name = None if model is None else str(model)
+    if isinstance(device, int):
+        device = "cpu" if device < 0 else f"cuda:{device}"
     spec = ClassifierSpec(name, label_set, engine=EngineOptions(device=device))
     return TextPipeline(classifier_of(spec), top_k)
 
@@ -141,6 +153,15 @@ def _checked(top_k: int | None) -> int | None:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        if value.keys() != {"text"}:
+            keys = shown(", ".join(sorted(map(str, value))), 80)
+            raise InputError(
+                f"A pipeline takes a text alone, not a dict with the keys '{keys}'.",
+                hint="Give {'text': …}; give turns that answer each other to "
+                "sentixrl.load().predict.",
+            )
+        value = value["text"]
     if not isinstance(value, str):
         raise InputError(
             f"A pipeline takes texts, not a value of type '{type(value).__name__}'.",

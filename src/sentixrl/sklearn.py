@@ -10,6 +10,7 @@ parameters and what was fitted, never a model: all that name the same one share 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sentixrl.calibration.posterior import Calibration
 from sentixrl.classifier import Classifier
 from sentixrl.context.building import ContextOptions
 from sentixrl.engines.options import EngineOptions
@@ -74,14 +76,15 @@ class _Emotions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             labels: The labels to ask about; default: the model's own.
             bundle: A model to take instead of the one named.
         """
+        # Sets are asked for by predict_sets alone; labels without a calibration cannot have them.
         if bundle is None and isinstance(self.model, Classifier):
-            found = self.model.replace(
-                labels=labels, context=self.context, negotiation=self.negotiation
-            )
+            policy = replace(self.negotiation or self.model.negotiation, sets=None)
+            found = self.model.replace(labels=labels, context=self.context, negotiation=policy)
         else:
             name = self._name() if bundle is None else bundle
             engine = self.engine or EngineOptions()
-            spec = ClassifierSpec(name, labels, self.context, self.negotiation, engine)
+            options = None if self.negotiation is None else replace(self.negotiation, sets=None)
+            spec = ClassifierSpec(name, labels, self.context, options, engine)
             found = classifier_of(spec)
         if not found.several:
             return found
@@ -98,7 +101,7 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
 
     With ``labels`` it predicts without being fitted; :meth:`fit` then calibrates its probabilities
     and changes neither the labels nor, without negotiation, the answers. Without ``labels``,
-    :meth:`fit` takes them from ``y``.
+    :meth:`fit` takes them from ``y``; those that the model's bundle names are not used.
 
     Args:
         labels: The label set: a scheme's name, names with commas, a list, a
@@ -108,7 +111,10 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
             :class:`~sentixrl.Classifier`, which cannot go to other processes. Default: the
             trained model that comes along.
         context: What prompts show; default: as the model's bundle says.
-        negotiation: How the roles negotiate; default: the model's policy.
+        negotiation: How the roles negotiate; default: the model's policy, of which one thing is
+            changed by ``dataclasses.replace(ClassifierSpec(model).bundle().negotiation, …)``; a new
+            :class:`~sentixrl.NegotiationOptions` has negotiation on. ``sets`` has no effect here,
+            see :meth:`predict_sets`.
         engine: How the model is loaded.
         train: Whether :meth:`fit` trains an adapter instead of calibrating; needs the extra
             ``train``.
@@ -117,10 +123,13 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
             theirs again.
 
     Attributes:
-        classes_: The classes, sorted; shape ``[n_labels]``.
-        calibration_: What :meth:`fit` fitted, unless it trained.
+        calibration_: What :meth:`fit` fitted, unless it trained. From 30 samples on it has what
+            :meth:`predict_sets` needs; with fewer, :meth:`fit` warns.
         bundle_: The folder of the trained model, if :meth:`fit` trained.
     """
+
+    calibration_: Calibration
+    bundle_: str
 
     def __init__(
         self,
@@ -181,16 +190,13 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
         targets = self._targets(y, len(samples.places))
         if self.labels is None:
             self.fitted_classes_ = np.unique(targets)
+            self._warn_of_numbers()
         names, classes = self._label_set(), list(self.classes_)
         gold = [classes.index(target) for target in targets]
         if self.train:
             self.bundle_ = self._trained(samples, names, gold)
-            return self
-        from sentixrl.calibration.fitting import fit_temperature
-
-        shares = shares_of(self._loaded(names).uncalibrated(), samples, self._columns())
-        with np.errstate(divide="ignore"):
-            self.calibration_ = fit_temperature(np.log(shares), np.array(gold))
+        else:
+            self.calibration_ = self._calibration(samples, names, np.array(gold))
         return self
 
     def predict(self, X: object) -> NDArray[Any]:  # noqa: N803
@@ -222,6 +228,60 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
         first = replace(classifier.negotiation, enabled=False)
         return shares_of(classifier.replace(negotiation=first), samples, self._columns())
 
+    def predict_sets(self, X: object, level: float = 0.9) -> NDArray[np.bool_]:  # noqa: N803
+        """Which labels belong to each sample's set, shape ``[n_samples, n_labels]``.
+
+        A set holds the true label with probability ``level``, on average over samples like those
+        that the calibration was fitted on. The likeliest label is always in it. Columns are in the
+        order of :attr:`classes_`.
+
+        Args:
+            X: The samples.
+            level: The probability, 0 to 1.
+
+        Raises:
+            SampleError: A sample cannot be used.
+            ConfigError: Neither :meth:`fit`, on 30 samples or more, nor ``sentixrl calibrate`` has
+                told how large sets must be; or ``negotiation`` has a ``prior``.
+        """
+        samples, classifier = samples_of(X), self._classifier()
+        first = replace(classifier.negotiation, enabled=False, sets=level)
+        answers = answers_to(classifier.replace(negotiation=first), samples)
+        columns, rows = self._columns(), []
+        for number, item in enumerate(answers, start=1):
+            forced(item, number)  # says why there is no answer
+            rows.append([name in (item.candidates or ()) for name in columns])
+        return np.array(rows, bool)
+
+    def _calibration(self, samples: Samples, names: LabelSet, gold: NDArray[Any]) -> Calibration:
+        """The temperature for these samples; with what sets need, if there are enough of them."""
+        from sentixrl.calibration.fitting import fit_temperature
+        from sentixrl.evaluation.recalibration import FEWEST, SMALLEST, FirstAnswers, cross_fitted
+
+        shares = shares_of(self._loaded(names).uncalibrated(), samples, self._columns())
+        log_probs = np.log(np.maximum(shares, SMALLEST))
+        if len(gold) < FEWEST:
+            warnings.warn(
+                f"A calibration on {len(gold)} samples says little: probabilities may become far "
+                f"too sure or too unsure, and there are no sets. Give {FEWEST} or more; 50 are "
+                "enough.",
+                stacklevel=3,
+            )
+            return fit_temperature(log_probs, gold)
+        owners = np.array([dialogue for dialogue, _ in samples.places])
+        return cross_fitted(FirstAnswers(log_probs, gold, owners))[0]
+
+    def _warn_of_numbers(self) -> None:
+        """Say that a model can make nothing of classes that are numbers."""
+        classes = self.classes_.tolist()
+        if all(isinstance(name, int | float) for name in classes):
+            first, second = classes[:2]
+            warnings.warn(
+                f"The classes are numbers, and the model reads the words '{first}', '{second}' as "
+                f"labels. Name them: labels={{{first!r}: 'calm', {second!r}: 'annoyed'}}.",
+                stacklevel=3,
+            )
+
     def _label_set(self) -> LabelSet:
         if self.labels is None:
             return LabelSet(CUSTOM, list(map(str, self.classes_.tolist())))
@@ -240,7 +300,9 @@ class EmotionClassifier(ClassifierMixin, _Emotions):  # type: ignore[misc]
         """The classifier with what was fitted."""
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(
-                "This EmotionClassifier has no labels yet: give 'labels', or call 'fit' first."
+                "This EmotionClassifier has no labels yet: give 'labels', or call 'fit', which "
+                "takes them from y. For example: EmotionClassifier('calm, annoyed'). The labels "
+                "that a model's bundle names are not taken by themselves."
             )
         if self.train:
             if not hasattr(self, "bundle_"):

@@ -203,7 +203,8 @@ def load(
             default: the bundle's own.
         context: What prompts show; default: as the bundle says. To change one thing, load first
             and give :meth:`Classifier.replace` a ``dataclasses.replace`` of the classifier's own.
-        negotiation: How the roles negotiate; default: the bundle's policy.
+        negotiation: How the roles negotiate; default: the bundle's policy. To change one thing, do
+            as for ``context``: a new :class:`NegotiationOptions` has negotiation on.
         engine: How a local model is loaded, and how a server is asked.
         discriminator: Another model that judges what the first proposes, named in the same way;
             the two then negotiate, unless ``negotiation`` says otherwise.

@@ -55,6 +55,22 @@ def test_a_calibrated_model_is_written_says_so_and_makes_sets(
     assert {"coverage", "mean_size", "full", "n"} == set(metrics["calibration"]["sets"])
 
 
+def test_a_card_says_what_was_calibrated(shell: Shell, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    for turns in (36, 48):
+        file = labelled(tmp_path / "mine.csv", turns)
+        shell("calibrate", tiny_model, file, "--labels", LABELS, "--out", out)
+        card = out / "README.md"
+        if turns == 36:
+            assert not card.exists()  # the model had none
+            card.write_text("# A model\n")
+    told = card.read_text("utf-8")
+    assert told.startswith("# A model\n\n## Calibrated since\n\nAll above is about ")
+    assert "on 48 labelled turns for these labels: calm, annoyed, afraid.\n" in told
+    shell("calibrate", out, file, "--out", out)
+    assert card.read_text("utf-8").count("## Calibrated since") == 1
+
+
 def test_thresholds_of_several_labels_are_fitted_and_used(
     shell: Shell, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -74,6 +74,28 @@ def test_frames_of_all_four_are_read(kind: Callable[[Any], Any]) -> None:
     assert answers[0].items[0].label == "calm"
 
 
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table, datasets.Dataset.from_dict])
+def test_answers_find_the_rows_of_a_frame_whose_dialogues_alternate(
+    kind: Callable[[Any], Any],
+) -> None:
+    texts = ["calm", "annoyed", "grateful", "so calm"]
+    frame = kind({"dialogue": ["a", "b", "a", "b"], "text": texts})
+    answers = list(classifier().predict_many(frame))
+    made = to_pandas(frame, answers)
+    assert list(made["position"]) == [0, 2, 1, 3]
+    assert [texts[at] for at in made["position"]] == list(made["text"])
+    assert to_polars(frame, answers).schema["position"] == pl.Int64()
+    assert to_arrow(frame, answers).column("position").to_pylist() == [0, 2, 1, 3]
+
+
+def test_one_dialogue_of_a_frame_keeps_positions_and_lists_have_none() -> None:
+    frame = pd.DataFrame({"text": ["calm", "annoyed"]}, index=[7, 3])
+    made = to_pandas(frame, classifier().predict(frame))
+    assert list(made["position"]) == [0, 1]
+    assert list(frame.iloc[made["position"]].index) == [7, 3]
+    assert "position" not in to_pandas(TALKS, list(classifier().predict_many(TALKS))).columns
+
+
 def test_a_split_on_disk_and_labels_kept_as_numbers(tmp_path: Any) -> None:  # noqa: ANN401
     features = datasets.Features(
         {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["calm", "annoyed"])}

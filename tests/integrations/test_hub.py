@@ -18,7 +18,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from sentixrl import LabelSet, ModelBundle, loaded
 from sentixrl.bundle import release_folder
 from sentixrl.errors import ModelError
-from sentixrl.hub import check_files, hub_bundle, is_hub_name
+from sentixrl.hub import MOST_TEXT_BYTES, check_files, hub_bundle, is_hub_name
 from sentixrl.named_models import bundle_of
 from sentixrl.spec import ClassifierSpec
 
@@ -161,6 +161,25 @@ def test_a_bundle_that_was_fetched_in_part_is_one_sentence(
         bundle_of("someone/moods")
 
 
+def test_terms_and_notices_come_along_and_are_kept_by_what_is_saved(
+    hub: Path, tmp_path: Path
+) -> None:
+    folder = published(hub)
+    for name in ("README.md", "TERMS.txt", "NOTICE.txt", "LICENSE"):
+        (folder / name).write_text(f"the {name}")
+    (folder / "notes.txt").write_text("nobody asked for these")
+    bundle_of("someone/moods").save(tmp_path / "mine")
+    assert (tmp_path / "mine" / "TERMS.txt").read_text() == "the TERMS.txt"
+    assert {"README.md", "NOTICE.txt", "LICENSE"} <= {f.name for f in (tmp_path / "mine").iterdir()}
+    assert not (tmp_path / "mine" / "notes.txt").exists()
+
+
+def test_texts_of_no_usual_size_are_refused(hub: Path) -> None:
+    (published(hub) / "TERMS.txt").write_text("x" * (MOST_TEXT_BYTES + 1))
+    with pytest.raises(ModelError, match=r"is refused: 'TERMS\.txt' has 4,194,305 bytes"):
+        bundle_of("someone/moods")
+
+
 @pytest.mark.parametrize(
     ("file", "said"),
     [
@@ -213,9 +232,10 @@ def test_the_release_passes_the_hubs_own_checks() -> None:
     assert {"en", "es", "hi", "zh"} <= set(data["language"])
     validate_repo_id(data["base_model"])
     validate_repo_id(f"someone/{folder.name}")
-    files = [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]
-    check_files("someone/release", files)
-    for file in files:  # the hub's client checks paths and contents as it would for an upload
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    sizes = {str(file.relative_to(folder)): file.stat().st_size for file in files}
+    check_files("someone/release", sizes)
+    for file in sizes:  # the hub's client checks paths and contents as it would for an upload
         CommitOperationAdd(path_in_repo=file, path_or_fileobj=folder / file)
 
 

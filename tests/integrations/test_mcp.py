@@ -41,6 +41,18 @@ def test_a_text_has_a_typed_answer() -> None:
     assert not found.is_error
     assert found.structured_content["label"] == "calm"
     assert found.structured_content["probabilities"].keys() == {"calm", "annoyed", "grateful"}
+    assert found.structured_content["fallback"] == "calm"
+    assert found.structured_content["calibrated"] is False
+
+
+@pytest.mark.parametrize(
+    "labels", [["calm", "bored"], "calm, bored", '["calm", "bored"]', "bored、calm"]
+)
+def test_labels_may_be_a_text_with_commas(labels: object) -> None:
+    found = call("classify_text", text="so bored", labels=labels)
+    assert found.structured_content["probabilities"].keys() == {"calm", "bored"}
+    scheme = call("classify_text", text="so bored", labels="sentiment-3")
+    assert len(scheme.structured_content["probabilities"]) == 3
 
 
 def test_a_conversation_has_an_answer_per_turn() -> None:
@@ -60,6 +72,10 @@ def test_clients_are_told_the_types() -> None:
     assert tools.keys() == {"classify_text", "classify_conversation"}
     conversation = tools["classify_conversation"]
     assert conversation.input_schema["required"] == ["turns"]
+    assert conversation.input_schema["properties"]["turns"]["maxItems"] == MOST_TURNS
+    assert conversation.input_schema["$defs"]["Turn"]["required"] == ["text"]
+    kinds = conversation.input_schema["properties"]["labels"]["anyOf"]
+    assert [kind["type"] for kind in kinds] == ["array", "string", "null"]
     assert {"model", "language", "turns"} == set(conversation.output_schema["properties"])
     assert conversation.annotations.read_only_hint
 
@@ -75,16 +91,22 @@ def test_clients_are_told_where_texts_go() -> None:
 @pytest.mark.parametrize(
     ("tool", "arguments", "said"),
     [
-        ("classify_text", {"text": "x" * (MOST_CHARACTERS + 1)}, "One call takes 500 turns"),
-        ("classify_conversation", {"turns": [{"text": "x"}] * (MOST_TURNS + 1)}, "501 turns"),
+        ("classify_text", {"text": "x" * (MOST_CHARACTERS + 1)}, "takes 100,000 characters"),
+        ("classify_conversation", {"turns": [{"text": "x"}] * (MOST_TURNS + 1)}, "not 501"),
+        ("classify_conversation", {"turns": ["x"] * 100_000}, "500 turns at most, not 100,000"),
+        ("classify_conversation", {"turns": ["x"] * MOST_TURNS}, "'turns.0': it needs keys"),
+        ("classify_conversation", {"turns": [{"says": "x"}]}, "'turns.0.text': it is missing"),
+        ("classify_conversation", {"turns": "so calm"}, "'turns': it needs a list"),
         (
             "classify_conversation",
             {"turns": [{"text": "x", "speaker": "y" * MOST_CHARACTERS}]},
-            "1 turns with 100,001 characters",
+            "not 100,001",
         ),
         ("classify_conversation", {"turns": []}, "has no utterance"),
         ("classify_text", {"text": "  "}, "has no text"),
         ("classify_text", {"text": "x", "labels": ["one"]}, "it needs at least 2"),
+        ("classify_text", {"text": "x", "labels": [1, 2]}, "a list of names"),
+        ("classify_text", {"text": "x", "labels": "/etc/labels.yaml"}, "not a file"),
     ],
 )
 def test_what_a_client_does_wrong_is_one_sentence(
@@ -94,8 +116,9 @@ def test_what_a_client_does_wrong_is_one_sentence(
     assert found.is_error
     [content] = found.content
     assert said in content.text
-    assert len(content.text) < 300
+    assert len(content.text) < 400
     assert "\n" not in content.text
+    assert "--" not in content.text  # a client has no command line
 
 
 def test_the_command_serves_a_stock_client_over_standard_streams() -> None:

@@ -44,10 +44,18 @@ def theirs(make_model: MakeModel) -> Any:  # noqa: ANN401  (transformers has no 
 
 @pytest.mark.parametrize(
     ("inputs", "options"),
-    [(TEXTS[0], {}), (TEXTS, {}), (TEXTS[0], {"top_k": 2}), (TEXTS, {"top_k": 1})],
+    [
+        (TEXTS[0], {}),
+        (TEXTS, {}),
+        (TEXTS[0], {"top_k": 2}),
+        (TEXTS, {"top_k": 1}),
+        ({"text": TEXTS[0]}, {}),
+        ({"text": TEXTS[0]}, {"top_k": 2}),
+        ([{"text": TEXTS[0]}, {"text": TEXTS[1]}], {}),
+    ],
 )
 def test_the_shapes_are_those_of_transformers(
-    inputs: str | list[str],
+    inputs: Any,  # noqa: ANN401
     options: dict[str, int],
     theirs: Any,  # noqa: ANN401
 ) -> None:
@@ -81,9 +89,27 @@ def test_what_it_does_not_do_is_said(loads: list[ClassifierSpec]) -> None:
     pipe = sentixrl.pipeline()
     with pytest.raises(ConfigError, match="no option 'truncation'"):
         pipe("x", truncation=True)  # type: ignore[call-overload]
-    with pytest.raises(InputError, match="takes texts, not a value of type 'dict'"):
-        pipe([{"text": "x"}])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="takes texts, not a value of type 'int'"):
+        pipe([3])  # type: ignore[arg-type]
+    for wrong in ({"text": "x", "text_pair": "y"}, {"utterance": "x"}, {}):
+        with pytest.raises(InputError, match="takes a text alone, not a dict with the keys"):
+            pipe(wrong)
     assert loads
+
+
+@pytest.mark.parametrize(("given", "meant"), [(-1, "cpu"), (1, "cuda:1"), ("cpu", "cpu")])
+def test_devices_may_be_numbers(
+    given: str | int, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[ClassifierSpec] = []
+
+    def noted(spec: ClassifierSpec) -> sentixrl.Classifier:
+        asked.append(spec)
+        return classifier()
+
+    monkeypatch.setattr("sentixrl.pipelines.classifier_of", noted)
+    sentixrl.pipeline(device=given)
+    assert asked[0].engine.device == meant
 
 
 def test_a_model_without_scores_says_so(tmp_path: Path) -> None:

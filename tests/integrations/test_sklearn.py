@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,10 @@ from sentixrl.spec import ClassifierSpec
 
 from .stand_in import LABELS, classifier
 
+pytestmark = [  # five texts are enough for what most tests ask
+    pytest.mark.filterwarnings("ignore:A calibration on"),
+    pytest.mark.filterwarnings("ignore:The classes are numbers"),
+]
 TEXTS = ["so calm today", "I am annoyed", "we are grateful", "calm, very calm", "annoyed again"]
 GOLD = ["calm", "annoyed", "grateful", "calm", "annoyed"]
 
@@ -105,6 +111,33 @@ def test_without_labels_fit_takes_them_from_y(loads: list[ClassifierSpec]) -> No
         model.predict(TEXTS)
     assert list(model.fit(TEXTS, GOLD).classes_) == sorted(set(GOLD))
     assert list(model.predict(TEXTS)) == GOLD
+
+
+def test_few_samples_and_classes_without_names_are_told(loads: list[ClassifierSpec]) -> None:
+    with pytest.warns(UserWarning, match="A calibration on 5 samples says little"):
+        EmotionClassifier(LABELS).fit(TEXTS, GOLD)
+    with pytest.warns(UserWarning, match="reads the words '0', '1' as labels. Name them: labels="):
+        EmotionClassifier().fit(TEXTS[:2], [0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        EmotionClassifier({0: "calm", 1: "annoyed"}).fit(TEXTS[:2] * 15, [0, 1] * 15)
+        EmotionClassifier().fit(TEXTS * 6, GOLD * 6)
+
+
+def test_sets_come_from_what_fit_found(loads: list[ClassifierSpec]) -> None:
+    asked = replace(classifier().negotiation, sets=0.5)  # which fit and predict do without
+    model = EmotionClassifier(LABELS, negotiation=asked)
+    assert list(model.predict(TEXTS)) == GOLD
+    with pytest.raises(ConfigError, match="How large sets must be is not known"):
+        model.fit(TEXTS, GOLD).predict_sets(TEXTS)
+    wrong = [*GOLD * 7, *GOLD[::-1]]
+    model.fit([f"{text} {at}" for at, text in enumerate(TEXTS * 8)], wrong)
+    assert len(model.calibration_.truths) == 40
+    sets = model.predict_sets(TEXTS, 0.95)
+    assert sets.shape == (5, 3)
+    assert sets[range(5), [list(model.classes_).index(name) for name in GOLD]].all()
+    assert sets.sum() > model.predict_sets(TEXTS, 0.5).sum() == 5
+    assert np.array_equal(pickle.loads(pickle.dumps(model)).predict_sets(TEXTS, 0.95), sets)
 
 
 def test_classes_may_be_numbers(loads: list[ClassifierSpec]) -> None:
@@ -219,11 +252,11 @@ def test_a_negotiation_without_consensus_has_a_forced_answer() -> None:
     [
         (
             pd.DataFrame({"text": ["calm", None]}),
-            r"The frame, row 2: the text column 'text' is empty",
+            r"The frame, row at position 1: the text column 'text' is empty",
         ),
         (
             pd.DataFrame({"text": ["calm", None], "speaker": ["Ann", "Ben"]}),
-            r"row 2: the text column 'text' is empty",
+            r"position 1: the text column 'text' is empty",
         ),
         (pd.DataFrame({"a": [1], "b": [2]}), r"none of the columns \(a, b"),
         (pd.Series(["calm", None]), r"Sample 2 of X has no text"),

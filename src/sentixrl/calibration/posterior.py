@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Calibration:
     fitted: bool = False
     thresholds: tuple[float, ...] = ()
     shares: tuple[float, ...] = ()
-    truths: tuple[float, ...] = ()
+    truths: tuple[float, ...] = field(default=(), repr=False)  # there may be thousands
 
     def __post_init__(self) -> None:
         if not (self.scale > 0 and math.isfinite(self.scale)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sentixrl.bundle import check_free, copy_companions
+from sentixrl.bundle import CARD_FILE, check_free
 from sentixrl.classifier import Classifier
 from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, headed, new_table, note
@@ -32,6 +32,9 @@ FIGURES = {
     "macro_f1": "macro-F1",
     "micro_f1": "micro-F1",
 }
+
+CALIBRATED = "\n## Calibrated since\n\n"
+"""The heading under which the card of a calibrated bundle says what became of the model."""
 
 
 @with_groups
@@ -117,8 +120,20 @@ def _save(classifier: Classifier, found: Recalibration, out: Path) -> None:
     kind = classifier.negotiation.kind
     options = replace(own, kind=kind, calibration=found.calibration)
     classifier.replace(negotiation=options).save(out)
-    if classifier.bundle.adapter is not None:
-        copy_companions(classifier.bundle.adapter.parent, out)
+    if (out / CARD_FILE).is_file():
+        _note_on_card(classifier, found.turns, out / CARD_FILE)
+
+
+def _note_on_card(classifier: Classifier, turns: int, card: Path) -> None:
+    """Let a card, which is about the model as it was, say what this bundle is."""
+    told, _, _ = card.read_text("utf-8").partition(CALIBRATED)
+    labels = ", ".join(classifier.label_set.names)
+    card.write_text(
+        f"{told.rstrip()}\n{CALIBRATED}All above is about `{classifier.bundle.name}`. This bundle "
+        f"is the same model, calibrated with `sentixrl calibrate` on {turns:,} labelled turns for "
+        f"these labels: {labels}.\n",
+        "utf-8",
+    )
 
 
 def _say(found: Recalibration, data: Dataset) -> None:

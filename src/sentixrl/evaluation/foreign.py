@@ -86,7 +86,7 @@ def read_predictions(
     Args:
         path: A table with the columns ``dialogue_id``, ``index`` (the position in the dialogue,
             from 0) or ``utterance_id``, and ``label``; optionally ``confidence`` (of the label)
-            and ``p_<label>`` for every label (they sum to 1). Where utterances may have several
+            and ``p_LABEL`` for every label (they sum to 1). Where utterances may have several
             labels, ``labels`` stands in place of ``label``: ``joy; surprise``, or ``[]``. Or what
             ``classify`` printed with ``--csv`` or ``--json``.
         dataset: The whole split.

@@ -160,18 +160,36 @@ def recalibrate(classifier: Classifier, data: Dataset, *, bias: bool = False) ->
 
 def _recalibrate(classifier: Classifier, data: Dataset, *, bias: bool) -> Recalibration:
     answers = first_answers(classifier, data)
+    calibration, crossed = cross_fitted(answers, bias=bias)
+    before = apply(classifier.negotiation.calibration, answers.log_probs)
+    return _report(
+        calibration,
+        Quality.of(np.exp(before), answers.gold),
+        Quality.of(crossed, answers.gold),
+        answers.owners,
+    )
+
+
+def cross_fitted(answers: FirstAnswers, *, bias: bool = False) -> tuple[Calibration, Floats]:
+    """A calibration with what conformal sets need, and what it is worth.
+
+    Args:
+        answers: Of at least :data:`FEWEST` turns.
+        bias: Whether to fit a bias per label too.
+
+    Returns:
+        The calibration, fitted on all turns; and each turn's probabilities ``[n, n_labels]`` by one
+        that its dialogue had no part in.
+
+    Raises:
+        InputError: There are too few turns.
+    """
     fit = partial(_fit, bias=bias)
     crossed = np.zeros_like(answers.log_probs)
     for inside, other in _crossed(fit, answers.log_probs, answers.gold, answers.owners):
         crossed[inside] = np.exp(apply(other, answers.log_probs[inside]))
     truths = crossed[np.arange(len(answers)), answers.gold]
-    before = apply(classifier.negotiation.calibration, answers.log_probs)
-    return _report(
-        replace(fit(answers.log_probs, answers.gold), truths=kept(truths)),
-        Quality.of(np.exp(before), answers.gold),
-        Quality.of(crossed, answers.gold),
-        answers.owners,
-    )
+    return replace(fit(answers.log_probs, answers.gold), truths=kept(truths)), crossed
 
 
 def _recalibrate_several(classifier: Classifier, data: Dataset) -> Recalibration:

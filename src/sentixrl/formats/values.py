@@ -89,7 +89,7 @@ def is_frame(value: object) -> bool:
 
 
 def frame_samples(frame: Any) -> list[Dialogue]:  # noqa: ANN401  (as is_frame)
-    """The dialogues of a frame, in each of which a turn's id is the number of its row, from 1.
+    """The dialogues of a frame, in each of which a turn's id is the position of its row, from 0.
 
     A frame of one column needs no usual header: the column is the text.
 
@@ -102,6 +102,15 @@ def frame_samples(frame: Any) -> list[Dialogue]:  # noqa: ANN401  (as is_frame)
     table = _frame_table(frame, "The frame", number)
     text = table.header[0] if len(table.header) == 2 else None
     return list(table_dialogues(table, Ledger("frame"), Columns(text=text, id=number)))
+
+
+def frame_positions(frame: object) -> list[int]:
+    """The position of each turn's row in a frame, from 0, as dialogues and turns are answered.
+
+    Raises:
+        InputError: As :func:`dialogues_of`.
+    """
+    return [int(turn.id or 0) for dialogue in frame_samples(frame) for turn in dialogue]
 
 
 def frame_columns(frame: Any) -> list[Any]:  # noqa: ANN401  (as is_frame)
@@ -212,17 +221,18 @@ def _frame_table(
     name: str,
     number: str | None = None,
 ) -> ValueTable:
-    """A frame as a table, with a further column of its rows' numbers if that is named."""
+    """A frame as a table, with a further column of its rows' positions if that is named."""
     names = frame_columns(frame)
     header = [*map(str, names), *([number] if number else [])]
 
     def rows(_: Ledger) -> Iterator[Values]:
-        for at, row in enumerate(_frame_rows(frame, names), start=1):
+        for at, row in enumerate(_frame_rows(frame, names)):
             yield Values(at, (*row, *([at] if number else [])), 0)
 
     columns = Columns(text=header[0].strip()) if number and len(names) == 1 else None
     try:
-        return ValueTable(name, "row", header, rows, columns, blank_rows=False)
+        # As frames count: a pandas index may number rows in another way.
+        return ValueTable(name, "row at position", header, rows, columns, blank_rows=False)
     except InputError as error:
         hint = (
             "Rename its columns: 'text', and 'speaker', 'dialogue' or 'label' where there are any."

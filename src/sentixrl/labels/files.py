@@ -159,7 +159,8 @@ def resolve_labels(spec: str | PathLike[str] | LabelSet | Sequence[Label | str])
         close = difflib.get_close_matches(spec.casefold()[:100], scheme_names(), n=1)
         meant = f"Did you mean '{close[0]}'? " if close else ""
         raise LabelError(
-            f"'{spec}' is neither a label scheme, nor a YAML file, nor a list of labels.",
+            f"'{spec}' is neither a label scheme, nor a YAML file, nor a list of labels, "
+            "which has two or more.",
             hint=f'{meant}Schemes: {", ".join(scheme_names())}. Lists: "calm, curious, annoyed".',
         )
     for mark in "،，、":

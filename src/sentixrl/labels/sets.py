@@ -105,7 +105,7 @@ class LabelSet:
         if len(self.labels) < 2:
             raise LabelError(
                 f"The label set '{name}' has {len(self.labels)} label(s); it needs at least 2.",
-                hint='Name at least two, for example: --labels "calm, annoyed"',
+                hint='Name two or more, for example "calm, annoyed".',
             )
         if len(self.labels) > MAX_LABELS:
             raise LabelError(

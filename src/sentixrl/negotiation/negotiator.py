@@ -315,8 +315,9 @@ def _set_threshold(options: NegotiationOptions) -> float | None:
     if not options.calibration.truths:
         raise ConfigError(
             "How large sets must be is not known for this model and these labels.",
-            hint="Find out on labelled turns of yours: sentixrl calibrate MODEL FILE --out FOLDER; "
-            "then use that folder as the model.",
+            hint="Calibrate on turns with these labels and use the result as the model: sentixrl "
+            "calibrate MODEL FILE --labels … --out FOLDER, 'recalibrate' in Python, 'fit' on 30 "
+            "samples or more in scikit-learn. Or ask for no sets (sets=None).",
         )
     return threshold(options.calibration.truths, options.sets)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 from sentixrl.calibration.posterior import Calibration
@@ -19,29 +19,38 @@ KindName = Literal["auto", "single", "several"]
 class NegotiationOptions:
     """How the roles negotiate.
 
+    These defaults are not those of a model: a model's bundle says how its roles negotiate, and the
+    default model does not negotiate. So ``NegotiationOptions(sets=0.9)`` also turns negotiation on.
+    To change one thing, change a classifier's own options:
+    ``model.replace(negotiation=dataclasses.replace(model.negotiation, sets=0.9))``.
+
     Attributes:
-        enabled: Off means that the generator's first answer is taken (status ``single``).
-        rules: Round limit and agreements needed.
-        mode: ``scored``, ``written``, or ``auto``: scored if the engine scores.
+        enabled: Default: true. If false, the generator's first answer is taken (status ``single``).
+        rules: Round limit and agreements needed. Default: 3 rounds, 1 agreement.
+        mode: ``scored``, ``written``, or ``auto``, the default: scored if the engine scores.
         confidence_threshold: No negotiation if the first proposal's probability reaches this;
-            ``None`` to negotiate always.
-        agree_threshold: The discriminator agrees if P(agree) reaches this.
-        calibration: From raw label scores to posteriors.
+            ``None``, the default, to negotiate always.
+        agree_threshold: The discriminator agrees if P(agree) reaches this. Default: 0.5.
+        calibration: From raw label scores to posteriors. Default: none, and then the bundle's for
+            the labels, if it has one.
         correct_priors: Subtract an untrained model's preferences from its scores (scored mode).
+            Default: false.
         reproducible: Every dialogue is computed alone, in a fixed shape, so that its numbers do not
-            depend on other dialogues. If off, dialogues are computed together. Single messages are
-            then answered several times faster, but probabilities vary in the third decimal with
-            what shares their batch, and a label may differ if the first two are within 0.05 nats.
+            depend on other dialogues. Default: true. If false, dialogues are computed together.
+            Single messages are then answered several times faster, but probabilities vary in the
+            third decimal with what shares their batch, and a label may differ if the first two are
+            within 0.05 nats.
         kind: ``single`` gives an utterance one label; ``several`` judges each label by itself, and
-            an utterance gets any number of them; nothing is negotiated then. ``auto`` follows the
-            label set: a set of one's own that is ``multi_label`` asks for several, a named scheme
-            for one.
+            an utterance gets any number of them; nothing is negotiated then. ``auto``, the default,
+            follows the label set: a set of one's own that is ``multi_label`` asks for several, a
+            named scheme for one.
         prior: Label name → its share of the data, where that is known; all labels, and they sum to
-            1. The posteriors are corrected for it (:mod:`sentixrl.calibration.shift`).
+            1. The posteriors are corrected for it (:mod:`sentixrl.calibration.shift`). Default:
+            ``None``.
         sets: The probability with which each turn's set of candidates holds the true label; needs a
-            calibration with ``truths``. ``None`` for no sets.
-        discriminator: The model that judges, by a name as for the one that proposes; ``None`` if
-            one model plays both roles.
+            calibration with ``truths``. ``None``, the default, for no sets.
+        discriminator: The model that judges, by a name as for the one that proposes; ``None``, the
+            default, if one model plays both roles.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (pydantic declares it so)
@@ -70,6 +79,16 @@ class NegotiationOptions:
                     f"There is no {what} '{value}'.",
                     hint=f"There are: {', '.join(get_args(names))}.",
                 )
+
+    def __repr__(self) -> str:
+        """What differs from the defaults."""
+        usual = NegotiationOptions()
+        told = [
+            f"{part.name}={value!r}"
+            for part in fields(self)
+            if (value := getattr(self, part.name)) != getattr(usual, part.name)
+        ]
+        return f"NegotiationOptions({', '.join(told)})"
 
     def several(self, label_set: LabelSet) -> bool:
         """Whether an utterance may get several of these labels."""

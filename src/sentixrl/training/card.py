@@ -16,11 +16,11 @@ import yaml
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from sentixrl.bundle import CARD_FILE
 from sentixrl.datasets.registry import REGISTRY, info
 from sentixrl.engines.local.bundled import BUNDLED
 from sentixrl.training.sections import DataPart
 
-CARD_FILE = "README.md"
 NOTICE_FILE = "NOTICE.txt"
 UNKNOWN = "–"
 """What stands for what a record of an earlier version does not say."""
