@@ -45,7 +45,7 @@ def test_a_file_is_shown_as_it_is_understood(shell: Shell, chat: Path) -> None:
     assert lines[1] == "2 dialogues · 2 languages: en 1, unknown 1"
     assert lines[2] == "2 speakers: Jon 2, Mira 1"
     assert "  Jon: oh no are you stuck?" in lines
-    assert lines[-1] == "skipped at 4: media left out"
+    assert lines[-1] == "skipped line 4: media left out"
 
 
 def test_a_file_as_json(shell: Shell, chat: Path) -> None:

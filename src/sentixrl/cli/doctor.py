@@ -81,7 +81,9 @@ def _hardware(table: Table) -> None:
             f"{name} {hardware.matmul_rate(dtype) / 1e9:.0f} GFLOP/s"
             for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
         )
-        table.add_row("measured", f"{rates} on {machine.threads} thread{'s' * (machine.threads != 1)}")
+        table.add_row(
+            "measured", f"{rates} on {machine.threads} thread{'s' * (machine.threads != 1)}"
+        )
     table.add_row("would use", f"{machine.device}, {str(machine.dtype).removeprefix('torch.')}")
 
 

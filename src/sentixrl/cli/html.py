@@ -91,10 +91,13 @@ def _remarks(classifier: Classifier, *, pseudonyms: bool) -> list[str]:
     labels = ", ".join(classifier.label_set.names)
     remarks = [f"Labels ({classifier.label_set.name}): {labels}."]
     if classifier.negotiation.prior is not None:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in classifier.negotiation.prior.items())
+        shares = ", ".join(
+            f"{name} {share:.0%}" for name, share in classifier.negotiation.prior.items()
+        )
         remarks.append(f"Label shares that were given: {shares}.")
     if pseudonyms:
         remarks.append(
-            "Names are pseudonyms. The model read these too, so answers differ from those with names."
+            "Names are pseudonyms. The model read these too, so answers differ from those with "
+            "names."
         )
     return remarks
