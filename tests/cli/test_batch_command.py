@@ -81,6 +81,8 @@ def test_what_failed_is_said_and_the_exit_code_is_two(
     assert answer.code == 2
     assert "1 could not be read or answered" in answer.err
     assert "2 dialogues, 3 turns" in answer.flat
+    assert "3 of 4 turns are answered, in " in answer.flat
+    assert "All of it" not in answer.flat
 
 
 def test_what_is_refused_at_once(shell: Shell, table: Path, tmp_path: Path) -> None:

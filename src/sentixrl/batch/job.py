@@ -57,6 +57,7 @@ class Receipt:
         dialogues: How many dialogues were asked.
         turns: How many turns these have.
         errors: What ``errors.jsonl`` says of the dialogues and turns that failed.
+        failed: How many turns that is.
         retryable: How many of them may be answered if they are asked again.
         tokens: How many tokens the model computed.
         where: Which machine answered.
@@ -68,6 +69,7 @@ class Receipt:
     dialogues: int
     turns: int
     errors: list[Json] = field(default_factory=list)
+    failed: int = 0
     retryable: int = 0
     tokens: int = 0
     where: str = ""
@@ -134,7 +136,8 @@ class Job:
         record = self._folder.record
         answers = record["identity"]["answers"]
         several = tuple(answers["several"]) if answers["several"] is not None else None
-        layout = Layout(self.form, self.contents.columns, several, answers["sets"])
+        found = self.contents
+        layout = Layout(self.form, found.columns, several, answers["sets"], found.numbered)
         return Place(self.path.resolve(), record["run"], layout)
 
     @property
@@ -286,6 +289,7 @@ class Job:
             size=sum(entry["size"] for entry in entries),
             dialogues=sum(entry["dialogues"] for entry in entries),
             turns=sum(entry["turns"] for entry in entries),
+            failed=sum(entry.get("failed", 0) for entry in entries),
             retryable=sum(entry["retryable"] for entry in entries),
             tokens=sum(entry["tokens"] for entry in entries),
         )

@@ -115,6 +115,8 @@ def batch(
                 say_notes(here.classifier, context)
             if estimate:
                 _show_estimate(job.estimate(), price)
+                for sentence in job.notes:
+                    errors().print(note(sentence))
                 return 0
             watch = partial(_shown, price=price, asked=asked)
             summary = job.run(command=command, watch=watch)
@@ -260,13 +262,14 @@ def _show_summary(summary: Summary, out: Path) -> None:
     console.print(
         f"{summary.dialogues:,} dialogues, {summary.turns:,} turns{took}.", soft_wrap=True
     )
-    console.print(f"All of it is in {as_text(str(out))}.", soft_wrap=True)
+    lost, whole = summary.failed + summary.unread, summary.turns + summary.unread
     if summary.errors:
-        again = (
-            f"; the same command asks {summary.retryable:,} of them again"
-            if summary.retryable
-            else ""
-        )
-        errors().print(
-            note(f"{summary.errors:,} could not be read or answered: {out / ERRORS_FILE}{again}.")
-        )
+        said = f"{whole - lost:,} of {whole:,} turns are answered, in"
+        again = "; the same command asks those again that may succeed" if summary.retryable else ""
+        failed = f"{lost:,} could not be read or answered: {out / ERRORS_FILE}{again}."
+        found = [failed] if lost else []
+    else:
+        said, found = "All of it is in", []
+    console.print(f"{said} {as_text(str(out))}.", soft_wrap=True)
+    for sentence in (*found, *summary.notes):
+        errors().print(note(sentence))
