@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from sentixrl.batch.meter import WINDOW, Meter, Standing
 from sentixrl.cli.batch import duration, hosts_named, standing_line
@@ -45,6 +46,26 @@ def test_a_job_its_estimate_and_its_repetition(
     again = shell(*job)
     assert (again.code, "turns now" in again.flat) == (0, False)
     assert "output.format was" in shell.refuses(*job, "--to", "csv")
+
+
+def test_a_job_goes_on_in_the_number_format_it_began_in(
+    shell: Shell,
+    tiny_model: Path,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    job = ("batch", table, out, "--model", tiny_model, "--labels", "ekman-7", "--threads", "1")
+    assert shell(*job, "--dtype", "float32", "--estimate").code == 0
+    faster = "sentixrl.engines.local.loading.choose_dtype"
+    monkeypatch.setattr(faster, lambda _: torch.bfloat16)
+    found = shell(*job)
+    assert found.code == 0, found.err
+    assert "goes on in float32, the number format it began in." in found.err
+    said = shell.refuses(*job, "--dtype", "bfloat16")
+    assert 'model.dtype was "float32" and is now "bfloat16"' in said
+    assert "Say --dtype float32" in said
 
 
 def test_what_a_server_was_asked_is_told_at_the_end(

@@ -29,7 +29,7 @@ from sentixrl.batch.spool import (
     read_faults,
 )
 from sentixrl.errors import InputError
-from sentixrl.runs.identity import Json, plain
+from sentixrl.runs.identity import Json, number_format, plain
 from sentixrl.runs.record import RecordFolder, read_object
 from sentixrl.runs.storage import (
     AppendLog,
@@ -352,6 +352,17 @@ def run_of(folder: Path) -> str:
         InputError: There is none.
     """
     return str(_read_record(folder)["run"])
+
+
+def number_format_of(folder: Path) -> str | None:
+    """What a folder's job computes in; ``None`` where there is no job, or that is not known.
+
+    Raises:
+        InputError: The job's record is damaged.
+    """
+    if not (folder / JOB_FILE).exists():
+        return None
+    return number_format(_read_record(folder)["identity"])
 
 
 def _read_record(folder: Path) -> Json:

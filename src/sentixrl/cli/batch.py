@@ -6,7 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -99,6 +99,8 @@ def batch(
     from sentixrl.batch import BatchJob, LocalWorkers
 
     spec = options.spec(labels, several=several)
+    if (begun_in := _begun_in(spec, out)) is not None:
+        spec = replace(spec, engine=replace(spec.engine, dtype=begun_in))
     team = _workers(spec, ray, workers, options)
     command = as_text(shlex.join(["sentixrl", *(context.obj or [])]))
     plan = job_options.plan(inputs)
@@ -111,6 +113,8 @@ def batch(
         with waiting("reading"):
             made = BatchJob(files, out, team, plan, tell=lambda said: screen.print(note(said)))
         with made as job:
+            if begun_in is not None:
+                errors().print(note(f"goes on in {begun_in}, the number format it began in."))
             if here is not None:
                 say_notes(here.classifier, context)
             if estimate:
@@ -126,6 +130,15 @@ def batch(
     if here is not None:
         say_spent(here.classifier)
     return EXIT_ERRORS if summary.errors else 0
+
+
+def _begun_in(spec: ClassifierSpec, out: Path) -> str | None:
+    """The number format of the job that goes on; a new start might measure another."""
+    from sentixrl.batch.job import number_format_of
+
+    if spec.engine.dtype is not None or is_remote(spec.bundle().base or ""):
+        return None
+    return number_format_of(out)
 
 
 def _stopped(command: str) -> int:
