@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sentixrl.cli.options import ModelOptions
+
 from .shell import Shell, make_shell
 
 __all__ = ["make_shell"]
@@ -53,6 +55,33 @@ def test_a_calibrated_model_is_written_says_so_and_makes_sets(
     assert "sets that hold the truth" in again.out
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
     assert {"coverage", "mean_size", "full", "n"} == set(metrics["calibration"]["sets"])
+
+
+def test_a_model_calibrated_with_descriptions_is_asked_with_them(
+    shell: Shell, tiny_model: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.yaml"
+    lines = [
+        "name: own",
+        "labels:",
+        "- {name: calm, description: at ease}",
+        "- annoyed",
+        "- afraid",
+    ]
+    own.write_text("\n".join(lines) + "\n", "utf-8")
+    file = labelled(tmp_path / "mine.csv", 48)
+    for switch, shows in (((), True), (("--no-glosses",), False)):
+        out = tmp_path / f"model-{shows}"
+        answer = shell("calibrate", tiny_model, file, "--labels", own, "--out", out, *switch)
+        assert answer.code == 0, answer
+        written = json.loads((out / "bundle.json").read_text("utf-8"))
+        assert written["context"]["glosses"] is shows
+        for labels in ((), ("--labels", own)):
+            (found,) = shell("classify", "--model", out, "-t", "So.", "--json", *labels).objects
+            assert found["utterances"][0]["calibrated"] is True
+            spec = ModelOptions(str(out)).spec(*map(str, labels[1:]))
+            assert spec.context is not None
+            assert spec.context.glosses is shows
 
 
 def test_thresholds_of_several_labels_are_fitted_and_used(

@@ -14,7 +14,12 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from sentixrl.classifier import Classifier
-from sentixrl.cli.arguments import DeductionChoice, ModeChoice, PromptFormatChoice
+from sentixrl.cli.arguments import (
+    DeductionChoice,
+    GlossesOption,
+    ModeChoice,
+    PromptFormatChoice,
+)
 from sentixrl.cli.console import errors, note
 from sentixrl.cli.groups import OptionGroup
 from sentixrl.context.templates import templates
@@ -76,6 +81,7 @@ class ModelOptions(OptionGroup):
     deduction: Annotated[
         DeductionChoice | None, typer.Option(help="Let the model describe the situation first.")
     ] = None
+    glosses: GlossesOption = None
     language: Annotated[
         str | None,
         typer.Option(
@@ -152,7 +158,7 @@ class ModelOptions(OptionGroup):
         spec = ClassifierSpec(self.model, labels, engine=engine)
         if self.discriminator is not None:
             spec = spec.judged_by(self.discriminator)
-        spec = spec.resolved()
+        spec = spec.explaining(self.glosses)
         assert spec.context is not None
         assert spec.negotiation is not None
         window = spec.context.window

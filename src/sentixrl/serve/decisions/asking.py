@@ -152,11 +152,10 @@ class Interview:
         return Part(submit, len(questions), estimated_tokens(self._state) + own)
 
     def _emotion_part(self, question: Question) -> Part:
-        explained = any(option.description for option in question.options)
         own = self._model.classifier
         labels = labels_of(question, own.label_set)
         single = own.negotiation.kind == "several"  # a choice is of one, whatever the model says
-        asking = Asking(labels, explained, question.negotiation, single=single)
+        asking = Asking(labels, question.negotiation, single=single)
         classifier = self._model.asked(asking)
 
         def submit(told: Told) -> DialogueTask:
