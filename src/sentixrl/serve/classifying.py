@@ -236,7 +236,7 @@ async def classify(body: ClassifyRequest, request: Request, serving: Serving) ->
         documents = _documents(question, ticket, serving)
     if body.dialogues is None:
         return JSONResponse(documents[0] | {"labels": question.labels})
-    facts = {"schema": SCHEMA_VERSION, "model": question.classifier.engine.name}
+    facts = {"schema": SCHEMA_VERSION, "model": question.model.name}
     return JSONResponse(facts | {"labels": question.labels, "dialogues": documents})
 
 
@@ -281,8 +281,9 @@ def _documents(question: Question, ticket: Ticket, serving: Service) -> list[dic
     failed = [task.error for task in measured if task.error is not None]
     if failed and len(failed) == len(measured):
         raise failed[0]
+    named = {"model": question.model.name}  # as it was asked for
     return [
-        dialogue_json(dialogue, _explained(ticket, place) or outcome)
+        dialogue_json(dialogue, _explained(ticket, place) or outcome) | named
         for place, (dialogue, outcome) in enumerate(zip(question.dialogues, outcomes, strict=True))
     ]
 
@@ -302,7 +303,7 @@ async def _lines(question: Question, ticket: Ticket, serving: Service) -> AsyncI
             type="start",
             schema=SCHEMA_VERSION,
             labels=question.labels,
-            model=question.classifier.engine.name,
+            model=question.model.name,
             dialogues=len(question.dialogues),
             turns=question.turns,
             sent_to=question.model.remote_host,
