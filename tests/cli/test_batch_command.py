@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sentixrl.batch.meter import WINDOW, Meter, Standing
-from sentixrl.cli.batch import duration, hosts_named, standing_line
+from sentixrl.cli.batch import duration, hosts_named, money, standing_line
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.spec import ClassifierSpec
 
@@ -141,6 +141,11 @@ def test_a_line_says_how_a_job_stands() -> None:
         "2.5 h",
         "10 days",
     ]
+
+
+def test_small_amounts_are_told_too() -> None:
+    amounts = (0.0, 0.000123, 0.05, 0.5, 1234.567)
+    assert [money(one) for one in amounts] == ["0.00", "0.00012", "0.050", "0.50", "1,234.57"]
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -228,12 +229,18 @@ def standing_line(standing: Standing, price: float | None, asked: str = "") -> s
     if standing.workers != 1:
         parts.append(f"{standing.workers} workers")
     if price is not None:
-        parts.append(f"cost {price * standing.seconds / 3600:,.2f}")
+        parts.append(f"cost {money(price * standing.seconds / 3600)}")
     if asked:
         parts.append(asked)
     if standing.note:
         parts.append(standing.note)
     return " · ".join(parts)
+
+
+def money(amount: float) -> str:
+    """An amount with two decimals, and more where it takes these for two digits."""
+    decimals = 2 if amount <= 0 else max(2, 1 - math.floor(math.log10(amount)))
+    return f"{amount:,.{decimals}f}"
 
 
 def duration(seconds: float) -> str:
@@ -261,7 +268,7 @@ def _show_estimate(found: Estimate, price: float | None) -> None:
     )
     if price is not None:
         cost = price * found.whole_seconds / 3600
-        console.print(f"At {price:g} an hour that is {cost:,.2f}.")
+        console.print(f"At {price:g} an hour that is {money(cost)}.")
     ready = time.localtime(time.time() + found.whole_seconds)
     console.print(f"Begun now, it is done on {time.strftime('%Y-%m-%d at %H:%M', ready)}.")
 

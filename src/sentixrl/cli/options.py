@@ -76,7 +76,10 @@ class ModelOptions(OptionGroup):
     ] = None
     sets: Annotated[
         float | None,
-        typer.Option(help="For each turn the labels that hold the true one so often (0 to 1)."),
+        typer.Option(
+            help="Give each turn a set of labels, too, small but holding the true one in this "
+            "share of turns, such as 0.9."
+        ),
     ] = None
     deduction: Annotated[
         DeductionChoice | None, typer.Option(help="Let the model describe the situation first.")
