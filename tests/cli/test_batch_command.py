@@ -106,6 +106,19 @@ def test_what_failed_is_said_and_the_exit_code_is_two(
     assert "All of it" not in answer.flat
 
 
+def test_a_file_that_cannot_be_read_is_said_to_be_one(
+    shell: Shell, tiny_model: Path, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    table.rename(tmp_path / "files" / "good.csv")
+    (tmp_path / "files" / "bad.csv").write_text("a,b\n1,2\n", "utf-8")
+    out = tmp_path / "out"
+    answer = shell("batch", tmp_path / "files", out, "--model", tiny_model, "--labels", "ekman-7")
+    assert answer.code == 2
+    assert f"not every file could be read: {out / 'errors.jsonl'}." in answer.err
+    assert "1 file was not read to the end" in answer.err
+
+
 def test_what_is_refused_at_once(shell: Shell, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for arguments, said in (

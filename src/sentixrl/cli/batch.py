@@ -286,8 +286,8 @@ def _show_summary(summary: Summary, out: Path) -> None:
     if summary.errors:
         said = f"{whole - lost:,} of {whole:,} turns are answered, in"
         again = "; the same command asks those again that may succeed" if summary.retryable else ""
-        failed = f"{lost:,} could not be read or answered: {out / ERRORS_FILE}{again}."
-        found = [failed] if lost else []
+        told = f"{lost:,} could not be read or answered" if lost else "not every file could be read"
+        found = [f"{told}: {out / ERRORS_FILE}{again}."]
     else:
         said, found = "All of it is in", []
     console.print(f"{said} {as_text(str(out))}.", soft_wrap=True)
