@@ -42,10 +42,10 @@ def test_a_file_is_shown_as_it_is_understood(shell: Shell, chat: Path) -> None:
     assert lines[0] == (
         f"{chat} · whatsapp: 4 messages, 3 turns, 1 skipped (media left out 1), cut at 1 pause"
     )
-    assert lines[1] == "2 dialogues · 2 languages: en 1, unknown 1"
+    assert lines[1] == "2 dialogues · 1 language: en 1 · language not recognised: 1"
     assert lines[2] == "2 speakers: Jon 2, Mira 1"
     assert "  Jon: oh no are you stuck?" in lines
-    assert lines[-1] == "skipped at 4: media left out"
+    assert lines[-1] == "skipped line 4: media left out"
 
 
 def test_a_file_as_json(shell: Shell, chat: Path) -> None:

@@ -18,6 +18,7 @@ from sentixrl.labels import (
     Label,
     LabelMap,
     LabelSet,
+    of_ones_own,
     read_label_file,
     resolve_labels,
     scheme,
@@ -384,6 +385,32 @@ def test_a_full_file_is_read(tmp_path: Path) -> None:
         "calm", {"en": "at ease"}, "positive", {"en": "calm", "no": "rolig"}, ("quiet",)
     )
     assert labels["annoyed"] == Label("annoyed")
+
+
+def test_a_description_explains_a_label_in_every_language(tmp_path: Path) -> None:
+    text = "name: mine\nlabels:\n  - {name: calm, description: at ease}\n  - annoyed\n"
+    labels = read_label_file(label_file(tmp_path, text))
+    assert [labels["calm"].gloss(code) for code in LANGUAGES] == ["at ease"] * 5
+    assert labels["annoyed"].gloss("en") == ""
+    assert of_ones_own(labels)
+    assert not of_ones_own(scheme("meld-7"))
+    assert not of_ones_own(LabelSet("part", [*scheme("meld-7").labels[:3], "other"]))
+    twice = text.replace("description", "glosses: {en: calm}, description")
+    with pytest.raises(LabelError, match=r"at 'labels #1': .* give one of the two\.$"):
+        read_label_file(label_file(tmp_path, twice))
+
+
+def test_the_page_on_label_files_shows_one_that_is_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "labels.md").read_text("utf-8")
+    labels = read_label_file(label_file(tmp_path, page.split("```yaml\n")[1].split("```")[0]))
+    assert [bool(label.gloss("en")) for label in labels] == [True, True, False, False]
+
+
+def test_names_with_explanations_are_no_list() -> None:
+    with pytest.raises(LabelError, match="holds a colon") as caught:
+        resolve_labels("angry: furious, calm: no feeling")
+    assert "label file" in (caught.value.hint or "")
+    assert resolve_labels(":), :(").names == (":)", ":(")
 
 
 def test_what_yaml_takes_for_other_types_stays_text(tmp_path: Path) -> None:

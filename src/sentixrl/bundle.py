@@ -29,7 +29,10 @@ from sentixrl.labels import (
     LabelSet,
     canonical_order,
     identity,
+    is_file,
+    of_ones_own,
     read_label_file,
+    resolve_labels,
     scheme,
     scheme_names,
 )
@@ -167,6 +170,16 @@ class ModelBundle:
         """Whether it was trained to judge each label by itself."""
         return any(part.endswith(f"/{SEVERAL}") for part in self.templates)
 
+    def explains(self, label_set: LabelSet) -> bool:
+        """Whether prompts explain each label of a set, where nobody says otherwise.
+
+        They do if the model was made so, or if somebody explained labels that are not the model's
+        own: these it knows as it was trained and calibrated on them.
+        """
+        if self.context.glosses:
+            return True
+        return of_ones_own(label_set) and resolve_labels(self.labels) != label_set
+
     def save(self, folder: Path) -> None:
         """Write the bundle to ``folder``, adapter included, in place of one that is there.
 
@@ -249,7 +262,7 @@ class ModelBundle:
                 hint="Copy the bundle's folder whole.",
             )
         own = parsed.labels == LABELS_FILE
-        if not own and parsed.labels.lower().endswith((".yaml", ".yml")):
+        if not own and is_file(parsed.labels):
             raise ModelError(
                 f"The model bundle {folder} names the label file '{shown(parsed.labels, 120)}'; "
                 f"one of its own is called '{LABELS_FILE}'.",
@@ -360,7 +373,7 @@ def write_labels(path: Path, labels: str | LabelSet) -> str:
         path: That file; none stays there if the labels need none.
         labels: A scheme's name, names with commas, a YAML file, or a set.
     """
-    if isinstance(labels, str) and labels.lower().endswith((".yaml", ".yml")):
+    if isinstance(labels, str) and is_file(labels):
         labels = read_label_file(Path(labels))
     if isinstance(labels, str):
         path.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import Engine
 from sentixrl.engines.roles import TwoEngines
 from sentixrl.errors import ConfigError, LabelError, fault_words
-from sentixrl.labels import Label, LabelSet, resolve_labels
+from sentixrl.labels import Label, LabelSet, is_file, resolve_labels
 from sentixrl.named_models import bundle_of, check_options, open_bundle, with_options
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.untrusted import read_bounded
@@ -90,7 +90,7 @@ class ClassifierSpec:
         """
         bundle = self.bundle()
         labels = bundle.labels if self.labels is None else self.labels
-        if isinstance(labels, str) and labels.lower().endswith((".yaml", ".yml")):
+        if isinstance(labels, str) and is_file(labels):
             labels = resolve_labels(labels)
         return replace(
             self,
@@ -98,6 +98,21 @@ class ClassifierSpec:
             context=self.context or bundle.context,
             negotiation=self.negotiation or bundle.negotiation,
         )
+
+    def explaining(self, glosses: bool | None = None) -> ClassifierSpec:
+        """The same, resolved, with labels explained in prompts or not.
+
+        Args:
+            glosses: Whether they are; default: as :meth:`ModelBundle.explains` says of the labels,
+                and as the model's bundle does where no labels are named.
+        """
+        spec = self.resolved()
+        assert spec.context is not None
+        if glosses is None and self.labels is not None and spec.labels is not None:
+            glosses = self.bundle().explains(resolve_labels(spec.labels))
+        if glosses is None:
+            return spec
+        return replace(spec, context=replace(spec.context, glosses=glosses))
 
     def judged_by(self, discriminator: str) -> ClassifierSpec:
         """The same with another model as the discriminator; unless told otherwise, they negotiate.

@@ -121,6 +121,51 @@ def test_a_column_of_ours_keeps_its_name_with_a_word_before_it(tmp_path: Path) -
     assert row["source"] == str(source)
 
 
+def test_rows_are_numbered_as_tables_count_them_whatever_stands_in_cells(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    source = tmp_path / "in.csv"
+    rows = ["text,n", '"Two', 'lines.",1', "", ",", '"And', "", 'three.",2', "One.,3", ",4"]
+    source.write_text("\n".join(rows) + "\n", "utf-8")
+    run([source], tmp_path / "out", options=replace(SMALL, form=ShardFormat.CSV))
+    told = polars.read_csv(tmp_path / "out" / "part-*.csv")
+    mine = polars.read_csv(source).with_row_index("row", offset=2)
+    joined = mine.with_columns(polars.col("row").cast(polars.Int64)).join(told, on="row")
+    assert joined["text"].to_list() == joined["text_right"].to_list()
+    assert joined["n"].to_list() == [1, 2, 3]
+    (fault,) = errors(tmp_path / "out")
+    assert fault["row"] == mine.filter(polars.col("n") == 4)["row"].item()
+    assert "line 10:" in fault["error"]  # where an editor shows it
+
+
+def test_parquet_holds_types(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {"text": ["One.", "Two."], "score": [1, 2], "utterance_id": ["a", "b"]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "in.parquet")
+    run(
+        [tmp_path / "in.parquet"],
+        tmp_path / "out",
+        options=replace(SMALL, form=ShardFormat.PARQUET),
+    )
+    found = parquet.read_table(tmp_path / "out" / "part-000001.parquet")
+    kinds = {field.name: str(field.type) for field in found.schema}
+    assert (kinds["row"], kinds["calibrated"], kinds["score"]) == ("int64", "bool", "string")
+    assert found["row"].to_pylist() == [1, 2]
+    assert found["calibrated"].to_pylist() == [False, False]
+    answers = Prediction(
+        0, Status.SINGLE, labels=("joy", "so; so"), probabilities={"joy": 0.9, "so; so": 0.8},
+        candidates=("joy",), calibrated=True,
+    )  # fmt: skip
+    dialogue = Dialogue("d", (Utterance("Fine.", metadata={"row": "mine"}),))
+    item = shards_module.Answer(
+        Item(dialogue, "in.json"), DialoguePrediction("d", "en", "m", "t", (answers,))
+    )
+    layout = shards_module.Layout(ShardFormat.PARQUET, ("row",), ("joy", "so; so"), sets=True)
+    shards_module.write_shard(tmp_path / "a.parquet", layout, [item])
+    (row,) = parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    assert (row["labels"], row["candidates"]) == (["joy", "so; so"], ["joy"])
+    assert (row["calibrated"], row["row"]) == (True, "mine")
+
+
 def test_several_labels_and_candidates_have_columns_of_their_own(tmp_path: Path) -> None:
     layout = shards_module.Layout(ShardFormat.CSV, ("labels", "n"), ("joy", "anger"), sets=True)
     answers = Prediction(
@@ -150,6 +195,70 @@ def test_rows_and_dialogues_that_cannot_be_read_are_told_and_the_rest_goes_on(
         (3, "b"),
     ]
     assert (summary.dialogues, summary.errors, summary.retryable) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_bytes_that_are_no_text_cost_their_row_alone(tmp_path: Path, ending: str) -> None:
+    rows = [(f"Line {number}.", str(number)) for number in range(8)]
+    if ending == "jsonl":
+        lines = [json.dumps({"text": text, "n": n}) for text, n in rows]
+    else:
+        mark = "," if ending == "csv" else "\t"
+        lines = [mark.join(row) for row in [("text", "n"), *rows]]
+    raw = "\n".join(lines).encode() + b"\n"
+    raw = raw.replace(b"Line 3", b"Caf\xe9").replace(b"Line 5", b"Line\x80 5")
+    source = tmp_path / f"in.{ending}"
+    source.write_bytes(raw)
+    with pytest.raises(InputError):  # alone, it is refused
+        read_dialogues(source)
+    summary = run([source], tmp_path / "out")
+    texts = [entry["utterances"][0]["text"] for entry in objects(tmp_path / "out")]
+    assert texts == [text for n, (text, _) in enumerate(rows) if n not in {3, 5}]
+    told = errors(tmp_path / "out")
+    assert [entry["row"] for entry in told] == ([4, 6] if ending == "jsonl" else [5, 7])
+    assert "0xE9" in told[0]["error"]
+    assert (summary.errors, summary.unread, summary.failed) == (2, 2, 0)
+
+
+def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_bytes("text\nGrüße.\nSchön.\nNa gut.\n".encode("windows-1252"))
+    with pytest.raises(InputError, match="line 2: the text is not UTF-8"):
+        run([source], tmp_path / "out")
+
+
+def test_what_is_lost_is_counted_in_rows(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    rows = ["dialogue,text,n", "a,One.,1", "b,,2", "b,Two.,3", "b,Three.,4", ",Four.,5", "c,5"]
+    source.write_text("\n".join([*rows, f"d,{BROKEN},6", "d,Six.,7"]) + "\n", "utf-8")
+    summary = run([source], tmp_path / "out")
+    assert (summary.errors, summary.unread, summary.failed, summary.turns) == (4, 5, 2, 3)
+    hint = next(entry["hint"] for entry in errors(tmp_path / "out") if entry["row"] == 6)
+    assert "--columns dialogue=" in hint
+
+
+def test_a_file_that_breaks_off_is_said_to(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    rows = ["text", *["This is a line. " * 9] * 600, "N\0ne.", '"Never closed.', "The last."]
+    source.write_text("\n".join(rows) + "\n", "utf-8")
+    summary = run([source], tmp_path / "out")
+    assert (summary.turns, summary.errors, summary.unread) == (600, 2, 1)
+    assert ["a NUL character" in entry["error"] for entry in errors(tmp_path / "out")] == [1, 0]
+    assert summary.notes == (
+        "1 file was not read to the end; how many rows that loses is not known.",
+    )
+    assert errors(tmp_path / "out")[1]["hint"].startswith("Nothing after this place was read.")
+
+
+def test_rows_without_an_id_and_with_anothers_are_counted(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("ticket,text\n1,One.\n,Two.\n1,Three.\n2,Four.\n1,Five.\n", "utf-8")
+    options = replace(SMALL, reading=ReadingOptions(columns=Columns(id="ticket")))
+    summary = run([source], tmp_path / "out", options=options)
+    assert summary.notes == ("1 row has no id.", "2 rows have the same id as an earlier row.")
+    assert run([source], tmp_path / "plain").notes == ()  # nobody said that it is an id
+    again = run([source], tmp_path / "out", options=options)
+    assert again.notes == summary.notes
 
 
 def test_lines_of_json_that_cannot_be_read_are_told(tmp_path: Path) -> None:

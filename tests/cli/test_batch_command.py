@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from sentixrl.batch.meter import WINDOW, Meter, Standing
-from sentixrl.cli.batch import duration, hosts_named, standing_line
+from sentixrl.cli.batch import duration, hosts_named, money, standing_line
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.spec import ClassifierSpec
 
@@ -47,6 +48,26 @@ def test_a_job_its_estimate_and_its_repetition(
     assert "output.format was" in shell.refuses(*job, "--to", "csv")
 
 
+def test_a_job_goes_on_in_the_number_format_it_began_in(
+    shell: Shell,
+    tiny_model: Path,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    job = ("batch", table, out, "--model", tiny_model, "--labels", "ekman-7", "--threads", "1")
+    assert shell(*job, "--dtype", "float32", "--estimate").code == 0
+    faster = "sentixrl.engines.local.loading.choose_dtype"
+    monkeypatch.setattr(faster, lambda _: torch.bfloat16)
+    found = shell(*job)
+    assert found.code == 0, found.err
+    assert "goes on in float32, the number format it began in." in found.err
+    said = shell.refuses(*job, "--dtype", "bfloat16")
+    assert 'model.dtype was "float32" and is now "bfloat16"' in said
+    assert "Say --dtype float32" in said
+
+
 def test_what_a_server_was_asked_is_told_at_the_end(
     shell: Shell, table: Path, tmp_path: Path
 ) -> None:
@@ -81,6 +102,21 @@ def test_what_failed_is_said_and_the_exit_code_is_two(
     assert answer.code == 2
     assert "1 could not be read or answered" in answer.err
     assert "2 dialogues, 3 turns" in answer.flat
+    assert "3 of 4 turns are answered, in " in answer.flat
+    assert "All of it" not in answer.flat
+
+
+def test_a_file_that_cannot_be_read_is_said_to_be_one(
+    shell: Shell, tiny_model: Path, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    table.rename(tmp_path / "files" / "good.csv")
+    (tmp_path / "files" / "bad.csv").write_text("a,b\n1,2\n", "utf-8")
+    out = tmp_path / "out"
+    answer = shell("batch", tmp_path / "files", out, "--model", tiny_model, "--labels", "ekman-7")
+    assert answer.code == 2
+    assert f"not every file could be read: {out / 'errors.jsonl'}." in answer.err
+    assert "1 file was not read to the end" in answer.err
 
 
 def test_what_is_refused_at_once(shell: Shell, table: Path, tmp_path: Path) -> None:
@@ -118,6 +154,11 @@ def test_a_line_says_how_a_job_stands() -> None:
         "2.5 h",
         "10 days",
     ]
+
+
+def test_small_amounts_are_told_too() -> None:
+    amounts = (0.0, 0.000123, 0.05, 0.5, 1234.567)
+    assert [money(one) for one in amounts] == ["0.00", "0.00012", "0.050", "0.50", "1,234.57"]
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:

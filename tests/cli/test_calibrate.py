@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sentixrl.cli.options import ModelOptions
+
 from .shell import Shell, make_shell
 
 __all__ = ["make_shell"]
@@ -69,6 +71,33 @@ def test_a_card_says_what_was_calibrated(shell: Shell, tiny_model: Path, tmp_pat
     assert "on 48 labelled turns for these labels: calm, annoyed, afraid.\n" in told
     shell("calibrate", out, file, "--out", out)
     assert card.read_text("utf-8").count("## Calibrated since") == 1
+
+
+def test_a_model_calibrated_with_descriptions_is_asked_with_them(
+    shell: Shell, tiny_model: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.yaml"
+    lines = [
+        "name: own",
+        "labels:",
+        "- {name: calm, description: at ease}",
+        "- annoyed",
+        "- afraid",
+    ]
+    own.write_text("\n".join(lines) + "\n", "utf-8")
+    file = labelled(tmp_path / "mine.csv", 48)
+    for switch, shows in (((), True), (("--no-glosses",), False)):
+        out = tmp_path / f"model-{shows}"
+        answer = shell("calibrate", tiny_model, file, "--labels", own, "--out", out, *switch)
+        assert answer.code == 0, answer
+        written = json.loads((out / "bundle.json").read_text("utf-8"))
+        assert written["context"]["glosses"] is shows
+        for labels in ((), ("--labels", own)):
+            (found,) = shell("classify", "--model", out, "-t", "So.", "--json", *labels).objects
+            assert found["utterances"][0]["calibrated"] is True
+            spec = ModelOptions(str(out)).spec(*map(str, labels[1:]))
+            assert spec.context is not None
+            assert spec.context.glosses is shows
 
 
 def test_thresholds_of_several_labels_are_fitted_and_used(

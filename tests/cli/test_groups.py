@@ -22,6 +22,7 @@ from sentixrl.context.building import ContextOptions
 from sentixrl.context.window import HistoryWindow
 from sentixrl.engines.options import RemoteOptions
 from sentixrl.errors import ConfigError, SentixError
+from sentixrl.labels import read_label_file
 
 from .shell import Shell, make_shell
 
@@ -134,6 +135,7 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         max_tokens=1000,
         prior="calm=0.75, upset=0.25",
         sets=0.9,
+        glosses=True,
         fast=True,
     )
     assert all(getattr(options, name) is not None for name in MODEL_OPTIONS)
@@ -151,7 +153,7 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         ),
     )
     assert spec.context == ContextOptions(
-        deduction="anchor", language="es", window=HistoryWindow().of_turns(5)
+        deduction="anchor", glosses=True, language="es", window=HistoryWindow().of_turns(5)
     )
     assert spec.negotiation is not None
     assert spec.negotiation == NegotiationOptions(
@@ -165,6 +167,26 @@ def test_every_option_stands_in_the_specification(tmp_path: Path) -> None:
         sets=0.9,
     )
     assert ClassifierSpec.of(spec.as_dict()) == spec
+
+
+def test_labels_of_ones_own_are_explained_unless_the_model_knows_them(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("name: own\nlabels: [{name: calm, description: at ease}, upset]\n", "utf-8")
+    ModelBundle("mood", base="x/y").save(tmp_path / "plain")
+    ModelBundle("mood", base="x/y", labels=read_label_file(own)).save(tmp_path / "taught")
+
+    def explained(model: str, labels: str | None, glosses: bool | None = None) -> bool:
+        context = ModelOptions(str(tmp_path / model), glosses=glosses).spec(labels).context
+        assert context is not None
+        return context.glosses
+
+    assert explained("plain", str(own))
+    assert not explained("plain", str(own), glosses=False)
+    assert not explained("plain", "meld-7")
+    assert explained("plain", "meld-7", glosses=True)
+    assert not explained("taught", str(own))  # it was trained on them without
+    assert not explained("taught", None)
+    assert not explained("plain", "calm, upset")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sentixrl.datasets import Dataset, labels_of, load, load_custom
 from sentixrl.datasets.dataset import Switch
 from sentixrl.datasets.goemotions import EKMAN
 from sentixrl.errors import InputError
+from sentixrl.formats import Columns
 from sentixrl.labels import LabelSet, scheme
 
 if TYPE_CHECKING:
@@ -249,6 +250,22 @@ def test_several_labels_stay_on_demand(read: Read) -> None:
         ("neutral",),
     ]
     assert [turn.golds for turn in dataset.utterances] == list(map(labels_of, dataset.utterances))
+
+
+def test_the_column_labels_of_our_own_results_holds_several_labels(tmp_path: Path) -> None:
+    labels = LabelSet("mine", ["joy", "anger"], multi_label=True)
+    for header, cells in (("labels", "joy; anger"), ("label,labels", ',"joy; anger"')):
+        path = tmp_path / "mine.csv"
+        path.write_text(f"text,{header}\nOne.,{cells}\nTwo.,{cells.replace('joy; anger', '[]')}\n")
+        found = load_custom(path, labels, several=True)
+        assert [turn.golds for turn in found.utterances] == [("joy", "anger"), ()]
+    path.write_text("text,label,labels\nOne.,joy; anger,joy\n")
+    named = load_custom(path, labels, several=True, columns=Columns(label="label"))
+    assert [turn.golds for turn in named.utterances] == [("joy", "anger")]
+    talk = tmp_path / "talk.json"
+    talk.write_text('{"utterances": [{"text": "One.", "labels": ["joy", "anger"]}]}')
+    (turn,) = load_custom(talk, labels, several=True).utterances
+    assert turn.golds == ("joy", "anger")
 
 
 def test_a_text_that_no_label_fits_is_annotated_all_the_same(read: Read) -> None:

@@ -11,11 +11,12 @@ import pytest
 from sentixrl.context.prompt import Prompt
 from sentixrl.engines.protocol import Failure, UnansweredError
 from sentixrl.formats import read_dialogue_json
-from sentixrl.labels import LabelSet
+from sentixrl.labels import Label, LabelSet
 from sentixrl.serve.classifying import OneResult, SeveralResults
 from sentixrl.serve.refusals import RefusedError
 from sentixrl.serve.served import KEPT_CLASSIFIERS as KEPT
-from sentixrl.serve.served import Asking
+from sentixrl.serve.served import Asking, Models, ServedModel
+from sentixrl.serve.service import Service
 
 from .services import LINES, Client, likes_the_first, lines_of, scripted, service
 
@@ -32,6 +33,35 @@ def test_a_text_is_answered_as_the_command_line_answers_it() -> None:
     dialogue, answer = read_dialogue_json({k: v for k, v in result.items() if k != "labels"})
     assert [turn.text for turn in dialogue] == ["Ann: it is one text, as it is."]
     assert answer.items[0].label == "neutral"
+
+
+def test_answers_carry_the_name_that_the_model_is_served_by() -> None:
+    models = Models([ServedModel("first", scripted()), ServedModel("second", scripted())])
+    asked = Client(Service(models))
+    talk = {"utterances": ["Well."]}
+    for name in ("first", "second"):
+        one = asked.post(PATH, {"text": "Well.", "model": name}).json()
+        many = asked.post(PATH, {"dialogues": [talk, talk], "model": name}).json()
+        start = lines_of(asked.post(PATH, {"text": "A", "model": name}, headers=LINES).text)[0]
+        found = [one, many, *many["dialogues"], start]
+        assert {each["model"] for each in found} == {name}
+
+
+def test_a_key_that_is_not_there_is_answered_with_those_that_are() -> None:
+    said, hint = Client(service()).refuses(422, PATH, {"txt": "Well."})
+    assert said == "At 'txt': there is no such key."
+    assert hint is not None
+    assert hint.startswith("Did you mean 'text'? The keys are: text, dialogue, dialogues, model,")
+
+
+def test_labels_of_the_command_are_explained_and_those_of_a_scheme_are_not() -> None:
+    own = LabelSet("own", [Label("calm", {"*": "at ease"}), "cross"])
+    classifier = scripted().replace(labels=own)
+    loaded = classifier.replace(context=replace(classifier.context, glosses=True))
+    asked = Client(service(loaded))
+    for labels, shown in ((None, "calm (at ease); cross."), ("ekman-7", "anger, disgust")):
+        asked.post(PATH, {"text": "Well."} | ({"labels": labels} if labels else {}))
+        assert shown in loaded.engine.calls[-1].prompt.text  # type: ignore[attr-defined]
 
 
 def test_dialogues_are_answered_in_order() -> None:

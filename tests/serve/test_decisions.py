@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sentixrl.dialogue import Dialogue
 from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import Failure
 from sentixrl.engines.scripted import ScriptedEngine
+from sentixrl.labels import Label, LabelSet
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.serve.decisions.openai_format import DecisionsResult
 from sentixrl.serve.decisions.prompts import StatePrompt
@@ -118,6 +120,21 @@ def test_emotions_are_asked_as_classify_asks() -> None:
     }
     items = asked.post("/v1/classify", {"dialogue": talk, "labels": labels}).json()["utterances"]
     assert answer["probabilities"] == pytest.approx(items[1]["probabilities"], abs=1e-6)
+
+
+def test_labels_of_the_model_are_asked_as_classify_asks() -> None:
+    own = LabelSet("tickets", [Label("pressing", {"*": "cannot wait"}), "routine"])
+    classifier = scripted().replace(labels=own)
+    engine = classifier.engine
+    assert isinstance(engine, ScriptedEngine)
+    classifier = classifier.replace(context=replace(classifier.context, glosses=True))
+    asked = Client(service(classifier))
+    for words, shown in (("routine", "pressing"), True), (("routine", "other"), False):
+        question = {"type": "choice", "criteria": dict.fromkeys(words)}
+        found = asked.post(ONE, {"state": STATE, "questions": {"q": question}}).json()
+        assert found["answers"]["q"]["choice"] in words
+        assert ("pressing (cannot wait); routine." in engine.calls[-1].prompt.text) is shown
+        assert ("status" in found["answers"]["q"]) is shown
 
 
 def test_a_choice_is_of_one_even_where_the_model_gives_several() -> None:

@@ -153,6 +153,7 @@ def _receipt(place: Place, chunk: Chunk, answers: Sequence[Answer]) -> Receipt:
         dialogues=chunk.dialogues,
         turns=chunk.turns,
         errors=errors,
+        failed=sum(map(_failed_turns, answers)),
         retryable=sum(error["retryable"] for error in errors),
         tokens=sum(item.tokens for found in predictions for item in found.items),
         where=platform.node(),
@@ -168,6 +169,12 @@ def _failures(answer: Answer) -> Iterator[dict[str, Any]]:
             if item.status is Status.ERROR and item.error is not None:
                 asked = answer.item
                 yield error_entry(asked.source, asked.dialogue.id, item.error, turn=item.index)
+
+
+def _failed_turns(answer: Answer) -> int:
+    if answer.prediction is None:
+        return len(answer.item.dialogue)
+    return sum(item.status is Status.ERROR for item in answer.prediction.items)
 
 
 def failed_chunk(place: Place, chunk: Chunk, why: SentixError) -> Receipt:

@@ -2,7 +2,8 @@
 
 Contract: what cannot be read is noted and left out, if it is a row, a dialogue or a file that was
 found in a folder; a file that was named and cannot be opened, and a file that changes while it is
-read, are refused. The same name of a dialogue in several tables is refused too, unless it was said
+read, are refused. How many rows are lost is counted, and how many have no id or another's. The same
+name of a dialogue in several tables is refused too, unless it was said
 what that means.
 """
 
@@ -27,11 +28,11 @@ from sentixrl.errors import InputError
 from sentixrl.formats import Columns, DialogueReader, ReadingOptions, open_dialogues
 from sentixrl.formats.characters import shown
 from sentixrl.formats.json_text import dialogue_of_json
-from sentixrl.formats.ledger import Fault
+from sentixrl.formats.ledger import UNREADABLE, Fault
 from sentixrl.formats.objects import dialogue_object
 from sentixrl.formats.on_disk import NO_ROOM, Register
 from sentixrl.formats.sorting import Groups
-from sentixrl.formats.tables import MAX_DIALOGUE_BYTES
+from sentixrl.formats.tables import MAX_DIALOGUE_BYTES, ROW
 
 FILE = "file"
 """The key under which a turn's metadata names its file, where a dialogue is spread over several."""
@@ -81,14 +82,49 @@ def gather(
         InputError: Nothing can be read, or as the module says.
         SentixError: The disk is full or refuses.
     """
-    with SpoolWriter(folder, chunk_turns) as spool, closing(Register()) as names:
-        gatherer = _Gatherer(spool, names, inputs, reading, across_files, tell)
+    with SpoolWriter(folder, chunk_turns) as spool, closing(_Ids()) as ids:
+        gatherer = _Gatherer(spool, ids, inputs, reading, across_files, tell)
         facts = [gatherer.read(number) for number in range(len(inputs))]
         gatherer.join()
+        spool.count(without_id=ids.missing, repeated=ids.repeated)
         contents = spool.finish()
     if not contents.dialogues:
         raise gatherer.first_error or InputError("The inputs hold no dialogue.")
     return Gathered(contents, facts)
+
+
+class _Ids:
+    """The ids of dialogues and of rows, on disk where they are many.
+
+    Attributes:
+        repeated: Rows that have the id of an earlier one.
+    """
+
+    def __init__(self) -> None:
+        self.dialogues = Register()
+        self._rows = Register()
+        self._with = self._without = self.repeated = 0
+
+    def note(self, dialogue: Dialogue, table: int) -> None:
+        """Note the ids of a table's rows; those of other inputs need not differ."""
+        for turn in dialogue:
+            if ROW not in turn.metadata:
+                continue
+            if turn.id is None:
+                self._without += 1
+                continue
+            self._with += 1
+            self.repeated += self._rows.add(f"{table}/{turn.id}", 0) is not None
+
+    @property
+    def missing(self) -> int:
+        """Rows that have none, where others have one."""
+        return self._without if self._with else 0
+
+    def close(self) -> None:
+        """Forget all of them."""
+        self.dialogues.close()
+        self._rows.close()
 
 
 class _Gatherer:
@@ -101,17 +137,18 @@ class _Gatherer:
     def __init__(
         self,
         spool: SpoolWriter,
-        names: Register,
+        ids: _Ids,
         inputs: Sequence[InputFile],
         reading: ReadingOptions,
         across_files: bool | None,
         tell: Tell,
     ) -> None:
-        self._spool, self._names, self._inputs = spool, names, inputs
+        self._spool, self._ids, self._inputs = spool, ids, inputs
         self._reading = reading
         self._across, self._tell = across_files, tell
         self._scattered: Groups | None = Groups() if across_files and len(inputs) > 1 else None
         self._notes = 0
+        self._in_hand = 0
         self.first_error: InputError | None = None
 
     def read(self, number: int) -> dict[str, Any]:
@@ -128,6 +165,7 @@ class _Gatherer:
             if not one.found or _ends_the_job(error):
                 raise
             self._fault(one.name, Fault(error, 0))
+            self._spool.count(cut=1)
             with suppress(InputError):  # it may be a file that nobody may read
                 digest = one.digest()
         if one.state() != before:
@@ -168,17 +206,21 @@ class _Gatherer:
         except InputError as error:
             if not begun or _ends_the_job(error):
                 raise
-            self._fault(one.name, Fault(error, 0))
+            self._fault(one.name, Fault(_last(error), 0))
+            self._spool.count(cut=1)
+        self._spool.count(unread=reader.ledger.skipped[UNREADABLE])
 
     def _take(self, number: int, reader: DialogueReader, dialogue: Dialogue) -> None:
         one = self._inputs[number]
+        # What is spread over several tables has its ids in all of them.
+        self._ids.note(dialogue, 0 if self._across else number)
         if reader.named and self._scattered is not None:
             self._scattered.add(
                 dialogue.id, [number, json.dumps(dialogue_object(dialogue), ensure_ascii=False)]
             )
             return
         if reader.named and self._across is None and len(self._inputs) > 1:
-            before = self._names.add(dialogue.id, number)
+            before = self._ids.dialogues.add(dialogue.id, number)
             if before is not None:
                 raise _RefusedError(
                     f"The dialogue '{shown(dialogue.id)}' stands in {self._inputs[before].name} "
@@ -205,17 +247,21 @@ class _Gatherer:
                     if _ends_the_job(error):
                         raise
                     self._fault(SEVERAL, Fault(error, 0, key))
+                    self._spool.count(unread=self._in_hand)
                     continue
                 self._spool.add(found)
 
     def _joined(self, id: str, parts: Iterator[tuple[str, int, str]], turn: str | None) -> Item:
         turns: list[Utterance] = []
         sources: list[str] = []
-        held = 0
+        held = self._in_hand = 0
         first: Dialogue | None = None
-        for _, number, text in parts:
+        for part in parts:
+            _, number, text = part
             held += len(text)
+            self._in_hand += _turns(part)
             if held > MAX_DIALOGUE_BYTES:
+                self._in_hand += sum(map(_turns, parts))
                 raise InputError(
                     f"Dialogue '{shown(id)}' is larger than the {MAX_DIALOGUE_BYTES:,} bytes that "
                     "are held at once."
@@ -262,6 +308,16 @@ def _members(groups: Groups) -> Iterator[tuple[str, int, str]]:
     for value in groups.members():
         number, text = value
         yield str(json.loads(str(text))["id"]), int(number), str(text)
+
+
+def _turns(part: tuple[str, int, str]) -> int:
+    return len(json.loads(part[2])["utterances"])
+
+
+def _last(error: InputError) -> InputError:
+    """The error that ends the reading of a file, which says so."""
+    hint = f"Nothing after this place was read. {error.hint or ''}".strip()
+    return InputError(error.message, hint=hint, code=error.code, retryable=error.retryable)
 
 
 def _in_order(turns: list[Utterance], column: str, id: str) -> list[Utterance]:

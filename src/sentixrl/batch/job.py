@@ -29,7 +29,7 @@ from sentixrl.batch.spool import (
     read_faults,
 )
 from sentixrl.errors import InputError
-from sentixrl.runs.identity import Json, plain
+from sentixrl.runs.identity import Json, number_format, plain
 from sentixrl.runs.record import RecordFolder, read_object
 from sentixrl.runs.storage import (
     AppendLog,
@@ -57,6 +57,7 @@ class Receipt:
         dialogues: How many dialogues were asked.
         turns: How many turns these have.
         errors: What ``errors.jsonl`` says of the dialogues and turns that failed.
+        failed: How many turns that is.
         retryable: How many of them may be answered if they are asked again.
         tokens: How many tokens the model computed.
         where: Which machine answered.
@@ -68,6 +69,7 @@ class Receipt:
     dialogues: int
     turns: int
     errors: list[Json] = field(default_factory=list)
+    failed: int = 0
     retryable: int = 0
     tokens: int = 0
     where: str = ""
@@ -134,7 +136,8 @@ class Job:
         record = self._folder.record
         answers = record["identity"]["answers"]
         several = tuple(answers["several"]) if answers["several"] is not None else None
-        layout = Layout(self.form, self.contents.columns, several, answers["sets"])
+        found = self.contents
+        layout = Layout(self.form, found.columns, several, answers["sets"], found.numbered)
         return Place(self.path.resolve(), record["run"], layout)
 
     @property
@@ -286,6 +289,7 @@ class Job:
             size=sum(entry["size"] for entry in entries),
             dialogues=sum(entry["dialogues"] for entry in entries),
             turns=sum(entry["turns"] for entry in entries),
+            failed=sum(entry.get("failed", 0) for entry in entries),
             retryable=sum(entry["retryable"] for entry in entries),
             tokens=sum(entry["tokens"] for entry in entries),
         )
@@ -348,6 +352,17 @@ def run_of(folder: Path) -> str:
         InputError: There is none.
     """
     return str(_read_record(folder)["run"])
+
+
+def number_format_of(folder: Path) -> str | None:
+    """What a folder's job computes in; ``None`` where there is no job, or that is not known.
+
+    Raises:
+        InputError: The job's record is damaged.
+    """
+    if not (folder / JOB_FILE).exists():
+        return None
+    return number_format(_read_record(folder)["identity"])
 
 
 def _read_record(folder: Path) -> Json:

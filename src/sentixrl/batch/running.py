@@ -76,7 +76,10 @@ class Summary:
     Attributes:
         dialogues: How many are answered or failed.
         turns: How many turns they have.
-        errors: How much stands in ``errors.jsonl``.
+        errors: How many lines ``errors.jsonl`` has.
+        failed: How many of the turns failed.
+        unread: How many rows or turns could not be read, as far as they could be counted.
+        notes: What a person should know of the inputs, a sentence each.
         retryable: How much of it the same call would ask again.
         tokens: How many tokens were computed.
         seconds: How long this session lasted.
@@ -86,10 +89,13 @@ class Summary:
     dialogues: int
     turns: int
     errors: int
+    failed: int
+    unread: int
     retryable: int
     tokens: int
     seconds: float
     fresh: int
+    notes: tuple[str, ...] = ()
 
 
 Watch = Callable[[Meter], AbstractContextManager[object]]
@@ -158,6 +164,11 @@ class BatchJob:
         )
         job.begin(identity, gathered)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the inputs, a sentence each."""
+        return tuple(self.job.contents.notes()) if self.job.contents else ()
+
     def estimate(self) -> Estimate:
         """How long the rest will take, measured on a few dialogues of it.
 
@@ -187,7 +198,8 @@ class BatchJob:
             self._tell(f"{why}: its dialogues are answered again.")
         before = job.totals().turns
         assert job.contents is not None
-        meter = Meter(job.contents.turns, before)
+        found = job.contents
+        meter = Meter(found.turns, before)
         try:
             if chunks:
                 with watch(meter):
@@ -198,8 +210,9 @@ class BatchJob:
         if not totals.retryable:
             job.forget_spool()
         return Summary(
-            *(totals.dialogues, totals.turns, errors, totals.retryable, totals.tokens),
-            *(meter.standing.seconds, totals.turns - before),
+            *(totals.dialogues, totals.turns, errors, totals.failed, found.unread),
+            *(totals.retryable, totals.tokens, meter.standing.seconds, totals.turns - before),
+            notes=self.notes,
         )
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """One file of results: what it holds, and how it comes to its place whole.
 
 Contract: a shard is written beside its place and waited for on the disk; only then is it renamed,
-by the one process that owns the job. Columns are the same in all shards of a job, and every cell
-of a further column is text, so that nothing depends on which rows a shard holds.
+by the one process that owns the job. Columns and their types are the same in all shards of a job;
+every cell of a further column is text but the row's number, so that nothing depends on which rows a
+shard holds.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ from typing import Any
 
 from sentixrl.batch.options import ShardFormat
 from sentixrl.batch.spool import Item
+from sentixrl.dialogue import Utterance
 from sentixrl.errors import MissingDependencyError
 from sentixrl.formats import dialogue_json
 from sentixrl.formats.result_rows import (
+    CALIBRATED,
+    CANDIDATES,
     CONFIDENCE,
     INDEX,
+    LABELS,
     PROBABILITY,
     csv_line,
     result_columns,
     result_rows,
 )
 from sentixrl.formats.sheets import EXTRA
+from sentixrl.formats.tables import ROW
 from sentixrl.formats.values_table import cell_text
 from sentixrl.prediction import DialoguePrediction, ItemError
 from sentixrl.runs.storage import as_bytes, storage_error, sync_file
@@ -45,12 +51,14 @@ class Layout:
         columns: The further columns of the job's inputs.
         several: The label set's names, where several labels are asked for.
         sets: Whether sets of candidates are asked for.
+        numbered: Whether the further column of rows holds nothing but their numbers.
     """
 
     form: ShardFormat
     columns: tuple[str, ...] = ()
     several: tuple[str, ...] | None = None
     sets: bool = False
+    numbered: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -140,12 +148,15 @@ def _rows(layout: Layout, answers: Sequence[Answer]) -> Iterator[list[Any]]:
         dialogue = answer.item.dialogue
         rows = result_rows(dialogue, answer.prediction, layout.several, sets=layout.sets)
         for turn, row in zip(dialogue, rows, strict=True):
-            further = (turn.metadata.get(column) for column in layout.columns)
-            yield [*row, answer.item.source, *map(_cell, further)]
+            further = (_further(layout, turn, column) for column in layout.columns)
+            yield [*row, answer.item.source, *further]
 
 
-def _cell(value: str | float | None) -> str | None:
-    return None if value is None else cell_text(value)
+def _further(layout: Layout, turn: Utterance, column: str) -> str | int | None:
+    value = turn.metadata.get(column)
+    if value is None:
+        return None
+    return int(value) if layout.numbered and column == ROW else cell_text(value)
 
 
 def _csv(layout: Layout, answers: Sequence[Answer]) -> Iterator[str]:
@@ -158,7 +169,17 @@ def _write_parquet(path: Path, layout: Layout, answers: Sequence[Answer]) -> Non
     import pyarrow.parquet
 
     shares = (CONFIDENCE, *(f"{PROBABILITY}{name}" for name in layout.several or ()))
-    kinds = {INDEX: pyarrow.int64(), **dict.fromkeys(shares, pyarrow.float64())}
+    lists = (
+        *([LABELS] if layout.several is not None else ()),
+        *([CANDIDATES] if layout.sets else ()),
+    )
+    whole = (INDEX, *([ROW] if layout.numbered else ()))
+    kinds = {
+        **dict.fromkeys(shares, pyarrow.float64()),
+        **dict.fromkeys(lists, pyarrow.list_(pyarrow.string())),
+        **dict.fromkeys(whole, pyarrow.int64()),
+        CALIBRATED: pyarrow.bool_(),
+    }
     fields = [(name, kinds.get(name, pyarrow.string())) for name in layout.names]
     schema = pyarrow.schema(fields)
     rows = list(_rows(layout, answers))

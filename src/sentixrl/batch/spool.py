@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from sentixrl.formats.json_text import dialogue_of_json
 from sentixrl.formats.ledger import Fault
 from sentixrl.formats.objects import dialogue_object
 from sentixrl.formats.strict_json import DECODER
+from sentixrl.formats.tables import ROW
 from sentixrl.prediction import ItemError
 from sentixrl.runs.storage import as_bytes, storage_error
 
@@ -74,6 +76,11 @@ class Contents:
         chunks: How many chunks they are cut into.
         columns: The further columns of the inputs, in the order in which they came up.
         faults: How many rows, dialogues and files could not be read.
+        unread: How many rows or turns these have, as far as they could be counted.
+        cut: How many files could not be read, or not to their end.
+        without_id: Rows of tables that have no id, where others have one.
+        repeated: Rows of tables that have the id of an earlier one.
+        numbered: Whether metadata named as a row's number holds nothing else.
     """
 
     dialogues: int
@@ -81,11 +88,28 @@ class Contents:
     chunks: int
     columns: tuple[str, ...]
     faults: int
+    unread: int = 0
+    cut: int = 0
+    without_id: int = 0
+    repeated: int = 0
+    numbered: bool = False
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Contents:
         """From plain data."""
         return cls(**{**plain, "columns": tuple(plain["columns"])})
+
+    def notes(self) -> list[str]:
+        """What a person should know of the inputs, a sentence each."""
+        found = []
+        if self.cut:
+            files = "1 file was" if self.cut == 1 else f"{self.cut:,} files were"
+            found.append(f"{files} not read to the end; how many rows that loses is not known.")
+        if self.without_id:
+            found.append(f"{_rows(self.without_id)} no id.")
+        if self.repeated:
+            found.append(f"{_rows(self.repeated)} the same id as an earlier row.")
+        return found
 
 
 class SpoolWriter:
@@ -106,6 +130,8 @@ class SpoolWriter:
         self._start = self._dialogues = self._turns = self._faults = self._number = 0
         self._size = self._held = self._held_turns = 0
         self._total = hashlib.sha256()
+        self._numbered = True
+        self._told = Counter[str]()
         try:
             names = (DIALOGUES, CHUNKS, FAULTS)
             self._streams = [(folder / name).open("wb") for name in names]
@@ -120,6 +146,7 @@ class SpoolWriter:
         """
         for turn in item.dialogue:
             self._columns.update(dict.fromkeys(turn.metadata))
+            self._numbered &= isinstance(turn.metadata.get(ROW, 0), int)
         if len(self._columns) > MAX_COLUMNS:
             raise InputError(
                 f"{item.source}: the inputs have more than {MAX_COLUMNS:,} different columns.",
@@ -137,8 +164,12 @@ class SpoolWriter:
     def add_fault(self, source: str, fault: Fault) -> None:
         """Note what could not be read."""
         self._faults += 1
-        entry = error_entry(source, fault.dialogue, fault.error, row=fault.line or None)
+        entry = error_entry(source, fault.dialogue, fault.error, row=fault.row or None)
         self._write(2, _line(entry))
+
+    def count(self, **found: int) -> None:
+        """Add to what :class:`Contents` says of the inputs: ``unread``, ``cut`` and so on."""
+        self._told.update(found)
 
     def finish(self) -> Contents:
         """All of it is there.
@@ -154,8 +185,11 @@ class SpoolWriter:
                 os.fsync(stream.fileno())
         except OSError as error:
             raise storage_error(self._folder, error) from None
-        columns = tuple(self._columns)
-        return Contents(self._dialogues, self._turns, self._number, columns, self._faults)
+        told = self._told
+        return Contents(
+            *(self._dialogues, self._turns, self._number, tuple(self._columns), self._faults),
+            *(told["unread"], told["cut"], told["without_id"], told["repeated"], self._numbered),
+        )
 
     def _end_chunk(self) -> None:
         self._number += 1
@@ -269,6 +303,10 @@ def spread(chunks: Sequence[Chunk], count: int) -> list[Chunk]:
     """At most ``count`` chunks, evenly spread over all."""
     count = min(count, len(chunks))
     return [chunks[len(chunks) * place // count] for place in range(count)]
+
+
+def _rows(count: int) -> str:
+    return "1 row has" if count == 1 else f"{count:,} rows have"
 
 
 def _item(line: bytes) -> Item:

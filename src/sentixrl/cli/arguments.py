@@ -49,6 +49,15 @@ SeveralOption = Annotated[
 ]
 
 
+GlossesOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--glosses/--no-glosses",
+        help="Show the model each label's description; default: if a label file of yours has some.",
+    ),
+]
+
+
 def read_switches(given: list[str] | None) -> dict[str, str]:
     """Switches by name.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -99,6 +100,8 @@ def batch(
     from sentixrl.batch import BatchJob, LocalWorkers
 
     spec = options.spec(labels, several=several)
+    if (begun_in := _begun_in(spec, out)) is not None:
+        spec = replace(spec, engine=replace(spec.engine, dtype=begun_in))
     team = _workers(spec, ray, workers, options)
     command = as_text(shlex.join(["sentixrl", *(context.obj or [])]))
     plan = job_options.plan(inputs)
@@ -111,10 +114,14 @@ def batch(
         with waiting("reading"):
             made = BatchJob(files, out, team, plan, tell=lambda said: screen.print(note(said)))
         with made as job:
+            if begun_in is not None:
+                errors().print(note(f"goes on in {begun_in}, the number format it began in."))
             if here is not None:
                 say_notes(here.classifier, context)
             if estimate:
                 _show_estimate(job.estimate(), price)
+                for sentence in job.notes:
+                    errors().print(note(sentence))
                 return 0
             watch = partial(_shown, price=price, asked=asked)
             summary = job.run(command=command, watch=watch)
@@ -124,6 +131,15 @@ def batch(
     if here is not None:
         say_spent(here.classifier)
     return EXIT_ERRORS if summary.errors else 0
+
+
+def _begun_in(spec: ClassifierSpec, out: Path) -> str | None:
+    """The number format of the job that goes on; a new start might measure another."""
+    from sentixrl.batch.job import number_format_of
+
+    if spec.engine.dtype is not None or is_remote(spec.bundle().base or ""):
+        return None
+    return number_format_of(out)
 
 
 def _stopped(command: str) -> int:
@@ -213,12 +229,18 @@ def standing_line(standing: Standing, price: float | None, asked: str = "") -> s
     if standing.workers != 1:
         parts.append(f"{standing.workers} workers")
     if price is not None:
-        parts.append(f"cost {price * standing.seconds / 3600:,.2f}")
+        parts.append(f"cost {money(price * standing.seconds / 3600)}")
     if asked:
         parts.append(asked)
     if standing.note:
         parts.append(standing.note)
     return " · ".join(parts)
+
+
+def money(amount: float) -> str:
+    """An amount with two decimals, and more where it takes these for two digits."""
+    decimals = 2 if amount <= 0 else max(2, 1 - math.floor(math.log10(amount)))
+    return f"{amount:,.{decimals}f}"
 
 
 def duration(seconds: float) -> str:
@@ -246,7 +268,7 @@ def _show_estimate(found: Estimate, price: float | None) -> None:
     )
     if price is not None:
         cost = price * found.whole_seconds / 3600
-        console.print(f"At {price:g} an hour that is {cost:,.2f}.")
+        console.print(f"At {price:g} an hour that is {money(cost)}.")
     ready = time.localtime(time.time() + found.whole_seconds)
     console.print(f"Begun now, it is done on {time.strftime('%Y-%m-%d at %H:%M', ready)}.")
 
@@ -260,13 +282,14 @@ def _show_summary(summary: Summary, out: Path) -> None:
     console.print(
         f"{summary.dialogues:,} dialogues, {summary.turns:,} turns{took}.", soft_wrap=True
     )
-    console.print(f"All of it is in {as_text(str(out))}.", soft_wrap=True)
+    lost, whole = summary.failed + summary.unread, summary.turns + summary.unread
     if summary.errors:
-        again = (
-            f"; the same command asks {summary.retryable:,} of them again"
-            if summary.retryable
-            else ""
-        )
-        errors().print(
-            note(f"{summary.errors:,} could not be read or answered: {out / ERRORS_FILE}{again}.")
-        )
+        said = f"{whole - lost:,} of {whole:,} turns are answered, in"
+        again = "; the same command asks those again that may succeed" if summary.retryable else ""
+        told = f"{lost:,} could not be read or answered" if lost else "not every file could be read"
+        found = [f"{told}: {out / ERRORS_FILE}{again}."]
+    else:
+        said, found = "All of it is in", []
+    console.print(f"{said} {as_text(str(out))}.", soft_wrap=True)
+    for sentence in (*found, *summary.notes):
+        errors().print(note(sentence))

@@ -10,7 +10,7 @@ import typer
 
 from sentixrl.bundle import CARD_FILE, check_free
 from sentixrl.classifier import Classifier
-from sentixrl.cli.arguments import SeveralOption
+from sentixrl.cli.arguments import GlossesOption, SeveralOption
 from sentixrl.cli.console import answers, errors, headed, new_table, note
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import percent
@@ -51,6 +51,7 @@ def calibrate(
         ),
     ] = None,
     several: SeveralOption = None,
+    glosses: GlossesOption = None,
     bias: Annotated[
         bool,
         typer.Option(
@@ -81,7 +82,7 @@ def calibrate(
     if out is not None:
         check_free(out)  # now, not when the model has answered
     engine = EngineOptions(device=device, dtype=dtype, threads=threads)
-    spec = ClassifierSpec(model, labels, engine=engine).resolved()
+    spec = ClassifierSpec(model, labels, engine=engine).explaining(glosses)
     options = spec.negotiation or NegotiationOptions()
     if several is not None:
         options = replace(options, kind=kind_of(several))

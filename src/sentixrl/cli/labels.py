@@ -51,7 +51,7 @@ def _details(label_set: LabelSet) -> Table:
     for code in template_languages():
         if _shown_in(label_set, code):
             columns[code] = [label.word(code) for label in label_set]
-    columns["meaning"] = [label.glosses.get("en", "") for label in label_set]
+    columns["meaning"] = [label.gloss("en") for label in label_set]
     told = {heading: cells for heading, cells in columns.items() if any(cells)}
     table = new_table()
     table.add_column(label_set.name, style="bold", no_wrap=True)

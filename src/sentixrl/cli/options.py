@@ -14,7 +14,12 @@ from typing import Annotated, Any, Literal, cast
 import typer
 
 from sentixrl.classifier import Classifier
-from sentixrl.cli.arguments import DeductionChoice, ModeChoice, PromptFormatChoice
+from sentixrl.cli.arguments import (
+    DeductionChoice,
+    GlossesOption,
+    ModeChoice,
+    PromptFormatChoice,
+)
 from sentixrl.cli.console import errors, note
 from sentixrl.cli.groups import OptionGroup
 from sentixrl.context.templates import templates
@@ -71,11 +76,15 @@ class ModelOptions(OptionGroup):
     ] = None
     sets: Annotated[
         float | None,
-        typer.Option(help="For each turn the labels that hold the true one so often (0 to 1)."),
+        typer.Option(
+            help="Give each turn a set of labels, too, small but holding the true one in this "
+            "share of turns, such as 0.9."
+        ),
     ] = None
     deduction: Annotated[
         DeductionChoice | None, typer.Option(help="Let the model describe the situation first.")
     ] = None
+    glosses: GlossesOption = None
     language: Annotated[
         str | None,
         typer.Option(
@@ -152,7 +161,7 @@ class ModelOptions(OptionGroup):
         spec = ClassifierSpec(self.model, labels, engine=engine)
         if self.discriminator is not None:
             spec = spec.judged_by(self.discriminator)
-        spec = spec.resolved()
+        spec = spec.explaining(self.glosses)
         assert spec.context is not None
         assert spec.negotiation is not None
         window = spec.context.window

@@ -154,8 +154,7 @@ def _show(file: str, reader: DialogueReader, seen: Seen) -> None:
         console.print(styled(*parts), soft_wrap=True)
 
     say((as_text(file), "bold"), f" · {reader.ledger.summary()}")
-    languages = _counted(seen.languages, "language")
-    say(_many(seen.dialogues, "dialogue"), " · ", languages)
+    say(_many(seen.dialogues, "dialogue"), " · ", _languages(seen.languages))
     nameless = f" · {_many(seen.nameless, 'turn')} without a name" if seen.nameless else ""
     say(_counted(seen.speakers, "speaker") if seen.speakers else "no speakers", nameless)
     for dialogue in seen.first:
@@ -171,6 +170,14 @@ def _show(file: str, reader: DialogueReader, seen: Seen) -> None:
         say("")
         for line, reason in reader.ledger.first_skipped:
             say(("skipped ", "dim"), f"line {line}: {reason}")
+
+
+def _languages(counts: Counter[str]) -> str:
+    known = Counter({name: count for name, count in counts.items() if name != UNKNOWN})
+    parts = [_counted(known, "language")] if known else []
+    if missed := counts[UNKNOWN]:
+        parts.append(f"language not recognised: {missed:,}")
+    return " · ".join(parts)
 
 
 def _counted(counts: Counter[str], noun: str) -> str:

@@ -317,7 +317,7 @@ class ContextBuilder:
     def _label_statement(self, template: TemplateSet) -> str:
         language = template.language
         shown = [
-            {"word": label.word(language), "gloss": one_line(label.glosses.get(language, ""))}
+            {"word": label.word(language), "gloss": one_line(label.gloss(language))}
             for label in self.label_set
         ]
         block = "glosses" if self.options.glosses else "labels"

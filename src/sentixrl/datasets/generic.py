@@ -8,6 +8,7 @@ all (``joy; surprise``, or ``[]`` for none), or JSON a list; one kind is never r
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -19,8 +20,9 @@ from sentixrl.errors import InputError
 from sentixrl.formats import DialogueReader, ReadingOptions, open_dialogues
 from sentixrl.formats.characters import as_text, shown
 from sentixrl.formats.chats.convokit import is_corpus
-from sentixrl.formats.columns import as_option
+from sentixrl.formats.columns import Columns, as_option
 from sentixrl.formats.label_cells import split_labels
+from sentixrl.formats.result_rows import LABELS
 from sentixrl.labels import LabelSet
 
 NAME = "custom"
@@ -64,7 +66,7 @@ def load_custom(
         names = [split + ending for ending in ENDINGS]
         hint = "Give a file, or a folder with one file per split."
         source = find(source, names, f"split '{split}'", hint)
-    reader = open_dialogues(source, **options)
+    reader = _open(source, several, options)
     for note in reader.notes:
         tell(note)
     read = _read_several if several else _read_label
@@ -75,6 +77,16 @@ def load_custom(
     if several:
         _check_several(source, found)
     return replace(found, rows=found.labelled, source_labels=found.label_counts)
+
+
+def _open(source: Path, several: bool, options: ReadingOptions) -> DialogueReader:
+    """A file to be read; several labels stand under the header of our own results, where it is."""
+    columns = options.get("columns") or Columns()
+    if several and columns.label is None:
+        with suppress(InputError):  # no table, or one without this column: read as it is
+            named: ReadingOptions = {**options, "columns": replace(columns, label=LABELS)}
+            return open_dialogues(source, **named)
+    return open_dialogues(source, **options)
 
 
 def _check_several(source: Path, found: Dataset) -> None:

@@ -352,7 +352,7 @@ def check_data(data: Dataset, *, bias: bool = False) -> None:
         raise InputError(
             f"{data.title} has {data.labelled} labelled turns; a calibration needs at least "
             f"{FEWEST}.",
-            hint="50 are enough.",
+            hint=f"Label {FEWEST - data.labelled} more at least; 50 in all are enough.",
         )
     there = [name for name, count in data.label_counts.items() if count]
     if data.several and not there:

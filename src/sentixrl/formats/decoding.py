@@ -2,8 +2,8 @@ r"""From bytes to lines: decoded, checked, each with the bytes it took.
 
 Contract: lines end at ``\n``, ``\r\n`` or ``\r``, and nowhere else; their sizes add up to the size
 of the input. A byte order mark is no part of the text. Bytes that are not in the encoding, a NUL
-or half a character are an :class:`InputError` with line and place. A line is bounded, and one
-chunk and one line are all that is in memory.
+or half a character are an :class:`InputError` with line and place, raised, or in UTF-8 handed over
+with the line. A line is bounded, and one chunk and one line are all that is in memory.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from sentixrl.formats.messages import Line
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """The longest line that is read, in bytes."""
+MOST_FAULTY = 0.25
+"""If more lines of an input's beginning are not UTF-8, it is in another encoding."""
 
 _CHUNK = 1024 * 1024
 _BOM = "\ufeff"
@@ -36,6 +38,8 @@ _WIDE = re.compile(r"utf-(16|32)(-[lb]e)?")
 # Codecs in which a byte 0x0A need not be a line's end, or that remember what came before.
 _NOT_BY_LINE = re.compile(r"utf-7|iso2022|hz|punycode|idna|.*unicode.escape|undefined")
 _LINE_END = re.compile(r"\r\n|\n|\r")
+# What is no UTF-8 takes no separator or line end with it; in other encodings it may.
+_TOLERANT = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,10 @@ class TextEncoding:
             whole: Whether they are all there is; else the last line is left out if it is not
                 the only one, as it may be cut.
         """
-        decoder = codecs.getincrementaldecoder(self.codec)()
+        # Lines that are not UTF-8 are told where they are read, if they are few.
+        tolerant = self.codec == _TOLERANT and _faulty_share(head) <= MOST_FAULTY
+        errors = "replace" if tolerant else "strict"
+        decoder = codecs.getincrementaldecoder(self.codec)(errors)
         try:
             text = decoder.decode(head, final=whole)
         except UnicodeError:
@@ -103,32 +110,58 @@ class TextEncoding:
         return len(text.encode(unit, "replace"))
 
 
-def decoded_lines(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterator[Line]:
+def _faulty_share(head: bytes) -> float:
+    """How many of the whole lines at an input's beginning are not UTF-8, as a share."""
+    lines = head.splitlines()[: None if head.endswith((b"\n", b"\r")) else -1]
+    faulty = sum(_decoded(line) is None for line in lines)
+    return faulty / len(lines) if lines else 1.0
+
+
+def _decoded(raw: bytes) -> str | None:
+    try:
+        return raw.decode(_TOLERANT)
+    except UnicodeDecodeError:
+        return None
+
+
+def decoded_lines(
+    stream: BinaryIO, name: str, encoding: TextEncoding, *, tolerant: bool = False
+) -> Iterator[Line]:
     """The lines of a stream, from its start.
 
     Args:
         stream: The bytes.
         name: What errors call the input.
         encoding: What they are decoded by.
+        tolerant: Whether lines that are not UTF-8, or hold a NUL, come with their fault.
 
     Raises:
         InputError: Some are not text in that encoding, or a line is too long.
     """
     if encoding.by_line:
-        yield from _decoded_by_line(stream, name, encoding)
+        yield from _decoded_by_line(stream, name, encoding, tolerant=tolerant)
         return
     for number, (text, size) in enumerate(_cut_by_text(stream, name, encoding), start=1):
         check_readable(text, name, line=number)
         yield Line(number, text.removeprefix(_BOM) if number == 1 else text, size)
 
 
-def decoded_chunks(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterator[str]:
+def decoded_chunks(
+    stream: BinaryIO, name: str, encoding: TextEncoding, *, tolerant: bool = False
+) -> Iterator[str]:
     """The text of a stream in pieces, for what has no lines.
+
+    Args:
+        stream: The bytes.
+        name: What errors call the input.
+        encoding: What they are decoded by.
+        tolerant: Whether what is not UTF-8 is replaced, for a look at what the text is.
 
     Raises:
         InputError: Some of it is not text in that encoding.
     """
-    decoder = codecs.getincrementaldecoder(encoding.codec)()
+    replacing = tolerant and encoding.codec == _TOLERANT
+    decoder = codecs.getincrementaldecoder(encoding.codec)("replace" if replacing else "strict")
     number, taken = 1, 0
     while True:
         chunk = stream.read(_CHUNK)
@@ -146,13 +179,20 @@ def decoded_chunks(stream: BinaryIO, name: str, encoding: TextEncoding) -> Itera
             return
 
 
-def _decoded_by_line(stream: BinaryIO, name: str, encoding: TextEncoding) -> Iterator[Line]:
+def _decoded_by_line(
+    stream: BinaryIO, name: str, encoding: TextEncoding, *, tolerant: bool
+) -> Iterator[Line]:
     offset, codec = 0, encoding.codec
+    tolerant = tolerant and codec == _TOLERANT
     for number, raw in enumerate(_raw_lines(stream, name), start=1):
+        fault: InputError | None = None
         try:
             text = raw.decode(codec)
         except UnicodeError as error:
-            raise _not_in_encoding(error, name, number, offset, encoding) from None
+            fault = _not_in_encoding(error, name, number, offset, encoding)
+            if not tolerant:
+                raise fault from None
+            text = raw.decode(codec, "replace")
         size = len(raw)
         offset += size
         if text[-1:] == "\n":
@@ -162,8 +202,13 @@ def _decoded_by_line(stream: BinaryIO, name: str, encoding: TextEncoding) -> Ite
         if number == 1:
             text = text.removeprefix(_BOM)
         if "\0" in text:
-            check_readable(text, name, line=number)
-        yield Line(number, text, size)
+            try:
+                check_readable(text, name, line=number)
+            except InputError as error:
+                if not tolerant:
+                    raise
+                fault = error
+        yield Line(number, text, size, fault)
 
 
 def _raw_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:

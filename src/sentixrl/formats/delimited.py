@@ -2,7 +2,8 @@
 
 Contract: no row is swallowed by a quotation mark that is only a mark. A table separated by tabs
 that reads differently with and without quotation, and a quoted cell whose every line would be a
-row of its own, are refused unless the quoting is named.
+row of its own, are refused unless the quoting is named. A row with bytes that are no text is a
+fault of that row.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, zip_longest
+from itertools import count, islice, zip_longest
 from typing import Literal
 
 from sentixrl.errors import InputError
 from sentixrl.formats.columns import Columns, has_text, known_roles
-from sentixrl.formats.ledger import Ledger
-from sentixrl.formats.messages import Line, Source
+from sentixrl.formats.ledger import Ledger, told_later
+from sentixrl.formats.messages import Line
 from sentixrl.formats.rows import Row, check_width, is_empty
+from sentixrl.formats.source import InputSource
 
 Quoting = Literal["auto", "quoted", "plain"]
 
@@ -46,7 +48,7 @@ class DelimitedTable:
 
     def __init__(
         self,
-        source: Source,
+        source: InputSource,
         *,
         delimiter: str | None = None,
         quoting: Quoting = "auto",
@@ -54,7 +56,7 @@ class DelimitedTable:
     ) -> None:
         self.name = source.name
         self._source = source
-        start = [line.text for line in islice(_from_header(source.lines(), None), _SAMPLE)]
+        start = [line.text for line in islice(_from_header(self._lines(), None), _SAMPLE)]
         told = _SEPARATOR_LINE.fullmatch(start[0].strip()) if start else None
         self._told = told is not None
         if told:
@@ -64,14 +66,14 @@ class DelimitedTable:
         self._sure = quoting == "quoted"
         if quoting == "auto" and self.delimiter == "\t":
             self._quoted = self._settle()
-        first = next(self._cut(self._source.lines(), Ledger(""), self._quoted), None)
+        first = next(self._cut(self._lines(), Ledger(""), self._quoted), None)
         if first is None:
             raise InputError(f"{self.name} holds no header line.", hint="Give at least one row.")
         self.header = [cell.strip() for cell in first.cells]
 
     def rows(self, ledger: Ledger) -> Iterator[Row]:
         """The rows that hold something, each as wide as the header."""
-        rows = self._cut(self._source.lines(), ledger, self._quoted)
+        rows = self._cut(self._lines(), ledger, self._quoted)
         for header in islice(rows, 1):
             ledger.header(header.size)
         width = len(self.header)
@@ -83,14 +85,17 @@ class DelimitedTable:
                 try:
                     check_width(row, width, self.name)
                 except InputError as error:
-                    ledger.fault(error, row.line, row.size)
+                    ledger.fault(error, row.line, row.size, row=row.number)
                     continue
             yield row
+
+    def _lines(self) -> Iterator[Line]:
+        return self._source.lines(tolerant=True)
 
     def _cut(self, lines: Iterable[Line], ledger: Ledger, quoted: bool) -> Iterator[Row]:
         below = _from_header(lines, ledger if self._told else None, ledger)
         if not quoted:
-            return _plain_rows(below, self.delimiter, ledger)
+            return self._plain_rows(below, ledger)
         return self._quoted_rows(below, ledger)
 
     def _quoted_rows(self, lines: Iterable[Line], ledger: Ledger) -> Iterator[Row]:
@@ -99,15 +104,18 @@ class DelimitedTable:
             feed.texts(), delimiter=self.delimiter, strict=True, skipinitialspace=True
         )
         width = 0
-        while True:
+        for number in count(1):
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 raise _broken(str(error), f"{self.name}, line {feed.first}") from None
-            taken, row = feed.taken, Row(feed.first, cells, feed.size)
+            taken, row = feed.taken, Row(feed.first, cells, feed.size, number)
             feed.taken = []
+            if feed.fault is not None:
+                ledger.fault(feed.fault, row.line, row.size, row=number)
+                continue
             width = width or len(cells)
             if len(taken) > 1 and not self._sure:
                 self._check_swallowed(row, taken, width)
@@ -115,6 +123,15 @@ class DelimitedTable:
                 yield row
             else:
                 ledger.markup(row.size)
+
+    def _plain_rows(self, lines: Iterable[Line], ledger: Ledger) -> Iterator[Row]:
+        for number, line in enumerate(lines, start=1):
+            if line.fault is not None:
+                ledger.fault(line.fault, line.number, line.size, row=number)
+            elif line.text:
+                yield Row(line.number, line.text.split(self.delimiter), line.size, number)
+            else:
+                ledger.markup(line.size)
 
     def _check_swallowed(self, row: Row, lines: Sequence[str], width: int) -> None:
         """Refuse a row over several lines, each of which would be a whole row."""
@@ -133,7 +150,7 @@ class DelimitedTable:
         Raises:
             InputError: Both ways do, and differ; or neither does.
         """
-        if not any('"' in line.text for line in self._source.lines()):
+        if not any('"' in line.text for line in self._lines()):
             return False
         plain, quoted = self._fault(quoted=False), self._fault(quoted=True)
         if plain is None and quoted is None:
@@ -147,7 +164,7 @@ class DelimitedTable:
         """What is wrong with the table read in one way."""
         width = None
         try:
-            for row in self._cut(self._source.lines(), Ledger(""), quoted):
+            for row in self._cut(self._lines(), _ahead(), quoted):
                 width = width or len(row.cells)
                 if not is_empty(row.cells):
                     check_width(row, width, self.name)
@@ -156,7 +173,7 @@ class DelimitedTable:
         return None
 
     def _check_same(self) -> None:
-        ways = [self._cut(self._source.lines(), Ledger(""), quoted) for quoted in (False, True)]
+        ways = [self._cut(self._lines(), _ahead(), quoted) for quoted in (False, True)]
         for plain, quoted in zip_longest(*ways):
             same = plain and quoted and _trimmed(plain) == _trimmed(quoted)
             if not same:
@@ -202,29 +219,29 @@ class _Feed:
         first: The line on which the row at hand begins.
         size: The bytes of its lines.
         taken: The text of its lines; to be emptied after each row.
+        fault: What is wrong with the first of them that cannot be decoded.
     """
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self._lines = lines
         self.first, self.size = 1, 0
         self.taken: list[str] = []
+        self.fault: InputError | None = None
 
     def texts(self) -> Iterator[str]:
         """The lines' texts, with their ends."""
         for line in self._lines:
             if not self.taken:
-                self.first, self.size = line.number, 0
+                self.first, self.size, self.fault = line.number, 0, None
+            self.fault = self.fault or line.fault
             self.size += line.size
             self.taken.append(line.text)
             yield f"{line.text}\n"
 
 
-def _plain_rows(lines: Iterable[Line], delimiter: str, ledger: Ledger) -> Iterator[Row]:
-    for line in lines:
-        if line.text:
-            yield Row(line.number, line.text.split(delimiter), line.size)
-        else:
-            ledger.markup(line.size)
+def _ahead() -> Ledger:
+    """An account for finding out how rows are to be read."""
+    return Ledger("", faults=told_later)
 
 
 def _from_header(

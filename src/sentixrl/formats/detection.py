@@ -203,7 +203,7 @@ def _is_json(start: Sequence[str]) -> bool:
 def _json_or_lines(source: InputSource) -> str:
     """``jsonl`` if the first line is a whole object and others follow."""
     held = ""
-    for chunk in source.chunks():
+    for chunk in source.chunks(tolerant=True):
         held = (held + chunk).lstrip()
         first, end, rest = held.partition("\n")
         if end and not is_blank(rest):

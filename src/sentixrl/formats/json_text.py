@@ -48,9 +48,11 @@ class JsonDialogues:
         if not self._lines:
             yield from json_elements(self._source, _DOCUMENT_HINT)
             return
-        for line in self._source.lines():
+        for line in self._source.lines(tolerant=True):
             if line.text.strip():
                 try:
+                    if line.fault is not None:
+                        raise line.fault
                     value = load_json(line.text, self._source.name, _LINES_HINT, line.number)
                 except InputError as error:
                     (ledger or Ledger("")).fault(error, line.number, line.size)

@@ -47,12 +47,13 @@ class Fault:
 
     Attributes:
         error: What is wrong, and where.
-        line: Where it begins, from 1.
+        row: Where it begins, from 1: the row of a table as :class:`~sentixrl.formats.rows.Row`
+            numbers it, else the line; 0 where that is not known.
         dialogue: The dialogue it is or belongs to, if that is known.
     """
 
     error: InputError
-    line: int
+    row: int
     dialogue: str | None = None
 
 
@@ -117,6 +118,7 @@ class Ledger:
         line: int,
         size: int = 0,
         *,
+        row: int | None = None,
         dialogue: str | None = None,
         told: int | None = None,
     ) -> None:
@@ -126,6 +128,7 @@ class Ledger:
             error: What is wrong.
             line: Where it begins.
             size: Its bytes.
+            row: Its number among a table's rows, if that is not the line.
             dialogue: The dialogue it is or belongs to.
             told: How many of its messages were told of as turns already, if they were.
 
@@ -139,11 +142,11 @@ class Ledger:
             self.bytes[Kind.TURN] -= size
             self.skipped[UNREADABLE] += told - 1
         self.skip(UNREADABLE, size, line)
-        self.faults(Fault(error, line, dialogue))
+        self.faults(Fault(error, line if row is None else row, dialogue))
 
     def rehearsal(self) -> Ledger:
         """An account for reading ahead: as tolerant as this one, and told of nothing."""
-        return Ledger(self.format, faults=None if self.faults is None else _told_later)
+        return Ledger(self.format, faults=None if self.faults is None else told_later)
 
     def header(self, size: int) -> None:
         """Count ``size`` bytes that describe the whole input: column names, a title, a note."""
@@ -183,8 +186,8 @@ class Ledger:
         }
 
 
-def _told_later(_: Fault) -> None:
-    """Whoever reads for good is told."""
+def told_later(_: Fault) -> None:
+    """Takes what reading ahead cannot read: whoever reads for good is told."""
 
 
 def _many(count: int, noun: str) -> str:

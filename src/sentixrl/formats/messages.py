@@ -34,11 +34,14 @@ class Line:
         number: Its place, from 1.
         text: What stands on it, without the line's end.
         size: Its bytes in the input, the line's end included.
+        fault: What is wrong with it, where a reader asked for such lines too; some characters of
+            the text are then not those of the input.
     """
 
     number: int
     text: str
     size: int
+    fault: InputError | None = None
 
 
 class Source(Protocol):

@@ -1,10 +1,10 @@
 """The rows that ``--csv`` prints: an utterance a row, for spreadsheets and data frames.
 
 Contract: the columns are :data:`COLUMNS`, an empty cell is ``None``, and a cell holds what was
-said as it was said. Where several labels were asked for, :data:`LABELS` and a probability per label
-follow; where sets were, :data:`CANDIDATES`. The rows read back as dialogues
-(:mod:`sentixrl.formats.tables`), and score as anybody's predictions do where every utterance has a
-label.
+said as it was said; :func:`csv_line` writes it as text. Where several labels were asked for,
+:data:`LABELS` and a probability per label follow; where sets were, :data:`CANDIDATES`. The rows
+read back as dialogues (:mod:`sentixrl.formats.tables`), and score as anybody's predictions do where
+every utterance has a label.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LABEL, STATUS, CONFIDENCE, FALLBACK, ERROR = "label", "status", "confidence", "f
 LABELS, PROBABILITY = "labels", "p_"
 """The columns that a file of predictions is read by."""
 CALIBRATED, CANDIDATES = "calibrated", "candidates"
-Cell = str | int | float | None
+Cell = str | int | float | bool | tuple[str, ...] | None
 """What a cell of a row of results holds."""
 COLUMNS = (
     DIALOGUE,
@@ -90,18 +90,18 @@ def _row(dialogue: Dialogue, turn: Utterance, item: Prediction) -> Iterator[Cell
     yield from (dialogue.id, item.index, turn.id, turn.speaker, turn.text, item.label)
     yield from (item.status.value, _rounded(item.confidence), item.fallback)
     yield item.error.message if item.error else None
-    yield None if item.probabilities is None else str(item.calibrated).lower()
+    yield None if item.probabilities is None else item.calibrated
 
 
 def _candidates(item: Prediction, sets: bool) -> Iterator[Cell]:
     if sets:
-        yield None if item.candidates is None else label_cell(item.candidates)
+        yield item.candidates
 
 
 def _judged(item: Prediction, several: Sequence[str] | None) -> Iterator[Cell]:
     if several is None:
         return
-    yield None if item.labels is None else label_cell(item.labels)
+    yield item.labels
     shares = item.probabilities or {}
     yield from (_rounded(shares.get(name)) for name in several)
 
@@ -114,5 +114,12 @@ def csv_line(row: Iterable[object]) -> str:
     """A row as a line of CSV, with its line end."""
     written = io.StringIO()
     # Only characters of the line's end are quoted, and a lone carriage return would end a row.
-    csv.writer(written, lineterminator="\r\n").writerow(row)
+    csv.writer(written, lineterminator="\r\n").writerow(map(_as_text, row))
     return written.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _as_text(cell: object) -> object:
+    """What CSV has no type for, as it is read back."""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return label_cell(cell) if isinstance(cell, tuple) else cell

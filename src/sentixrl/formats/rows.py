@@ -21,11 +21,15 @@ class Row(NamedTuple):
         line: Where it begins: the line of a file, the row of a sheet, the record of a list.
         cells: Its cells as text, outer white space included.
         size: Its bytes in the input.
+        number: Its place among the rows, as a spreadsheet shows it: the header of a text file is
+            row 1, and a cell with line breaks takes no more than its row. Where an input has no
+            lines, the same as ``line``.
     """
 
     line: int
     cells: Sequence[str]
     size: int
+    number: int
 
 
 class Table(Protocol):

@@ -83,15 +83,18 @@ class InputSource:
         stored = _size(raw)
         return self._guarded(cast(BinaryIO, gzip.GzipFile(fileobj=raw)), raw, stored)
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self, *, tolerant: bool = False) -> Iterator[Line]:
         """Its lines as text, from the first.
+
+        Args:
+            tolerant: Whether lines that are not UTF-8, or hold a NUL, come with their fault.
 
         Raises:
             InputError: Bytes that are not in the encoding, a NUL, half a character, or a line
                 of more than ``MAX_LINE_BYTES`` bytes.
         """
         with self.open() as stream:
-            yield from decoded_lines(stream, self.name, self.encoding)
+            yield from decoded_lines(stream, self.name, self.encoding, tolerant=tolerant)
 
     def start(self) -> list[str]:
         """The lines of its first bytes; raises as :meth:`lines` does."""
@@ -100,10 +103,14 @@ class InputSource:
             return [line.text for line in islice(self.lines(), _START_LINES)]
         return lines
 
-    def chunks(self) -> Iterator[str]:
-        """Its text in pieces, from the start; raises as :meth:`lines` does."""
+    def chunks(self, *, tolerant: bool = False) -> Iterator[str]:
+        """Its text in pieces, from the start; raises as :meth:`lines` does.
+
+        Args:
+            tolerant: Whether what is not UTF-8 is replaced, for a look at what the text is.
+        """
         with self.open() as stream:
-            yield from decoded_chunks(stream, self.name, self.encoding)
+            yield from decoded_chunks(stream, self.name, self.encoding, tolerant=tolerant)
 
     def inside(self, name: str, open: Callable[[], BinaryIO]) -> InputSource:
         """An input within this one, such as a member of an archive, read the same way."""

@@ -19,7 +19,7 @@ from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import is_blank, name_fault, shown, text_fault, unreadable
 from sentixrl.formats.columns import ROLES, Columns, as_option, likely, places_of
-from sentixrl.formats.ledger import Fault, Ledger
+from sentixrl.formats.ledger import Ledger, told_later
 from sentixrl.formats.on_disk import Register
 from sentixrl.formats.rows import Row, Table
 from sentixrl.formats.sorting import Groups
@@ -28,9 +28,15 @@ MAX_DIALOGUE_BYTES = 256 * 1024 * 1024
 """The largest dialogue of a table, in bytes."""
 
 ROW = "row"
-"""The key under which an utterance's metadata holds its place in the table."""
+"""The key under which an utterance's metadata holds its number among the rows of the table."""
 
 _SAMPLE = 500
+_FILL = {
+    "text": "Every row is one utterance: fill the cell or remove the row.",
+    "dialogue": "Rows of one dialogue have the same cell here: fill it. If each row is a dialogue "
+    "of its own, say --columns dialogue= (with nothing after it).",
+}
+"""What to do about an empty cell, by what its column holds."""
 
 
 def table_dialogues(
@@ -57,7 +63,8 @@ def table_dialogues(
             turns = reader.utterances(rows)
         except InputError as error:
             size = sum(row.size for row in rows)
-            ledger.fault(error, rows[0].line, size, dialogue=id, told=len(rows))
+            first = rows[0]
+            ledger.fault(error, first.line, size, row=first.number, dialogue=id, told=len(rows))
             continue
         yield Dialogue(id, turns)
     if not count:
@@ -69,7 +76,7 @@ def table_dialogues(
 def table_guesses(table: Table, columns: Columns) -> dict[str, str]:
     """Columns that probably hold what nobody named and no usual header tells, by role."""
     places = places_of(table.header, columns, table.name)
-    sample = [row.cells for row in islice(table.rows(Ledger("", faults=_nobody)), _SAMPLE)]
+    sample = [row.cells for row in islice(table.rows(Ledger("", faults=told_later)), _SAMPLE)]
     guesses: dict[str, str] = {}
     for role in ("dialogue", "speaker", "label"):
         if role not in places and getattr(columns, role) is None:
@@ -104,10 +111,6 @@ def _can_be(role: str, sample: Sequence[Sequence[str]], place: int) -> bool:
     filled = [cell for cell in cells if cell]
     recurs = len(set(filled)) < len(filled) or (role != "dialogue" and len(filled) < 10)
     return bool(filled) and recurs and all(len(cell) <= 200 for cell in filled)
-
-
-def _nobody(_: Fault) -> None:
-    """A sample does without rows that cannot be read; whoever reads all of them is told."""
 
 
 def _kept(header: Sequence[str], places: Mapping[str, int]) -> dict[str, int]:
@@ -162,9 +165,10 @@ class _Reader:
         with closing(Groups()) as groups:
             for key, row in self._keyed(ledger):
                 ledger.turn(row.size)
-                groups.add(key, [key, row.line, row.size, *row.cells])
-            for own, line, size, *cells in groups.members():
-                yield str(own), Row(int(line), [str(cell) for cell in cells], int(size))
+                groups.add(key, [key, row.line, row.size, row.number, *row.cells])
+            for own, line, size, number, *cells in groups.members():
+                told = [str(cell) for cell in cells]
+                yield str(own), Row(int(line), told, int(size), int(number))
 
     def _keyed(self, ledger: Ledger) -> Iterator[tuple[str, Row]]:
         """The rows with the dialogues they belong to."""
@@ -172,7 +176,7 @@ class _Reader:
             try:
                 key = self.key(row)
             except InputError as error:
-                ledger.fault(error, row.line, row.size)
+                ledger.fault(error, row.line, row.size, row=row.number)
                 continue
             yield key, row
 
@@ -250,7 +254,7 @@ class _Reader:
         for name, cell in cells.items():
             if fault := unreadable(cell):
                 raise InputError(f"{self.place(row)}: the column '{shown(name)}' {fault}.")
-        return {ROW: row.line, **cells}
+        return {ROW: row.number, **cells}
 
     def place(self, row: Row) -> str:
         """What errors call a row."""
@@ -259,9 +263,5 @@ class _Reader:
     def fault(self, row: Row, role: str, what: str) -> InputError:
         """An error at a cell."""
         column = shown(self.table.header[self.places[role]])
-        return InputError(
-            f"{self.place(row)}: the {role} column '{column}' {what}.",
-            hint="Every row is one utterance: fill the cell or remove the row."
-            if what == "is empty"
-            else None,
-        )
+        hint = _FILL.get(role) if what == "is empty" else None
+        return InputError(f"{self.place(row)}: the {role} column '{column}' {what}.", hint=hint)

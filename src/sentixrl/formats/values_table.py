@@ -90,7 +90,7 @@ class ValueTable:
                     _as_json(value) if cell is None else cell
                     for cell, value in zip(cells, values, strict=True)
                 ]
-            yield Row(line, [cell or "" for cell in cells], size)
+            yield Row(line, [cell or "" for cell in cells], size, line)
 
     def _check(self, role: str, value: object, cell: str | None, line: int) -> None:
         fault = None

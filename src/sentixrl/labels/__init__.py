@@ -1,6 +1,8 @@
 """Labels, label sets and maps between them; named schemes and label files."""
 
 from sentixrl.labels.files import (
+    is_file,
+    of_ones_own,
     read_label_file,
     resolve_labels,
     scheme,
@@ -18,6 +20,7 @@ from sentixrl.labels.maps import (
     unified_names,
 )
 from sentixrl.labels.sets import (
+    ANY_LANGUAGE,
     CUSTOM,
     MAX_LABELS,
     MAX_NAME_LENGTH,
@@ -28,6 +31,7 @@ from sentixrl.labels.sets import (
 )
 
 __all__ = [
+    "ANY_LANGUAGE",
     "CUSTOM",
     "MAX_LABELS",
     "MAX_NAME_LENGTH",
@@ -39,9 +43,11 @@ __all__ = [
     "canonical_order",
     "concepts",
     "identity",
+    "is_file",
     "label_map",
     "map_loss",
     "merged",
+    "of_ones_own",
     "read_label_file",
     "reason",
     "resolve_labels",

@@ -16,10 +16,18 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from sentixrl.errors import LabelError, fault_words
-from sentixrl.labels.sets import CUSTOM, Label, LabelSet, Polarity
+from sentixrl.labels.sets import ANY_LANGUAGE, CUSTOM, Label, LabelSet, Polarity
 from sentixrl.plain_yaml import MAX_FILE_BYTES, PlainYaml
 from sentixrl.untrusted import read_bounded
 
@@ -28,10 +36,24 @@ class _LabelFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(min_length=1)]
+    description: str = ""
     glosses: dict[str, str] = {}
     polarity: Polarity | None = None
     display: dict[str, str] = {}
     aliases: list[str] = []
+
+    @model_validator(mode="after")
+    def _explained_once(self) -> _LabelFile:
+        if self.description and self.glosses:
+            raise PydanticCustomError(
+                "twice",
+                "'description' is 'glosses' in one text for all languages; give one of the two",
+            )
+        return self
+
+    def label(self) -> Label:
+        glosses = {ANY_LANGUAGE: self.description} if self.description else self.glosses
+        return Label(self.name, glosses, self.polarity, self.display, tuple(self.aliases))
 
 
 def _as_mapping(item: object) -> object:
@@ -76,10 +98,7 @@ def _parse_set(text: str, origin: str) -> LabelSet:
             f"The label file {origin} does not fit at '{_place(first['loc'])}': {complaint}.",
             hint="It needs 'name' and 'labels'; 'sentixrl labels meld-7 --yaml' prints an example.",
         ) from None
-    labels = [
-        Label(item.name, item.glosses, item.polarity, item.display, tuple(item.aliases))
-        for item in parsed.labels
-    ]
+    labels = [item.label() for item in parsed.labels]
     return LabelSet(parsed.name, labels, multi_label=parsed.multi_label)
 
 
@@ -102,6 +121,22 @@ def scheme_text(name: str) -> str:
             hint=f"There are: {', '.join(scheme_names())}.",
         )
     return (resources.files("sentixrl") / "schemes" / f"{name}.yaml").read_text("utf-8")
+
+
+def of_ones_own(label_set: LabelSet) -> bool:
+    """Whether labels come with explanations of somebody's own, not with those of a scheme."""
+    return any(label.glosses and label not in _listed() for label in label_set)
+
+
+@cache
+def _listed() -> tuple[Label, ...]:
+    """The labels of all schemes."""
+    return tuple(label for name in scheme_names() for label in scheme(name))
+
+
+def is_file(spec: str) -> bool:
+    """Whether what ``--labels`` takes is a file's name."""
+    return spec.lower().endswith((".yaml", ".yml"))
 
 
 @cache
@@ -151,7 +186,7 @@ def resolve_labels(spec: str | PathLike[str] | LabelSet | Sequence[Label | str])
     spec = spec.strip()
     if spec in scheme_names():
         return scheme(spec)
-    if spec.lower().endswith((".yaml", ".yml")):
+    if is_file(spec):
         return read_label_file(Path(spec))
     if (typed := _typed_list(spec)) is not None:
         return LabelSet(CUSTOM, typed)
@@ -165,7 +200,14 @@ def resolve_labels(spec: str | PathLike[str] | LabelSet | Sequence[Label | str])
         )
     for mark in "،，、":
         spec = spec.replace(mark, ",")
-    return LabelSet(CUSTOM, [name.strip() for name in spec.split(",")])
+    names = [name.strip() for name in spec.split(",")]
+    if explained := next((name for name in names if ": " in name), None):
+        raise LabelError(
+            f"{explained[:40]!r} holds a colon: a list has the labels' names alone.",
+            hint="Write descriptions into a label file, --labels mine.yaml; 'sentixrl labels "
+            "meld-7 --yaml' prints an example.",
+        )
+    return LabelSet(CUSTOM, names)
 
 
 def _of_list(labels: object) -> LabelSet:

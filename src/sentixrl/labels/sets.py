@@ -20,6 +20,8 @@ Polarity = Literal["positive", "negative", "neutral", "ambiguous"]
 
 CUSTOM = "custom"
 """What a set of labels without a name is called."""
+ANY_LANGUAGE = "*"
+"""The language of an explanation that prompts of every language show."""
 MAX_NAME_LENGTH = 64
 MAX_LABELS = 512
 _OUTER = " \t\r\n.,;:!?\"'`*_()[]{}<>«»“”‘’„‚¡¿…•·-–—。，、；：！？「」『』（）【】《》〈〉۔،؛؟।"
@@ -55,7 +57,8 @@ class Label:
 
     Attributes:
         name: Its name in data and results.
-        glosses: Language → a short explanation that a label statement may show.
+        glosses: Language → a short explanation that a label statement may show;
+            :data:`ANY_LANGUAGE` → the one for all others.
         polarity: Its side, where it has one.
         display: Language → the word shown to the model and to people.
         aliases: Other spellings that are read as this label.
@@ -70,6 +73,10 @@ class Label:
     def word(self, language: str | None = None) -> str:
         """The display name in ``language``, else the name itself."""
         return self.display.get(language, self.name) if language else self.name
+
+    def gloss(self, language: str) -> str:
+        """The explanation in ``language``, else that of all languages, else an empty text."""
+        return self.glosses.get(language, self.glosses.get(ANY_LANGUAGE, ""))
 
 
 def _as_label(item: object) -> Label:

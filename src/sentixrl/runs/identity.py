@@ -112,6 +112,13 @@ def session_facts(command: str | None = None, engine: Engine | None = None) -> J
     }
 
 
+def number_format(identity: Mapping[str, Any]) -> str | None:
+    """What a run's or a job's model computes in; ``None`` where that is not known."""
+    model = identity.get("model")
+    found = model.get("dtype") if isinstance(model, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
 def plain(identity: Mapping[str, Any]) -> Json:
     """An identity as it comes back from a file: tuples are lists, keys are text."""
     found: Json = json.loads(json.dumps(identity, default=str))

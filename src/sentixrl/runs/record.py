@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sentixrl.errors import ConfigError, InputError
-from sentixrl.runs.identity import Json, differences, plain
+from sentixrl.runs.identity import Json, differences, number_format, plain
 from sentixrl.runs.lock import LOCK_FILE, FolderLock
 from sentixrl.runs.storage import storage_error, write_json
 from sentixrl.untrusted import boundary, read_bounded
@@ -107,22 +107,27 @@ class RecordFolder:
         with boundary(f"{self._file} cannot be compared with the {self._noun}"):
             changed = differences(self.record["identity"], identity)
         if changed:
-            raise self.refusal("settings", changed)
+            before = number_format(self.record["identity"])
+            same = before == number_format(identity)
+            raise self.refusal("settings", changed, dtype=None if same else before)
 
-    def refusal(self, what: str, changed: list[str]) -> ConfigError:
+    def refusal(self, what: str, changed: list[str], *, dtype: str | None = None) -> ConfigError:
         """What to tell somebody whose folder holds other work.
 
         Args:
             what: What of it is other.
             changed: A clause for each change.
+            dtype: The number format it was begun in, if another is used now: it is measured anew at
+                each start, so that the same command may choose another.
         """
         shown = "; ".join(changed[:4]) + (f"; {len(changed) - 4} more" * (len(changed) > 4))
         command = self.record.get("command")
         own = f" ({command})" if command else ""
+        format = f"Say --dtype {dtype} for the number format it began in. " if dtype else ""
+        own_command = f"repeat the {self._noun}'s own command{own} to go on with it."
         return ConfigError(
             f"{self.path} holds a {self._noun} with other {what}: {shown}.",
-            hint=f"Name a new folder, or repeat the {self._noun}'s own command{own} to go on "
-            "with it.",
+            hint=f"{format}Name a new folder, or {own_command}",
             code="other_run",
         )
 

@@ -19,7 +19,6 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from sentixrl.classifier import Classifier
-from sentixrl.context.templates import template_languages
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import InputError
 from sentixrl.evidence.task import EvidenceTask
@@ -28,7 +27,7 @@ from sentixrl.formats.characters import shown
 from sentixrl.formats.objects import DialogueObject
 from sentixrl.formats.results import SCHEMA_VERSION, DialogueResult
 from sentixrl.formats.values import dialogue_of
-from sentixrl.labels import Label, LabelSet, scheme, scheme_names
+from sentixrl.labels import ANY_LANGUAGE, Label, LabelSet, scheme, scheme_names
 from sentixrl.labels.sets import CUSTOM, MAX_LABELS
 from sentixrl.negotiation.tasks import DialogueTask, Told
 from sentixrl.prediction import DialoguePrediction, Prediction
@@ -120,8 +119,7 @@ class ClassifyRequest(BaseModel):
         Raises:
             LabelError: There is no such scheme, or the labels make no set.
         """
-        labels, explained = requested_labels(self.labels)
-        return Asking(labels, explained, self.negotiation, self.reproducible)
+        return Asking(requested_labels(self.labels), self.negotiation, self.reproducible)
 
 
 class SeveralResults(BaseModel):
@@ -143,10 +141,8 @@ class OneResult(DialogueResult):
     labels: list[str]
 
 
-def requested_labels(
-    wanted: str | Sequence[str] | LabelsObject | None,
-) -> tuple[LabelSet | None, bool]:
-    """The label set that a request describes, and whether it explains its labels.
+def requested_labels(wanted: str | Sequence[str] | LabelsObject | None) -> LabelSet | None:
+    """The label set that a request describes.
 
     A text is only ever the name of a scheme: nothing a request says is looked for on the disk.
 
@@ -154,7 +150,7 @@ def requested_labels(
         LabelError: There is no such scheme, or the labels make no set.
     """
     if wanted is None:
-        return None, False
+        return None
     if isinstance(wanted, str):
         if wanted not in scheme_names():
             raise RefusedError(
@@ -162,12 +158,11 @@ def requested_labels(
                 f"There is no label scheme called '{shown(wanted)}'.",
                 f"There are: {', '.join(scheme_names())}. A set of one's own is a list of names.",
             )
-        return scheme(wanted), False
+        return scheme(wanted)
     if not isinstance(wanted, LabelsObject):
-        return LabelSet(CUSTOM, list(wanted)), False
+        return LabelSet(CUSTOM, list(wanted))
     labels = [described(one.name, one.description, one.polarity) for one in wanted.labels]
-    explained = any(one.description for one in wanted.labels)
-    return LabelSet(wanted.name, labels, multi_label=wanted.multi_label), explained
+    return LabelSet(wanted.name, labels, multi_label=wanted.multi_label)
 
 
 def described(
@@ -176,7 +171,7 @@ def described(
     polarity: Literal["positive", "negative", "neutral", "ambiguous"] | None = None,
 ) -> Label:
     """A label with an explanation that prompts of every language show."""
-    glosses = dict.fromkeys(template_languages(), description) if description else {}
+    glosses = {ANY_LANGUAGE: description} if description else {}
     return Label(name, glosses, polarity)
 
 
@@ -241,7 +236,7 @@ async def classify(body: ClassifyRequest, request: Request, serving: Serving) ->
         documents = _documents(question, ticket, serving)
     if body.dialogues is None:
         return JSONResponse(documents[0] | {"labels": question.labels})
-    facts = {"schema": SCHEMA_VERSION, "model": question.classifier.engine.name}
+    facts = {"schema": SCHEMA_VERSION, "model": question.model.name}
     return JSONResponse(facts | {"labels": question.labels, "dialogues": documents})
 
 
@@ -286,8 +281,9 @@ def _documents(question: Question, ticket: Ticket, serving: Service) -> list[dic
     failed = [task.error for task in measured if task.error is not None]
     if failed and len(failed) == len(measured):
         raise failed[0]
+    named = {"model": question.model.name}  # as it was asked for
     return [
-        dialogue_json(dialogue, _explained(ticket, place) or outcome)
+        dialogue_json(dialogue, _explained(ticket, place) or outcome) | named
         for place, (dialogue, outcome) in enumerate(zip(question.dialogues, outcomes, strict=True))
     ]
 
@@ -307,7 +303,7 @@ async def _lines(question: Question, ticket: Ticket, serving: Service) -> AsyncI
             type="start",
             schema=SCHEMA_VERSION,
             labels=question.labels,
-            model=question.classifier.engine.name,
+            model=question.model.name,
             dialogues=len(question.dialogues),
             turns=question.turns,
             sent_to=question.model.remote_host,

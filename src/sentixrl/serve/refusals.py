@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from sentixrl.engines.protocol import UnansweredError
 from sentixrl.errors import ModelError, SentixError, fault_words
-from sentixrl.formats.characters import shown
+from sentixrl.formats.characters import nearest, shown
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z]")
 _KEY = re.compile(r"(?<![\w-])--(format|dates)\b(?: (?!or\b)([a-z]+))?")
@@ -91,14 +91,14 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _of_faults(error.errors()).response()
+        return _of_faults(error.errors(), request).response()
 
     @app.exception_handler(HTTPException)
     async def not_found(request: Request, error: HTTPException) -> JSONResponse:
         return _of_status(request, error).response()
 
 
-def _of_faults(faults: Sequence[Any]) -> RefusedError:
+def _of_faults(faults: Sequence[Any], request: Request) -> RefusedError:
     """What is wrong with a body, from the first of its faults."""
     # A misspelt key is both missing and unknown; the second tells what to do.
     fault = min(faults, key=lambda one: one["type"] != "extra_forbidden")
@@ -108,7 +108,23 @@ def _of_faults(faults: Sequence[Any]) -> RefusedError:
     if not place:
         return RefusedError(422, "The body needs to be a JSON object.")
     words = fault_words(fault["type"], str(fault["msg"]))
-    return RefusedError(422, f"At '{'.'.join(place[:8])}': {words.rstrip('.')[:200]}.")
+    said = f"At '{'.'.join(place[:8])}': {words.rstrip('.')[:200]}."
+    if fault["type"] != "extra_forbidden":
+        return RefusedError(422, said)
+    keys = _keys(request) if len(place) == 1 else []
+    guess = nearest(place[0], keys)
+    meant = f"Did you mean '{guess}'? " if guess else ""
+    return RefusedError(422, said, f"{meant}The keys are: {', '.join(keys)}." if keys else None)
+
+
+def _keys(request: Request) -> list[str]:
+    """The keys that a request's body may have, as ``/openapi.json`` describes it."""
+    described = request.app.openapi()
+    route = described["paths"].get(request.url.path, {}).get(request.method.lower())
+    if route is None:  # such as the page's own
+        return []
+    body = route["requestBody"]["content"]["application/json"]["schema"]
+    return list(described["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"])
 
 
 def _of_status(request: Request, error: HTTPException) -> RefusedError:

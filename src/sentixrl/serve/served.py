@@ -29,7 +29,6 @@ class Asking:
 
     Attributes:
         labels: The label set.
-        explained: Whether prompts show each label's explanation.
         negotiation: Whether the roles negotiate, or the generator's first word stands.
         reproducible: Whether each dialogue is computed alone, so that its numbers depend on it
             alone.
@@ -37,7 +36,6 @@ class Asking:
     """
 
     labels: LabelSet | None = None
-    explained: bool = False
     negotiation: bool | None = None
     reproducible: bool = False
     single: bool = False
@@ -83,10 +81,12 @@ class ServedModel:
 
     def _made(self, labels: LabelSet, asking: Asking) -> Classifier:
         loaded = self.classifier
+        same = labels == loaded.label_set
+        glosses = loaded.context.glosses if same else loaded.bundle.explains(labels)
         enabled = loaded.negotiation.enabled if asking.negotiation is None else asking.negotiation
         return loaded.replace(
             labels=labels,
-            context=replace(loaded.context, glosses=loaded.context.glosses or asking.explained),
+            context=replace(loaded.context, glosses=glosses),
             negotiation=replace(
                 loaded.negotiation,
                 enabled=enabled,

@@ -1,9 +1,10 @@
 """Questions on their way through the workers, and what becomes of the answers.
 
-Contract: a choice between emotions is asked as ``/v1/classify`` asks, about the last speaker, with
-the model's calibration; the user's words stand before the question. So is any choice for which
-negotiation is asked for or declined. Everything else is asked in the words of
-:mod:`~sentixrl.serve.decisions.prompts`. Both kinds share the workers with all other requests.
+Contract: a choice between emotions, or labels of the model's own, is asked as ``/v1/classify``
+asks, about the last speaker, with the model's calibration; the user's words stand before the
+question. So is any choice for which negotiation is asked for or declined. Everything else is asked
+in the words of :mod:`~sentixrl.serve.decisions.prompts`. Both kinds share the workers with all
+other requests.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ class Interview:
         if not model.engine.capabilities.score:
             raise RefusedError(422, f"The model '{model.name}' gives no probabilities.")
         self._model, self._state, self._questions = model, state, questions
-        self._emotional = [n for n, one in enumerate(questions) if as_emotion(one)]
+        own = model.classifier.label_set
+        self._emotional = [n for n, one in enumerate(questions) if as_emotion(one, own)]
         self._plain = [n for n, one in enumerate(questions) if n not in set(self._emotional)]
         self.parts = [self._emotion_part(questions[place]) for place in self._emotional]
         if self._plain:
@@ -152,11 +154,10 @@ class Interview:
         return Part(submit, len(questions), estimated_tokens(self._state) + own)
 
     def _emotion_part(self, question: Question) -> Part:
-        explained = any(option.description for option in question.options)
         own = self._model.classifier
         labels = labels_of(question, own.label_set)
         single = own.negotiation.kind == "several"  # a choice is of one, whatever the model says
-        asking = Asking(labels, explained, question.negotiation, single=single)
+        asking = Asking(labels, question.negotiation, single=single)
         classifier = self._model.asked(asking)
 
         def submit(told: Told) -> DialogueTask:
@@ -182,22 +183,31 @@ class Interview:
         return Answer(question, probabilities, chosen, sure, item.tokens, record)
 
 
-def as_emotion(question: Question) -> bool:
-    """Whether a question is asked as ``/v1/classify`` asks."""
+def as_emotion(question: Question, own: LabelSet) -> bool:
+    """Whether a question is asked as ``/v1/classify`` asks.
+
+    Args:
+        question: The question.
+        own: The labels of the model that answers.
+    """
     if question.kind is not Kind.CHOICE or len(question.options) < 2:
         return False
     if question.negotiation is not None:
         return True
-    return all(option.word.strip().casefold() in emotion_words() for option in question.options)
+    known = emotion_words() | _words(own)
+    return all(option.word.strip().casefold() in known for option in question.options)
 
 
 @cache
 def emotion_words() -> frozenset[str]:
     """What the labels of all schemes are called, in any language."""
+    return frozenset().union(*(_words(scheme(name)) for name in scheme_names()))
+
+
+def _words(labels: LabelSet) -> frozenset[str]:
     return frozenset(
         word.casefold()
-        for name in scheme_names()
-        for label in scheme(name)
+        for label in labels
         for word in (label.name, *label.display.values(), *label.aliases)
     )
 
