@@ -40,7 +40,8 @@ ROOT = Path(__file__).parent.parent
 KILLS = 20
 Place = tuple[str, int, int | str]
 """A row's dialogue, turn and region."""
-REAL = ("goemotions", "xed", "dailydialog")
+REAL = {"goemotions": "train", "xed": "all", "dailydialog": "train"}
+"""Published set → its split."""
 
 
 def table(path: Path, turns: int) -> Path:
@@ -70,9 +71,9 @@ def real_dialogues(turns: int) -> Iterator[Dialogue]:
 
     folder = Path(os.environ.get("SENTIXRL_DATA", ROOT.parent / "shared" / "data"))
     left = turns
-    for place, name in enumerate(REAL):
+    for place, (name, split) in enumerate(REAL.items()):
         share = left // (len(REAL) - place)
-        for number, dialogue in enumerate(load(name, folder / name, "train")):
+        for number, dialogue in enumerate(load(name, folder / name, split)):
             if share <= 0:
                 break
             share -= len(dialogue)

@@ -99,6 +99,19 @@ def service(content: Content) -> str:
     )
 
 
+def installs(content: Content) -> str:
+    """Installations into clean environments, with models."""
+    rows = [
+        [run["python"], f"`{run['by']}`", str(run["install_seconds"]),
+         f"{run['classify_seconds']:.1f}", f"{run['local_mb']:,}"]
+        for run in content["runs"]
+    ]  # fmt: skip
+    head = ["Python", "by", "seconds to install", "seconds of the first answer", "MB on disk"]
+    days = max(run["date"] for run in content["runs"])
+    where = f"Measured on {days} with `{content['command']}`, beside other work on two CPU cores."
+    return f"{table(head, rows)}\n\n{where}"
+
+
 def bench_batch(content: Content) -> str:
     """Batch jobs: what they lose against a plain call, their memory, and what they survive."""
     rows = [row for part, rows_of in _BATCH.items() if part in content

@@ -117,7 +117,7 @@ def add(found: dict[str, object], out: Path) -> None:
     others = [one for one in known["runs"] if any(one[key] != found[key] for key in kind)]
     runs = sorted([*others, found], key=lambda one: [str(one[key]) for key in kind])
     what = "Clean environments without constraints: seconds and megabytes"
-    content = {"what": what, "command": "python scripts/try_install.py --out …", "runs": runs}
+    content = {"what": what, "command": "python scripts/try_install.py --out FILE", "runs": runs}
     out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
