@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import pytest
 from sentixrl.batch import BatchJob, BatchOptions, Patience, RayClassifier, RayWorkers, Summary
 from sentixrl.batch.board import MOST_LOSSES, Board
 from sentixrl.batch.spool import Chunk
-from sentixrl.errors import ConfigError, InputError, MissingDependencyError
+from sentixrl.classifier import Classifier
+from sentixrl.errors import ConfigError, InputError, MissingDependencyError, ModelError
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.spec import ClassifierSpec
 from tests.batch.small import BROKEN, DEADLY, Scripted, done, results, run, shards, write_table
@@ -75,6 +78,38 @@ def test_a_killed_worker_costs_nothing_but_its_chunk(ray: Any, tmp_path: Path) -
     assert killed
     assert summary.dialogues == 40
     assert results(out) == results(tmp_path / "whole")
+
+
+@dataclass(frozen=True)
+class Frail(Scripted):
+    """A loader whose first processes end while they load.
+
+    Attributes:
+        folder: Where each leaves a file.
+        survivor: Which process is the first to live.
+    """
+
+    folder: Path = Path()
+    survivor: int = 2
+
+    def load(self) -> Classifier:
+        (self.folder / f"loading-{os.getpid()}").touch()
+        if len(list(self.folder.glob("loading-*"))) < self.survivor:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().load()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no kill -9")
+def test_a_first_worker_that_dies_while_it_loads_is_replaced(ray: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    source = write_table(tmp_path / "in.csv")
+    run([source], tmp_path / "whole")
+    summary = run_on_ray(source, tmp_path / "out", Frail(folder=tmp_path), workers=1)
+    assert summary.errors == 0
+    assert results(tmp_path / "out") == results(tmp_path / "whole")
+    never = Frail(folder=tmp_path, survivor=99)
+    with pytest.raises(ModelError, match="was killed, crashed"):
+        run_on_ray(source, tmp_path / "never", never, workers=1)
+    assert len(list(tmp_path.glob("loading-*"))) == 2 + MOST_LOSSES
 
 
 def test_a_chunk_that_no_worker_survives_is_given_up(ray: Any, tmp_path: Path) -> None:  # noqa: ANN401

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sentixrl import __version__
 from sentixrl.batch.answerer import Answerer, Introduction
@@ -37,7 +37,10 @@ LOAD_SECONDS = 900.0
 """How long no worker at all may be there."""
 START_SECONDS = "120"
 """How long Ray may take to start here: on a busy machine, longer than it waits by itself."""
+DIED = "worker_died"
+"""The code of a worker's end that says nothing of why."""
 _TICK = 0.5
+Found = TypeVar("Found")
 
 
 class _OverdueError(Exception):
@@ -104,11 +107,7 @@ class RayWorkers:
         """
         self._join()
         self._count = self._room()
-        actor = self._new_actor()
-        found = self._get(actor.load.remote(), "load the model")
-        assert isinstance(found, Introduction)
-        self._check(found)
-        self._ready.append(actor)
+        found = self._outliving(self._load_first)
         self._engine = found.engine
         self._expected = found.identity
         if isinstance(self._loader, ClassifierSpec):  # the format is measured on each machine
@@ -123,9 +122,15 @@ class RayWorkers:
 
     def rate(self, job: Job, chunks: Sequence[Chunk]) -> Estimate:
         """Answer a few dialogues on one worker, and count it for all."""
-        found = self._get(self._ready[0].rate.remote(job.place, list(chunks)), "answer")
-        assert isinstance(found, Estimate)
-        return replace(found, workers=self._count)
+
+        def asked() -> Estimate:
+            if not self._ready:
+                self._load_first()
+            found = self._get(self._ready[0].rate.remote(job.place, list(chunks)), "answer")
+            assert isinstance(found, Estimate)
+            return found
+
+        return replace(self._outliving(asked), workers=self._count)
 
     def answer(self, job: Job, chunks: Sequence[Chunk], meter: Meter) -> None:
         """Hand out chunks until all are in their places.
@@ -202,6 +207,34 @@ class RayWorkers:
         needs = {"num_cpus": self._threads, "num_gpus": self._gpus}
         kind = self._ray.remote(max_restarts=0, max_task_retries=0, **needs)(Answerer)
         return kind.options(scheduling_strategy="SPREAD").remote(self._loader)
+
+    def _load_first(self) -> Introduction:
+        """Load one worker's model, while there is no other.
+
+        Raises:
+            SentixError: It cannot be loaded, or the worker died.
+        """
+        actor = self._new_actor()
+        self._ready = [actor]
+        found = self._get(actor.load.remote(), "load the model")
+        assert isinstance(found, Introduction)
+        self._check(found)
+        return found
+
+    def _outliving(self, ask: Callable[[], Found]) -> Found:
+        """What the only worker returns; one that dies is replaced, as often as a chunk is tried.
+
+        Raises:
+            SentixError: What it returned, or that the last one died, too.
+        """
+        for attempt in range(1, MOST_LOSSES + 1):
+            try:
+                return ask()
+            except ModelError as error:
+                if error.code != DIED or attempt == MOST_LOSSES:
+                    raise
+                self._kill(self._ready.pop())
+        raise AssertionError("the last attempt returns or raises")
 
     def _get(self, reference: Any, what: str) -> object:  # noqa: ANN401  (Ray's)
         """What an actor returns.
@@ -330,7 +363,7 @@ def _death(what: str, error: BaseException) -> ModelError:
         message, code = f"A worker that was to {what} took too long ({said})", "overdue"
     else:
         message = f"A worker that was to {what} was killed, crashed or ran out of memory"
-        code = "worker_died"
+        code = DIED
     return ModelError(
         f"{message}.",
         hint="Fewer --workers, and a smaller --window, need less memory. What is done is kept.",
