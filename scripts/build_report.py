@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import sys
 from collections.abc import Iterator
 from math import prod
@@ -231,7 +232,11 @@ def page(text: str) -> str:
     """The report as one HTML page."""
     from markdown_it import MarkdownIt
 
-    body = MarkdownIt("commonmark").enable("table").render(text.replace(".md", ".html"))
+    body = (
+        MarkdownIt("commonmark")
+        .enable("table")
+        .render(re.sub(r"(\]\([^)\s]+)\.md", r"\1.html", text))
+    )
     title = html.escape(text.partition("\n")[0].removeprefix("# "))
     style = (
         "body{font:16px/1.55 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"

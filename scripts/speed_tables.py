@@ -104,11 +104,11 @@ def installs(content: Content) -> str:
     rows = [
         [run["python"], f"`{run['by']}`", str(run["install_seconds"]),
          f"{run['classify_seconds']:.1f}", f"{run['local_mb']:,}"]
-        for run in content["runs"]
+        for run in content["runs"] if "install_seconds" in run
     ]  # fmt: skip
     head = ["Python", "by", "seconds to install", "seconds of the first answer", "MB on disk"]
     days = max(run["date"] for run in content["runs"])
-    where = f"Measured on {days} with `{content['command']}`, beside other work on two CPU cores."
+    where = f"Measured on {days} with `{content['command']}`; two CPU cores, which were busy."
     return f"{table(head, rows)}\n\n{where}"
 
 

@@ -129,6 +129,8 @@ def main() -> None:
     parser.add_argument("--tool", choices=("uv", "pipx"), help="install it with this instead")
     parser.add_argument("--out", type=Path, help="a JSON file to add what is found to")
     options = parser.parse_args()
+    if options.tool and (options.core or options.torch_index):
+        parser.error("--tool excludes --core and --torch-index")
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         venv.create(here / "env", with_pip=True)
@@ -139,7 +141,7 @@ def main() -> None:
         [wheel] = here.glob("*.whl")
         found: dict[str, object] = {
             "python": platform.python_version(),
-            "by": options.tool or "pip",
+            "by": options.tool or ("pip, without extras" if options.core else "pip"),
             "date": datetime.now(UTC).date().isoformat(),
             "wheel_mb": round(wheel.stat().st_size / 1e6, 1),
         }

@@ -176,16 +176,25 @@ class ModelBundle:
         They do if the model was made so, or if somebody explained labels that are not the model's
         own: these it knows as it was trained and calibrated on them.
         """
-        if self.context.glosses:
-            return True
-        return of_ones_own(label_set) and resolve_labels(self.labels) != label_set
+        own = resolve_labels(self.labels) == label_set
+        return (of_ones_own(label_set) and not own) or self.explained(label_set)
+
+    def explained(self, label_set: LabelSet) -> bool:
+        """Whether labels were explained when the model was trained or calibrated on them.
+
+        If its own labels have explanations of somebody's own, they alone were: the other sets that
+        its base was calibrated on were not.
+        """
+        own = resolve_labels(self.labels)
+        return self.context.glosses and (own == label_set or not of_ones_own(own))
 
     def save(self, folder: Path) -> None:
         """Write the bundle to ``folder``, adapter included, in place of one that is there.
 
         It is written beside its place and then put there, so that what breaks off leaves the old
-        one as it was. Other files of the old one (a card, a record) stay. The card, record, terms
-        and notices of the bundle that the adapter came with are copied, unless there are some.
+        one as it was. Other files of the old one stay; its card, record, terms and notices only if
+        it was of the same base. Those of the bundle that the adapter came with are copied, unless
+        there are some.
 
         Raises:
             ModelError: The folder holds something else, or there is no model that could be
@@ -201,7 +210,8 @@ class ModelBundle:
         making.mkdir(parents=True)
         try:
             if folder.is_dir():
-                others = shutil.ignore_patterns(ADAPTER_FOLDER)
+                left = () if _base_in(folder) == canonical_base(self.base) else COMPANIONS
+                others = shutil.ignore_patterns(ADAPTER_FOLDER, *left)
                 shutil.copytree(folder, making, dirs_exist_ok=True, ignore=others)
             self._write(making, self.base)
             if self.adapter is not None and (self.adapter.parent / BUNDLE_FILE).is_file():
@@ -321,6 +331,14 @@ def _check_inside(folder: Path, home: Path, *parts: Path | None) -> None:
 def _companions(folder: Path) -> list[Path]:
     """Those of :data:`COMPANIONS` that stand in a bundle's folder."""
     return [folder / name for name in COMPANIONS if (folder / name).is_file()]
+
+
+def _base_in(folder: Path) -> str | None:
+    """The base of the bundle in a folder, if there is one that can be read."""
+    try:
+        return read_bundle_file(folder / BUNDLE_FILE).base
+    except ModelError:
+        return None
 
 
 def _copy_companions(source: Path, folder: Path) -> None:

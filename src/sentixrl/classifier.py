@@ -43,7 +43,7 @@ from sentixrl.evidence.task import (
     check_explainable,
 )
 from sentixrl.formats.values import dialogue_of, dialogues_of
-from sentixrl.labels import LabelSet, resolve_labels, scheme, scheme_names
+from sentixrl.labels import LabelSet, of_ones_own, resolve_labels, scheme, scheme_names
 from sentixrl.negotiation.negotiator import Negotiator
 from sentixrl.negotiation.options import NegotiationOptions
 from sentixrl.negotiation.pairwise import Between, PairAnswer, PairTask
@@ -93,7 +93,7 @@ class Classifier:
         self.bundle = bundle or ModelBundle(engine.name)
         self.context = _settle_deduction(context or self.bundle.context, engine, self.bundle)
         self.negotiation = _calibrated(
-            negotiation or self.bundle.negotiation, self.bundle, label_set
+            negotiation or self.bundle.negotiation, self.bundle, label_set, self.context
         )
         self.discriminator = discriminator
         if self.negotiation.discriminator is not None and roles_of(engine)[1] is None:
@@ -103,7 +103,7 @@ class Classifier:
                 hint="Load both: sentixrl.load(model, discriminator=…).",
             )
         judge = discriminator or ModelBundle("")
-        judging = _calibrated(judge.negotiation, judge, label_set)
+        judging = _calibrated(judge.negotiation, judge, label_set, self.context)
         self.supplements = supplements
         self.several = self.negotiation.several(label_set)
         self._builder = ContextBuilder(
@@ -385,12 +385,26 @@ class Classifier:
         """
         label_set = self.label_set if labels is None else resolve_labels(labels)
         options = negotiation or self.negotiation
+        shown = context or self.context
         own = options.calibration == self.negotiation.calibration
-        asked = (self.label_set.digest, self.several)
-        if own and (label_set.digest, options.several(label_set)) != asked:
-            # It was fitted for the labels here, not for the others.
+        asked = (self.label_set.digest, self.several, self.context.glosses)
+        if own and (label_set.digest, options.several(label_set), shown.glosses) != asked:
+            # It was fitted for the labels here, as they are shown here.
             options = replace(options, calibration=Calibration())
-        return self._with(label_set, context or self.context, options, supplements)
+        return self._with(label_set, shown, options, supplements)
+
+    def asking(self, labels: LabelSet, glosses: bool | None = None) -> Classifier:
+        """The same model asked for labels that somebody else chose, such as a client of a service.
+
+        Args:
+            labels: The labels.
+            glosses: Whether prompts explain them; default: as :meth:`ModelBundle.explains` says,
+                but this classifier's own labels stay as they are here.
+        """
+        if glosses is None:
+            own = labels == self.label_set
+            glosses = self.context.glosses if own else self.bundle.explains(labels)
+        return self.replace(labels=labels, context=replace(self.context, glosses=glosses))
 
     def reordered(self, order: Sequence[int]) -> Classifier:
         """The same labels in another order, which some models' answers depend on.
@@ -442,8 +456,9 @@ class Classifier:
             dialogue: As for :meth:`predict`.
 
         Returns:
-            The prompt of each turn's first question, without deductions, which the model would
-            have to write first. With several labels a turn, each question goes on with a label.
+            The prompt of each turn's first question, as a model that gives probabilities is asked;
+            without deductions, which the model would have to write first. With several labels a
+            turn, each question goes on with a label.
         """
         talk = dialogue_of(dialogue)
         template, shown = self._builder.template_for(talk), self._builder.lines(talk)
@@ -466,7 +481,11 @@ class Classifier:
         # Labels that prompts show alike may still be read otherwise.
         known = listed and _same(scheme(self.label_set.name), self.label_set)
         bundle, fitted = self.bundle, self.negotiation.calibration
-        if fitted != bundle.calibration(self.label_set, several=self.several):
+        if self.context.glosses != bundle.context.glosses and not of_ones_own(self.label_set):
+            # From now on all labels are explained, or none: nothing was fitted so.
+            bundle = replace(bundle, calibrations={})
+        plain = replace(self.negotiation, calibration=Calibration())
+        if fitted != _calibrated(plain, bundle, self.label_set, self.context).calibration:
             bundle = bundle.with_calibration(self.label_set, fitted, several=self.several)
         named = self.negotiation.discriminator
         judge = None if named is None else canonical_base(named)
@@ -497,12 +516,18 @@ def _settle_deduction(
 
 
 def _calibrated(
-    options: NegotiationOptions, bundle: ModelBundle, label_set: LabelSet
+    options: NegotiationOptions, bundle: ModelBundle, label_set: LabelSet, context: ContextOptions
 ) -> NegotiationOptions:
-    """The options with the bundle's calibration for a label set, unless they bring one."""
+    """The options with the bundle's calibration for a label set, unless they bring one.
+
+    It was fitted under prompts that explain the labels, or under prompts that do not; under the
+    others its scale is the best there is, but the probabilities are not calibrated.
+    """
     if options.calibration != Calibration():
         return options
     found = bundle.calibration(label_set, several=options.several(label_set))
+    if context.glosses != bundle.explained(label_set):
+        found = replace(found, fitted=False, truths=())
     return replace(options, calibration=found)
 
 

@@ -74,16 +74,26 @@ def hub_bundle(name: str) -> ModelBundle | None:
     return ModelBundle.load(folder, links_within=folder.parent.parent)
 
 
+class _Grave(logging.Filter):
+    """Lets errors pass, and nothing below."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is told."""
+        return record.levelno >= logging.ERROR
+
+
 @contextmanager
 def _without_warnings() -> Iterator[None]:
     """Let the hub's client try again without a line each time; what comes of it is said once."""
-    told = logging.getLogger("huggingface_hub")
-    level = told.level
-    told.setLevel(logging.ERROR)
+    # A filter of its own: of two threads neither can put back what the other one has set.
+    grave, handlers = _Grave(), list(logging.getLogger("huggingface_hub").handlers)
+    for handler in handlers:
+        handler.addFilter(grave)
     try:
         yield
     finally:
-        told.setLevel(level)
+        for handler in handlers:
+            handler.removeFilter(grave)
 
 
 def _check_kept(name: str) -> None:

@@ -25,7 +25,7 @@ from sentixrl.errors import (
 )
 from sentixrl.formats.results import DECIMALS
 from sentixrl.formats.values import dialogue_of
-from sentixrl.labels import LabelSet, resolve_labels, scheme_names
+from sentixrl.labels import LabelSet, is_file, resolve_labels, scheme_names
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MOST_TURNS = 500
 MOST_CHARACTERS = 100_000
 """The most turns and characters of one call; a novel has several times as many."""
+MOST_LABEL_CHARACTERS = 2_000
 _INSTRUCTIONS = (
     "Tells which emotion a text or each turn of a conversation carries, computed {where}. "
     "Use classify_conversation wherever turns answer each other: earlier turns change the answer."
@@ -95,11 +96,13 @@ def require_mcp() -> None:
         raise MissingDependencyError.of("mcp", "mcp") from None
 
 
-def make_server(classifier: Classifier) -> MCPServer[Any]:
+def make_server(classifier: Classifier, glosses: bool | None = None) -> MCPServer[Any]:
     """A server that asks a classifier, ready to ``run``.
 
     Args:
         classifier: The model, and the labels where a client names none.
+        glosses: Whether prompts explain the labels that a client names; default: as
+            :meth:`~sentixrl.Classifier.asking` says.
 
     Raises:
         MissingDependencyError: The library ``mcp`` is not installed.
@@ -119,7 +122,9 @@ def make_server(classifier: Classifier) -> MCPServer[Any]:
 
     def answer(turns: object, labels: object) -> Emotions:
         try:
-            return emotions_of(classifier, _turns_of(turns), _labels_of(labels))
+            named = _labels_of(labels)
+            asked = classifier if named is None else classifier.asking(named, glosses)
+            return emotions_of(asked, _turns_of(turns))
         except SentixError as error:
             raise ToolError(f"{error.message} {error.hint or ''}".strip()) from None
 
@@ -179,9 +184,13 @@ def _labels_of(value: object) -> LabelSet | None:
     """
     if value is None:
         return None
-    if isinstance(value, str) and value.strip().lower().endswith((".yaml", ".yml")):
+    if isinstance(value, str) and len(value) > MOST_LABEL_CHARACTERS:
         raise LabelError(
-            "Labels are names or a label scheme, not a file.",
+            f"The labels take {MOST_LABEL_CHARACTERS:,} characters at most, not {len(value):,}."
+        )
+    if isinstance(value, str) and (is_file(value.strip()) or ": " in value):
+        raise LabelError(
+            "Labels are names or a label scheme, not a file and no descriptions.",
             hint=f"The schemes are: {', '.join(scheme_names())}.",
         )
     named = isinstance(value, str) or (
@@ -195,9 +204,7 @@ def _labels_of(value: object) -> LabelSet | None:
     return resolve_labels(value)  # type: ignore[arg-type]  # a text or a list of texts
 
 
-def emotions_of(
-    classifier: Classifier, turns: Sequence[Turn], labels: LabelSet | None = None
-) -> Emotions:
+def emotions_of(classifier: Classifier, turns: Sequence[Turn]) -> Emotions:
     """The answers to the turns of one conversation.
 
     Raises:
@@ -211,8 +218,7 @@ def emotions_of(
         )
     said = tuple(Utterance(turn.text, speaker=turn.speaker or None) for turn in turns)
     dialogue = dialogue_of(Dialogue("1", said))
-    asked = classifier if labels is None else classifier.replace(labels=labels)
-    found: DialoguePrediction = asked.predict(dialogue)
+    found: DialoguePrediction = classifier.predict(dialogue)
     return Emotions(
         model=found.model,
         language=found.language,

@@ -82,10 +82,9 @@ class _Emotions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             found = self.model.replace(labels=labels, context=self.context, negotiation=policy)
         else:
             name = self._name() if bundle is None else bundle
-            engine = self.engine or EngineOptions()
-            options = None if self.negotiation is None else replace(self.negotiation, sets=None)
-            spec = ClassifierSpec(name, labels, self.context, options, engine)
-            found = classifier_of(spec)
+            spec = ClassifierSpec(name, labels, self.context, engine=self.engine or EngineOptions())
+            policy = replace(self.negotiation or spec.bundle().negotiation, sets=None)
+            found = classifier_of(replace(spec, negotiation=policy))
         if not found.several:
             return found
         return found.replace(negotiation=replace(found.negotiation, kind="single"))

@@ -88,7 +88,9 @@ class ClassifierSpec:
 
         Labels that were a file of one's own are in it whole.
         """
-        bundle = self.bundle()
+        return self._resolved(self.bundle())
+
+    def _resolved(self, bundle: ModelBundle) -> ClassifierSpec:
         labels = bundle.labels if self.labels is None else self.labels
         if isinstance(labels, str) and is_file(labels):
             labels = resolve_labels(labels)
@@ -106,10 +108,11 @@ class ClassifierSpec:
             glosses: Whether they are; default: as :meth:`ModelBundle.explains` says of the labels,
                 and as the model's bundle does where no labels are named.
         """
-        spec = self.resolved()
+        bundle = self.bundle()
+        spec = self._resolved(bundle)
         assert spec.context is not None
         if glosses is None and self.labels is not None and spec.labels is not None:
-            glosses = self.bundle().explains(resolve_labels(spec.labels))
+            glosses = bundle.explains(resolve_labels(spec.labels))
         if glosses is None:
             return spec
         return replace(spec, context=replace(spec.context, glosses=glosses))

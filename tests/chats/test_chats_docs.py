@@ -9,7 +9,7 @@ from sentixrl.formats.chats import FORMATS
 from sentixrl.formats.chats.whatsapp_words import fold, languages
 
 PAGE = (Path(__file__).parents[2] / "docs" / "chat-formats.md").read_text("utf-8")
-KINDS = {"omitted", "deleted", "edited", "notices", "attached", "lines"}
+KINDS = {"omitted", "deleted", "edited", "notices", "attached", "lines", "polls"}
 
 
 def test_its_python_runs() -> None:

@@ -252,6 +252,12 @@ def test_on_iphones_everything_that_whatsapp_marks_as_its_own_is_skipped() -> No
         ("This message was deleted by an admin.", None, False, "deleted"),
         ("UMFRAGE:\nPizza?\nOPTION: ja (2 Stimmen)\nOPTION: nein (0 Stimmen)", None, False, "poll"),
         ("POLL:\nWhen?\nOPTION: now (1 vote)", "POLL:\nWhen?\nOPTION: now (1 vote)", False, None),
+        (
+            "PARTY:\nSaturday\nBRING: milk (2 litres)\nBRING: eggs (12 pieces)",
+            "PARTY:\nSaturday\nBRING: milk (2 litres)\nBRING: eggs (12 pieces)",
+            False,
+            None,
+        ),
         ("TO DO:\nmilk\nbread (2 loaves)", "TO DO:\nmilk\nbread (2 loaves)", False, None),
         ("Missed voice call from mum", "Missed voice call from mum", False, None),
         ("<3 <hugs>", "<3 <hugs>", False, None),

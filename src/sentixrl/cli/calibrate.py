@@ -127,7 +127,7 @@ def _save(classifier: Classifier, found: Recalibration, out: Path) -> None:
 
 def _note_on_card(classifier: Classifier, turns: int, card: Path) -> None:
     """Let a card, which is about the model as it was, say what this bundle is."""
-    told, _, _ = card.read_text("utf-8").partition(CALIBRATED)
+    told, _, _ = card.read_text("utf-8", "replace").partition(CALIBRATED)
     labels = ", ".join(classifier.label_set.names)
     card.write_text(
         f"{told.rstrip()}\n{CALIBRATED}All above is about `{classifier.bundle.name}`. This bundle "

@@ -26,6 +26,6 @@ def mcp(
     require_mcp()  # before the model is loaded, which takes longer
     classifier = options.load(labels)
     say_hosts(classifier)
-    server = make_server(classifier)
+    server = make_server(classifier, options.glosses)
     errors().print("Listening on standard input; Ctrl-C ends it.")
     server.run("stdio")

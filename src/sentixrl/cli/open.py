@@ -57,7 +57,7 @@ def open_page(
         with waiting("loading the model"):
             classifier = options.load(labels)
         say_hosts(classifier)
-        models = Models([ServedModel(classifier.bundle.name, classifier)])
+        models = Models([ServedModel(classifier.bundle.name, classifier, options.glosses)])
         access = Access(_LOOPBACK, token=token, body_bytes=_BODY)
         service = Service(models, access, _QUEUE_TOKENS, brought)
 

@@ -131,5 +131,5 @@ def _load(wanted: list[str], labels: str | None, options: ModelOptions) -> Model
         name, model = (given[1], given[2]) if given else (None, entry)
         with waiting(f"loading {model or 'the model'}"):
             classifier: Classifier = replace(options, model=model).load(labels)
-        served.append(ServedModel(name or classifier.bundle.name, classifier))
+        served.append(ServedModel(name or classifier.bundle.name, classifier, options.glosses))
     return Models(served)

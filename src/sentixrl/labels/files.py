@@ -194,7 +194,7 @@ def resolve_labels(spec: str | PathLike[str] | LabelSet | Sequence[Label | str])
         close = difflib.get_close_matches(spec.casefold()[:100], scheme_names(), n=1)
         meant = f"Did you mean '{close[0]}'? " if close else ""
         raise LabelError(
-            f"'{spec}' is neither a label scheme, nor a YAML file, nor a list of labels, "
+            f"{spec[:60]!r} is neither a label scheme, nor a YAML file, nor a list of labels, "
             "which has two or more.",
             hint=f'{meant}Schemes: {", ".join(scheme_names())}. Lists: "calm, curious, annoyed".',
         )
@@ -204,8 +204,9 @@ def resolve_labels(spec: str | PathLike[str] | LabelSet | Sequence[Label | str])
     if explained := next((name for name in names if ": " in name), None):
         raise LabelError(
             f"{explained[:40]!r} holds a colon: a list has the labels' names alone.",
-            hint="Write descriptions into a label file, --labels mine.yaml; 'sentixrl labels "
-            "meld-7 --yaml' prints an example.",
+            hint="Write descriptions into a label file, --labels mine.yaml ('sentixrl labels "
+            "meld-7 --yaml' prints an example). If the colon belongs to the name, write a list: "
+            "\"['mood: high', 'mood: low']\".",
         )
     return LabelSet(CUSTOM, names)
 

@@ -47,11 +47,14 @@ class ServedModel:
     Args:
         name: What requests call it.
         classifier: The model as it was loaded.
+        glosses: Whether prompts explain the labels, whichever these are; default: as
+            :meth:`~sentixrl.Classifier.asking` says.
     """
 
-    def __init__(self, name: str, classifier: Classifier) -> None:
+    def __init__(self, name: str, classifier: Classifier, glosses: bool | None = None) -> None:
         self.name = name
         self.classifier = classifier
+        self._glosses = glosses
         self._ready: OrderedDict[tuple[object, ...], Classifier] = OrderedDict()
 
     @property
@@ -81,17 +84,14 @@ class ServedModel:
 
     def _made(self, labels: LabelSet, asking: Asking) -> Classifier:
         loaded = self.classifier
-        same = labels == loaded.label_set
-        glosses = loaded.context.glosses if same else loaded.bundle.explains(labels)
         enabled = loaded.negotiation.enabled if asking.negotiation is None else asking.negotiation
-        return loaded.replace(
-            labels=labels,
-            context=replace(loaded.context, glosses=glosses),
+        asked = loaded.asking(labels, self._glosses)
+        return asked.replace(
             negotiation=replace(
-                loaded.negotiation,
+                asked.negotiation,
                 enabled=enabled,
                 reproducible=asking.reproducible,
-                kind="single" if asking.single else loaded.negotiation.kind,
+                kind="single" if asking.single else asked.negotiation.kind,
             ),
         )
 

@@ -215,7 +215,8 @@ def _reason(text: str) -> str | None:
 def _is_poll(text: str) -> bool:
     """Whether it is a poll: a heading, a question, and options with their votes, in capitals."""
     heading, *rest = [line.strip(_AROUND) for line in text.split("\n")]
-    if not (heading.isupper() and heading.endswith(":") and len(rest) > 2):
+    known = heading.isupper() and words.fold(heading.rstrip(":")) in words.known().polls
+    if not (known and heading.endswith(":") and len(rest) > 2):
         return False
     options = [_OPTION.fullmatch(line) for line in rest[1:]]
     names = {option["word"] for option in options if option}

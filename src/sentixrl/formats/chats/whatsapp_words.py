@@ -32,6 +32,7 @@ class Known:
     edited: frozenset[str]
     attached: frozenset[str]
     lines: frozenset[str]
+    polls: frozenset[str]
     notices: tuple[str, ...]
 
 
@@ -52,6 +53,7 @@ def known() -> Known:
         edited=_all("edited"),
         attached=_all("attached"),
         lines=_all("lines"),
+        polls=_all("polls"),
         notices=tuple(_all("notices")),
     )
 
