@@ -317,7 +317,7 @@ def _gain(name: str, dev: Content, test: Content, mark: str = "") -> list[str]:
 
 def thresholds(content: Content) -> str:
     """Where thresholds of several labels come from, on dev."""
-    head = ["language", "dev texts", "shipped", "fitted on all languages", "on all others",
+    head = ["language", "dev texts", "before", "fitted on all languages", "on all others",
             "on its own, cross-validated"]  # fmt: skip
     kinds = ("now", "all", "others", "own")
     rows = [

@@ -5,9 +5,10 @@
 The model judges each language's dev texts once. Macro-F1 of each language is told under four
 calibrations: the model's own, one fitted on all languages together (this one among them), one
 fitted on all others (what a language that nobody measured would get), and the language's own,
-cross-validated. Means are over languages that have all four; two were annotated with labels that no
-other language has. Results go to results/thresholds.json; ``--write`` puts the calibration fitted
-on all together into the model's bundle.
+cross-validated. The second judges texts that it was fitted on. Means are over languages that have
+all four; two were annotated with labels that no other language has. Results go to
+results/thresholds.json; ``--write`` puts the calibration fitted on all together into the model's
+bundle.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from sentixrl.evaluation.recalibration import (
     first_judgements,
 )
 from sentixrl.labels import LabelSet
+from sentixrl.runs.identity import model_identity
 
 
 def main(
@@ -78,7 +80,12 @@ def main(
         "thresholds",
         "macro-F1 of several labels on BRIGHTER's dev texts, by where thresholds come from",
         f"python scripts/fit_thresholds.py {model} --data ../shared/data",
-        {"model": classifier.bundle.name, "means": means, "languages": found},
+        {
+            "model": classifier.bundle.name,
+            "before": model_identity(classifier)["bundle"],
+            "means": means,
+            "languages": found,
+        },
     )
     typer.echo(", ".join(f"{kind} {mean:.3f}" for kind, mean in means.items()))
     if write:

@@ -59,11 +59,15 @@ def test_experiments_share_the_training_that_they_all_begin_from() -> None:
         ("losses", "cross-entropy", "meld"), ("peers", "270m", "meld"),
         ("second-role", "generator", ""), ("sizes", "270m", ""),
     )  # fmt: skip
-    names = {
-        recipe_of(read_experiment(FOLDER / f"{file}.yaml"), Cell(condition, track, 0)).name
-        for file, condition, track in whose
-    }
-    assert len(names) == 1
+    second = (("labels", "own labels", "emorynlp, own"), ("peers", "270m", "emorynlp"))
+    names, others = (
+        {
+            recipe_of(read_experiment(FOLDER / f"{file}.yaml"), Cell(condition, track, 0)).name
+            for file, condition, track in told
+        }
+        for told in (whose, second)
+    )
+    assert (len(names), len(others)) == (1, 1)
 
 
 def test_conditions_lie_over_tracks_over_the_recipe() -> None:
