@@ -199,14 +199,14 @@ def test_rows_and_dialogues_that_cannot_be_read_are_told_and_the_rest_goes_on(
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
 def test_bytes_that_are_no_text_cost_their_row_alone(tmp_path: Path, ending: str) -> None:
-    rows = [(f"Line {number}.", str(number)) for number in range(8)]
+    rows = [(f"Line {number}.", str(number)) for number in range(400)]
     if ending == "jsonl":
         lines = [json.dumps({"text": text, "n": n}) for text, n in rows]
     else:
         mark = "," if ending == "csv" else "\t"
         lines = [mark.join(row) for row in [("text", "n"), *rows]]
     raw = "\n".join(lines).encode() + b"\n"
-    raw = raw.replace(b"Line 3", b"Caf\xe9").replace(b"Line 5", b"Line\x80 5")
+    raw = raw.replace(b"Line 3.", b"Caf\xe9.").replace(b"Line 5.", b"Line\x80 5.")
     source = tmp_path / f"in.{ending}"
     source.write_bytes(raw)
     with pytest.raises(InputError):  # alone, it is refused
@@ -220,11 +220,44 @@ def test_bytes_that_are_no_text_cost_their_row_alone(tmp_path: Path, ending: str
     assert (summary.errors, summary.unread, summary.failed) == (2, 2, 0)
 
 
-def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("row", [3, 600])  # at the beginning, and behind what is looked at first
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_a_nul_costs_its_row_alone_wherever_it_stands(
+    tmp_path: Path, ending: str, row: int
+) -> None:
+    texts = ["This is a line. " * 9] * 640
+    texts[row] = "N?ne."
+    rows = [(f"d{number}", text) for number, text in enumerate(texts)]
+    if ending == "jsonl":
+        lines = [json.dumps({"dialogue": name, "text": text}) for name, text in rows]
+    else:
+        mark = "," if ending == "csv" else "\t"
+        lines = [mark.join(one) for one in [("dialogue", "text"), *rows]]
+    source = tmp_path / f"in.{ending}"
+    source.write_bytes("\n".join(lines).encode().replace(b"N?ne", b"N\0ne"))
+    summary = run([source], tmp_path / "out")
+    assert (summary.turns, summary.errors, summary.unread, summary.notes) == (639, 1, 1, ())
+    (told,) = errors(tmp_path / "out")
+    assert told["row"] == row + (1 if ending == "jsonl" else 2)
+    assert "a NUL character" in told["error"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Grüße.", "Schön.", "Na gut."],
+        ["Na gut."] * 3 + ["Schön."],
+        (["Na gut."] * 19 + ["Schön."]) * 10,
+        ["Ja."] * 2000 + ["Ja."] * 18 + ["Schön."] * 50,
+    ],
+    ids=["most", "last", "one in twenty", "late"],
+)
+def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path, lines: list[str]) -> None:
     source = tmp_path / "in.csv"
-    source.write_bytes("text\nGrüße.\nSchön.\nNa gut.\n".encode("windows-1252"))
-    with pytest.raises(InputError, match="line 2: the text is not UTF-8"):
+    source.write_bytes("\n".join(["text", *lines]).encode("windows-1252"))
+    with pytest.raises(InputError, match="the text is not UTF-8: byte 0xF[6C]") as refused:
         run([source], tmp_path / "out")
+    assert "--encoding windows-1252" in (refused.value.hint or "")
 
 
 def test_what_is_lost_is_counted_in_rows(tmp_path: Path) -> None:
