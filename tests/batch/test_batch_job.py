@@ -248,7 +248,7 @@ def test_a_nul_costs_its_row_alone_wherever_it_stands(
         ["Grüße.", "Schön.", "Na gut."],
         ["Na gut."] * 3 + ["Schön."],
         (["Na gut."] * 19 + ["Schön."]) * 10,
-        ["Ja."] * 2000 + ["Ja."] * 18 + ["Schön."] * 50,
+        ["Ja."] * 2000 + ["Schön."] * 50,
     ],
     ids=["most", "last", "one in twenty", "late"],
 )
@@ -281,6 +281,39 @@ def test_a_file_that_breaks_off_is_said_to(tmp_path: Path) -> None:
         "1 file was not read to the end; how many rows that loses is not known.",
     )
     assert errors(tmp_path / "out")[1]["hint"].startswith("Nothing after this place was read.")
+
+
+@pytest.mark.parametrize(
+    ("rows", "lost"),
+    [
+        (["a,b,c", "d"], 2),
+        (["a,", 'b," "', "c,"], 3),
+    ],
+    ids=["cells", "texts"],
+)
+def test_a_table_of_which_no_row_can_be_read_was_read_to_its_end(
+    tmp_path: Path, rows: list[str], lost: int
+) -> None:
+    folder, bad = tmp_path / "in", tmp_path / "in" / "bad.csv"
+    folder.mkdir()
+    bad.write_text("\n".join(["speaker,text", *rows]) + "\n", "utf-8")
+    (folder / "good.csv").write_text("text\nFine.\n", "utf-8")
+    summary = run([folder], tmp_path / "out")
+    assert (summary.turns, summary.unread, summary.notes) == (1, lost, ())
+    told = errors(tmp_path / "out")
+    assert [entry["row"] for entry in told] == [*range(2, lost + 2), None]
+    assert told[-1]["error"] == f"{bad}: none of its rows can be read."
+    with pytest.raises(InputError, match=r"bad\.csv: none of its rows can be read") as refused:
+        run([bad, folder / "good.csv"], tmp_path / "named")
+    assert told[0]["error"] in (refused.value.hint or "")
+
+
+def test_files_that_hold_nothing_are_no_loss(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, text in (("a.csv", "text\nFine.\n"), ("b.csv", "text\n"), ("c.txt", "")):
+        (tmp_path / "in" / name).write_text(text, "utf-8")
+    summary = run([tmp_path / "in"], tmp_path / "out")
+    assert (summary.turns, summary.errors, summary.unread, summary.notes) == (1, 2, 0, ())
 
 
 def test_rows_without_an_id_and_with_anothers_are_counted(tmp_path: Path) -> None:

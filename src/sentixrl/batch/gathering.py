@@ -1,10 +1,9 @@
 """From inputs to the spool: every dialogue once, whole, under an id of its own.
 
 Contract: what cannot be read is noted and left out, if it is a row, a dialogue or a file that was
-found in a folder; a file that was named and cannot be opened, and a file that changes while it is
-read, are refused. How many rows are lost is counted, and how many have no id or another's. The same
-name of a dialogue in several tables is refused too, unless it was said
-what that means.
+found in a folder; a file that was named and gives nothing, and a file that changes while it is
+read, are refused. How many rows are lost is counted, and how many have no id or another's. The
+same name of a dialogue in several tables is refused too, unless it was said what that means.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from sentixrl.errors import InputError
 from sentixrl.formats import Columns, DialogueReader, ReadingOptions, open_dialogues
 from sentixrl.formats.characters import shown
 from sentixrl.formats.json_text import dialogue_of_json
-from sentixrl.formats.ledger import UNREADABLE, Fault
+from sentixrl.formats.ledger import UNREADABLE, Fault, NoDialogueError
 from sentixrl.formats.objects import dialogue_object
 from sentixrl.formats.on_disk import NO_ROOM, Register
 from sentixrl.formats.sorting import Groups
@@ -165,7 +164,8 @@ class _Gatherer:
             if not one.found or _ends_the_job(error):
                 raise
             self._fault(one.name, Fault(error, 0))
-            self._spool.count(cut=1)
+            if not isinstance(error, NoDialogueError):
+                self._spool.count(cut=1)
             with suppress(InputError):  # it may be a file that nobody may read
                 digest = one.digest()
         if one.state() != before:
@@ -208,7 +208,8 @@ class _Gatherer:
                 raise
             self._fault(one.name, Fault(_last(error), 0))
             self._spool.count(cut=1)
-        self._spool.count(unread=reader.ledger.skipped[UNREADABLE])
+        finally:
+            self._spool.count(unread=reader.ledger.skipped[UNREADABLE])
 
     def _take(self, number: int, reader: DialogueReader, dialogue: Dialogue) -> None:
         one = self._inputs[number]

@@ -21,7 +21,7 @@ from sentixrl.errors import InputError
 from sentixrl.formats.characters import nearest, shown
 from sentixrl.formats.json_elements import Element, json_elements, load_json
 from sentixrl.formats.language import language_tag
-from sentixrl.formats.ledger import Ledger
+from sentixrl.formats.ledger import Ledger, NoDialogueError
 from sentixrl.formats.objects import DialogueObject, UtteranceObject, dialogue_object
 from sentixrl.formats.on_disk import Register
 from sentixrl.formats.results import is_result, read_dialogue_json
@@ -80,7 +80,7 @@ class JsonDialogues:
                     ledger.turn(size)
                 yield dialogue
         if not number:
-            raise InputError(
+            raise NoDialogueError(
                 f"{self._source.name}: the list holds no dialogue.", hint="Give at least one."
             )
         self.account_rest(ledger)
