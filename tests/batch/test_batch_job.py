@@ -327,6 +327,17 @@ def test_rows_without_an_id_and_with_anothers_are_counted(tmp_path: Path) -> Non
     assert again.notes == summary.notes
 
 
+def test_ids_that_nobody_named_may_begin_anew_in_each_dialogue(tmp_path: Path) -> None:
+    table, listed = tmp_path / "in.csv", tmp_path / "in.json"
+    rows = ["Dialogue_ID,Utterance_ID,Utterance", "0,0,One.", "0,1,Two.", "1,0,Three.", "1,,Four."]
+    table.write_text("\n".join(rows) + "\n", "utf-8")
+    turns = [{"text": "One.", "id": id, "metadata": {"row": 7}} for id in ("a", "a", None)]
+    listed.write_text(json.dumps([{"utterances": turns}]), "utf-8")
+    assert run([table, listed], tmp_path / "out").notes == ()
+    ids = [turn["id"] for entry in objects(tmp_path / "out") for turn in entry["utterances"]]
+    assert ids == ["0", "1", "0", None, "a", "a", None]
+
+
 def test_lines_of_json_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     lines = ['{"utterances": ["Hello."]}', '{"utterances": []}', "{", '{"utterances": ["Bye."]}']

@@ -31,7 +31,7 @@ from sentixrl.formats.ledger import UNREADABLE, Fault, NoDialogueError
 from sentixrl.formats.objects import dialogue_object
 from sentixrl.formats.on_disk import NO_ROOM, Register
 from sentixrl.formats.sorting import Groups
-from sentixrl.formats.tables import MAX_DIALOGUE_BYTES, ROW
+from sentixrl.formats.tables import MAX_DIALOGUE_BYTES
 
 FILE = "file"
 """The key under which a turn's metadata names its file, where a dialogue is spread over several."""
@@ -107,8 +107,6 @@ class _Ids:
     def note(self, dialogue: Dialogue, table: int) -> None:
         """Note the ids of a table's rows; those of other inputs need not differ."""
         for turn in dialogue:
-            if ROW not in turn.metadata:
-                continue
             if turn.id is None:
                 self._without += 1
                 continue
@@ -144,6 +142,7 @@ class _Gatherer:
     ) -> None:
         self._spool, self._ids, self._inputs = spool, ids, inputs
         self._reading = reading
+        self._columns = reading.get("columns") or Columns()
         self._across, self._tell = across_files, tell
         self._scattered: Groups | None = Groups() if across_files and len(inputs) > 1 else None
         self._notes = 0
@@ -213,8 +212,9 @@ class _Gatherer:
 
     def _take(self, number: int, reader: DialogueReader, dialogue: Dialogue) -> None:
         one = self._inputs[number]
-        # What is spread over several tables has its ids in all of them.
-        self._ids.note(dialogue, 0 if self._across else number)
+        if self._columns.id:  # ids that nobody named may well begin anew in each dialogue
+            # What is spread over several tables has its ids in all of them.
+            self._ids.note(dialogue, 0 if self._across else number)
         if reader.named and self._scattered is not None:
             self._scattered.add(
                 dialogue.id, [number, json.dumps(dialogue_object(dialogue), ensure_ascii=False)]
@@ -238,12 +238,11 @@ class _Gatherer:
             self._tell(f"{self._notes - MOST_NOTES:,} more notes of this kind are left out.")
         if self._scattered is None:
             return
-        columns = self._reading.get("columns") or Columns()
         with closing(self._scattered) as groups:
             members = ((str(key), number, text) for key, number, text in _members(groups))
             for key, parts in groupby(members, key=itemgetter(0)):
                 try:
-                    found = self._joined(key, parts, columns.turn)
+                    found = self._joined(key, parts, self._columns.turn)
                 except InputError as error:
                     if _ends_the_job(error):
                         raise
