@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -146,7 +146,6 @@ class _Gatherer:
         self._across, self._tell = across_files, tell
         self._scattered: Groups | None = Groups() if across_files and len(inputs) > 1 else None
         self._notes = 0
-        self._in_hand = 0
         self.first_error: InputError | None = None
 
     def read(self, number: int) -> dict[str, Any]:
@@ -216,9 +215,8 @@ class _Gatherer:
             # What is spread over several tables has its ids in all of them.
             self._ids.note(dialogue, 0 if self._across else number)
         if reader.named and self._scattered is not None:
-            self._scattered.add(
-                dialogue.id, [number, json.dumps(dialogue_object(dialogue), ensure_ascii=False)]
-            )
+            text = json.dumps(dialogue_object(dialogue), ensure_ascii=False)
+            self._scattered.add(dialogue.id, [dialogue.id, number, len(dialogue), text])
             return
         if reader.named and self._across is None and len(self._inputs) > 1:
             before = self._ids.dialogues.add(dialogue.id, number)
@@ -239,42 +237,36 @@ class _Gatherer:
         if self._scattered is None:
             return
         with closing(self._scattered) as groups:
-            members = ((str(key), number, text) for key, number, text in _members(groups))
-            for key, parts in groupby(members, key=itemgetter(0)):
-                try:
-                    found = self._joined(key, parts, self._columns.turn)
-                except InputError as error:
-                    if _ends_the_job(error):
-                        raise
-                    self._fault(SEVERAL, Fault(error, 0, key))
-                    self._spool.count(unread=self._in_hand)
-                    continue
-                self._spool.add(found)
+            for id, parts in groupby(groups.members(), key=itemgetter(0)):
+                self._join(str(id), parts)
 
-    def _joined(self, id: str, parts: Iterator[tuple[str, int, str]], turn: str | None) -> Item:
-        turns: list[Utterance] = []
-        sources: list[str] = []
-        held = self._in_hand = 0
-        first: Dialogue | None = None
-        for part in parts:
-            _, number, text = part
-            held += len(text)
-            self._in_hand += _turns(part)
-            if held > MAX_DIALOGUE_BYTES:
-                self._in_hand += sum(map(_turns, parts))
+    def _join(self, id: str, parts: Iterable[Sequence[str | int]]) -> None:
+        """Put together one dialogue.
+
+        Args:
+            id: Its id.
+            parts: Of each part its id, the input's number, how many turns it has, and its JSON.
+        """
+        held: list[tuple[str, Dialogue]] = []
+        size = count = 0
+        for _, number, turns, content in parts:
+            text = str(content)
+            size, count = size + len(text), count + int(turns)
+            if size <= MAX_DIALOGUE_BYTES:
+                source = self._inputs[int(number)].name
+                held.append((source, dialogue_of_json(json.loads(text), "the spool", id)))
+        try:
+            if size > MAX_DIALOGUE_BYTES:
                 raise InputError(
                     f"Dialogue '{shown(id)}' is larger than the {MAX_DIALOGUE_BYTES:,} bytes that "
                     "are held at once."
                 )
-            dialogue = dialogue_of_json(json.loads(text), "the spool", id)
-            first = first or dialogue
-            source = self._inputs[number].name
-            sources.append(source)
-            turns += [replace(one, metadata={FILE: source, **one.metadata}) for one in dialogue]
-        assert first is not None
-        if turn:
-            turns = _in_order(turns, turn, id)
-        return Item(replace(first, utterances=tuple(turns)), sources[0])
+            joined = _joined(held, self._columns.turn)
+        except InputError as error:
+            self._fault(SEVERAL, Fault(error, 0, id))
+            self._spool.count(unread=count)
+        else:
+            self._spool.add(joined)
 
     def _fault(self, source: str, fault: Fault) -> None:
         self.first_error = self.first_error or fault.error
@@ -304,20 +296,23 @@ def standard_input() -> DigestingStream:
     return DigestingStream(cast(BinaryIO, sys.stdin.buffer))
 
 
-def _members(groups: Groups) -> Iterator[tuple[str, int, str]]:
-    for value in groups.members():
-        number, text = value
-        yield str(json.loads(str(text))["id"]), int(number), str(text)
-
-
-def _turns(part: tuple[str, int, str]) -> int:
-    return len(json.loads(part[2])["utterances"])
-
-
 def _last(error: InputError) -> InputError:
     """The error that ends the reading of a file, which says so."""
     hint = f"Nothing after this place was read. {error.hint or ''}".strip()
     return InputError(error.message, hint=hint, code=error.code, retryable=error.retryable)
+
+
+def _joined(parts: Sequence[tuple[str, Dialogue]], turn: str | None) -> Item:
+    """The dialogue that parts with their sources make, in order of a column if one is named."""
+    source, first = parts[0]
+    turns = [
+        replace(one, metadata={FILE: source, **one.metadata})
+        for source, part in parts
+        for one in part
+    ]
+    if turn:
+        turns = _in_order(turns, turn, first.id)
+    return Item(replace(first, utterances=tuple(turns)), source)
 
 
 def _in_order(turns: list[Utterance], column: str, id: str) -> list[Utterance]:
