@@ -166,6 +166,24 @@ def test_parquet_holds_types(tmp_path: Path) -> None:
     assert (row["calibrated"], row["row"]) == (True, "mine")
 
 
+@pytest.mark.parametrize("form", [ShardFormat.PARQUET, ShardFormat.CSV])
+def test_what_an_input_calls_a_row_is_no_number_of_one(tmp_path: Path, form: ShardFormat) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table, listed = tmp_path / "in.csv", tmp_path / "in.json"
+    table.write_text("text\nOne.\n", "utf-8")
+    turn = {"text": "Two.", "metadata": {"row": 99999999999999999999}}
+    listed.write_text(json.dumps({"utterances": [turn]}), "utf-8")
+    run([table, listed], tmp_path / "out", options=replace(SMALL, form=form))
+    (content,) = shards(tmp_path / "out").values()
+    if form is ShardFormat.PARQUET:
+        rows = parquet.read_table(io.BytesIO(content)).to_pylist()
+    else:
+        rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    assert [row["row"] for row in rows] == ["2", "99999999999999999999"]
+    run([listed], tmp_path / "alone", options=replace(SMALL, form=form))
+    run([table], tmp_path / "table", options=replace(SMALL, form=form))
+
+
 def test_several_labels_and_candidates_have_columns_of_their_own(tmp_path: Path) -> None:
     layout = shards_module.Layout(ShardFormat.CSV, ("labels", "n"), ("joy", "anger"), sets=True)
     answers = Prediction(
@@ -502,10 +520,10 @@ def test_an_input_that_grows_while_it_is_read_is_refused(
     source = write_table(tmp_path / "in.csv")
     add = spool_module.SpoolWriter.add
 
-    def growing(spool: spool_module.SpoolWriter, item: Item) -> None:
+    def growing(spool: spool_module.SpoolWriter, item: Item, *, numbered: bool) -> None:
         with source.open("a", encoding="utf-8") as stream:
             stream.write("\n")
-        add(spool, item)
+        add(spool, item, numbered=numbered)
 
     monkeypatch.setattr(spool_module.SpoolWriter, "add", growing)
     with pytest.raises(InputError, match="changed while it was read"):

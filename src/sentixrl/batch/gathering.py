@@ -228,7 +228,8 @@ class _Gatherer:
                     "different dialogues.",
                 )
         prefix = f"{one.name}/" if len(self._inputs) > 1 else ""
-        self._spool.add(Item(replace(dialogue, id=prefix + dialogue.id), one.name))
+        item = Item(replace(dialogue, id=prefix + dialogue.id), one.name)
+        self._spool.add(item, numbered=reader.tabular)
 
     def join(self) -> None:
         """Put dialogues together whose rows are spread over several inputs."""
@@ -266,7 +267,7 @@ class _Gatherer:
             self._fault(SEVERAL, Fault(error, 0, id))
             self._spool.count(unread=count)
         else:
-            self._spool.add(joined)
+            self._spool.add(joined, numbered=True)
 
     def _fault(self, source: str, fault: Fault) -> None:
         self.first_error = self.first_error or fault.error
