@@ -501,6 +501,18 @@ def test_a_job_goes_on_only_as_it_was_begun(tmp_path: Path) -> None:
         run([source], tmp_path / "out")
 
 
+def test_a_job_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv")
+    run([source], tmp_path / "out")
+    path = tmp_path / "out" / "job.json"
+    record = json.loads(path.read_text("utf-8"))
+    known = {"dialogues", "turns", "chunks", "columns", "faults"}  # all that version 1 counted
+    contents = {key: value for key, value in record["contents"].items() if key in known}
+    path.write_text(json.dumps({**record, "schema": 1, "contents": contents}), "utf-8")
+    with pytest.raises(InputError, match=r"job\.json is not the record of a job with 'schema': 2"):
+        run([source], tmp_path / "out")
+
+
 def test_standard_input_is_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def piped(text: bytes) -> None:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text), "utf-8"))
