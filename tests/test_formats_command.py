@@ -45,7 +45,34 @@ def test_a_file_is_shown_as_it_is_understood(shell: Shell, chat: Path) -> None:
     assert lines[1] == "2 dialogues · 1 language: en 1 · language not recognised: 1"
     assert lines[2] == "2 speakers: Jon 2, Mira 1"
     assert "  Jon: oh no are you stuck?" in lines
-    assert lines[-1] == "skipped line 4: media left out"
+    assert lines[-1] == "skipped at line 4: media left out"
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("a.csv", "line 4"), ("a.json", "row 2"), ("a.parquet", "row 2")]
+)
+def test_what_was_skipped_is_placed_as_its_format_counts(
+    shell: Shell, tmp_path: Path, name: str, place: str
+) -> None:
+    path, texts = tmp_path / name, ["One\nline.", "", "Two."]
+    if path.suffix == ".parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pyarrow.table({"text": texts}), path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps([{"text": text} for text in texts]))
+    else:
+        path.write_text('text\n"One\nline."\n""\nTwo.\n')
+    for options in ((), ("--pseudonyms", tmp_path / "names.json")):
+        assert shell("read", path, *options).out.endswith(f"\nskipped at {place}: blank row\n")
+
+
+def test_how_to_write_all_turns_is_said_where_they_are_not_written(
+    shell: Shell, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("Ann: Hello there.\n" * 14)
+    assert "\nand 4 more turns; --out FILE.json writes them all\n" in shell("read", path).out
+    assert "\nand 4 more turns\n" in shell("read", path, "--out", tmp_path / "out.json").out
 
 
 def test_a_file_as_json(shell: Shell, chat: Path) -> None:

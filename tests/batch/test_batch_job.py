@@ -166,6 +166,24 @@ def test_parquet_holds_types(tmp_path: Path) -> None:
     assert (row["calibrated"], row["row"]) == (True, "mine")
 
 
+@pytest.mark.parametrize("form", [ShardFormat.PARQUET, ShardFormat.CSV])
+def test_what_an_input_calls_a_row_is_no_number_of_one(tmp_path: Path, form: ShardFormat) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table, listed = tmp_path / "in.csv", tmp_path / "in.json"
+    table.write_text("text\nOne.\n", "utf-8")
+    turn = {"text": "Two.", "metadata": {"row": 99999999999999999999}}
+    listed.write_text(json.dumps({"utterances": [turn]}), "utf-8")
+    run([table, listed], tmp_path / "out", options=replace(SMALL, form=form))
+    (content,) = shards(tmp_path / "out").values()
+    if form is ShardFormat.PARQUET:
+        rows = parquet.read_table(io.BytesIO(content)).to_pylist()
+    else:
+        rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    assert [row["row"] for row in rows] == ["2", "99999999999999999999"]
+    run([listed], tmp_path / "alone", options=replace(SMALL, form=form))
+    run([table], tmp_path / "table", options=replace(SMALL, form=form))
+
+
 def test_several_labels_and_candidates_have_columns_of_their_own(tmp_path: Path) -> None:
     layout = shards_module.Layout(ShardFormat.CSV, ("labels", "n"), ("joy", "anger"), sets=True)
     answers = Prediction(
@@ -199,14 +217,14 @@ def test_rows_and_dialogues_that_cannot_be_read_are_told_and_the_rest_goes_on(
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
 def test_bytes_that_are_no_text_cost_their_row_alone(tmp_path: Path, ending: str) -> None:
-    rows = [(f"Line {number}.", str(number)) for number in range(8)]
+    rows = [(f"Line {number}.", str(number)) for number in range(400)]
     if ending == "jsonl":
         lines = [json.dumps({"text": text, "n": n}) for text, n in rows]
     else:
         mark = "," if ending == "csv" else "\t"
         lines = [mark.join(row) for row in [("text", "n"), *rows]]
     raw = "\n".join(lines).encode() + b"\n"
-    raw = raw.replace(b"Line 3", b"Caf\xe9").replace(b"Line 5", b"Line\x80 5")
+    raw = raw.replace(b"Line 3.", b"Caf\xe9.").replace(b"Line 5.", b"Line\x80 5.")
     source = tmp_path / f"in.{ending}"
     source.write_bytes(raw)
     with pytest.raises(InputError):  # alone, it is refused
@@ -220,11 +238,44 @@ def test_bytes_that_are_no_text_cost_their_row_alone(tmp_path: Path, ending: str
     assert (summary.errors, summary.unread, summary.failed) == (2, 2, 0)
 
 
-def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("row", [3, 600])  # at the beginning, and behind what is looked at first
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_a_nul_costs_its_row_alone_wherever_it_stands(
+    tmp_path: Path, ending: str, row: int
+) -> None:
+    texts = ["This is a line. " * 9] * 640
+    texts[row] = "N?ne."
+    rows = [(f"d{number}", text) for number, text in enumerate(texts)]
+    if ending == "jsonl":
+        lines = [json.dumps({"dialogue": name, "text": text}) for name, text in rows]
+    else:
+        mark = "," if ending == "csv" else "\t"
+        lines = [mark.join(one) for one in [("dialogue", "text"), *rows]]
+    source = tmp_path / f"in.{ending}"
+    source.write_bytes("\n".join(lines).encode().replace(b"N?ne", b"N\0ne"))
+    summary = run([source], tmp_path / "out")
+    assert (summary.turns, summary.errors, summary.unread, summary.notes) == (639, 1, 1, ())
+    (told,) = errors(tmp_path / "out")
+    assert told["row"] == row + (1 if ending == "jsonl" else 2)
+    assert "a NUL character" in told["error"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Grüße.", "Schön.", "Na gut."],
+        ["Na gut."] * 3 + ["Schön."],
+        (["Na gut."] * 19 + ["Schön."]) * 10,
+        ["Ja."] * 2000 + ["Schön."] * 50,
+    ],
+    ids=["most", "last", "one in twenty", "late"],
+)
+def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path, lines: list[str]) -> None:
     source = tmp_path / "in.csv"
-    source.write_bytes("text\nGrüße.\nSchön.\nNa gut.\n".encode("windows-1252"))
-    with pytest.raises(InputError, match="line 2: the text is not UTF-8"):
+    source.write_bytes("\n".join(["text", *lines]).encode("windows-1252"))
+    with pytest.raises(InputError, match="the text is not UTF-8: byte 0xF[6C]") as refused:
         run([source], tmp_path / "out")
+    assert "--encoding windows-1252" in (refused.value.hint or "")
 
 
 def test_what_is_lost_is_counted_in_rows(tmp_path: Path) -> None:
@@ -250,6 +301,39 @@ def test_a_file_that_breaks_off_is_said_to(tmp_path: Path) -> None:
     assert errors(tmp_path / "out")[1]["hint"].startswith("Nothing after this place was read.")
 
 
+@pytest.mark.parametrize(
+    ("rows", "lost"),
+    [
+        (["a,b,c", "d"], 2),
+        (["a,", 'b," "', "c,"], 3),
+    ],
+    ids=["cells", "texts"],
+)
+def test_a_table_of_which_no_row_can_be_read_was_read_to_its_end(
+    tmp_path: Path, rows: list[str], lost: int
+) -> None:
+    folder, bad = tmp_path / "in", tmp_path / "in" / "bad.csv"
+    folder.mkdir()
+    bad.write_text("\n".join(["speaker,text", *rows]) + "\n", "utf-8")
+    (folder / "good.csv").write_text("text\nFine.\n", "utf-8")
+    summary = run([folder], tmp_path / "out")
+    assert (summary.turns, summary.unread, summary.notes) == (1, lost, ())
+    told = errors(tmp_path / "out")
+    assert [entry["row"] for entry in told] == [*range(2, lost + 2), None]
+    assert told[-1]["error"] == f"{bad}: none of its rows can be read."
+    with pytest.raises(InputError, match=r"bad\.csv: none of its rows can be read") as refused:
+        run([bad, folder / "good.csv"], tmp_path / "named")
+    assert told[0]["error"] in (refused.value.hint or "")
+
+
+def test_files_that_hold_nothing_are_no_loss(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, text in (("a.csv", "text\nFine.\n"), ("b.csv", "text\n"), ("c.txt", "")):
+        (tmp_path / "in" / name).write_text(text, "utf-8")
+    summary = run([tmp_path / "in"], tmp_path / "out")
+    assert (summary.turns, summary.errors, summary.unread, summary.notes) == (1, 2, 0, ())
+
+
 def test_rows_without_an_id_and_with_anothers_are_counted(tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_text("ticket,text\n1,One.\n,Two.\n1,Three.\n2,Four.\n1,Five.\n", "utf-8")
@@ -259,6 +343,17 @@ def test_rows_without_an_id_and_with_anothers_are_counted(tmp_path: Path) -> Non
     assert run([source], tmp_path / "plain").notes == ()  # nobody said that it is an id
     again = run([source], tmp_path / "out", options=options)
     assert again.notes == summary.notes
+
+
+def test_ids_that_nobody_named_may_begin_anew_in_each_dialogue(tmp_path: Path) -> None:
+    table, listed = tmp_path / "in.csv", tmp_path / "in.json"
+    rows = ["Dialogue_ID,Utterance_ID,Utterance", "0,0,One.", "0,1,Two.", "1,0,Three.", "1,,Four."]
+    table.write_text("\n".join(rows) + "\n", "utf-8")
+    turns = [{"text": "One.", "id": id, "metadata": {"row": 7}} for id in ("a", "a", None)]
+    listed.write_text(json.dumps([{"utterances": turns}]), "utf-8")
+    assert run([table, listed], tmp_path / "out").notes == ()
+    ids = [turn["id"] for entry in objects(tmp_path / "out") for turn in entry["utterances"]]
+    assert ids == ["0", "1", "0", None, "a", "a", None]
 
 
 def test_lines_of_json_that_cannot_be_read_are_told(tmp_path: Path) -> None:
@@ -406,6 +501,18 @@ def test_a_job_goes_on_only_as_it_was_begun(tmp_path: Path) -> None:
         run([source], tmp_path / "out")
 
 
+def test_a_job_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in.csv")
+    run([source], tmp_path / "out")
+    path = tmp_path / "out" / "job.json"
+    record = json.loads(path.read_text("utf-8"))
+    known = {"dialogues", "turns", "chunks", "columns", "faults"}  # all that version 1 counted
+    contents = {key: value for key, value in record["contents"].items() if key in known}
+    path.write_text(json.dumps({**record, "schema": 1, "contents": contents}), "utf-8")
+    with pytest.raises(InputError, match=r"job\.json is not the record of a job with 'schema': 2"):
+        run([source], tmp_path / "out")
+
+
 def test_standard_input_is_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def piped(text: bytes) -> None:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text), "utf-8"))
@@ -425,10 +532,10 @@ def test_an_input_that_grows_while_it_is_read_is_refused(
     source = write_table(tmp_path / "in.csv")
     add = spool_module.SpoolWriter.add
 
-    def growing(spool: spool_module.SpoolWriter, item: Item) -> None:
+    def growing(spool: spool_module.SpoolWriter, item: Item, *, numbered: bool) -> None:
         with source.open("a", encoding="utf-8") as stream:
             stream.write("\n")
-        add(spool, item)
+        add(spool, item, numbered=numbered)
 
     monkeypatch.setattr(spool_module.SpoolWriter, "add", growing)
     with pytest.raises(InputError, match="changed while it was read"):

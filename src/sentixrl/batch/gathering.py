@@ -1,10 +1,9 @@
 """From inputs to the spool: every dialogue once, whole, under an id of its own.
 
 Contract: what cannot be read is noted and left out, if it is a row, a dialogue or a file that was
-found in a folder; a file that was named and cannot be opened, and a file that changes while it is
-read, are refused. How many rows are lost is counted, and how many have no id or another's. The same
-name of a dialogue in several tables is refused too, unless it was said
-what that means.
+found in a folder; a file that was named and gives nothing, and a file that changes while it is
+read, are refused. How many rows are lost is counted, and how many have no id or another's. The
+same name of a dialogue in several tables is refused too, unless it was said what that means.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -28,11 +27,11 @@ from sentixrl.errors import InputError
 from sentixrl.formats import Columns, DialogueReader, ReadingOptions, open_dialogues
 from sentixrl.formats.characters import shown
 from sentixrl.formats.json_text import dialogue_of_json
-from sentixrl.formats.ledger import UNREADABLE, Fault
+from sentixrl.formats.ledger import UNREADABLE, Fault, NoDialogueError
 from sentixrl.formats.objects import dialogue_object
 from sentixrl.formats.on_disk import NO_ROOM, Register
 from sentixrl.formats.sorting import Groups
-from sentixrl.formats.tables import MAX_DIALOGUE_BYTES, ROW
+from sentixrl.formats.tables import MAX_DIALOGUE_BYTES
 
 FILE = "file"
 """The key under which a turn's metadata names its file, where a dialogue is spread over several."""
@@ -108,8 +107,6 @@ class _Ids:
     def note(self, dialogue: Dialogue, table: int) -> None:
         """Note the ids of a table's rows; those of other inputs need not differ."""
         for turn in dialogue:
-            if ROW not in turn.metadata:
-                continue
             if turn.id is None:
                 self._without += 1
                 continue
@@ -145,10 +142,10 @@ class _Gatherer:
     ) -> None:
         self._spool, self._ids, self._inputs = spool, ids, inputs
         self._reading = reading
+        self._columns = reading.get("columns") or Columns()
         self._across, self._tell = across_files, tell
         self._scattered: Groups | None = Groups() if across_files and len(inputs) > 1 else None
         self._notes = 0
-        self._in_hand = 0
         self.first_error: InputError | None = None
 
     def read(self, number: int) -> dict[str, Any]:
@@ -165,7 +162,8 @@ class _Gatherer:
             if not one.found or _ends_the_job(error):
                 raise
             self._fault(one.name, Fault(error, 0))
-            self._spool.count(cut=1)
+            if not isinstance(error, NoDialogueError):
+                self._spool.count(cut=1)
             with suppress(InputError):  # it may be a file that nobody may read
                 digest = one.digest()
         if one.state() != before:
@@ -208,16 +206,17 @@ class _Gatherer:
                 raise
             self._fault(one.name, Fault(_last(error), 0))
             self._spool.count(cut=1)
-        self._spool.count(unread=reader.ledger.skipped[UNREADABLE])
+        finally:
+            self._spool.count(unread=reader.ledger.skipped[UNREADABLE])
 
     def _take(self, number: int, reader: DialogueReader, dialogue: Dialogue) -> None:
         one = self._inputs[number]
-        # What is spread over several tables has its ids in all of them.
-        self._ids.note(dialogue, 0 if self._across else number)
+        if self._columns.id:  # ids that nobody named may well begin anew in each dialogue
+            # What is spread over several tables has its ids in all of them.
+            self._ids.note(dialogue, 0 if self._across else number)
         if reader.named and self._scattered is not None:
-            self._scattered.add(
-                dialogue.id, [number, json.dumps(dialogue_object(dialogue), ensure_ascii=False)]
-            )
+            text = json.dumps(dialogue_object(dialogue), ensure_ascii=False)
+            self._scattered.add(dialogue.id, [dialogue.id, number, len(dialogue), text])
             return
         if reader.named and self._across is None and len(self._inputs) > 1:
             before = self._ids.dialogues.add(dialogue.id, number)
@@ -229,7 +228,8 @@ class _Gatherer:
                     "different dialogues.",
                 )
         prefix = f"{one.name}/" if len(self._inputs) > 1 else ""
-        self._spool.add(Item(replace(dialogue, id=prefix + dialogue.id), one.name))
+        item = Item(replace(dialogue, id=prefix + dialogue.id), one.name)
+        self._spool.add(item, numbered=reader.tabular)
 
     def join(self) -> None:
         """Put dialogues together whose rows are spread over several inputs."""
@@ -237,44 +237,37 @@ class _Gatherer:
             self._tell(f"{self._notes - MOST_NOTES:,} more notes of this kind are left out.")
         if self._scattered is None:
             return
-        columns = self._reading.get("columns") or Columns()
         with closing(self._scattered) as groups:
-            members = ((str(key), number, text) for key, number, text in _members(groups))
-            for key, parts in groupby(members, key=itemgetter(0)):
-                try:
-                    found = self._joined(key, parts, columns.turn)
-                except InputError as error:
-                    if _ends_the_job(error):
-                        raise
-                    self._fault(SEVERAL, Fault(error, 0, key))
-                    self._spool.count(unread=self._in_hand)
-                    continue
-                self._spool.add(found)
+            for id, parts in groupby(groups.members(), key=itemgetter(0)):
+                self._join(str(id), parts)
 
-    def _joined(self, id: str, parts: Iterator[tuple[str, int, str]], turn: str | None) -> Item:
-        turns: list[Utterance] = []
-        sources: list[str] = []
-        held = self._in_hand = 0
-        first: Dialogue | None = None
-        for part in parts:
-            _, number, text = part
-            held += len(text)
-            self._in_hand += _turns(part)
-            if held > MAX_DIALOGUE_BYTES:
-                self._in_hand += sum(map(_turns, parts))
+    def _join(self, id: str, parts: Iterable[Sequence[str | int]]) -> None:
+        """Put together one dialogue.
+
+        Args:
+            id: Its id.
+            parts: Of each part its id, the input's number, how many turns it has, and its JSON.
+        """
+        held: list[tuple[str, Dialogue]] = []
+        size = count = 0
+        for _, number, turns, content in parts:
+            text = str(content)
+            size, count = size + len(text), count + int(turns)
+            if size <= MAX_DIALOGUE_BYTES:
+                source = self._inputs[int(number)].name
+                held.append((source, dialogue_of_json(json.loads(text), "the spool", id)))
+        try:
+            if size > MAX_DIALOGUE_BYTES:
                 raise InputError(
                     f"Dialogue '{shown(id)}' is larger than the {MAX_DIALOGUE_BYTES:,} bytes that "
                     "are held at once."
                 )
-            dialogue = dialogue_of_json(json.loads(text), "the spool", id)
-            first = first or dialogue
-            source = self._inputs[number].name
-            sources.append(source)
-            turns += [replace(one, metadata={FILE: source, **one.metadata}) for one in dialogue]
-        assert first is not None
-        if turn:
-            turns = _in_order(turns, turn, id)
-        return Item(replace(first, utterances=tuple(turns)), sources[0])
+            joined = _joined(held, self._columns.turn)
+        except InputError as error:
+            self._fault(SEVERAL, Fault(error, 0, id))
+            self._spool.count(unread=count)
+        else:
+            self._spool.add(joined, numbered=True)
 
     def _fault(self, source: str, fault: Fault) -> None:
         self.first_error = self.first_error or fault.error
@@ -304,20 +297,23 @@ def standard_input() -> DigestingStream:
     return DigestingStream(cast(BinaryIO, sys.stdin.buffer))
 
 
-def _members(groups: Groups) -> Iterator[tuple[str, int, str]]:
-    for value in groups.members():
-        number, text = value
-        yield str(json.loads(str(text))["id"]), int(number), str(text)
-
-
-def _turns(part: tuple[str, int, str]) -> int:
-    return len(json.loads(part[2])["utterances"])
-
-
 def _last(error: InputError) -> InputError:
     """The error that ends the reading of a file, which says so."""
     hint = f"Nothing after this place was read. {error.hint or ''}".strip()
     return InputError(error.message, hint=hint, code=error.code, retryable=error.retryable)
+
+
+def _joined(parts: Sequence[tuple[str, Dialogue]], turn: str | None) -> Item:
+    """The dialogue that parts with their sources make, in order of a column if one is named."""
+    source, first = parts[0]
+    turns = [
+        replace(one, metadata={FILE: source, **one.metadata})
+        for source, part in parts
+        for one in part
+    ]
+    if turn:
+        turns = _in_order(turns, turn, first.id)
+    return Item(replace(first, utterances=tuple(turns)), source)
 
 
 def _in_order(turns: list[Utterance], column: str, id: str) -> list[Utterance]:

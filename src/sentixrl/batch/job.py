@@ -41,7 +41,8 @@ from sentixrl.runs.storage import (
 )
 
 JOB_FILE, ERRORS_FILE, WORK, LOG = "job.json", "errors.jsonl", "work", "done.jsonl"
-SCHEMA = 1
+SCHEMA = 2
+"""Version 1 did not count what is lost, and its Parquet files hold text alone."""
 UNFINISHED = ".part"
 """The ending of a shard that is not in its place."""
 
@@ -373,7 +374,8 @@ def _read_record(folder: Path) -> Json:
     if record.get("schema") != SCHEMA or not whole:
         raise InputError(
             f"{path} is not the record of a job with 'schema': {SCHEMA}.",
-            hint="It was written by another version of sentixrl, or changed by other means.",
+            hint="It was written by another version of sentixrl, or changed by other means. Name "
+            "a new folder.",
         )
     return record
 

@@ -80,7 +80,7 @@ class Contents:
         cut: How many files could not be read, or not to their end.
         without_id: Rows of tables that have no id, where others have one.
         repeated: Rows of tables that have the id of an earlier one.
-        numbered: Whether metadata named as a row's number holds nothing else.
+        numbered: Whether metadata named as a row's number comes from the readers of tables alone.
     """
 
     dialogues: int
@@ -138,15 +138,20 @@ class SpoolWriter:
         except OSError as error:
             raise storage_error(folder, error) from None
 
-    def add(self, item: Item) -> None:
+    def add(self, item: Item, *, numbered: bool = False) -> None:
         """Add a dialogue.
+
+        Args:
+            item: The dialogue.
+            numbered: Whether its turns are the rows of a table, numbered by its reader; what is
+                called a row elsewhere may be anything.
 
         Raises:
             InputError: There are too many different columns.
         """
         for turn in item.dialogue:
             self._columns.update(dict.fromkeys(turn.metadata))
-            self._numbered &= isinstance(turn.metadata.get(ROW, 0), int)
+            self._numbered &= numbered or ROW not in turn.metadata
         if len(self._columns) > MAX_COLUMNS:
             raise InputError(
                 f"{item.source}: the inputs have more than {MAX_COLUMNS:,} different columns.",

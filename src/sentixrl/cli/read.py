@@ -93,7 +93,7 @@ def read(
         typer.echo(json.dumps(_summary(hiding.of(file), reader, seen), ensure_ascii=True))
         return
     say_reading_notes(reader)
-    _show(hiding.of(file), reader, seen)
+    _show(hiding.of(file), reader, seen, written=out is not None)
     if out is not None:
         answers().print(styled(f"written to {as_text(str(out))}"), soft_wrap=True)
 
@@ -147,7 +147,7 @@ def _summary(file: str, reader: DialogueReader, seen: Seen) -> dict[str, Any]:
     }
 
 
-def _show(file: str, reader: DialogueReader, seen: Seen) -> None:
+def _show(file: str, reader: DialogueReader, seen: Seen, *, written: bool) -> None:
     console = answers()
 
     def say(*parts: Part) -> None:
@@ -165,11 +165,12 @@ def _show(file: str, reader: DialogueReader, seen: Seen) -> None:
             say("  ", (name, "bold"), turn.text[:_TEXT_WIDTH])
     if (more := reader.ledger.turns - sum(map(len, seen.first))) > 0:
         say("")
-        say((f"and {_many(more, 'more turn')}; --out FILE.json writes them all", "dim"))
+        how = "" if written else "; --out FILE.json writes them all"
+        say((f"and {_many(more, 'more turn')}{how}", "dim"))
     if reader.ledger.first_skipped:
         say("")
-        for line, reason in reader.ledger.first_skipped:
-            say(("skipped ", "dim"), f"line {line}: {reason}")
+        for place, reason in reader.ledger.first_skipped:
+            say(("skipped ", "dim"), f"at {reader.spot} {place}: {reason}")
 
 
 def _languages(counts: Counter[str]) -> str:

@@ -2,8 +2,8 @@ r"""From bytes to lines: decoded, checked, each with the bytes it took.
 
 Contract: lines end at ``\n``, ``\r\n`` or ``\r``, and nowhere else; their sizes add up to the size
 of the input. A byte order mark is no part of the text. Bytes that are not in the encoding, a NUL
-or half a character are an :class:`InputError` with line and place, raised, or in UTF-8 handed over
-with the line. A line is bounded, and one chunk and one line are all that is in memory.
+or half a character are an :class:`InputError` with line and place: raised, or, in UTF-8, handed
+over with the line. A line is bounded, and one chunk and one line are all that is in memory.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from sentixrl.formats.messages import Line
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """The longest line that is read, in bytes."""
-MOST_FAULTY = 0.25
-"""If more lines of an input's beginning are not UTF-8, it is in another encoding."""
+MOST_FAULTY = 0.01
+"""The share of an input's first lines that may be no text in UTF-8; if it is larger, the input is
+in another encoding. A damaged byte here and there is rare, while a file in another encoding shows
+it early: read as UTF-8, it would lose exactly its rows with accents."""
 
 _CHUNK = 1024 * 1024
 _BOM = "\ufeff"
@@ -93,8 +95,8 @@ class TextEncoding:
             whole: Whether they are all there is; else the last line is left out if it is not
                 the only one, as it may be cut.
         """
-        # Lines that are not UTF-8 are told where they are read, if they are few.
-        tolerant = self.codec == _TOLERANT and _faulty_share(head) <= MOST_FAULTY
+        # Lines that are no text are told where they are read, if they are few.
+        tolerant = self.codec == _TOLERANT and _faulty_share(head, whole) <= MOST_FAULTY
         errors = "replace" if tolerant else "strict"
         decoder = codecs.getincrementaldecoder(self.codec)(errors)
         try:
@@ -102,7 +104,9 @@ class TextEncoding:
         except UnicodeError:
             return None
         lines = unix_lines(text.removeprefix(_BOM)).split("\n")
-        return None if unreadable(text) else lines[: None if whole or len(lines) == 1 else -1]
+        if unreadable(text) and not tolerant:
+            return None
+        return lines[: None if whole or len(lines) == 1 else -1]
 
     def size(self, text: str) -> int:
         """How many bytes ``text`` takes in this encoding."""
@@ -110,18 +114,18 @@ class TextEncoding:
         return len(text.encode(unit, "replace"))
 
 
-def _faulty_share(head: bytes) -> float:
-    """How many of the whole lines at an input's beginning are not UTF-8, as a share."""
-    lines = head.splitlines()[: None if head.endswith((b"\n", b"\r")) else -1]
-    faulty = sum(_decoded(line) is None for line in lines)
-    return faulty / len(lines) if lines else 1.0
+def _faulty_share(head: bytes, whole: bool) -> float:
+    """How many lines at an input's beginning are no text in UTF-8, as a share; not of a cut one."""
+    uncut = whole or head.endswith((b"\n", b"\r"))
+    lines = head.splitlines()[: None if uncut else -1]
+    return sum(map(_is_faulty, lines)) / len(lines) if lines else 1.0
 
 
-def _decoded(raw: bytes) -> str | None:
+def _is_faulty(line: bytes) -> bool:
     try:
-        return raw.decode(_TOLERANT)
+        return "\0" in line.decode(_TOLERANT)
     except UnicodeDecodeError:
-        return None
+        return True
 
 
 def decoded_lines(
@@ -155,7 +159,7 @@ def decoded_chunks(
         stream: The bytes.
         name: What errors call the input.
         encoding: What they are decoded by.
-        tolerant: Whether what is not UTF-8 is replaced, for a look at what the text is.
+        tolerant: Whether what is not UTF-8 is replaced and NULs stay, for a look at the text.
 
     Raises:
         InputError: Some of it is not text in that encoding.
@@ -171,7 +175,8 @@ def decoded_chunks(
         except UnicodeError as error:
             number += chunk.count(b"\n", 0, getattr(error, "start", 0))
             raise _not_in_encoding(error, name, number, taken, encoding, read=True) from None
-        check_readable(text, name, number)
+        if not replacing:
+            check_readable(text, name, number)
         number += text.count("\n")
         if text:
             yield text.removeprefix(_BOM) if taken == len(chunk) else text

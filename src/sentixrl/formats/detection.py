@@ -19,6 +19,7 @@ from sentixrl.formats.chats import convokit
 from sentixrl.formats.columns import Columns, has_text
 from sentixrl.formats.decoding import BYTE_ORDER_MARKS, MAX_LINE_BYTES
 from sentixrl.formats.delimited import delimiter_of, sample_rows
+from sentixrl.formats.ledger import NoDialogueError
 from sentixrl.formats.messages import Line
 from sentixrl.formats.signatures import PARQUET, ZIP, office_kind, refuse_binary, refuse_markup
 from sentixrl.formats.source import InputSource
@@ -148,7 +149,7 @@ def beginning(source: InputSource) -> Sequence[str]:
     if not lines:
         only_mark = source.head in {b"", *BYTE_ORDER_MARKS}
         what = "is empty" if only_mark else "holds nothing but blank space"
-        raise InputError(f"{source.name} {what}.", hint="Give at least one line of text.")
+        raise NoDialogueError(f"{source.name} {what}.", hint="Give at least one line of text.")
     return lines
 
 

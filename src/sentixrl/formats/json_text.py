@@ -21,7 +21,7 @@ from sentixrl.errors import InputError
 from sentixrl.formats.characters import nearest, shown
 from sentixrl.formats.json_elements import Element, json_elements, load_json
 from sentixrl.formats.language import language_tag
-from sentixrl.formats.ledger import Ledger
+from sentixrl.formats.ledger import Ledger, NoDialogueError
 from sentixrl.formats.objects import DialogueObject, UtteranceObject, dialogue_object
 from sentixrl.formats.on_disk import Register
 from sentixrl.formats.results import is_result, read_dialogue_json
@@ -37,11 +37,15 @@ class JsonDialogues:
     Args:
         source: The input.
         lines: Whether each line is a document.
+
+    Attributes:
+        spot: What errors call an element's place.
     """
 
     def __init__(self, source: InputSource, *, lines: bool) -> None:
         self._source = source
         self._lines = lines
+        self.spot = "line" if lines else "dialogue"
 
     def elements(self, ledger: Ledger | None = None) -> Iterator[Element]:
         """The objects; blank lines and what stands between objects is told to the ledger."""
@@ -80,7 +84,7 @@ class JsonDialogues:
                     ledger.turn(size)
                 yield dialogue
         if not number:
-            raise InputError(
+            raise NoDialogueError(
                 f"{self._source.name}: the list holds no dialogue.", hint="Give at least one."
             )
         self.account_rest(ledger)
@@ -92,8 +96,8 @@ class JsonDialogues:
 
     def place(self, element: Element) -> str:
         """What errors call an element."""
-        spot = f"{'line' if self._lines else 'dialogue'} {element.number}"
-        return f"{self._source.name}, {spot}" if element.number else self._source.name
+        name = self._source.name
+        return f"{name}, {self.spot} {element.number}" if element.number else name
 
     def _note_ids(self, ids: Register, ahead: Ledger) -> None:
         """Note the ids that the input gives, so that none is given twice."""
@@ -103,10 +107,9 @@ class JsonDialogues:
                 continue
             before = ids.add(str(id), element.number)
             if before is not None:
-                spot = "line" if self._lines else "dialogue"
                 raise InputError(
                     f"{self.place(element)}: the id '{shown(str(id))}' is already that of "
-                    f"{spot} {before}.",
+                    f"{self.spot} {before}.",
                     hint="Give every dialogue an id of its own, or leave all ids out.",
                 )
 

@@ -57,6 +57,10 @@ class Fault:
     dialogue: str | None = None
 
 
+class NoDialogueError(InputError):
+    """An input that was read to its end and gave no dialogue."""
+
+
 UNREADABLE = "cannot be read"
 """The reason for which faults are skipped."""
 
@@ -74,6 +78,7 @@ class Ledger:
         splits: How often a dialogue was cut at a pause.
         first_skipped: The first skipped messages, in the order of the input.
         faults: Told of what cannot be read, which is then left out; ``None`` to have it raised.
+        first_fault: What is wrong with the first message that was left out because of it.
     """
 
     format: str
@@ -84,6 +89,7 @@ class Ledger:
     splits: int = 0
     first_skipped: list[Skipped] = field(default_factory=list)
     faults: Callable[[Fault], None] | None = None
+    first_fault: InputError | None = None
 
     @property
     def messages(self) -> int:
@@ -141,6 +147,7 @@ class Ledger:
             self.turns -= told
             self.bytes[Kind.TURN] -= size
             self.skipped[UNREADABLE] += told - 1
+        self.first_fault = self.first_fault or error
         self.skip(UNREADABLE, size, line)
         self.faults(Fault(error, line if row is None else row, dialogue))
 

@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import name_fault, shown, text_fault, unreadable
-from sentixrl.formats.ledger import Ledger
+from sentixrl.formats.ledger import Ledger, NoDialogueError
 
 DEFAULT_GAP = timedelta(hours=8)
 """The pause after which a dialogue is over, unless another is asked for."""
@@ -111,7 +111,7 @@ def conversations(
     for count, (chat, turns) in enumerate(_runs(messages, ledger, name, gap), start=1):
         yield Dialogue(str(count), tuple(turns), group=chat)
     if not count:
-        raise InputError(
+        raise NoDialogueError(
             f"{name} holds no turn to classify ({ledger.summary()}).",
             hint="If it was taken for the wrong format, name the right one with --format.",
         )

@@ -70,6 +70,8 @@ class Plan:
         notes: What a person should know of how it is read, a sentence each.
         guesses: Columns of a table that probably hold what none is known to hold, by role.
         named: Whether a column of a table names the dialogues, so that one may go on elsewhere.
+        tabular: Whether each turn is the row of a table.
+        spot: What the place of a message is called: ``line``, ``row`` or ``dialogue``.
     """
 
     format: str
@@ -77,6 +79,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     guesses: Mapping[str, str] = field(default_factory=dict)
     named: bool = False
+    tabular: bool = False
+    spot: str = "line"
 
 
 def plan_of(source: InputSource, format: str, options: ReadingOptions) -> Plan:
@@ -132,7 +136,7 @@ def _json_plan(source: InputSource, format: str, options: ReadingOptions) -> Pla
         return _table_plan(format, table, options, document.account_rest)
     if columns is not None:
         raise _no_columns(source, format)
-    return Plan(format, document.dialogues)
+    return Plan(format, document.dialogues, spot=document.spot)
 
 
 def _table_plan(
@@ -148,7 +152,8 @@ def _table_plan(
     guesses = table_guesses(table, chosen)
     note = table_note(table, chosen, guesses)
     named = "dialogue" in places_of(table.header, chosen, table.name)
-    return Plan(format, start, (note,) if note else (), guesses, named)
+    notes = (note,) if note else ()
+    return Plan(format, start, notes, guesses, named, tabular=True, spot=table.spot)
 
 
 def _table(source: InputSource, format: str, options: ReadingOptions) -> Table | None:

@@ -146,7 +146,7 @@ class PseudonymReader(DialogueReader):
 
     def __init__(self, reader: DialogueReader, pseudonyms: Pseudonyms) -> None:
         self._reader, self._pseudonyms = reader, pseudonyms
-        self.name, self.format = reader.name, reader.format
+        self.name, self.format, self.spot = reader.name, reader.format, reader.spot
         self.notes, self.guesses = reader.notes, reader.guesses
         for dialogue in reader:
             pseudonyms.learn(turn.speaker for turn in dialogue)

@@ -43,6 +43,8 @@ class DialogueReader:
         notes: What a person should know of how it is read, a sentence each.
         guesses: Columns of a table that probably hold what none is known to hold, by role.
         named: Whether a column of a table names the dialogues.
+        tabular: Whether each turn is the row of a table.
+        spot: What the place of a message is called: ``line``, ``row`` or ``dialogue``.
         ledger: What became of the input so far; whole once all dialogues are read.
     """
 
@@ -52,6 +54,8 @@ class DialogueReader:
         self.notes = plan.notes
         self.guesses = plan.guesses
         self.named = plan.named
+        self.tabular = plan.tabular
+        self.spot = plan.spot
         self.ledger = Ledger(plan.format)
         self._start = plan.start
         self._language = _language(options.get("language"))

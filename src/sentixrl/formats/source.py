@@ -17,7 +17,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -35,7 +34,6 @@ HEAD_BYTES = 64 * 1024
 PATIENCE = 5.0
 """Seconds that a named pipe is waited for which nobody writes to."""
 GZIP = b"\x1f\x8b"
-_START_LINES = 1000
 _IN_MEMORY = 8 * 1024 * 1024
 # A text packs to a tenth; only what is made to do harm packs to a two-hundredth.
 MOST_UNPACKED, FREE_BYTES = 200, 64 * 1024 * 1024
@@ -99,15 +97,20 @@ class InputSource:
     def start(self) -> list[str]:
         """The lines of its first bytes; raises as :meth:`lines` does."""
         lines = self.encoding.start(self.head, whole=len(self.head) < HEAD_BYTES)
-        if lines is None:  # what is wrong with them is told where they are read
-            return [line.text for line in islice(self.lines(), _START_LINES)]
+        if lines is None:  # what is wrong with one of them is told where it is read
+            lines, left = [], HEAD_BYTES
+            for line in self.lines():
+                lines.append(line.text)
+                left -= line.size
+                if left <= 0:
+                    break
         return lines
 
     def chunks(self, *, tolerant: bool = False) -> Iterator[str]:
         """Its text in pieces, from the start; raises as :meth:`lines` does.
 
         Args:
-            tolerant: Whether what is not UTF-8 is replaced, for a look at what the text is.
+            tolerant: Whether what is not UTF-8 is replaced and NULs stay, for a look at the text.
         """
         with self.open() as stream:
             yield from decoded_chunks(stream, self.name, self.encoding, tolerant=tolerant)

@@ -19,7 +19,7 @@ from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import is_blank, name_fault, shown, text_fault, unreadable
 from sentixrl.formats.columns import ROLES, Columns, as_option, likely, places_of
-from sentixrl.formats.ledger import Ledger, told_later
+from sentixrl.formats.ledger import Ledger, NoDialogueError, told_later
 from sentixrl.formats.on_disk import Register
 from sentixrl.formats.rows import Row, Table
 from sentixrl.formats.sorting import Groups
@@ -52,11 +52,10 @@ def table_dialogues(
 
     Raises:
         InputError: A column that is not there, a row of the wrong length, an empty text, or a
-            dialogue that is larger than ``MAX_DIALOGUE_BYTES``.
+            dialogue that is larger than ``MAX_DIALOGUE_BYTES``; no row, or none that can be read.
     """
     places = places_of(table.header, columns or Columns(), table.name)
     reader = _Reader(table, places, _kept(table.header, places) if keep else None)
-    count = 0
     for count, (key, rows) in enumerate(reader.groups(ledger), start=1):
         id = key or str(count)
         try:
@@ -67,10 +66,8 @@ def table_dialogues(
             ledger.fault(error, first.line, size, row=first.number, dialogue=id, told=len(rows))
             continue
         yield Dialogue(id, turns)
-    if not count:
-        raise InputError(
-            f"{table.name} has a header line but no rows.", hint="Give at least one row."
-        )
+    if not ledger.turns:
+        raise _nothing(table.name, ledger.first_fault)
 
 
 def table_guesses(table: Table, columns: Columns) -> dict[str, str]:
@@ -103,6 +100,16 @@ def table_note(table: Table, columns: Columns, guesses: Mapping[str, str]) -> st
     named += [(role, guess) for role, guess in guesses.items() if role != "label"]
     option = ",".join(as_option(role, name) for role, name in named)
     return f"{table.name}: {', and '.join(parts)}: --columns {shown(option, 200)}"
+
+
+def _nothing(name: str, fault: InputError | None) -> NoDialogueError:
+    """The error about a table that gave no dialogue, by what is wrong with its first row."""
+    if fault is None:
+        return NoDialogueError(
+            f"{name} has a header line but no rows.", hint="Give at least one row."
+        )
+    hint = f"The first fault: {fault.message} {fault.hint or ''}".strip()
+    return NoDialogueError(f"{name}: none of its rows can be read.", hint=hint)
 
 
 def _can_be(role: str, sample: Sequence[Sequence[str]], place: int) -> bool:
