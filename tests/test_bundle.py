@@ -135,8 +135,7 @@ def test_card_and_terms_come_along_to_what_is_made_from_a_bundle(
     whole(adapter).save(first)
     for name in ("README.md", "TERMS.txt", "NOTICE.txt", "LICENSE.md", "notes.txt"):
         (first / name).write_text(f"the {name}")
-    second.mkdir()
-    (second / BUNDLE_FILE).write_text("{}")
+    whole(adapter).save(second)
     (second / "README.md").write_text("a card of its own")
     ModelBundle.load(first).save(second)
     assert (second / "README.md").read_text() == "a card of its own"
@@ -145,6 +144,8 @@ def test_card_and_terms_come_along_to_what_is_made_from_a_bundle(
         *("README.md", "TERMS.txt", "NOTICE.txt", "LICENSE.md"),
         *(BUNDLE_FILE, ADAPTER_FOLDER),
     }
+    ModelBundle("other", base="gemma-3-270m").save(second)  # its terms are others
+    assert {file.name for file in second.iterdir()} == {BUNDLE_FILE}
 
 
 @pytest.mark.parametrize("where", ["sentixrl.bundle.write_labels", "shutil.copytree"])

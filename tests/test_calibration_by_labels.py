@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sentixrl
-from sentixrl import Calibration, LabelSet, ModelBundle, NegotiationOptions, scheme
+from sentixrl import Calibration, Classifier, LabelSet, ModelBundle, NegotiationOptions, scheme
 from sentixrl.bundle import calibration_key, release_folder
 from sentixrl.calibration.fitting import (
     fit_fallback,
@@ -19,6 +20,7 @@ from sentixrl.calibration.fitting import (
 from sentixrl.calibration.posterior import normalise
 from sentixrl.engines.scripted import ScriptedEngine
 from sentixrl.errors import ConfigError
+from sentixrl.labels import Label
 
 MELD, EKMAN = scheme("meld-7"), scheme("ekman-7")
 HAPPY = LabelSet("mine", ["happy", "sad", "angry", "scared", "disgusted", "surprised", "none"])
@@ -151,3 +153,40 @@ def test_several_unknown_labels_share_a_scale_and_a_threshold() -> None:
     assert len(found.thresholds) == 1
     assert 0.2 < found.thresholds[0] < 0.5  # F1 wants rare labels given early
     assert not found.fitted
+
+
+def test_a_calibration_counts_only_under_prompts_as_it_was_fitted() -> None:
+    bundle = ModelBundle("m").with_calibration(EKMAN, Calibration(2.0, fitted=True))
+    plain = Classifier(ScriptedEngine(), EKMAN, bundle=bundle)
+    assert plain.negotiation.calibration == Calibration(2.0, fitted=True)
+    shown = plain.replace(context=replace(plain.context, glosses=True))
+    assert shown.negotiation.calibration == Calibration(2.0)
+    mine = LabelSet(
+        "mine", [Label(name, {"*": f"my {name}"}) for name in EKMAN.names]
+    )  # the same labels, explained in words that nothing was fitted with
+    asked = plain.asking(mine)
+    assert asked.context.glosses
+    assert asked.negotiation.calibration == Calibration(2.0)
+    assert plain.asking(mine, glosses=False).negotiation.calibration.fitted
+
+
+def test_descriptions_of_ones_own_labels_are_not_the_models_way_with_others(tmp_path: Path) -> None:
+    own = LabelSet("own", [Label("calm", {"*": "at ease"}), "cross"])
+    bundle = ModelBundle("m", base=str(tmp_path)).with_calibration(
+        EKMAN, Calibration(2.0, fitted=True)
+    )
+    fitted = NegotiationOptions(calibration=Calibration(3.0, fitted=True))
+    context = replace(bundle.context, glosses=True)
+    Classifier(ScriptedEngine(), own, context, fitted, bundle).save(tmp_path / "own")
+    loaded = ModelBundle.load(tmp_path / "own")
+    again = Classifier(ScriptedEngine(), own, bundle=loaded)
+    assert (again.context.glosses, again.negotiation.calibration.scale) == (True, 3.0)
+    assert again.negotiation.calibration.fitted
+    other = again.asking(EKMAN)
+    assert not other.context.glosses
+    assert other.negotiation.calibration == Calibration(2.0, fitted=True)
+    explained = again.asking(EKMAN, glosses=True)
+    assert not explained.negotiation.calibration.fitted
+    # With a scheme explained, everything is: nothing else was fitted so.
+    explained.save(tmp_path / "all")
+    assert set(ModelBundle.load(tmp_path / "all").calibrations) == set()

@@ -481,7 +481,8 @@ class Classifier:
         # Labels that prompts show alike may still be read otherwise.
         known = listed and _same(scheme(self.label_set.name), self.label_set)
         bundle, fitted = self.bundle, self.negotiation.calibration
-        if self.context.glosses != bundle.context.glosses and not of_ones_own(self.label_set):
+        shown = self.context.glosses
+        if shown != bundle.explained(self.label_set) and not of_ones_own(self.label_set):
             # From now on all labels are explained, or none: nothing was fitted so.
             bundle = replace(bundle, calibrations={})
         plain = replace(self.negotiation, calibration=Calibration())

@@ -64,6 +64,13 @@ def test_labels_of_the_command_are_explained_and_those_of_a_scheme_are_not() -> 
         assert shown in loaded.engine.calls[-1].prompt.text  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(("glosses", "shown"), [(True, "anger (strong"), (False, "anger, disgust")])
+def test_a_service_that_was_told_explains_all_labels_or_none(glosses: bool, shown: str) -> None:
+    model = ServedModel("m", scripted(), glosses)
+    Client(Service(Models([model]))).post(PATH, {"text": "Well.", "labels": "ekman-7"})
+    assert shown in model.engine.calls[-1].prompt.text  # type: ignore[attr-defined]
+
+
 def test_dialogues_are_answered_in_order() -> None:
     asked = {"dialogues": [TALK, {"utterances": ["Well."]}], "labels": ["calm", "cross"]}
     result = Client(service()).post(PATH, asked).json()
