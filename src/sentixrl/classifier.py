@@ -486,7 +486,7 @@ class Classifier:
             # From now on all labels are explained, or none: nothing was fitted so.
             bundle = replace(bundle, calibrations={})
         plain = replace(self.negotiation, calibration=Calibration())
-        if fitted != _calibrated(plain, bundle, self.label_set, self.context).calibration:
+        if fitted != _calibrated(plain, self.bundle, self.label_set, self.context).calibration:
             bundle = bundle.with_calibration(self.label_set, fitted, several=self.several)
         named = self.negotiation.discriminator
         judge = None if named is None else canonical_base(named)

@@ -273,7 +273,7 @@ def test_a_nul_costs_its_row_alone_wherever_it_stands(
 def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path, lines: list[str]) -> None:
     source = tmp_path / "in.csv"
     source.write_bytes("\n".join(["text", *lines]).encode("windows-1252"))
-    with pytest.raises(InputError, match="the text is not UTF-8: byte 0xF[6C]") as refused:
+    with pytest.raises(InputError, match=r"the text is not UTF-8: byte 0xF[6C]") as refused:
         run([source], tmp_path / "out")
     assert "--encoding windows-1252" in (refused.value.hint or "")
 
