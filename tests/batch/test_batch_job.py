@@ -399,6 +399,19 @@ def test_dialogues_scattered_over_files_are_whole(tmp_path: Path) -> None:
             assert (tmp_path / turn["metadata"]["file"]).name in {"0.csv", "1.csv", "2.csv"}
 
 
+def test_what_cannot_be_put_together_is_counted_in_turns(tmp_path: Path) -> None:
+    rows = {"a": ["d,1,One.", "d,2,Two.", "e,1,Three."], "b": ["d,2,Four.", "e,2,Five."]}
+    for name, found in rows.items():
+        text = "\n".join(["conversation,turn,text", *found])
+        (tmp_path / f"{name}.csv").write_text(f"{text}\n", "utf-8")
+    summary = run(
+        sorted(tmp_path.glob("?.csv")), tmp_path / "out", options=replace(TURNS, across_files=True)
+    )
+    assert (summary.dialogues, summary.turns, summary.errors, summary.unread) == (1, 2, 1, 3)
+    (told,) = errors(tmp_path / "out")
+    assert (told["source"], told["id"], told["row"]) == ("several files", "d", None)
+
+
 def test_one_name_in_two_files_is_refused_until_it_is_said_what_it_means(tmp_path: Path) -> None:
     files = [write_table(tmp_path / name, seed=1) for name in ("a.csv", "b.csv")]
     options = replace(TURNS, reading=ReadingOptions(columns=Columns(dialogue="conversation")))
