@@ -817,3 +817,10 @@ def test_what_is_read_is_bounded_not_what_is_told(tmp_path: Path) -> None:
     for read in (read_label_file, read_recipe):
         with pytest.raises((LabelError, ConfigError), match="larger than 1,000,000 bytes"):
             read(tmp_path / "big.yaml")
+
+
+@pytest.mark.parametrize("name", scheme_names())
+def test_schemes_are_files_as_ones_own_may_be(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "scheme.yaml"
+    path.write_text(scheme_text(name), "utf-8")
+    assert read_label_file(path) == scheme(name)

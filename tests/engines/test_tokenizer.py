@@ -213,6 +213,8 @@ def test_gemmas_ids_are_the_originals_in_many_scripts() -> None:
     assert isinstance(ours, PieceTokenizer)
     pieces = sorted(original.get_vocab())
     draw = random.Random(7)
+    for piece in (*draw.sample(pieces, 200), "<eos>", "<bos>", "", "\u2581no such piece"):
+        assert ours.token_to_id(piece) == original.token_to_id(piece), piece
     for number in range(480):
         first, last = list(SCRIPTS.values())[number % len(SCRIPTS)]
         texts = []

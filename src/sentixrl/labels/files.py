@@ -74,6 +74,10 @@ class _Loader(PlainYaml, yaml.BaseLoader):
     """Takes every scalar as the text it is (``no`` is a language and a label, not False)."""
 
 
+# For the schemes that come along, which tests read by the other one too: ten times as fast.
+_OwnLoader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
 def _place(location: tuple[int | str, ...]) -> str:
     parts = (f"#{part + 1}" if isinstance(part, int) else part for part in location)
     return " ".join(parts) or "the top level"
@@ -86,9 +90,9 @@ def _fault(error: yaml.YAMLError | RecursionError) -> str:
     return where + (f": {problem}" if problem else "")
 
 
-def _parse_set(text: str, origin: str) -> LabelSet:
+def _parse_set(text: str, origin: str, loader: type = _Loader) -> LabelSet:
     try:
-        parsed = _SetFile.model_validate(yaml.load(text, Loader=_Loader))
+        parsed = _SetFile.model_validate(yaml.load(text, Loader=loader))
     except (yaml.YAMLError, RecursionError) as error:
         raise LabelError(f"The label file {origin} is not valid YAML{_fault(error)}.") from None
     except ValidationError as error:
@@ -146,7 +150,7 @@ def scheme(name: str) -> LabelSet:
     Raises:
         LabelError: There is no such scheme.
     """
-    return _parse_set(scheme_text(name), f"of the scheme '{name}'")
+    return _parse_set(scheme_text(name), f"of the scheme '{name}'", _OwnLoader)
 
 
 def read_label_file(path: Path) -> LabelSet:

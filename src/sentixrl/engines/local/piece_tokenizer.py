@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from heapq import heappop, heappush
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sentixrl.engines.local.tokenizer_table import SPACE, AddedToken, TokenizerTable
 
@@ -88,7 +89,7 @@ class PieceTokenizer:
 
     def token_to_id(self, token: str) -> int | None:
         """A piece's id, if there is such a piece."""
-        return self.get_vocab().get(token)
+        return self._pieces.find(token)
 
     def get_vocab(self) -> dict[str, int]:
         """Piece → id."""
@@ -182,14 +183,27 @@ class Pieces:
         """Piece → id: a quarter of a million, rarely needed."""
         return {self[number]: number for number in range(len(self._ends))}
 
+    def find(self, piece: str) -> int | None:
+        """A piece's id, if there is one, without the whole vocabulary."""
+        wanted = np.frombuffer(piece.encode(), np.uint8)
+        starts = self._beginnings()
+        same = np.flatnonzero(self._table.ends - starts == len(wanted))
+        places = starts[same, None] + np.arange(len(wanted))
+        found = same[(self._table.text[places] == wanted).all(axis=1)]
+        return int(found[-1]) if len(found) else None
+
+    def _beginnings(self) -> NDArray[np.int32]:
+        """Where each piece begins in the text. Shape ``[n_pieces]``."""
+        ends = self._table.ends
+        return np.concatenate([np.zeros(1, ends.dtype), ends[:-1]])
+
     def __getitem__(self, token: int) -> str:
         start = self._ends[token - 1] if token else 0
         return self._text[start : self._ends[token]].decode()
 
     def _single_characters(self) -> dict[str, int]:
         """Pieces of one character → id."""
-        ends = self._table.ends
-        starts = np.concatenate([np.zeros(1, ends.dtype), ends[:-1]])
+        ends, starts = self._table.ends, self._beginnings()
         first = self._table.text[starts]
         # As many bytes as a character's first byte says.
         size = np.select([first < 0x80, first < 0xE0, first < 0xF0], [1, 2, 3], 4)
