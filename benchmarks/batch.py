@@ -179,17 +179,34 @@ def kills(folder: Path, turns: int) -> dict[str, Any]:
         process.communicate()
         progress.append(finished(folder / "job"))
     result(start(source, folder / "job"))
-    process = start(source, folder / "ray", "--ray", "local", "--workers", "2")
-    killed = 0
-    while process.poll() is None and killed < KILLS:
-        time.sleep(chance.uniform(0.2, 4.0))
-        killed += _kill_one(process.pid, chance)
-    result(process)
+    killed, starts = _killing_workers(source, folder / "ray", chance)
     again = result(start(source, folder / "ray"))  # what was given up, if anything was
     return {
         "job": {"same": digest(folder / "job") == expected, "done_at_kills": progress},
-        "ray": {"same": digest(folder / "ray") == expected, "killed": killed, "again": again},
+        "ray": {
+            "same": digest(folder / "ray") == expected,
+            "killed": killed,
+            "starts": starts,
+            "again": again,
+        },
     }
+
+
+def _killing_workers(source: Path, out: Path, chance: random.Random) -> tuple[int, int]:
+    """Kill workers of a job; if it gives up, as no worker lives long enough, start it again.
+
+    Returns:
+        How many were killed, and how often the job was started.
+    """
+    killed = starts = 0
+    while True:
+        process, starts = start(source, out, "--ray", "local", "--workers", "2"), starts + 1
+        while process.poll() is None and killed < KILLS:
+            time.sleep(chance.uniform(0.2, 4.0))
+            killed += _kill_one(process.pid, chance)
+        process.communicate()
+        if process.returncode == 0 or starts == KILLS:
+            return killed, starts
 
 
 def _kill_one(parent: int, chance: random.Random) -> int:

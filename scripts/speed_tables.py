@@ -153,7 +153,11 @@ def _kills(found: Content) -> list[list[str]]:
     job, workers = found["job"], found["ray"]
     return [
         [f"a job killed {len(job['done_at_kills'])} times: results equal", _yes(job["same"])],
-        [f"Ray workers killed {workers['killed']} times: results equal", _yes(workers["same"])],
+        [
+            f"Ray workers killed {workers['killed']} times, the job started {workers['starts']} "
+            "times: results equal",
+            _yes(workers["same"]),
+        ],
     ]
 
 

@@ -52,7 +52,7 @@ def test_a_signal_is_said_with_its_interval_and_its_control() -> None:
 def test_what_was_not_run_is_named() -> None:
     missing = Told("free test", "m", 0.01, None, "answers are missing")
     said = verdict(EXPERIMENT, [(WANTED, None)], "dev", [missing])
-    assert said == "On dev: Not run: bet, free test (answers are missing)."
+    assert said == "On dev: Not run: bet; free test (answers are missing)."
 
 
 def test_what_is_no_number_does_not_live() -> None:

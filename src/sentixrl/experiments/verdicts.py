@@ -38,7 +38,7 @@ def verdict(
     missing = [wanted.title for wanted, found in tested if found is None]
     missing += [f"{one.name} ({one.why})" for one in told if one.found is None]
     if missing:
-        sentences.append(f"Not run: {', '.join(missing)}.")
+        sentences.append(f"Not run: {'; '.join(missing)}.")
     return f"On {split}: " + (" ".join(sentences) if sentences else "nothing was compared.")
 
 
