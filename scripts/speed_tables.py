@@ -175,6 +175,15 @@ def _extremes(found: Content) -> list[list[str]]:
     ]  # fmt: skip
 
 
+def _ray_data(found: Content) -> list[list[str]]:
+    rows = found["undisturbed"]["rows"]
+    return [
+        [f"Ray Data, for comparison: of {rows} rows, written after one that raises an error",
+         str(found["one_bad_row"]["written"])],
+        ["written after a node was removed", str(found["node_removed"]["written"])],
+    ]  # fmt: skip
+
+
 _BATCH = {
     "memory": _memory,
     "rate": _rate,
@@ -182,6 +191,7 @@ _BATCH = {
     "kills": _kills,
     "nodes": _nodes,
     "extremes": _extremes,
+    "ray-data": _ray_data,
 }
 
 
