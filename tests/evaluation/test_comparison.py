@@ -37,6 +37,18 @@ def test_two_runs(random_items: Maker, labels: tuple[str, ...]) -> None:
     assert [pair.per_class[name].value for name in labels] == pytest.approx(by_class.tolist())
 
 
+def test_labels_in_few_clusters_are_told_of(random_items: Maker, labels: tuple[str, ...]) -> None:
+    runs = {"one": random_items(1), "two": random_items(2)}
+    assert compare_runs(runs, labels, how=HOW).warnings == ()
+    rare, often = labels[0], labels[1]
+    kept = {run: [one for one in items if one.gold != rare or one.cluster.endswith("1")]
+            for run, items in runs.items()}  # fmt: skip
+    (said,) = compare_runs(kept, labels, how=HOW).warnings
+    assert said.startswith("Gold labels in fewer than 10 clusters: ")
+    assert f"'{rare}'" in said
+    assert f"'{often}'" not in said
+
+
 def test_the_order_of_items_does_not_matter(random_items: Maker, labels: tuple[str, ...]) -> None:
     first, second = random_items(1), random_items(2)
     mixed = [second[place] for place in np.random.default_rng(0).permutation(len(second))]

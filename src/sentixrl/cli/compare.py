@@ -20,7 +20,7 @@ from sentixrl.evaluation.comparison import (
     Run,
     compare_systems,
 )
-from sentixrl.evaluation.intervals import Interval, Resampling, few_clusters
+from sentixrl.evaluation.intervals import Interval, Resampling
 from sentixrl.evaluation.items import Answer
 
 Record = Mapping[str, Any]
@@ -187,9 +187,8 @@ def _print(found: Comparison, answer: Answer, interval: str, console: Screen) ->
         f"{found.n:,} items in {found.n_clusters:,} clusters; {answer.value} answers; differences "
         "are second minus first, in points."
     )
-    rough = few_clusters(found.n_clusters)
-    if rough is not None:
-        console.print(f"Note: {rough}")
+    for warning in found.warnings:
+        console.print(f"Note: {warning}")
     several = len(found.pairs) > 1
     for pair in found.pairs:
         console.print()

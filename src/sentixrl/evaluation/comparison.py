@@ -26,7 +26,7 @@ from sentixrl.evaluation.confusion import (
     gold_codes,
     tally,
 )
-from sentixrl.evaluation.intervals import Interval, Resampling, json_number
+from sentixrl.evaluation.intervals import Interval, Resampling, class_warnings, json_number
 from sentixrl.evaluation.items import Answer, Item, ItemKey, SeveralItem
 from sentixrl.evaluation.metrics import HEADLINE, Statistic, f1, headline
 from sentixrl.evaluation.significance import McNemar, differences, holm, mcnemar, permutation_p
@@ -164,11 +164,13 @@ class Comparison:
         n: Items.
         n_clusters: Clusters they stand in.
         pairs: One entry per pair.
+        warnings: What of it should not be trusted.
     """
 
     n: int
     n_clusters: int
     pairs: tuple[PairComparison, ...]
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -176,6 +178,7 @@ class Comparison:
             "n": self.n,
             "n_clusters": self.n_clusters,
             "pairs": [pair.as_dict() for pair in self.pairs],
+            "warnings": list(self.warnings),
         }
 
 
@@ -236,7 +239,10 @@ def compare_systems(
         )
         for first, second in chosen
     ]
-    return Comparison(len(reference), len(clusters), _adjusted(found, scoring.names))
+    counts = tallies[names[0]][0]
+    warnings = class_warnings(several.by_label(counts) if scoring is SEVERAL else counts, labels)
+    adjusted = _adjusted(found, scoring.names)
+    return Comparison(len(reference), len(clusters), adjusted, tuple(warnings))
 
 
 def align(systems: Mapping[str, Sequence[Run]]) -> dict[str, list[Run]]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -27,12 +27,13 @@ import numpy as np
 
 from sentixrl.errors import ConfigError, MissingDependencyError
 from sentixrl.evaluation.confusion import Floats, Ints
-from sentixrl.evaluation.metrics import Statistic
+from sentixrl.evaluation.metrics import Statistic, support
 
 _CHUNK = 4_000_000
 _BY_KIND = 4
 DIGITS = 6
 FEW_CLUSTERS = 20
+FEW_CLUSTERS_OF_A_LABEL = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,3 +245,23 @@ def few_clusters(number: int) -> str | None:
         f"The items stand in only {number} cluster{'s' * (number != 1)}; with fewer than "
         f"{FEW_CLUSTERS}, intervals and p-values are too rough to rely on."
     )
+
+
+def class_warnings(tallies: Floats, labels: Sequence[str]) -> list[str]:
+    """What should not be trusted, from counts [C, 3, L]."""
+    warnings: list[str] = []
+    rough = few_clusters(len(tallies))
+    if rough is not None:
+        warnings.append(rough)
+    reach = dict(zip(labels, (support(tallies) > 0).sum(axis=0).tolist(), strict=True))
+    absent = [f"'{label}'" for label, number in reach.items() if not number]
+    if absent:
+        counts = "they count" if len(absent) > 1 else "it counts"
+        warnings.append(f"No item has the gold label {', '.join(absent)}; {counts} 0 in macro-F1.")
+    rare = [f"'{label}' ({n})" for label, n in reach.items() if 0 < n < FEW_CLUSTERS_OF_A_LABEL]
+    if rare and rough is None:  # else all of them are too rough
+        warnings.append(
+            f"Gold labels in fewer than {FEW_CLUSTERS_OF_A_LABEL} clusters: {', '.join(rare)}; the "
+            "intervals of their F1 and of macro-F1 are too narrow."
+        )
+    return warnings

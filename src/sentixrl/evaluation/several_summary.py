@@ -13,10 +13,10 @@ import numpy as np
 
 from sentixrl.evaluation.calibration_error import BINS, expected_calibration_error
 from sentixrl.evaluation.confusion import cluster_names
-from sentixrl.evaluation.intervals import Resampling, intervals, json_number
+from sentixrl.evaluation.intervals import Resampling, class_warnings, intervals, json_number
 from sentixrl.evaluation.items import SeveralItem
 from sentixrl.evaluation.several import HEADLINE, by_label, gold_flags, headline, tally
-from sentixrl.evaluation.summary import class_warnings, nothing_to_score, per_class, run_facts
+from sentixrl.evaluation.summary import nothing_to_score, per_class, run_facts
 from sentixrl.labels import LabelSet
 
 

@@ -24,7 +24,7 @@ from sentixrl.evaluation.confusion import (
 from sentixrl.evaluation.intervals import (
     Interval,
     Resampling,
-    few_clusters,
+    class_warnings,
     intervals,
     mean_intervals,
 )
@@ -42,8 +42,6 @@ from sentixrl.evaluation.metrics import (
 from sentixrl.evaluation.negotiation_effect import negotiation_effect
 from sentixrl.evaluation.slices import slices
 from sentixrl.labels import LabelSet
-
-FEW_CLUSTERS_OF_A_LABEL = 10
 
 
 def nothing_to_score() -> InputError:
@@ -184,23 +182,3 @@ def _slices(items: Sequence[Item], labels: Sequence[str], how: Resampling) -> di
     for part in slices(items, labels, how):
         found.setdefault(part.dimension, {})[part.part] = part.as_dict()
     return found
-
-
-def class_warnings(tallies: Floats, labels: Sequence[str]) -> list[str]:
-    """What should not be trusted, from counts [C, 3, L]."""
-    warnings: list[str] = []
-    rough = few_clusters(len(tallies))
-    if rough is not None:
-        warnings.append(rough)
-    reach = dict(zip(labels, (support(tallies) > 0).sum(axis=0).tolist(), strict=True))
-    absent = [f"'{label}'" for label, number in reach.items() if not number]
-    if absent:
-        counts = "they count" if len(absent) > 1 else "it counts"
-        warnings.append(f"No item has the gold label {', '.join(absent)}; {counts} 0 in macro-F1.")
-    rare = [f"'{label}' ({n})" for label, n in reach.items() if 0 < n < FEW_CLUSTERS_OF_A_LABEL]
-    if rare and rough is None:  # else all of them are too rough
-        warnings.append(
-            f"Gold labels in fewer than {FEW_CLUSTERS_OF_A_LABEL} clusters: {', '.join(rare)}; the "
-            "intervals of their F1 and of macro-F1 are too narrow."
-        )
-    return warnings
