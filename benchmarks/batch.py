@@ -174,7 +174,7 @@ def kills(folder: Path, turns: int) -> dict[str, Any]:
     progress = []
     for _ in range(KILLS):
         process = start(source, folder / "job")
-        time.sleep(chance.uniform(0.5, 6.0))
+        time.sleep(chance.uniform(0.5, 12.0))
         process.kill()
         process.communicate()
         progress.append(finished(folder / "job"))
