@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tables import points, signed
+
 RESULTS = Path(__file__).parent.parent / "results"
 
 
@@ -28,14 +30,10 @@ def _read(name: str) -> dict[str, Any]:
     return content
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
 def _rounds() -> str:
     passes = _read("sanm")["test"]["passes"]
     lost = ", ".join(
-        f"{words} {100 * passes[key]['difference']:+.1f} points".replace("-", "−")
+        f"{words} {signed(passes[key]['difference'])} points"
         for key, words in (("2 rounds", "two rounds"), ("3 rounds", "three"))
     )
     return (
@@ -50,7 +48,7 @@ def _sizes() -> str:
     def mean(recipe: str) -> str:
         own = [one["test"]["weighted_f1"]["value"] for one in runs if one["recipe"] == recipe]
         seeds = "one seed" if len(own) == 1 else f"mean of {len(own)} seeds"
-        return f"{_points(sum(own) / len(own))} ({seeds})"
+        return f"{points(sum(own) / len(own))} ({seeds})"
 
     return (
         "weighted-F1 on test, each size by its own recipe: MELD "
@@ -64,10 +62,10 @@ def _languages() -> str:
     runs = {one["language"]: one for one in _read("languages")["runs"]}
     words = {"esp": "Spanish", "hin": "Hindi", "ary": "Moroccan Arabic"}
     told = ", ".join(
-        f"{word} {_points(runs[code]['single']['weighted_f1']['value'])}"
+        f"{word} {points(runs[code]['single']['weighted_f1']['value'])}"
         for code, word in words.items()
     )
-    unseen = _points(runs["arq"]["single"]["weighted_f1"]["value"])
+    unseen = points(runs["arq"]["single"]["weighted_f1"]["value"])
     return (
         f"weighted-F1 of the default model on BRIGHTER's test texts of one label: {told}, all "
         f"trained on; Algerian Arabic, never seen, {unseen} "
@@ -87,7 +85,7 @@ def _labels() -> str:
 def _losses() -> str:
     runs = {one["title"]: one["macro_f1"]["value"] for one in _read("losses")["runs"]}
     told = ", ".join(
-        f"{words} {_points(runs[title])}"
+        f"{words} {points(runs[title])}"
         for title, words in (
             ("cross-entropy", "cross-entropy"),
             ("focal, γ = 2", "focal (γ = 2)"),
@@ -103,7 +101,7 @@ def _losses() -> str:
 def _zero_shot() -> str:
     runs = {one["title"]: one["weighted_f1"]["value"] for one in _read("zero_shot")["runs"]}
     told = ", ".join(
-        f"{title} {_points(runs[title])}" for title in ("MELD", "EmoryNLP", "EmotionTalk")
+        f"{title} {points(runs[title])}" for title in ("MELD", "EmoryNLP", "EmotionTalk")
     )
     return (
         f"weighted-F1 on test of SmolLM2-135M as it comes: {told}, all below what the commonest "

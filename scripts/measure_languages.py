@@ -25,8 +25,7 @@ from recording import latest, read_results, write_results
 
 import sentixrl
 from sentixrl import NegotiationOptions, datasets
-from sentixrl.calibration.posterior import Calibration, Floats
-from sentixrl.calibration.several import given, probabilities
+from sentixrl.calibration.several import given, log_odds_of, probabilities
 from sentixrl.datasets import Dataset
 from sentixrl.datasets.brighter import LANGUAGES, NEUTRAL
 from sentixrl.evaluation.recalibration import recalibrate
@@ -114,15 +113,13 @@ def under_own_thresholds(run: Path, dev: Dataset, model: str, out: Path) -> None
     classifier = sentixrl.load(model, labels=dev.label_set, negotiation=several)
     fitted, now = recalibrate(classifier, dev).calibration, classifier.negotiation.calibration
     names = dev.label_set.names
-    odds = (_log_odds(np.asarray(fitted.thresholds)) - _bias(fitted)) / fitted.scale
-    least = float(probabilities(odds, now).min())
+    least = float(probabilities(log_odds_of(np.array(fitted.thresholds), fitted), now).min())
     if least < 100 * ROUNDED:
         raise SystemExit(f"a threshold lies at a probability of {least:.1g}, which is rounded")
     results = [json.loads(line) for line in (run / "items.jsonl").open(encoding="utf-8")]
     turns = [(one["id"], turn) for one in results for turn in one["utterances"]]
     shares = np.array([[turn["probabilities"][name] for name in names] for _, turn in turns])
-    scores = _log_odds(shares.clip(ROUNDED, 1 - ROUNDED)) - _bias(now)
-    found = probabilities(scores / now.scale, fitted)
+    found = probabilities(log_odds_of(shares.clip(ROUNDED, 1 - ROUNDED), now), fitted)
     with out.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["dialogue_id", "index", "labels", *(f"p_{name}" for name in names)])
@@ -130,15 +127,6 @@ def under_own_thresholds(run: Path, dev: Dataset, model: str, out: Path) -> None
             labels = [name for name, applies in zip(names, flags, strict=True) if applies]
             said = "; ".join(labels) or "[]"
             writer.writerow([dialogue, turn["index"], said, *(f"{share:.6f}" for share in own)])
-
-
-def _log_odds(shares: Floats) -> Floats:
-    found: Floats = np.log(shares) - np.log1p(-shares)
-    return found
-
-
-def _bias(calibration: Calibration) -> Floats:
-    return np.asarray(calibration.bias or 0.0, np.float64)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sentixrl.calibration.fitting import fit_several, fit_thresholds
 from sentixrl.calibration.posterior import Calibration
-from sentixrl.calibration.several import given, probabilities
+from sentixrl.calibration.several import given, log_odds_of, probabilities
 from sentixrl.errors import ConfigError
 
 
@@ -77,3 +77,13 @@ def test_a_calibration_of_other_labels_is_refused(fault: Calibration) -> None:
 def test_nothing_to_fit_on_is_said() -> None:
     with pytest.raises(ConfigError, match="at least one"):
         fit_several(np.zeros((0, 2)), np.zeros((0, 2), bool))
+
+
+@pytest.mark.parametrize("bias", [(), (0.5, -2.0)])
+def test_log_odds_are_got_back_from_probabilities(bias: tuple[float, ...]) -> None:
+    calibration = Calibration(0.7, bias)
+    log_odds = np.array([[-8.0, 0.0], [3.0, 12.0]])
+    found = log_odds_of(probabilities(log_odds, calibration), calibration)
+    assert found == pytest.approx(log_odds)
+    with pytest.raises(ConfigError, match="fitted for 3 labels"):
+        log_odds_of(np.full((1, 2), 0.5), Calibration(bias=(1.0, 1.0, 1.0)))

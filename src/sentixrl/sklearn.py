@@ -76,15 +76,14 @@ class _Emotions(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             labels: The labels to ask about; default: the model's own.
             bundle: A model to take instead of the one named.
         """
-        # Sets are asked for by predict_sets alone; labels without a calibration cannot have them.
         if bundle is None and isinstance(self.model, Classifier):
-            policy = replace(self.negotiation or self.model.negotiation, sets=None)
-            found = self.model.replace(labels=labels, context=self.context, negotiation=policy)
+            model = self.model
         else:
             name = self._name() if bundle is None else bundle
-            spec = ClassifierSpec(name, labels, self.context, engine=self.engine or EngineOptions())
-            policy = replace(self.negotiation or spec.bundle().negotiation, sets=None)
-            found = classifier_of(replace(spec, negotiation=policy))
+            model = classifier_of(ClassifierSpec(name, engine=self.engine or EngineOptions()))
+        # Sets are asked for by predict_sets alone; labels without a calibration cannot have them.
+        policy = replace(self.negotiation or model.negotiation, sets=None)
+        found = model.replace(labels=labels, context=self.context, negotiation=policy)
         if not found.several:
             return found
         return found.replace(negotiation=replace(found.negotiation, kind="single"))

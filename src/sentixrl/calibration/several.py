@@ -33,6 +33,24 @@ def probabilities(log_odds: Floats, calibration: Calibration) -> Floats:
     return found
 
 
+def log_odds_of(shares: Floats, calibration: Calibration) -> Floats:
+    """The log-odds that :func:`probabilities` made probabilities of, shape kept.
+
+    Args:
+        shares: Between 0 and 1, these excluded. Shape ``[..., n_labels]``.
+        calibration: As there.
+
+    Raises:
+        ConfigError: The bias was fitted for another number of labels.
+    """
+    scores = np.log(shares) - np.log1p(-np.asarray(shares))
+    if calibration.bias:
+        _check_count("bias", len(calibration.bias), scores.shape[-1])
+        scores = scores - np.asarray(calibration.bias)
+    found: Floats = scores / calibration.scale
+    return found
+
+
 def given(shares: Floats, calibration: Calibration) -> Flags:
     """Which labels an utterance gets, shape kept.
 

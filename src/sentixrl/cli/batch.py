@@ -137,9 +137,9 @@ def _begun_in(spec: ClassifierSpec, out: Path) -> str | None:
     """The number format of the job that goes on; a new start might measure another."""
     from sentixrl.batch.job import number_format_of
 
-    if spec.engine.dtype is not None or is_remote(spec.bundle().base or ""):
-        return None
-    return number_format_of(out)
+    found = number_format_of(out) if spec.engine.dtype is None else None
+    # A new job has none, and need not open the model's bundle for it.
+    return None if found is None or is_remote(spec.bundle().base or "") else found
 
 
 def _stopped(command: str) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 
 from sentixrl.calibration.conformal import kept
 from sentixrl.calibration.posterior import Calibration, Floats, normalise
-from sentixrl.calibration.several import Flags, given, probabilities
+from sentixrl.calibration.several import Flags, given, log_odds_of, probabilities
 from sentixrl.classifier import Classifier
 from sentixrl.datasets.dataset import Dataset
 from sentixrl.dialogue import Utterance
@@ -280,17 +280,16 @@ def first_judgements(classifier: Classifier, data: Dataset) -> FirstJudgements:
     """
     names = data.label_set.names
     found = [
-        (_log_odds(shares), [name in turn.golds for name in names], number)
+        (
+            log_odds_of(np.clip(shares, SMALLEST, 1 - SMALLEST), Calibration()),
+            [name in turn.golds for name in names],
+            number,
+        )
         for number, turn, shares in _shares(classifier, data)
         if turn.golds is not None
     ]
     rows, gold, owners = _columns(found, len(names))
     return FirstJudgements(rows, gold.astype(bool).reshape(-1, len(names)), owners)
-
-
-def _log_odds(shares: Sequence[float]) -> Floats:
-    applies = np.clip(shares, SMALLEST, 1 - SMALLEST)
-    return np.asarray(np.log(applies) - np.log1p(-applies))
 
 
 def _columns(
