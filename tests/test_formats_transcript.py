@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sentixrl.errors import InputError
@@ -211,6 +212,7 @@ def test_transcripts_read_back(
     assert [[(turn.speaker, turn.text) for turn in dialogue] for dialogue in read] == dialogues
 
 
+@example("- 1:")
 @given(st.text(st.sampled_from("ab1:：.,/\\ \t)D-" + BIDI_CONTROLS), max_size=30))
 def test_no_line_is_ever_lost(line: str) -> None:
     speaker, text, _ = split_speaker(line)
@@ -221,7 +223,9 @@ def test_no_line_is_ever_lost(line: str) -> None:
         assert text in line
         seen = [mark for mark in line if not is_blank(mark)]
         kept = [mark for mark in speaker + text if not is_blank(mark)]
-        assert len(seen) == len(kept) + 1  # the colon
+        listed = re.match(rf"[\s{BIDI_CONTROLS}]*((?:-\s+){{0,6}})", line)
+        assert listed is not None
+        assert len(seen) == len(kept) + 1 + listed[1].count("-")  # the colon, and bullets
 
 
 @given(st.text(max_size=200))
