@@ -20,12 +20,14 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,8 @@ from sentixrl.formats import dialogue_object
 
 ROOT = Path(__file__).parent.parent
 KILLS = 20
+SLICE = 30.0
+"""Seconds that jobs run in turns."""
 Place = tuple[str, int, int | str]
 """A row's dialogue, turn and region."""
 REAL = {"goemotions": "train", "xed": "all", "dailydialog": "train"}
@@ -94,9 +98,9 @@ def real(path: Path, turns: int) -> Path:
     return path
 
 
-def start(source: Path, out: Path, *further: str) -> subprocess.Popen[str]:
+def start(source: str | Path, out: str | Path, *further: str | Path) -> subprocess.Popen[str]:
     """A job in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.batch_job", str(source), str(out), *further]
+    command = [sys.executable, "-m", "benchmarks.batch_job", *map(str, (source, out, *further))]
     paths = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     environment = {**os.environ, "PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -109,6 +113,45 @@ def result(process: subprocess.Popen[str]) -> dict[str, Any]:
         raise SystemExit(f"a job ended with code {process.returncode}")
     found: dict[str, Any] = json.loads(said_.splitlines()[-1])
     return found
+
+
+def turn_about(*commands: Sequence[str | Path]) -> Iterator[dict[str, Any]]:
+    """What jobs say at their ends that run a slice of time each, one after another.
+
+    So whatever else the machine does meets all of them alike. The first slice holds a job's start;
+    seconds in which a job stood still are taken off its own.
+    """
+    running: dict[int, subprocess.Popen[str]] = {}
+    stood, stopped = [0.0] * len(commands), [0.0] * len(commands)
+    waiting = deque(range(len(commands)))
+    while waiting:
+        place = waiting.popleft()
+        if place in running:
+            stood[place] += time.perf_counter() - stopped[place]
+            _signal(running[place].pid, signal.SIGCONT)
+        else:
+            running[place] = start(*commands[place])
+        try:
+            running[place].wait(SLICE)
+        except subprocess.TimeoutExpired:
+            _signal(running[place].pid, signal.SIGSTOP)
+            stopped[place] = time.perf_counter()
+            waiting.append(place)
+    for place, away in enumerate(stood):
+        found = result(running[place])
+        found["seconds"] -= away
+        yield {**found, "rate": found["turns"] / found["seconds"]}
+
+
+def _signal(parent: int, what: signal.Signals) -> None:
+    """Stop or wake a job and its workers, but not the servers that Ray has beside them."""
+    for process in (psutil.Process(parent), *_workers(parent)):
+        process.send_signal(what)
+
+
+def _workers(parent: int) -> list[psutil.Process]:
+    below = psutil.Process(parent).children(recursive=True)
+    return [one for one in below if "Answerer" in " ".join(one.cmdline())]
 
 
 def finished(out: Path) -> int:
@@ -150,8 +193,10 @@ def memory(folder: Path, turns: int) -> dict[str, Any]:
 def rate(folder: Path, turns: int) -> dict[str, Any]:
     """Real turns with the default model, in a job and by ``predict_many``."""
     source = real(folder / "real.jsonl", turns)
-    by_job = result(start(source, folder / "job", "--loader", "default"))
-    by_call = result(start(source, folder / "none", "--loader", "default", "--plain"))
+    default = ("--loader", "default")
+    by_job, by_call = turn_about(
+        (source, folder / "job", *default), (source, folder / "none", *default, "--plain")
+    )
     share = by_job["rate"] / by_call["rate"]
     return {"job": by_job, "predict_many": by_call, "ratio": round(share, 3)}
 
@@ -159,9 +204,11 @@ def rate(folder: Path, turns: int) -> dict[str, Any]:
 def ray(folder: Path, turns: int) -> dict[str, Any]:
     """Two Ray workers of one thread against two threads in one process."""
     source = real(folder / "real.jsonl", turns)
-    two = ("--loader", "default", "--threads", "1", "--ray", "local", "--workers", "2")
-    workers = result(start(source, folder / "ray", *two))
-    threads = result(start(source, folder / "threads", "--loader", "default", "--threads", "2"))
+    default = ("--loader", "default", "--threads")
+    workers, threads = turn_about(
+        (source, folder / "ray", *default, "1", "--ray", "local", "--workers", "2"),
+        (source, folder / "threads", *default, "2"),
+    )
     share = workers["rate"] / threads["rate"]
     return {"ray": workers, "threads": threads, "ratio": round(share, 3)}
 
@@ -212,9 +259,7 @@ def _killing_workers(source: Path, out: Path, chance: random.Random) -> tuple[in
 def _kill_one(parent: int, chance: random.Random) -> int:
     """Kill one of the workers below a process, if there is one."""
     try:
-        below = psutil.Process(parent).children(recursive=True)
-        workers = [one for one in below if "Answerer" in " ".join(one.cmdline())]
-        if workers:
+        if workers := _workers(parent):
             chance.choice(workers).kill()
         return bool(workers)
     except psutil.Error:
