@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -40,8 +41,6 @@ from sentixrl.formats import dialogue_object
 
 ROOT = Path(__file__).parent.parent
 KILLS = 20
-SLICE = 30.0
-"""Seconds that jobs run in turns."""
 Place = tuple[str, int, int | str]
 """A row's dialogue, turn and region."""
 REAL = {"goemotions": "train", "xed": "all", "dailydialog": "train"}
@@ -115,24 +114,28 @@ def result(process: subprocess.Popen[str]) -> dict[str, Any]:
     return found
 
 
-def turn_about(*commands: Sequence[str | Path]) -> Iterator[dict[str, Any]]:
-    """What jobs say at their ends that run a slice of time each, one after another.
+def turn_about(*jobs: tuple[float, Sequence[str | Path]]) -> Iterator[dict[str, Any]]:
+    """What jobs say at their ends that run in turns, so that what else goes on meets all alike.
 
-    So whatever else the machine does meets all of them alike. The first slice holds a job's start;
-    seconds in which a job stood still are taken off its own.
+    Args:
+        jobs: Seconds that one turn of a job takes, its start within the first, and its arguments.
+
+    Yields:
+        What each job says; seconds in which it stood still are taken off its own.
     """
     running: dict[int, subprocess.Popen[str]] = {}
-    stood, stopped = [0.0] * len(commands), [0.0] * len(commands)
-    waiting = deque(range(len(commands)))
+    stood, stopped = [0.0] * len(jobs), [0.0] * len(jobs)
+    waiting = deque(range(len(jobs)))
     while waiting:
         place = waiting.popleft()
+        seconds, arguments = jobs[place]
         if place in running:
             stood[place] += time.perf_counter() - stopped[place]
             _signal(running[place].pid, signal.SIGCONT)
         else:
-            running[place] = start(*commands[place])
+            running[place] = start(*arguments)
         try:
-            running[place].wait(SLICE)
+            running[place].wait(seconds)
         except subprocess.TimeoutExpired:
             _signal(running[place].pid, signal.SIGSTOP)
             stopped[place] = time.perf_counter()
@@ -191,11 +194,15 @@ def memory(folder: Path, turns: int) -> dict[str, Any]:
 
 
 def rate(folder: Path, turns: int) -> dict[str, Any]:
-    """Real turns with the default model, in a job and by ``predict_many``."""
+    """Real turns with the default model in a job; every fourth dialogue by ``predict_many``."""
     source = real(folder / "real.jsonl", turns)
+    fourth = folder / "fourth.jsonl"
+    with source.open("rb") as every, fourth.open("wb") as some:
+        some.writelines(itertools.islice(every, 0, None, 4))
     default = ("--loader", "default")
     by_job, by_call = turn_about(
-        (source, folder / "job", *default), (source, folder / "none", *default, "--plain")
+        (60.0, (source, folder / "job", *default)),
+        (15.0, (fourth, folder / "none", *default, "--plain")),
     )
     share = by_job["rate"] / by_call["rate"]
     return {"job": by_job, "predict_many": by_call, "ratio": round(share, 3)}
@@ -206,8 +213,8 @@ def ray(folder: Path, turns: int) -> dict[str, Any]:
     source = real(folder / "real.jsonl", turns)
     default = ("--loader", "default", "--threads")
     workers, threads = turn_about(
-        (source, folder / "ray", *default, "1", "--ray", "local", "--workers", "2"),
-        (source, folder / "threads", *default, "2"),
+        (30.0, (source, folder / "ray", *default, "1", "--ray", "local", "--workers", "2")),
+        (30.0, (source, folder / "threads", *default, "2")),
     )
     share = workers["rate"] / threads["rate"]
     return {"ray": workers, "threads": threads, "ratio": round(share, 3)}
