@@ -32,8 +32,10 @@ def main() -> None:
     leaving = _Leaving()
     atexit.register(leaving)  # the first to be registered is the last to be called
     try:
-        from sentixrl.cli.main import main as run_and_exit
+        from sentixrl.cli.starting import uncollected
 
+        with uncollected():
+            from sentixrl.cli.main import main as run_and_exit
         run_and_exit()
     except KeyboardInterrupt:
         leaving.code = EXIT_INTERRUPTED

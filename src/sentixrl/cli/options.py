@@ -22,6 +22,7 @@ from sentixrl.cli.arguments import (
 )
 from sentixrl.cli.console import errors, note
 from sentixrl.cli.groups import OptionGroup
+from sentixrl.cli.starting import uncollected
 from sentixrl.context.templates import templates
 from sentixrl.engines.options import EngineOptions, RemoteOptions
 from sentixrl.engines.roles import hosts_of, remote_engines
@@ -195,7 +196,8 @@ class ModelOptions(OptionGroup):
         Raises:
             SentixError: An option does not fit, or there is no such model.
         """
-        return self.spec(labels, several=several).load()
+        with uncollected():
+            return self.spec(labels, several=several).load()
 
 
 MODEL_OPTIONS = tuple(part.name for part in fields(ModelOptions))

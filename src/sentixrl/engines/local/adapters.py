@@ -35,6 +35,8 @@ _NOT_WEIGHTS = {
 }
 _MOST_ALPHA = 1e6
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_ROWS = 256
+"""Rows of a weight that a difference is added to at a time."""
 _AGAIN = "Save the adapter anew with PEFT's save_pretrained."
 
 Pairs = dict[str, tuple[torch.Tensor, torch.Tensor]]
@@ -107,9 +109,25 @@ def merge_lora(
                 f"The adapter {adapter} changes '{name}', which the model lacks or has otherwise.",
                 hint="It was trained on another base model.",
             )
-        whole = weights[name].float() + scale * (up.float() @ down.float())
-        weights[name] = whole.to(dtype)
+        weights[name] = _sum(weights[name], up.float(), down.float(), scale, dtype)
     return True
+
+
+def _sum(
+    weight: torch.Tensor,
+    up: torch.Tensor,
+    down: torch.Tensor,
+    scale: float,
+    dtype: torch.dtype,
+) -> torch.Tensor:
+    """A weight and its difference, a few rows at a time: they stay in the processor's cache."""
+    whole = torch.empty_like(weight, dtype=dtype)
+    difference = torch.empty(_ROWS, weight.shape[1])
+    for start in range(0, len(weight), _ROWS):
+        rows = slice(start, start + _ROWS)
+        part = torch.mm(up[rows], down, out=difference[: len(up[rows])])
+        whole[rows] = part.mul_(scale).add_(weight[rows])
+    return whole
 
 
 def read_lora(adapter: Path) -> tuple[float, Pairs] | None:

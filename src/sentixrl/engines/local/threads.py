@@ -8,10 +8,12 @@ too; where one session on all threads is clearly faster, it has them.
 
 from __future__ import annotations
 
+import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from threading import Barrier, Thread, local
 
 import torch
@@ -88,33 +90,42 @@ def compute_on(threads: int | None) -> None:
 @cache
 def _workers_win(threads: int, dtype: torch.dtype) -> bool:
     """Whether one worker on so many threads is not clearly faster than so many on one each."""
-    alone = min(_seconds(1, threads, threads, dtype) for _ in range(TRIALS))
-    side_by_side = min(_seconds(threads, 1, 1, dtype) for _ in range(TRIALS))
-    return side_by_side < ADVANTAGE * alone
+    shapes = (TOKENS, WIDTH), (2 * WIDER, WIDTH), (WIDTH, WIDER)
+    state, wide, back = (torch.rand(shape, dtype=dtype) for shape in shapes)
+    layer = partial(_layer, state, wide, back)
+    side_by_side = min(_seconds(threads, 1, 1, layer) for _ in range(TRIALS))
+    enough = side_by_side / ADVANTAGE
+    return all(_seconds(1, threads, threads, layer, enough) >= enough for _ in range(TRIALS))
 
 
-def _seconds(workers: int, threads: int, passes: int, dtype: torch.dtype) -> float:
-    """Seconds that ``workers`` threads take, each for its share of the passes."""
-    ready = Barrier(workers + 1)
-    done = Barrier(workers + 1)
+def _seconds(
+    workers: int,
+    threads: int,
+    passes: int,
+    layer: Callable[[], torch.Tensor],
+    most: float = math.inf,
+) -> float:
+    """Seconds until the last of ``workers`` threads has done its share; given up at ``most``."""
+    ready = Barrier(workers)
+    taken: list[float] = []
 
     def work() -> None:
         compute_on(threads)
-        wide = torch.randn(2 * WIDER, WIDTH).to(dtype)
-        back = torch.randn(WIDTH, WIDER).to(dtype)
-        state = torch.randn(TOKENS, WIDTH).to(dtype)
-        _layer(state, wide, back)
+        layer()
         ready.wait()
+        start = time.perf_counter()
         for _ in range(PASSES * passes):
-            _layer(state, wide, back)
-        done.wait()
+            layer()
+            if time.perf_counter() - start > most:  # on busy cores the rest could take seconds
+                break
+        taken.append(time.perf_counter() - start)
 
-    for _ in range(workers):
-        Thread(target=work, daemon=True).start()
-    ready.wait()
-    start = time.perf_counter()
-    done.wait()
-    return time.perf_counter() - start
+    working = [Thread(target=work, daemon=True) for _ in range(workers)]
+    for thread in working:
+        thread.start()
+    for thread in working:
+        thread.join()
+    return max(taken)
 
 
 def _layer(state: torch.Tensor, wide: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
