@@ -21,7 +21,7 @@ def collected() -> Iterator[None]:
 def test_it_is_off_within_and_what_was_made_there_is_not_walked_over_again() -> None:
     with uncollected():
         assert not gc.isenabled()
-        made = [[] for _ in range(1000)]
+        made: list[list[int]] = [[] for _ in range(1000)]
     assert gc.isenabled()
     assert gc.get_freeze_count() >= len(made)
 
