@@ -145,7 +145,7 @@ def test_the_command_writes_table_data_and_figure(
     code = run([*words, "--out", str(place / "out")])
     caught = capsys.readouterr()
     assert code == 2  # some could not be run
-    assert caught.out.startswith("On dev: trained against majority:")
+    assert caught.out.startswith("On dev: differences in points of ")
     assert "Not run: gone (dev)" in caught.err
     results = tmp_path / "results/experiments"
     assert {path.name for path in results.iterdir()} == {"small.md", "small.json", "small.svg"}

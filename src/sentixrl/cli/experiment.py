@@ -140,13 +140,13 @@ def _estimate(
     table.add_row(styled(("all that can be run", "bold")), styled((f"{hours(items):.1f}", "bold")))
     answers().print(table)
     for reason in dict.fromkeys(item.missing for item in items if item.missing):
-        errors().print(note(reason, "Missing:"))
+        errors().print(note(reason, "Left out:"))
     return 0
 
 
 def _told(item: Item) -> str:
     if item.missing is not None:
-        return "missing"
+        return "left out"
     return f"{item.seconds / 3600:.2f}" if item.seconds else "–"
 
 

@@ -13,6 +13,12 @@ from sentixrl.experiments.plan import METRIC_NAMES, Contrast, Experiment
 from sentixrl.experiments.running import DEV
 from sentixrl.experiments.telling import Told
 
+LEVEL = 0.05
+"""Below this, a p-value adjusted by Holm counts as clear."""
+CLEAR, UNCLEAR = "Clear of zero after Holm", "Not clear of zero"
+TOO_FEW = "Too few clusters for an interval"
+CLEARNESS = (CLEAR, UNCLEAR, TOO_FEW)
+
 
 def verdict(
     experiment: Experiment,
@@ -28,13 +34,16 @@ def verdict(
         split: Of which split.
         told: Its signals with what was found.
     """
-    metric = METRIC_NAMES[experiment.metric]
-    sentences = []
+    groups: dict[str, list[str]] = {}
     for wanted, found in tested:
         if found is not None:
             lives = _lives(found.value, wanted.least) if split == DEV else ""
-            sentences.append(_difference(found, metric) + lives)
-    sentences += [_signal(one) for one in told if one.found is not None]
+            groups.setdefault(_clearness(found), []).append(_difference(found) + lives)
+    sentences = [f"{name}: {'; '.join(groups[name])}." for name in CLEARNESS if name in groups]
+    if sentences:
+        metric = METRIC_NAMES[experiment.metric]
+        sentences[0] = f"differences in points of {metric}, 95% intervals. {sentences[0]}"
+    sentences += [_signal(one, split) for one in told if one.found is not None]
     missing = [wanted.title for wanted, found in tested if found is None]
     missing += [f"{one.name} ({one.why})" for one in told if one.found is None]
     if missing:
@@ -47,40 +56,41 @@ def signed(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
-def _difference(found: Difference, metric: str) -> str:
-    seeds = min(found.seeds.values())
-    points = f"{signed(found.value)} points of {metric}"
-    if found.low is None or found.high is None or found.p_holm is None:
-        return f"{found.title}: {points} ({_seeds(seeds)}; too few clusters for an interval)."
-    clear = "clear of zero" if found.p_holm < 0.05 else "not clear of zero"
-    return (
-        f"{found.title}: {points} (95% {signed(found.low)} to {signed(found.high)}, Holm "
-        f"p {found.p_holm:.3f}, {_seeds(seeds)}), {clear}; an effect under "
-        f"{100 * (found.detectable or 0):.1f} would mostly be missed."
-    )
+def _clearness(found: Difference) -> str:
+    if found.p_holm is None:
+        return TOO_FEW
+    return CLEAR if found.p_holm < LEVEL else UNCLEAR
 
 
-def _signal(one: Told) -> str:
+def _difference(found: Difference) -> str:
+    seeds = _seeds(min(found.seeds.values()))
+    if found.low is None or found.high is None:
+        return f"{found.title} {signed(found.value)} ({seeds})"
+    ends = f"{signed(found.low)} to {signed(found.high)}"
+    return f"{found.title} {signed(found.value)} ({ends}, {seeds})"
+
+
+def _signal(one: Told, split: str) -> str:
     found = one.found
     assert found is not None
     if found.low is None or found.high is None:
         ends = "too few clusters for an interval"
     else:
         ends = f"95% {signed(found.low)} to {signed(found.high)}"
+    lives = _lives(found.gain, one.least) if split == DEV else ""
     return (
         f"{one.name}, {one.place}: beside confidence and margin it adds {signed(found.gain)} "
         f"points to the area under the ROC curve that tells right from wrong ({ends}, "
-        f"{_seeds(found.seeds)}); its view of other turns adds "
-        f"{signed(found.strangers - found.own)}.{_lives(found.gain, one.least)}"
+        f"{_seeds(found.seeds)}){lives}; its view of other turns adds "
+        f"{signed(found.strangers - found.own)}."
     )
 
 
 def _lives(value: float, least: float | None) -> str:
-    """A sentence on whether an idea reaches what it has to; nothing where it has to reach none."""
+    """Whether an idea reaches what it has to; nothing where it has to reach none."""
     if least is None:
         return ""
-    wanted = f"+{100 * least:g}, which it has to reach"
-    return f" Alive: not below {wanted}." if value >= least else f" Dead: below {wanted}."
+    return f", {'alive' if value >= least else 'dead'}: it has to reach +{100 * least:g}"
 
 
 def _seeds(number: int) -> str:
