@@ -201,11 +201,17 @@ def rate(folder: Path, turns: int) -> dict[str, Any]:
         some.writelines(itertools.islice(every, 0, None, 4))
     default = ("--loader", "default")
     by_job, by_call = turn_about(
-        (60.0, (source, folder / "job", *default)),
-        (15.0, (fourth, folder / "none", *default, "--plain")),
+        (20.0, (source, folder / "job", *default)),
+        (5.0, (fourth, folder / "none", *default, "--plain")),
     )
     share = by_job["rate"] / by_call["rate"]
-    return {"job": by_job, "predict_many": by_call, "ratio": round(share, 3)}
+    work = [one["turns"] / one["cpu_seconds"] for one in (by_job, by_call)]
+    return {
+        "job": by_job,
+        "predict_many": by_call,
+        "ratio": round(share, 3),
+        "ratio_per_cpu_second": round(work[0] / work[1], 3),
+    }
 
 
 def ray(folder: Path, turns: int) -> dict[str, Any]:

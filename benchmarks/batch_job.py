@@ -35,6 +35,7 @@ def job(options: argparse.Namespace) -> dict[str, Any]:
     with BatchJob([options.source], options.out, workers, how) as made:
         ready = _since_start()
         open_chunks = len(made.job.open())
+        busy = time.process_time()
         found = made.run()
     return {
         "turns": found.turns,
@@ -43,6 +44,7 @@ def job(options: argparse.Namespace) -> dict[str, Any]:
         "ready_seconds": ready,
         "open_chunks": open_chunks,
         "seconds": found.seconds,
+        "cpu_seconds": time.process_time() - busy,
         "rate": found.fresh / found.seconds,
     }
 
@@ -50,12 +52,18 @@ def job(options: argparse.Namespace) -> dict[str, Any]:
 def plain(options: argparse.Namespace) -> dict[str, Any]:
     """The same dialogues through ``predict_many``."""
     classifier = loader(options.loader, options.threads).load()
-    ready, start = _since_start(), time.perf_counter()
+    ready, start, busy = _since_start(), time.perf_counter(), time.process_time()
     turns = sum(
         len(result.items) for result in classifier.predict_many(iter_dialogues(options.source))
     )
     seconds = time.perf_counter() - start
-    return {"turns": turns, "ready_seconds": ready, "seconds": seconds, "rate": turns / seconds}
+    return {
+        "turns": turns,
+        "ready_seconds": ready,
+        "seconds": seconds,
+        "cpu_seconds": time.process_time() - busy,
+        "rate": turns / seconds,
+    }
 
 
 def _since_start() -> float:

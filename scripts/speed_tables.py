@@ -112,6 +112,22 @@ def installs(content: Content) -> str:
     return f"{table(head, rows)}\n\n{where}"
 
 
+def bench_starting(content: Content) -> str:
+    """How long a start takes."""
+    names = {"torch": "`import torch` alone"}
+    rows = [
+        [names.get(name, f"`sentixrl classify --model {name} --text …`"),
+         f"{run['seconds']:.1f} ({run['least']:.1f}–{run['most']:.1f})", f"{run['of_torch']:.1f}×"]
+        for name, run in content["runs"].items()
+    ]  # fmt: skip
+    where = (
+        f"Measured on {content['date']} with `python -m benchmarks.starting --out "
+        f"results/bench_starting.json` on {content['cores']} cores of {content['processor']}; "
+        f"{content['rounds']} starts each, in turns."
+    )
+    return f"{table(['', 'seconds, median (range)', 'against torch'], rows)}\n\n{where}"
+
+
 def bench_batch(content: Content) -> str:
     """Batch jobs: what they lose against a plain call, their memory, and what they survive."""
     rows = [row for part, rows_of in _BATCH.items() if part in content
