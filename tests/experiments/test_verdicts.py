@@ -48,8 +48,8 @@ def test_a_signal_is_said_with_its_interval_and_its_control() -> None:
     told = Told("free test", "m", 0.01, TELLING)
     assert verdict(EXPERIMENT, [], "dev", [told]) == (
         "On dev: free test, m: beside confidence and margin it adds +1.2 points to the area under "
-        "the ROC curve that tells right from wrong (95% +0.4 to +2.0, 2 seeds), alive: it has to reach "
-        "+1; its view of other turns adds +0.1."
+        "the ROC curve that tells right from wrong (95% +0.4 to +2.0, 2 seeds), alive: it has to "
+        "reach +1; its view of other turns adds +0.1."
     )
     dead = Told("free test", "m", 0.02, replace(TELLING, low=None, high=None, seeds=1))
     said = verdict(EXPERIMENT, [], "dev", [dead])
