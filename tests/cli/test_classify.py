@@ -374,6 +374,24 @@ def test_a_record_without_negotiation_is_said_to_be_one(
     assert "nothing is negotiated" not in shell(*command).err
 
 
+def test_the_prompt_can_be_shown(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, scripted(Roles([always("joy")])))
+    lines = b"Ann: You came!\nBob: I said I would.\n"
+    answer = shell("classify", "-", "--show", "prompt", stdin=lines)
+    assert answer.code == 0
+    shown = [line.strip() for line in answer.out.split("what the model reads")[1].splitlines()]
+    shown = [line for line in shown if line]
+    assert shown[-4:-1] == ["Ann: You came!", "Bob: I said I would.", "Bob feels"]
+    assert "nothing is negotiated" not in answer.err
+
+
+@pytest.mark.parametrize("form", [["--json"], ["--csv"], ["--html", "page.html"]])
+def test_what_is_added_to_a_table_needs_a_table(shell: Shell, form: list[str]) -> None:
+    answer = shell("classify", "-t", "Oh.", "--show", "negotiation", *form)
+    assert answer.code == 2
+    assert "--show adds to the table" in answer.err
+
+
 def test_a_turn_that_is_too_long_fails_alone(classify: Classify, tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("Ann: no\nBob: " + "no " * 2000 + "\nAnn: why?\n")
@@ -476,7 +494,7 @@ def test_ten_thousand_turns_have_ten_thousand_results(
     assert 1 < largest <= 12_000 / shortest
 
 
-@pytest.mark.parametrize("form", [(), ("--json",), ("--show", "negotiation")])
+@pytest.mark.parametrize("form", [(), ("--json",), ("--show", "negotiation"), ("--show", "prompt")])
 def test_control_characters_do_not_reach_the_terminal(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, form: Sequence[str]
 ) -> None:

@@ -55,6 +55,7 @@ class Show(StrEnum):
     """What the table adds."""
 
     NEGOTIATION = "negotiation"
+    PROMPT = "prompt"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,11 @@ class OutputOptions(OptionGroup):
         typer.Option(help="Write one self-contained page: conversation, arc, negotiation."),
     ] = None
     show: Annotated[
-        Show | None, typer.Option(help="Add the record of the negotiation to the table.")
+        Show | None,
+        typer.Option(
+            help="Add to the table the record of the negotiation, or what the model reads before "
+            "it names the last turn's emotion."
+        ),
     ] = None
     explain: Annotated[
         bool,
@@ -94,6 +99,11 @@ class OutputOptions(OptionGroup):
         if self.csv_output and self.explain:
             raise ConfigError(
                 "--csv has no column for evidence.", hint="Use --json with --explain."
+            )
+        if self.show is not None and (self.json_output or self.csv_output or self.html):
+            raise ConfigError(
+                "--show adds to the table, which --json, --csv and --html replace.",
+                hint="Leave it out: --json and --html hold the record of the negotiation.",
             )
         if self.html is not None:
             if self.json_output or self.csv_output:
@@ -256,11 +266,13 @@ def _print_tables(
         item_errors,
         messages_table,
         negotiation_view,
+        prompt_view,
     )
 
     console, labels = answers(), classifier.label_set
     console.print(header(classifier))
-    if show is not None and not classifier.negotiation.enabled:
+    negotiation = show is Show.NEGOTIATION
+    if negotiation and not classifier.negotiation.enabled:
         errors().print(
             note(
                 "nothing is negotiated here, so each record is one answer of the generator; "
@@ -268,11 +280,13 @@ def _print_tables(
             )
         )
     whole = show is not None or explain
-    view = negotiation_view if whole else dialogue_table
+    view = negotiation_view if negotiation or explain else dialogue_table
     failures = 0
     for batch in _batches(answered, alone=whole):
         pairs = [(dialogue, result) for dialogue, result, _ in batch]
         console.print(messages_table(pairs, labels) if len(pairs) > 1 else view(*pairs[0], labels))
+        if show is Show.PROMPT:
+            console.print(prompt_view(classifier.prompts(pairs[0][0])[-1]))
         for line in (line for _, result in pairs for line in item_errors(result)):
             errors().print(line)
             failures += 1

@@ -182,6 +182,13 @@ def negotiation_view(
     return Group(*parts)
 
 
+def prompt_view(prompt: str) -> RenderableType:
+    """What a model reads before it names an emotion, line by line."""
+    title = styled(("what the model reads before it names the last turn's emotion", "italic"))
+    lines = [Padding(styled(line), (0, 0, 0, 4)) for line in prompt.splitlines()]
+    return Group(title, *lines, "")
+
+
 def item_errors(result: DialoguePrediction) -> Iterator[Text]:
     """A sentence for each turn that failed."""
     for item in result.items:
