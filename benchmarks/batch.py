@@ -28,7 +28,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,29 +70,35 @@ def write_table(path: Path, rows: int, place: Callable[[int], Place]) -> Path:
 
 def real_dialogues(turns: int) -> Iterator[Dialogue]:
     """Turns of published sets in equal parts, as far as each goes."""
-    from sentixrl.datasets.registry import load
-
-    folder = Path(os.environ.get("SENTIXRL_DATA", ROOT.parent / "shared" / "data"))
     left = turns
     for place, (name, split) in enumerate(REAL.items()):
-        share = left // (len(REAL) - place)
-        for number, dialogue in enumerate(load(name, folder / name, split)):
-            if share <= 0:
-                break
-            share -= len(dialogue)
+        for dialogue in published(name, split, left // (len(REAL) - place)):
             left -= len(dialogue)
-            plain = [(turn.speaker or "", turn.text) for turn in dialogue]
-            yield Dialogue.from_texts(
-                [text if not speaker else (speaker, text) for speaker, text in plain],
-                id=f"{name}-{number}",
-                language=dialogue.language,
-            )
+            yield dialogue
+
+
+def published(name: str, split: str, turns: int, **switches: str | bool) -> Iterator[Dialogue]:
+    """The first dialogues of a published set that have so many turns, without their labels."""
+    from sentixrl.datasets.registry import load_split
+
+    folder = Path(os.environ.get("SENTIXRL_DATA", ROOT.parent / "shared" / "data"))
+    for number, dialogue in enumerate(load_split(name, folder / name, split, None, switches)):
+        if turns <= 0:
+            return
+        turns -= len(dialogue)
+        said = [(turn.speaker, turn.text) if turn.speaker else turn.text for turn in dialogue]
+        yield Dialogue.from_texts(said, id=f"{name}-{number}", language=dialogue.language)
 
 
 def real(path: Path, turns: int) -> Path:
     """Real turns as our JSON."""
+    return write_dialogues(path, real_dialogues(turns))
+
+
+def write_dialogues(path: Path, dialogues: Iterable[Dialogue]) -> Path:
+    """Dialogues as our JSON, a line each."""
     with path.open("w", encoding="utf-8") as stream:
-        for dialogue in real_dialogues(turns):
+        for dialogue in dialogues:
             stream.write(json.dumps(dialogue_object(dialogue), ensure_ascii=False) + "\n")
     return path
 
@@ -124,25 +130,27 @@ def turn_about(*jobs: tuple[float, Sequence[str | Path]]) -> Iterator[dict[str, 
         What each job says; seconds in which it stood still are taken off its own.
     """
     running: dict[int, subprocess.Popen[str]] = {}
-    stood, stopped = [0.0] * len(jobs), [0.0] * len(jobs)
+    stood: list[list[tuple[float, float]]] = [[] for _ in jobs]
+    stopped = [0.0] * len(jobs)
     waiting = deque(range(len(jobs)))
     while waiting:
         place = waiting.popleft()
         seconds, arguments = jobs[place]
         if place in running:
-            stood[place] += time.perf_counter() - stopped[place]
+            stood[place].append((stopped[place], time.time() - stopped[place]))
             _signal(running[place].pid, signal.SIGCONT)
         else:
             running[place] = start(*arguments)
         try:
             running[place].wait(seconds)
         except subprocess.TimeoutExpired:
+            stopped[place] = time.time()
             _signal(running[place].pid, signal.SIGSTOP)
-            stopped[place] = time.perf_counter()
             waiting.append(place)
-    for place, away in enumerate(stood):
+    for place, pauses in enumerate(stood):
         found = result(running[place])
-        found["seconds"] -= away
+        # A process may be stopped once more while it leaves.
+        found["seconds"] -= sum(length for began, length in pauses if began < found["ended"])
         yield {**found, "rate": found["turns"] / found["seconds"]}
 
 

@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true")
     options = parser.parse_args()
     found = plain(options) if options.plain else job(options)
+    found["ended"] = time.time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found["peak_mib"] = round(peak / (1 << (20 if sys.platform == "darwin" else 10)), 1)
     print(json.dumps(found))

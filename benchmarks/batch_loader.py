@@ -1,4 +1,4 @@
-"""What batch jobs load in the benchmark: a script that keeps no record, or the default model."""
+"""What batch jobs load in the benchmark: a script that keeps no record, or a model."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Scripted:
 
 
 def loader(name: str, threads: int | None) -> Loader:
-    """``scripted``, or else the default model on so many threads."""
+    """``scripted``, or a model's name, on so many threads."""
     if name == "scripted":
         return Scripted()
-    return ClassifierSpec(labels=LABELS, engine=EngineOptions(threads=threads))
+    return ClassifierSpec(name, labels=LABELS, engine=EngineOptions(threads=threads))

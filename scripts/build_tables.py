@@ -15,7 +15,16 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from speed_tables import bench, bench_batch, bench_starting, bench_training, installs, page, service
+from speed_tables import (
+    bench,
+    bench_batch,
+    bench_releases,
+    bench_starting,
+    bench_training,
+    installs,
+    page,
+    service,
+)
 from tables import FEWEST_CLUSTERS, points, signed, table, with_interval, with_notes
 
 ROOT = Path(__file__).parent.parent
@@ -376,6 +385,7 @@ MAKERS: Mapping[str, Callable[[Content], str]] = {
     "bench": bench,
     "service": service,
     "bench_batch": bench_batch,
+    "bench_releases": bench_releases,
     "bench_starting": bench_starting,
     "installs": installs,
     "page": page,

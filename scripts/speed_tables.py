@@ -128,6 +128,26 @@ def bench_starting(content: Content) -> str:
     return f"{table(['', 'seconds, median (range)', 'against torch'], rows)}\n\n{where}"
 
 
+def bench_releases(content: Content) -> str:
+    """The released models beside each other."""
+    new, old = "sentixrl-270m", "sentixrl-135m"
+    rows = [
+        [f"{name}, {run['split']}", f"{run[new]['rate']:.1f}", f"{run[old]['rate']:.1f}",
+         f"{run['ratio']:.2f}", f"{run[new]['peak_mib']:,.0f}", f"{run[old]['peak_mib']:,.0f}"]
+        for name, run in content["runs"].items()
+    ]  # fmt: skip
+    head = [
+        *("", f"`{new}`, turns/s", f"`{old}`, turns/s", "ratio"),
+        *(f"`{name}`, peak MiB" for name in (new, old)),
+    ]
+    where = (
+        f"Measured on {content['date']} with `python -m benchmarks.releases --out "
+        f"results/bench_releases.json` on {content['cores']} cores of {content['processor']}; up "
+        f"to {content['turns']:,} turns each, seven emotions."
+    )
+    return f"{table(head, rows)}\n\n{where}"
+
+
 def bench_batch(content: Content) -> str:
     """Batch jobs: what they lose against a plain call, their memory, and what they survive."""
     rows = [row for part, rows_of in _BATCH.items() if part in content
