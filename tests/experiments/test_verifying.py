@@ -145,7 +145,7 @@ def test_an_experiment_trains_asks_and_judges_a_verifier(
     assert sum("fold-" in said for said in noted.said) >= 2
 
     found = results_of(experiment, outcome)
-    assert "Dead: below +90, which it has to reach." in found["splits"]["dev"]["verdict"]
+    assert "dead: it has to reach +90" in found["splits"]["dev"]["verdict"]
     (signal,) = found["splits"]["dev"]["signals"]
     assert signal["why"] == ""
     assert signal["found"]["turns"] == 42
