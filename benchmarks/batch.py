@@ -34,12 +34,12 @@ from typing import Any
 
 import psutil
 
+from benchmarks.material import ROOT, published_folder
 from benchmarks.reading import NAMES, said
 from benchmarks.timing import Watch, stamp
 from sentixrl.dialogue import Dialogue
 from sentixrl.formats import dialogue_object
 
-ROOT = Path(__file__).parent.parent
 KILLS = 20
 Place = tuple[str, int, int | str]
 """A row's dialogue, turn and region."""
@@ -81,8 +81,8 @@ def published(name: str, split: str, turns: int, **switches: str | bool) -> Iter
     """The first dialogues of a published set that have so many turns, without their labels."""
     from sentixrl.datasets.registry import load_split
 
-    folder = Path(os.environ.get("SENTIXRL_DATA", ROOT.parent / "shared" / "data"))
-    for number, dialogue in enumerate(load_split(name, folder / name, split, None, switches)):
+    data = load_split(name, published_folder(name), split, None, switches)
+    for number, dialogue in enumerate(data):
         if turns <= 0:
             return
         turns -= len(dialogue)

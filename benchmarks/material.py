@@ -87,9 +87,14 @@ def of_length(dialogues: Sequence[Dialogue], turns: int, total: int) -> list[Dia
     ]
 
 
+def published_folder(name: str) -> Path:
+    """Where a published set lies: in the folder that ``SENTIXRL_DATA`` names, or beside us."""
+    return Path(os.environ.get("SENTIXRL_DATA", ROOT.parent / "shared" / "data")) / name
+
+
 def dialogues_of(split: str, count: int) -> tuple[str, list[Dialogue]]:
     """About ``count`` dialogues of a MELD split, or our example repeated, and what they are."""
-    folder = Path(os.environ.get("SENTIXRL_DATA", ROOT.parent / "shared" / "data")) / "meld"
+    folder = published_folder("meld")
     path = folder / f"{split}_sent_emo.csv"
     if path.is_file():
         from sentixrl.datasets.registry import load

@@ -120,11 +120,8 @@ def bench_starting(content: Content) -> str:
          f"{run['seconds']:.1f} ({run['least']:.1f}–{run['most']:.1f})", f"{run['of_torch']:.1f}×"]
         for name, run in content["runs"].items()
     ]  # fmt: skip
-    where = (
-        f"Measured on {content['date']} with `python -m benchmarks.starting --out "
-        f"results/bench_starting.json` on {content['cores']} cores of {content['processor']}; "
-        f"{content['rounds']} starts each, in turns."
-    )
+    command = "python -m benchmarks.starting --out results/bench_starting.json"
+    where = f"{_measured({'': content}, command)} {content['rounds']} starts each, in turns."
     return f"{table(['', 'seconds, median (range)', 'against torch'], rows)}\n\n{where}"
 
 
@@ -140,11 +137,9 @@ def bench_releases(content: Content) -> str:
         *("", f"`{new}`, turns/s", f"`{old}`, turns/s", "ratio"),
         *(f"`{name}`, peak MiB" for name in (new, old)),
     ]
-    where = (
-        f"Measured on {content['date']} with `python -m benchmarks.releases --out "
-        f"results/bench_releases.json` on {content['cores']} cores of {content['processor']}; up "
-        f"to {content['turns']:,} turns each, seven emotions."
-    )
+    command = "python -m benchmarks.releases --out results/bench_releases.json"
+    measured = _measured({"": content}, command)
+    where = f"{measured} Up to {content['turns']:,} turns each, seven emotions."
     return f"{table(head, rows)}\n\n{where}"
 
 

@@ -22,6 +22,8 @@ from sentixrl.experiments.plan import Contrast, Metric
 
 FEWEST_CLUSTERS = 10
 """Below this an interval means too little to be given."""
+LEVEL = 0.05
+"""Below this, a p-value adjusted by Holm counts as clear of zero."""
 POWER = 2.8
 """Standard errors that an effect needs to be found in four of five cases: 1.96 + 0.84."""
 

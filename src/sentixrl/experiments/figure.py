@@ -12,6 +12,7 @@ from typing import Any
 
 from sentixrl.errors import MissingDependencyError
 from sentixrl.evaluation.report.drawing import BLUE, FULL, GREY, INK, LINE, ORANGE
+from sentixrl.experiments.contrasts import LEVEL
 from sentixrl.experiments.plan import METRIC_NAMES
 
 ROW = 0.26
@@ -62,7 +63,7 @@ def _forest(figure: Any, found: Mapping[str, Any], metric: str, split: str) -> b
     axes = figure.add_subplot()
     for place, entry in enumerate(reversed(tests)):
         one = entry["found"]
-        sure = one["p_holm"] is not None and one["p_holm"] < 0.05
+        sure = one["p_holm"] is not None and one["p_holm"] < LEVEL
         colour = BLUE if sure else GREY
         if one["low"] is not None:
             axes.plot([100 * one["low"], 100 * one["high"]], [place, place], color=colour, lw=2.2)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sentixrl.experiments.contrasts import Difference
+from sentixrl.experiments.contrasts import LEVEL, Difference
 from sentixrl.experiments.plan import METRIC_NAMES, Contrast, Experiment
 from sentixrl.experiments.running import DEV
 from sentixrl.experiments.telling import Told
 
-LEVEL = 0.05
-"""Below this, a p-value adjusted by Holm counts as clear."""
 CLEAR, UNCLEAR = "Clear of zero after Holm", "Not clear of zero"
 TOO_FEW = "Too few clusters for an interval"
 CLEARNESS = (CLEAR, UNCLEAR, TOO_FEW)
@@ -64,10 +62,10 @@ def _clearness(found: Difference) -> str:
 
 def _difference(found: Difference) -> str:
     seeds = _seeds(min(found.seeds.values()))
-    if found.low is None or found.high is None:
-        return f"{found.title} {signed(found.value)} ({seeds})"
-    ends = f"{signed(found.low)} to {signed(found.high)}"
-    return f"{found.title} {signed(found.value)} ({ends}, {seeds})"
+    interval = ""
+    if found.low is not None and found.high is not None:
+        interval = f"{signed(found.low)} to {signed(found.high)}, "
+    return f"{found.title} {signed(found.value)} ({interval}{seeds})"
 
 
 def _signal(one: Told, split: str) -> str:
