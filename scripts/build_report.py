@@ -27,7 +27,7 @@ RESULTS = ROOT / "results"
 REPORT = ROOT / "docs" / "report"
 ORDER = (
     *("rounds", "sizes", "languages", "ablation", "labels"),
-    *("peers", "second-role", "zero-shot", "losses"),
+    *("peers", "second-role", "policies", "zero-shot", "losses"),
 )
 """The paper's three open questions first."""
 TITLES = {
@@ -38,6 +38,7 @@ TITLES = {
     "labels": "Unified labels and category confusion",
     "peers": "A different model as second role",
     "second-role": "A verifier as second role, and evidence for it",
+    "policies": "Two policies for MELD and EmoryNLP",
     "zero-shot": "Without training",
     "losses": "Losses",
 }

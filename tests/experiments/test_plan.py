@@ -40,8 +40,8 @@ def changed(**keys: Any) -> dict[str, Any]:  # noqa: ANN401
 def test_every_experiment_here_can_be_read_and_makes_recipes() -> None:
     names = {path.stem for path in FOLDER.glob("*.yaml")}
     assert names == {
-        "ablation", "labels", "languages", "losses", "peers", "rounds", "second-role", "sizes",
-        "zero-shot",
+        "ablation", "labels", "languages", "losses", "peers", "policies", "rounds", "second-role",
+        "sizes", "zero-shot",
     }  # fmt: skip
     for path in FOLDER.glob("*.yaml"):
         experiment = read_experiment(path)
