@@ -16,7 +16,9 @@ import sentixrl
 from sentixrl.bundle import ModelBundle
 from sentixrl.datasets.registry import load as load_data
 from sentixrl.errors import ConfigError
+from sentixrl.labels import LabelSet
 from sentixrl.training.card import write_card, write_terms
+from sentixrl.training.material import Source
 from sentixrl.training.out_of_fold import fold_recipe
 from sentixrl.training.recipe import as_plain
 from sentixrl.training.running import train_bundle
@@ -343,13 +345,29 @@ def test_the_engine_answers_with_the_weights_as_they_are_now(base: Path, meld: P
     np.testing.assert_array_equal(found[0], found[1])
 
 
-def test_weights_by_class_need_one_label_set(base: Path, meld: Path) -> None:
-    one = recipe(base, train=[{"dataset": "meld"}, {"dataset": "meld", "task": "sentiment"}],
-                 loss={"balance": "inverse"})  # fmt: skip
-    with pytest.raises(ConfigError, match="need one label set; the recipe trains on 2"):
-        prepare(one, meld, lambda text: None)
-    two = one.model_copy(update={"loss": recipe(base).loss})
-    assert objective_of(two, ()).weights == {}
+def test_labels_are_counted_for_each_label_set_by_itself(base: Path, meld: Path) -> None:
+    emotions = load_data("meld", meld / "meld", "train")
+    moods = load_data("meld", meld / "meld", "train", task="sentiment")
+    both = [{"dataset": "meld"}, {"dataset": "meld", "task": "sentiment"}]
+    one = recipe(base, train=both, loss={"balance": "inverse", "adjust": 0.5})
+    sources = [Source(emotions, 1.0), Source(moods, 1.0)]
+    together = objective_of(one, sources)
+    for source in sources:
+        alone, name = objective_of(one, [source]), source.data.label_set.name
+        assert together.weights[name] == alone.weights[name]
+        assert together.log_priors[name] == alone.log_priors[name]
+    assert len(together.weights) == len(together.log_priors) == 2
+    assert objective_of(one.model_copy(update={"loss": recipe(base).loss}), sources).weights == {}
+
+
+def test_label_sets_that_are_counted_need_names_of_their_own(base: Path, meld: Path) -> None:
+    data = load_data("meld", meld / "meld", "train")
+    turned = dataclasses.replace(
+        data, label_set=LabelSet(data.label_set.name, data.label_set.names[::-1])
+    )
+    one = recipe(base, loss={"balance": "inverse"})
+    with pytest.raises(ConfigError, match="different ones with one name, 'meld-7'"):
+        objective_of(one, [Source(data, 1.0), Source(turned, 1.0)])
 
 
 def test_qlora_needs_another_machine(base: Path, meld: Path) -> None:

@@ -127,7 +127,7 @@ def test_an_objective_sums_the_weighted_losses(
 ) -> None:
     pack, outputs = pack_and_outputs
     weights = {"joy": 2.0, "deep melancholy": 0.25, "anger": 0.0}
-    objective = Objective(Focal(2.0, variant), weights=weights, second=0.5)
+    objective = Objective(Focal(2.0, variant), weights={LABELS.name: weights}, second=0.5)
     total = 0.0
     for number, question in enumerate(pack.questions):
         if variant == "closed":
@@ -162,7 +162,7 @@ def test_logit_adjustment_is_the_priors_added_to_the_scores(
     pack, outputs = pack_and_outputs
     counts = {"joy": 90, "anger": 5, "calm": 1}
     priors = dict(zip(LABELS.names, log_prior(counts, LABELS.names), strict=True))
-    objective = Objective(Focal(), log_priors=priors, adjust=1.5)
+    objective = Objective(Focal(), log_priors={LABELS.name: priors}, adjust=1.5)
     expected = 0.0
     for number, question in enumerate(pack.questions):
         row = pack.log_probs(outputs)[number, : len(question.choices)]
@@ -205,7 +205,7 @@ def test_logit_adjustment_shifts_the_answers_towards_rare_classes(base: Path) ->
     for adjust in (0.0, 1.0):
         priors = dict(zip(LABELS.names, log_prior({"joy": 9, "anger": 1}, LABELS.names),
                           strict=True))  # fmt: skip
-        objective = Objective(Focal(), log_priors=priors, adjust=adjust)
+        objective = Objective(Focal(), log_priors={LABELS.name: priors}, adjust=adjust)
         states = start.states.detach().clone().requires_grad_()
         head = replace(start.head, weight=start.head.weight.detach())
         outputs = Outputs(states, head)

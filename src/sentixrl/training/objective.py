@@ -22,8 +22,8 @@ class Objective:
 
     Attributes:
         focal: The loss of one answer.
-        weights: Label → α.
-        log_priors: Label → log frequency, where logits are adjusted.
+        weights: Name of a label set → label → α.
+        log_priors: Name of a label set → label → log frequency, where logits are adjusted.
         adjust: τ of logit adjustment.
         second: Weight of a question that is not the generator's first.
         distil: Share of the loss of a question with beliefs that is the cross-entropy to them
@@ -31,8 +31,8 @@ class Objective:
     """
 
     focal: Focal
-    weights: Mapping[str, float] = field(default_factory=dict)
-    log_priors: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    log_priors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     adjust: float = 0.0
     second: float = 1.0
     distil: float = 0.0
@@ -64,7 +64,7 @@ class Objective:
         return torch.tensor(
             [
                 question.share
-                * self.weights.get(question.label, 1.0)
+                * self.weights.get(question.label_set, {}).get(question.label, 1.0)
                 * (1.0 if question.role in FIRST else self.second)
                 for question in pack.questions
             ]
@@ -73,6 +73,7 @@ class Objective:
     def _priors(self, pack: TrainingPack, like: torch.Tensor) -> torch.Tensor:
         rows = torch.zeros_like(like)
         for number, question in enumerate(pack.questions):
+            priors = self.log_priors.get(question.label_set, {})
             for place, name in enumerate(question.names):
-                rows[number, place] = self.log_priors.get(name, 0.0)
+                rows[number, place] = priors.get(name, 0.0)
         return rows

@@ -40,8 +40,8 @@ class Question:
         names: The labels they stand for; empty where they are verdicts, or two labels and neither.
         target: Index of the right one.
         role: Who is asked.
-        label: The gold label's name, by which class weights go; for a yes/no question, the label
-            it is about.
+        label: The gold label's name; for a yes/no question, the label it is about.
+        label_set: The name of the set that it is one of; class weights and priors go by both.
         beliefs: Probability of each of ``names`` by a model that never saw the dialogue; empty
             where there is none.
         share: What it counts for: the yes/no questions about a turn count as one together.
@@ -53,6 +53,7 @@ class Question:
     target: int
     role: Role
     label: str
+    label_set: str
     beliefs: tuple[float, ...] = ()
     share: float = 1.0
 
@@ -115,24 +116,25 @@ def questions(
     state = NegotiationState.of(context, template)
     state.ask("generator", "question")
     beliefs = _shown(out_of_fold.beliefs, words) if out_of_fold else ()
-    yield _label_question(state, words, gold, "generator", beliefs)
+    labels = label_set.name
+    yield _label_question(state, words, gold, labels, "generator", beliefs)
     if out_of_fold is None or not {out_of_fold.proposal, out_of_fold.runner_up} <= set(words):
         return
     right = out_of_fold.proposal == gold
     state.answer(words[out_of_fold.proposal])
     state.ask("discriminator", "question")
     verdicts = (state.say("discriminator", "agree"), state.say("discriminator", "disagree"))
-    yield Question(state.prompt, verdicts, (), 0 if right else 1, "verdict", gold)
+    yield Question(state.prompt, verdicts, (), 0 if right else 1, "verdict", gold, labels)
     if right and not challenge:
         return
     state.answer(verdicts[1])
     state.go_on("discriminator", "counter")
     if not right:
         others = {name: word for name, word in words.items() if name != out_of_fold.proposal}
-        yield _label_question(state, others, gold, "counter")
+        yield _label_question(state, others, gold, labels, "counter")
     state.answer(words[out_of_fold.runner_up if right else gold])
     state.ask("generator", "question_again")
-    yield _label_question(state, words, gold, "again")
+    yield _label_question(state, words, gold, labels, "again")
 
 
 def several_questions(
@@ -148,8 +150,10 @@ def several_questions(
     """
     for asked in label_questions(context, template, label_set):
         target = 0 if asked.label in golds else 1
-        share = 1 / len(label_set)
-        yield Question(asked.prompt, asked.choices, (), target, "label", asked.label, share=share)
+        yield Question(
+            *(asked.prompt, asked.choices, (), target, "label", asked.label, label_set.name),
+            share=1 / len(label_set),
+        )
 
 
 def verifier_question(
@@ -173,19 +177,21 @@ def verifier_question(
     asked = pair_question(builder, context, template, names, evidence)
     target = names.index(gold) if gold in names else len(names)
     # Without names: what is adjusted for the labels' frequencies is the choice among all of them.
-    return Question(asked.prompt, asked.choices, (), target, "pair", gold)
+    labels = builder.label_set.name
+    return Question(asked.prompt, asked.choices, (), target, "pair", gold, labels)
 
 
 def _label_question(
     state: NegotiationState,
     words: dict[str, str],
     gold: str,
+    label_set: str,
     role: Role,
     beliefs: tuple[float, ...] = (),
 ) -> Question:
     names = tuple(words)
     choices, target = tuple(words.values()), names.index(gold)
-    return Question(state.prompt, choices, names, target, role, gold, beliefs)
+    return Question(state.prompt, choices, names, target, role, gold, label_set, beliefs)
 
 
 def _shown(beliefs: Mapping[str, float], names: Iterable[str]) -> tuple[float, ...]:

@@ -316,9 +316,9 @@ class Loss(Section):
     Attributes:
         gamma: γ of the focal loss; 0 is cross-entropy.
         variant: ``closed`` over the labels, or ``vocabulary`` over all tokens.
-        balance: α by label: ``inverse`` frequency or ``effective`` number; needs a single label
-            set.
-        adjust: τ of logit adjustment in training (closed variant); needs a single label set.
+        balance: α by label: ``inverse`` frequency or ``effective`` number, counted per label set.
+        adjust: τ of logit adjustment in training (closed variant); frequencies are counted per
+            label set.
         distil: Share of the generator's loss that is the cross-entropy to the fold models'
             probabilities for a turn instead of to its label (closed variant).
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -276,7 +277,8 @@ def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
     """A recipe's loss over its data.
 
     Raises:
-        ConfigError: Class weights or priors are asked for over several label sets.
+        ConfigError: Class weights or priors are asked for, and turns have several labels, or two
+            different label sets the same name.
     """
     loss = recipe.loss
     focal = Focal(loss.gamma, loss.variant)
@@ -289,19 +291,26 @@ def objective_of(recipe: Recipe, sources: Sequence[Source]) -> Objective:
             "'kind: several'.",
             hint="Leave them out.",
         )
-    counts = label_counts(sources)
-    if len(counts) > 1:
+    found = label_counts(sources)
+    counts = {label_set.name: examples for label_set, examples in found.items()}
+    if len(counts) < len(found):
+        again = next(
+            name for name, times in Counter(one.name for one in found).items() if times > 1
+        )
         raise ConfigError(
-            "'loss.balance' and 'loss.adjust' need one label set; the recipe trains on "
-            f"{len(counts)}: {', '.join(label_set.name for label_set in counts)}.",
+            "'loss.balance' and 'loss.adjust' count labels per label set; the recipe trains on "
+            f"different ones with one name, '{again}'.",
             hint="Leave them out, or train on data of one label set.",
         )
-    (examples,) = counts.values()
-    priors = log_prior(examples, tuple(examples))
     return Objective(
         focal,
-        weights={} if loss.balance == "none" else class_weights(examples, loss.balance),
-        log_priors=dict(zip(examples, priors, strict=True)),
+        weights={}
+        if loss.balance == "none"
+        else {name: class_weights(examples, loss.balance) for name, examples in counts.items()},
+        log_priors={
+            name: dict(zip(examples, log_prior(examples, tuple(examples)), strict=True))
+            for name, examples in counts.items()
+        },
         adjust=loss.adjust,
         second=second,
         distil=loss.distil,
