@@ -29,7 +29,7 @@ DIALOGUES, TURNS = {"train": 12, "dev": 12, "test": 12}, 3
 TRACKS, SEEDS = 2, 2
 SMALL: dict[str, Any] = {
     "rank": 4,
-    "epochs": 4,
+    "epochs": 2,
     "checks_per_epoch": 1,
     "patience": 9,
     "window": {"history_max": 2, "history_min": 0},
@@ -219,7 +219,7 @@ def write_model(folder: Path) -> Path:
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(), hidden_size=32, intermediate_size=48,
         num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
-        max_position_embeddings=2048, tie_word_embeddings=True, bos_token_id=0, eos_token_id=1,
+        max_position_embeddings=4096, tie_word_embeddings=True, bos_token_id=0, eos_token_id=1,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
