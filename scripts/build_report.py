@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 from earlier_answers import earlier
+from report_answers import answer
 
 from sentixrl.experiments.plan import METRIC_NAMES
 
@@ -113,7 +114,7 @@ def _answer(name: str, found: dict[str, Any] | None, estimates: dict[str, Any]) 
     if found is None or not found["splits"]:
         return " ".join(filter(None, (f"Not run: {_reason(name, estimates)}", earlier(name))))
     *_, last = found["splits"].values()
-    return str(last["verdict"])
+    return answer(name, found) or str(last["verdict"])
 
 
 def _reason(name: str, estimates: dict[str, Any]) -> str:
