@@ -1,8 +1,9 @@
 """The report's first page: an answer to each question that was run, figures filled in from results.
 
 The words are ours, the figures are not: ``[a against b]`` stands for a contrast of the experiment
-with its interval, ``[condition | place]`` for a condition's value there. One that has not been run
-is an error, so no sentence outlives its figures.
+with its interval, ``[condition | place]`` for a condition's value there, ``[condition / other]``
+for how many times as many seconds it takes. One that has not been run is an error, so no sentence
+outlives its figures.
 """
 
 from __future__ import annotations
@@ -15,6 +16,19 @@ from tables import points, signed
 from sentixrl.experiments.plan import METRIC_NAMES
 
 ANSWERS = {
+    "rounds": (
+        "One answer, without negotiation. Where the discriminator objects to a fifth of the first "
+        "proposals, a limit of one round changes [limit 1, objects to 0.2 against single], two "
+        "[limit 2, objects to 0.2 against single], three [limit 3, objects to 0.2 against single], "
+        "ten [limit 10, objects to 0.2 against single], for "
+        "[limit 3, objects to 0.2 / single] times the seconds at three and "
+        "[limit 10, objects to 0.2 / single] times at ten. The fewer objections, the smaller the "
+        "loss: at 2% [limit 3, objects to 0.02 against single]. At the same rate, verdicts beat "
+        "random ones by [limit 3, objects to 0.2 against limit 3, random objections to 0.2], but "
+        "verdicts on other turns with the same proposal by "
+        "[limit 3, objects to 0.2 against limit 3, verdicts on other turns, 0.2]: what they know "
+        "is the label, not the turn."
+    ),
     "ablation": (
         "History is what counts: it is worth [full against history off when asked] when a trained "
         "model is asked without it, [full against without history] when a model is trained "
@@ -48,6 +62,9 @@ def answer(name: str, found: dict[str, Any]) -> str | None:
     used: list[int] = []
 
     def figure(match: re.Match[str]) -> str:
+        if " / " in match[1]:
+            first, second = (_seconds_of(told, name) for name in match[1].split(" / "))
+            return f"{first / second:.1f}"
         title, _, place = match[1].partition(" | ")
         if place:
             here = told["conditions"][title]["places"][place]
@@ -60,7 +77,12 @@ def answer(name: str, found: dict[str, Any]) -> str | None:
 
     text = _FIGURE.sub(figure, ANSWERS[name])
     metric = METRIC_NAMES[found["metric"]]
-    return f"{text} ({metric} in points on {split}, 95% intervals, {_seeds(used)}.)"
+    return f"{text} (Points of {metric} on {split}, 95% intervals, {_seeds(used)}.)"
+
+
+def _seconds_of(told: dict[str, Any], name: str) -> float:
+    seconds: list[float] = [one["seconds"] for one in told["conditions"][name]["places"].values()]
+    return sum(seconds)
 
 
 def _seeds(used: list[int]) -> str:

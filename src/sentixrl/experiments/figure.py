@@ -6,9 +6,9 @@ drawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sentixrl.errors import MissingDependencyError
 from sentixrl.evaluation.report.drawing import BLUE, FULL, GREY, INK, LINE, ORANGE
@@ -85,41 +85,82 @@ def _cost(figure: Any, found: Mapping[str, Any], metric: str, split: str) -> boo
     points = _points(found, metric)
     if not points:
         return False
-    figure.set_size_inches(FULL, 3.6)
-    axes = figure.add_subplot()
-    groups: dict[str, list[tuple[float, float, str]]] = {}
-    for group, cost, value, name in points:
-        groups.setdefault(group, []).append((cost, value, name))
-    for number, (group, held) in enumerate(groups.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
-        held.sort()
-        style = _STYLES[number // len(_COLOURS) % len(_STYLES)]
-        line = style if group and len(held) > 1 else ""
-        axes.plot(
-            *([x for x, _, _ in held], [y for _, y, _ in held]),
-            marker="o", ms=4, lw=1.2, ls=line, color=colour, label=group or None,
+    from matplotlib.ticker import LogLocator
+
+    panels = list(dict.fromkeys(point.panel for point in points if point.panel)) or [""]
+    across = min(2, len(panels))
+    down = -(-len(panels) // across)
+    figure.set_size_inches(FULL, 1.2 + 2.4 * down)
+    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    groups = list(dict.fromkeys(point.group for point in points if point.group))
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        here = [point for point in points if point.panel in {"", panel}]
+        for number, group in enumerate(groups):
+            _line(axes, sorted(point for point in here if point.group == group), number)
+        _named(axes, [point for point in here if not point.group][:SHOWN])
+        axes.set_title(panel, fontsize=8, loc="left")
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        _plain(axes, "both")
+    for spare in grid.flat[len(panels) :]:
+        spare.set_visible(False)
+    figure.supxlabel(f"Milliseconds per utterance, on {split}", fontsize=8)
+    figure.supylabel(f"{METRIC_NAMES[metric]}, %", fontsize=8)
+    if lines := {line.get_label(): line for axes in grid.flat for line in axes.get_lines()
+                 if not line.get_label().startswith("_")}:  # fmt: skip
+        order = [group for group in groups if group in lines]
+        figure.legend(
+            *([lines[group] for group in order], order),
+            frameon=False, fontsize=7, loc="outside right upper",
         )  # fmt: skip
-        if not group:
-            for x, y, name in held[:SHOWN]:
-                axes.annotate(name, (x, y), (4, 3), textcoords="offset points", fontsize=7)
-    axes.set_xlabel(f"Milliseconds per utterance, on {split}")
-    axes.set_ylabel(f"{METRIC_NAMES[metric]}, %")
-    if any(groups):
-        figure.legend(frameon=False, fontsize=7, loc="outside right upper")
-    _plain(axes, "both")
     return True
 
 
-def _points(found: Mapping[str, Any], metric: str) -> list[tuple[str, float, float, str]]:
-    """Group, milliseconds per utterance, metric and name of every condition: means over places."""
+def _line(axes: Any, held: Sequence[_Point], number: int) -> None:  # noqa: ANN401
+    """One group's points, joined."""
+    if not held:
+        return
+    axes.plot(
+        *([point.cost for point in held], [point.value for point in held]),
+        marker="o", ms=4, lw=1.2, color=_COLOURS[number % len(_COLOURS)],
+        ls=_STYLES[number // len(_COLOURS) % len(_STYLES)], label=held[0].group,
+    )  # fmt: skip
+
+
+def _named(axes: Any, held: Sequence[_Point]) -> None:  # noqa: ANN401
+    """Points of no group, with their names."""
+    for point in held:
+        axes.plot(point.cost, point.value, marker="D", ms=4, color=INK)
+        axes.annotate(
+            *(point.name, (point.cost, point.value), (4, 3)),
+            textcoords="offset points",
+            fontsize=7,
+        )
+
+
+class _Point(NamedTuple):
+    """A condition's means over its places."""
+
+    cost: float
+    """Milliseconds per utterance."""
+    value: float
+    """The metric, in points."""
+    name: str
+    group: str
+    panel: str
+
+
+def _points(found: Mapping[str, Any], metric: str) -> list[_Point]:
     points = []
     for name, row in found["conditions"].items():
         held = [cell for cell in row["places"].values() if cell["seconds"]]
-        if not held:
+        if not held or not row["drawn"]:
             continue
         cost = sum(1000 * cell["seconds"] / cell["utterances"] for cell in held) / len(held)
         value = sum(100 * cell[metric]["value"] for cell in held) / len(held)
-        points.append((row["group"], cost, value, name))
+        points.append(_Point(cost, value, name, row["group"], row["panel"]))
     return points
 
 

@@ -188,6 +188,8 @@ class Condition(Section):
     Attributes:
         about: A clause for tables.
         group: Conditions of one group are joined by a line in the figure.
+        panel: The panel of the figure that it stands in; in every one if not given.
+        drawn: Whether it stands in the figure.
         train: Keys of a recipe, on top of the track's: a model is trained for each track and seed.
         model: A bundle or model that is there already.
         like: Another condition whose models are asked otherwise.
@@ -203,6 +205,8 @@ class Condition(Section):
 
     about: str = ""
     group: str = ""
+    panel: str = ""
+    drawn: bool = True
     train: dict[str, Any] | None = None
     model: str | None = None
     like: str | None = None

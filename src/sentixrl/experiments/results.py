@@ -94,6 +94,8 @@ def _split(experiment: Experiment, outcome: Outcome, split: str, how: Resampling
         rows[name] = {
             "about": condition.about,
             "group": condition.group,
+            "panel": condition.panel,
+            "drawn": condition.drawn,
             "wanted_seeds": len({cell.seed for cell in cells(experiment, name)}),
             "places": {
                 place: _cell(tallies, experiment.metric, _seconds(outcome, name, place, split), how)
