@@ -12,7 +12,7 @@ import html
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,11 @@ TITLES = {
     "zero-shot": "Without training",
     "losses": "Losses",
 }
+FOLDED = {
+    "| condition (": "Every condition",
+    "| condition | place |": "What each condition confuses",
+}
+"""How tables begin that are folded, and what is read in their place."""
 SCRIPT = "python scripts/build_report.py"
 
 
@@ -57,7 +62,10 @@ def report() -> str:
         "## What could not be reproduced, and what is new",
         *_framing(),
         "## The answers",
-        *(f"- **{TITLES[name]}.** {_answer(name, found[name], estimates)}" for name in ORDER),
+        *(
+            f"- **{TITLES[name]}.** {_answer(name, found[name], estimates)}".replace("\n", " ")
+            for name in ORDER
+        ),
         "## Data and rules",
         *_rules(),
     ]
@@ -112,21 +120,9 @@ def _framing() -> list[str]:
 
 def _answer(name: str, found: dict[str, Any] | None, estimates: dict[str, Any]) -> str:
     if found is None or not found["splits"]:
-        return " ".join(filter(None, (f"Not run: {_reason(name, estimates)}", earlier(name))))
+        return " ".join(filter(None, ("Not run.", _cost(name, estimates), earlier(name))))
     *_, last = found["splits"].values()
     return answer(name, found) or str(last["verdict"])
-
-
-def _reason(name: str, estimates: dict[str, Any]) -> str:
-    known = estimates["experiments"].get(name)
-    command = f"`sentixrl experiment {name}`"
-    if known is None:
-        return f"{command} has not been started, and its hours have not been estimated."
-    return (
-        f"{command} has not been started; it would take about {known['hours']:.3g} hours on "
-        "two CPU "
-        f"cores ({known['trainings']} trainings)."
-    )
 
 
 def _rules() -> list[str]:
@@ -155,14 +151,48 @@ def _section(
         ]
         return [
             *parts,
-            f"Not run: {_reason(name, estimates)}",
+            f"Not run. {_cost(name, estimates)}",
             "\n".join(["| condition | result |", "| :-- | :-- |", *rows]),
         ]
-    page = (RESULTS / "experiments" / f"{name}.md").read_text("utf-8")
-    parts.append(page.split("\n", 4)[4].strip())
+    first, _, rest = _answer(name, found, estimates).partition("\n")
+    parts += [f"**{first}**", *filter(None, (rest,))]
     if (RESULTS / "experiments" / f"{name}.svg").is_file():
         parts.append(f"![{TITLES[name]}](../../results/experiments/{name}.svg)")
+    page = (RESULTS / "experiments" / f"{name}.md").read_text("utf-8")
+    parts += _folded(_tables(page))
+    if "| not run |" in page:
+        parts.append(f"*Not run* is what no CPU hours were left for. {_cost(name, estimates)}")
     return parts
+
+
+def _cost(name: str, estimates: dict[str, Any]) -> str:
+    known = estimates["experiments"].get(name)
+    command = f"`sentixrl experiment {name}`"
+    if known is None:
+        return f"{command} runs it; its hours have not been estimated."
+    return (
+        f"{command} runs it; the whole experiment, with all of its seeds, takes about "
+        f"{known['hours']:.3g} hours on two CPU cores ({known['trainings']} trainings)."
+    )
+
+
+def _tables(page: str) -> Iterator[str]:
+    """The tables of an experiment's own page, and what it says of its plan."""
+    for block in page.strip().split("\n\n"):
+        if block.startswith(("| ", "Plan ")):
+            yield block
+
+
+def _folded(tables: Iterable[str]) -> Iterator[str]:
+    """Tables with a row for every condition are opened by a click: they can be long."""
+    for table in tables:
+        head = next((told for start, told in FOLDED.items() if table.startswith(start)), None)
+        if head is None:
+            yield table
+            continue
+        yield f'<details markdown="1"><summary>{head}</summary>'
+        yield table
+        yield "</details>"
 
 
 def _number(entry: dict[str, Any]) -> str:
@@ -244,6 +274,9 @@ def page(text: str) -> str:
         "body{font:16px/1.55 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"
         "table{border-collapse:collapse;display:block;overflow-x:auto;font-size:.88em}"
         "th,td{border-bottom:1px solid #d3d8dd;padding:.25rem .6rem}img{max-width:100%}"
+        "summary{cursor:pointer;color:#3949ab;margin:.6rem 0}"
+        "@media print{details::details-content{content-visibility:visible;height:auto}"
+        "summary{list-style:none;color:inherit}tr{break-inside:avoid}}"
     )
     head = f'<meta charset="utf-8"><title>{title}</title><style>{style}</style>'
     return (

@@ -2,7 +2,7 @@
 
 The words are ours, the figures are not: ``[a against b]`` stands for a contrast of the experiment
 with its interval, ``[condition | place]`` for a condition's value there, ``[condition / other]``
-for how many times as many seconds it takes. One that has not been run is an error, so no sentence
+for how many times as many seconds it takes. The first line is the answer in one sentence. One that has not been run is an error, so no sentence
 outlives its figures.
 """
 
@@ -17,7 +17,9 @@ from sentixrl.experiments.plan import METRIC_NAMES
 
 ANSWERS = {
     "rounds": (
-        "One answer, without negotiation. Where the discriminator objects to a fifth of the first "
+        "One answer, without negotiation: a limit of one round changes nothing, and every higher "
+        "limit loses points.\n"
+        "Where the discriminator objects to a fifth of the first "
         "proposals, a limit of one round changes [limit 1, objects to 0.2 against single], two "
         "[limit 2, objects to 0.2 against single], three [limit 3, objects to 0.2 against single], "
         "ten [limit 10, objects to 0.2 against single], for "
@@ -30,10 +32,11 @@ ANSWERS = {
         "is the label, not the turn."
     ),
     "ablation": (
-        "History is what counts: it is worth [full against history off when asked] when a trained "
+        "History is what counts; nothing else is clear of zero.\n"
+        "History is worth [full against history off when asked] when a trained "
         "model is asked without it, [full against without history] when a model is trained "
-        "without it, and [full against history of a stranger] against a stranger's. Nothing else "
-        "is clear of zero: the instruction [full against without instruction], the label statement "
+        "without it, and [full against history of a stranger] against a stranger's. "
+        "The instruction is worth [full against without instruction], the label statement "
         "[full against without label statement], the speakers' names "
         "[full against anonymous speakers], a larger model's deductions "
         "[deductions against part without deductions] (against those of another dialogue "
