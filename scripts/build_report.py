@@ -104,14 +104,12 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _framing() -> list[str]:
     return [
         "- The paper's tables, code and prompts are not public, and only its abstract and "
-        "summaries "
-        "could be read. Nothing here confirms or refutes its figures.",
+        "summaries could be read. Nothing here confirms or refutes its figures.",
         "- Its models have 7 and 8 billion parameters. None of that size was trained here: the "
         "largest base has 1.5 billion.",
         "- New: the leak between two benchmarks (MELD and EmoryNLP are of one television "
-        "series; 20% "
-        "of MELD's longer test lines stand in EmoryNLP's training split, 15% the other way), which "
-        "every training here is filtered for.",
+        "series; 20% of MELD's longer test lines stand in EmoryNLP's training split, 15% the "
+        "other way), which every training here is filtered for.",
         "- New: prompts that share their beginnings, so that a round of negotiation costs a few "
         "tokens, and rounds can be afforded and measured.",
         "- New: a control of the same shape for every part that is ablated, and for every verdict.",
@@ -127,14 +125,12 @@ def _answer(name: str, found: dict[str, Any] | None, estimates: dict[str, Any]) 
 
 def _rules() -> list[str]:
     return [
-        "- Choices are made on dev. Test is looked at once per condition, and the ledger has "
-        "a line "
-        "for each look.",
+        "- Choices are made on dev. Test is looked at once per condition, and the ledger has a "
+        "line for each look.",
         "- Three seeds over small bases, two over the larger one, unless a row says otherwise.",
-        "- One metric per family of tests. Intervals and p-values draw whole dialogues, and seeds "
-        "where there are several; p-values are adjusted by Holm within the family. Beside "
-        "each test "
-        "stands the effect that it would have found in four of five cases.",
+        "- One metric per family of tests. Intervals and p-values draw whole dialogues, and "
+        "seeds where there are several; p-values are adjusted by Holm within the family. Beside "
+        "each test stands the effect that it would have found in four of five cases.",
         "- Fewer than ten clusters give no interval.",
     ]
 
@@ -220,10 +216,8 @@ def _labels() -> list[str]:
         rows.append(f"| {' | '.join(cells)} |")
     parts = [
         "Entropy of the training split's labels, before mapping and after; *lost* is what the "
-        "mapped "
-        "label no longer tells of the kept turns. *Merged* turns share their new label with "
-        "another "
-        "old one.",
+        "mapped label no longer tells of the kept turns. *Merged* turns share their new label "
+        "with another old one.",
         "\n".join(rows),
     ]
     parts += [f"- {name}: not run. {why}" for name, why in found["left"].items()]
@@ -233,9 +227,8 @@ def _labels() -> list[str]:
             for name, one in double["by"].items()
         )
         parts.append(
-            f"MELD and EmoryNLP both annotate {double['lines']:,} lines of five tokens or "
-            "more. Their "
-            f"agreement is the ceiling of reading one by the other: {told}."
+            f"MELD and EmoryNLP both annotate {double['lines']:,} lines of five tokens or more. "
+            f"Their agreement is the ceiling of reading one by the other: {told}."
         )
     return parts
 
@@ -252,8 +245,8 @@ def _failed() -> list[str]:
 
 def _limits() -> list[str]:
     return [
-        "- The bases are dequantised from 4-bit files, and of different families, so that size is "
-        "not all that differs between them.",
+        "- The bases are dequantised from 4-bit files, and of different families, so that size "
+        "is not all that differs between them.",
         "- What the bases had read of the television series before is not known.",
         "- IEMOCAP was not at hand; CPED's training split is not public here.",
         "- EmotionTalk's test split has two clusters and CPED's nine: no intervals are given.",

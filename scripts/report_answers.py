@@ -2,8 +2,8 @@
 
 The words are ours, the figures are not: ``[a against b]`` stands for a contrast of the experiment
 with its interval, ``[condition | place]`` for a condition's value there, ``[condition / other]``
-for how many times as many seconds it takes. The first line is the answer in one sentence. One that has not been run is an error, so no sentence
-outlives its figures.
+for how many times as many seconds it takes. One that has not been run is an error, so no sentence
+outlives its figures. The first line of each is the answer in one sentence.
 """
 
 from __future__ import annotations
