@@ -303,6 +303,15 @@ def test_a_part_may_be_limited_and_go_through_more_often(meld: Path, base: Path)
     assert first[0].data.data_hash == again[0].data.data_hash != other[0].data.data_hash
 
 
+def test_labels_are_bounded_among_the_dialogues_that_are_left(meld: Path, base: Path) -> None:
+    train = [{"dataset": "meld", "limit": 30, "per_label": 4}]
+    (source,) = sources_of(recipe(base, train=train), meld)
+    (whole,) = sources_of(recipe(base, train=[{"dataset": "meld", "limit": 30}]), meld)
+    expected = {label: min(4, count) for label, count in whole.label_counts.items()}
+    assert source.label_counts == expected
+    assert [d.id for d in source.data] == [d.id for d in whole.data]
+
+
 def test_a_file_of_ones_own_is_a_part_too(tmp_path: Path) -> None:
     path = tmp_path / "shifts.csv"
     path.write_text("text,label\nwe are short again,tired\nhome at last,calm\n", "utf-8")

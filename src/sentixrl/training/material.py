@@ -22,7 +22,7 @@ from sentixrl.errors import ConfigError
 from sentixrl.evaluation.running import draw
 from sentixrl.labels import LabelSet, resolve_labels
 from sentixrl.training.recipe import Recipe
-from sentixrl.training.sections import DataPart, TrainPart
+from sentixrl.training.sections import DataPart
 
 DEV_SEED = 0  # whatever the recipe's seed: trainings are compared on the same dialogues
 
@@ -98,7 +98,7 @@ def load_part(
         labels = resolve_labels(part.labels)
         several = part.kind == "several"
         own = load_custom(part.file, labels, part.split, several=several, tell=say, **part.reading)
-        return draw(_relabelled(part, own, seed), part.limit, seed)
+        return draw(_unified(part, own), part.limit, seed)
     folder = root / part.dataset
     if not folder.is_dir():
         raise ConfigError(
@@ -107,16 +107,11 @@ def load_part(
             f"{part.dataset}' says where to get it.",
         )
     found = load_split(part.dataset, folder, part.split, part.task, part.loader_switches)
-    return draw(_relabelled(part, found, seed), part.limit, seed)
+    return draw(_unified(part, found), part.limit, seed)
 
 
-def _relabelled(part: DataPart, data: Dataset, seed: int) -> Dataset:
-    """The data under the part's own labels, and with as many of each as it says."""
-    if part.unify is not None:
-        data = unified(data, part.unify)
-    if isinstance(part, TrainPart) and part.per_label is not None:
-        data = capped(data, part.per_label, seed)
-    return data
+def _unified(part: DataPart, data: Dataset) -> Dataset:
+    return data if part.unify is None else unified(data, part.unify)
 
 
 def load_holdout(recipe: Recipe, root: Path) -> Holdout:
@@ -158,6 +153,8 @@ def load_sources(
             data = data if stay else data.without(found.drop)
             what = "kept, although they" if stay else "dropped, which"
             say(f"{part.name}: {met:,} dialogues {what} share text with dev or test data.")
+        if part.per_label is not None:
+            data = capped(data, part.per_label, recipe.seed)
         source = Source(
             data,
             part.epochs or recipe.epochs,

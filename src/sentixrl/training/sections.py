@@ -220,8 +220,8 @@ class TrainPart(DataPart):
         epochs: How many times training passes over it; the recipe's ``epochs`` if not given.
         neutral_share: The share of answers that should be neutral or none, below 1. Dialogues
             without any emotion come more than once in a pass for it, up to five times.
-        per_label: At most so many labelled turns of each label, drawn with the recipe's seed; the
-            others serve as context.
+        per_label: At most so many labelled turns of each label, drawn with the recipe's seed from
+            what ``limit`` and ``drop_overlap`` leave; the others serve as context.
     """
 
     epochs: Positive | None = None
