@@ -9,7 +9,15 @@ import pytest
 
 from sentixrl.datasets import Dataset
 from sentixrl.errors import ConfigError
-from sentixrl.experiments.jobs import Cell, answers_about, cells, places_of, recipe_of, trainings
+from sentixrl.experiments.jobs import (
+    Cell,
+    answers_about,
+    cells,
+    places_of,
+    planned_places,
+    recipe_of,
+    trainings,
+)
 from sentixrl.experiments.plan import Ask, Condition
 from sentixrl.experiments.plan_file import find_experiment, parse_experiment, read_experiment
 from sentixrl.labels import scheme
@@ -49,6 +57,7 @@ def test_every_experiment_here_can_be_read_and_makes_recipes() -> None:
         for cell, recipe in trainings(experiment):
             assert recipe.seed == cell.seed
         for name in experiment.conditions:
+            assert planned_places(experiment, name), name
             for cell in cells(experiment, name):
                 assert places_of(experiment, cell), cell
 
@@ -77,6 +86,19 @@ def test_conditions_lie_over_tracks_over_the_recipe() -> None:
     assert recipe_of(experiment, other).loss.gamma == 2
     assert [cell.seed for cell in cells(experiment, "one")] == [0, 1]
     assert experiment.conditions["asked"].ask.history == "off"
+
+
+def test_a_combined_condition_has_the_places_of_all_that_it_combines() -> None:
+    data = dict.fromkeys(("a", "b", "c"), SMALL["data"]["meld"])
+    conditions = {
+        "one": {"train": {}, "places": ["a", "b"]},
+        "other": {"like": "one", "places": ["c", "b"]},
+        "both": {"combine": {"how": "pool", "of": ["one", "other"]}},
+        "where": {"combine": {"how": "bias", "of": ["one"]}, "places": ["b", "c"]},
+    }
+    experiment = parse_experiment(changed(data=data, conditions=conditions, family=[]), "here")
+    found = {name: planned_places(experiment, name) for name in conditions}
+    assert found == {"one": ["a", "b"], "other": ["b", "c"], "both": ["b"], "where": ["b"]}
 
 
 def test_a_changed_recipe_is_another_training_and_a_shared_one_the_same() -> None:

@@ -106,6 +106,7 @@ def test_what_can_be_run_is_run_and_the_rest_is_listed(place: Path) -> None:
     found = results_of(read_experiment(place / "small.yaml"), outcome)
     page = markdown(found)
     assert "| no model | not run | – | – |" in page
+    assert "| condition (dev, accuracy) | meld | seconds | seeds |" in page
     assert "Not run: trained against no model." in found["splits"]["dev"]["verdict"]
     assert "| record | " in page
     assert "one seed" in page

@@ -70,6 +70,18 @@ def places_of(experiment: Experiment, cell: Cell) -> list[str]:
     ]
 
 
+def planned_places(experiment: Experiment, name: str) -> list[str]:
+    """What a condition is asked about; a combined one where all that it combines is."""
+    condition = experiment.conditions[name]
+    if condition.combine is None:
+        asked = [set(places_of(experiment, cell)) for cell in cells(experiment, name)]
+        found = set().union(*asked)
+    else:
+        found = set(experiment.data if condition.places is None else condition.places)
+        found.intersection_update(*(planned_places(experiment, of) for of in condition.combine.of))
+    return [place for place in experiment.data if place in found]
+
+
 def recipe_of(experiment: Experiment, cell: Cell, deductions: Path | None = None) -> Recipe:
     """The recipe by which a cell's model is trained, or was.
 

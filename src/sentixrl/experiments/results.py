@@ -1,8 +1,8 @@
 """What an experiment found: a table, tests, a verdict, as data and as Markdown.
 
-Contract: every row says how many seeds it has. A cell that was not run says so, with its reason. A
-value stands with its interval only where there are ten clusters or more. Test figures are kept
-apart from dev's.
+Contract: every row says how many seeds it has. A cell that was not run says so, with its reason;
+one that the plan does not have is a dash. A value stands with its interval only where there are ten
+clusters or more. Test figures are kept apart from dev's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sentixrl.evaluation.confusion import Floats
 from sentixrl.evaluation.intervals import Resampling, intervals, json_number
 from sentixrl.evaluation.metrics import HEADLINE, headline
 from sentixrl.experiments.contrasts import FEWEST_CLUSTERS, family, value_of
-from sentixrl.experiments.jobs import cells
+from sentixrl.experiments.jobs import cells, planned_places
 from sentixrl.experiments.plan import METRIC_NAMES, Experiment, Metric
 from sentixrl.experiments.running import DEV, TEST, Outcome
 from sentixrl.experiments.telling import Told, told_by
@@ -97,6 +97,7 @@ def _split(experiment: Experiment, outcome: Outcome, split: str, how: Resampling
             "panel": condition.panel,
             "drawn": condition.drawn,
             "wanted_seeds": len({cell.seed for cell in cells(experiment, name)}),
+            "wanted_places": planned_places(experiment, name),
             "places": {
                 place: _cell(tallies, experiment.metric, _seconds(outcome, name, place, split), how)
                 | _confusion(outcome, name, place, split)
@@ -247,14 +248,18 @@ def _conditions(found: Mapping[str, Any], metric: str, split: str) -> list[str]:
     places = list(dict.fromkeys(place for row in rows.values() for place in row["places"]))
     if not places:
         return []
-    heads = [f"{place}, {METRIC_NAMES[metric]}" for place in places]
     lines = [
-        f"| condition ({split}) | {' | '.join(heads)} | seconds | seeds |",
-        f"| :-- | {' | '.join('--:' for _ in heads)} | --: | --: |",
+        f"| condition ({split}, {METRIC_NAMES[metric]}) | {' | '.join(places)} | seconds | seeds |",
+        f"| :-- | {' | '.join('--:' for _ in places)} | --: | --: |",
     ]
     for name, row in rows.items():
-        there = row["places"]
-        values = [_value(there[place][metric]) if place in there else "not run" for place in places]
+        there, wanted = row["places"], row["wanted_places"]
+        values = [
+            _value(there[place][metric]) if place in there
+            else "not run" if place in wanted
+            else "–"
+            for place in places
+        ]  # fmt: skip
         times = [cell["seconds"] for cell in there.values() if cell["seconds"] is not None]
         seconds = f"{sum(times):,.1f}" if times and sum(times) else "–"
         about = f" ({row['about']})" if row["about"] else ""
