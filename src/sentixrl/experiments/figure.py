@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 from sentixrl.errors import MissingDependencyError
@@ -15,8 +16,10 @@ from sentixrl.evaluation.report.drawing import BLUE, FULL, GREY, INK, LINE, ORAN
 from sentixrl.experiments.contrasts import LEVEL
 from sentixrl.experiments.plan import METRIC_NAMES
 
-ROW = 0.26
+ROW = 0.3
 """Inches of a row of the forest."""
+WIDTH = 48
+"""Characters of a title on one line."""
 _COLOURS = (BLUE, ORANGE, INK, "#2f8f6b", "#a2559c", GREY)
 _STYLES = ("-", "--", ":")
 SHOWN = 60
@@ -72,10 +75,14 @@ def _forest(figure: Any, found: Mapping[str, Any], metric: str, split: str) -> b
             values = [100 * value for value in one["places"].values() if value is not None]
             axes.plot(values, [place] * len(values), "|", color=ORANGE, ms=8, zorder=4)
     axes.axvline(0, color=INK, lw=0.8)
-    axes.set_yticks(range(len(tests)), [entry["title"] for entry in reversed(tests)])
+    titles = ["\n".join(wrap(entry["title"], WIDTH)) for entry in reversed(tests)]
+    axes.set_yticks(range(len(tests)), titles)
     axes.set_ylim(-0.7, len(tests) - 0.3)
-    axes.set_xlabel(
-        f"Difference in {METRIC_NAMES[metric]}, points, on {split}; blue: clear of zero after Holm"
+    several = any(len(entry["found"]["places"]) > 1 for entry in tests)
+    figure.supxlabel(
+        f"Difference in {METRIC_NAMES[metric]}, points, on {split}. Blue: clear of zero after Holm"
+        + ("; orange: each place" if several else ""),
+        fontsize=8,
     )
     _plain(axes, "x")
     return True
