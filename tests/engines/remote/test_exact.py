@@ -16,7 +16,7 @@ from sentixrl.engines.remote.engine import RemoteEngine
 from sentixrl.engines.remote.loading import open_remote
 from sentixrl.errors import ModelError
 
-from .fakes import Fake, Sglang, Vllm, choice_log_probs, fake_server
+from .fakes import Fake, Reply, Sglang, Vllm, choice_log_probs, fake_server
 
 PROMPT = (
     Prompt()
@@ -205,6 +205,53 @@ def test_a_prompt_longer_than_the_model_reads_fails_alone() -> None:
         with engine.session() as session:
             found = session.score([long, ScoreRequest(PROMPT, ("joy", "anger"))])
     assert [getattr(one, "code", None) for one in found] == ["too_long", None]
+
+
+def without_template(reply: Reply, path: str = "/tokenize") -> Any:  # noqa: ANN401
+    """A vLLM server that answers so when messages are to be rendered."""
+    table = Vllm()
+
+    def answer(method: str, asked: str, body: Any) -> Reply:  # noqa: ANN401
+        renders = asked == path and (path != "/tokenize" or "messages" in body)
+        if asked == "/tokenize" and "messages" in body and path != asked:
+            return Reply({"tokens": [1, 2, 3]})
+        return reply if renders else table(method, asked, body)
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 422, 501])
+def test_without_a_template_prompts_are_plain_and_a_note_says_so(status: int) -> None:
+    refusal = Reply({"error": {"message": "no template here"}}, status)
+    with fake_server(without_template(refusal)) as served:
+        engine = open_remote(f"vllm:{served.url}")
+        asked_for = open_remote(f"vllm:{served.url}", prompt_format="plain")
+        with pytest.raises(ModelError, match="no template here"):
+            open_remote(f"vllm:{served.url}", prompt_format="chat")
+    assert engine.backend.prompt_format == asked_for.backend.prompt_format == "plain"
+    (note,) = engine.notes
+    assert "is asked in plain text" in note
+    assert "no template here" in note
+    assert not asked_for.notes
+
+
+@pytest.mark.parametrize("path", ["/tokenize", "/detokenize"])
+@pytest.mark.parametrize(
+    "reply", [Reply({}, 503), Reply({}, 401), Reply({}, cut=True), Reply(b"<html>")]
+)
+def test_a_template_that_cannot_be_had_for_now_is_not_taken_for_none(
+    path: str, reply: Reply
+) -> None:
+    with fake_server(without_template(reply, path)) as served, pytest.raises(ModelError) as caught:
+        open_remote(f"vllm:{served.url}")
+    assert caught.value.retryable
+
+
+def test_a_template_that_takes_no_such_messages_is_told_of() -> None:
+    drops = without_template(Reply({"prompt": "drops what was said"}), "/detokenize")
+    with fake_server(drops) as served:
+        (note,) = open_remote(f"vllm:{served.url}").notes
+    assert "chat template drops messages" in note
 
 
 def test_the_wrong_kind_is_refused_before_anything_is_asked() -> None:

@@ -30,6 +30,9 @@ from sentixrl.formats.characters import shown
 _LISTED = 10
 TOKEN_KINDS = frozenset({"llama.cpp", "vllm", "sglang"})
 """Kinds whose prompts are made of tokens here."""
+_NO_TEMPLATE = frozenset({400, 404, 405, 422, 501})
+"""Statuses of servers that render no messages, however often they are asked."""
+_NONE = "The server tells of no chat template."
 
 
 def open_remote(
@@ -87,21 +90,21 @@ def _found(
     server: Server, prompt_format: PromptFormatName | None
 ) -> tuple[Backend, Sequence[float], list[str]]:
     """How a server is asked, what the probe gave, and what a user should know of it."""
-    backend, otherwise = _candidates(server, prompt_format)
+    backend, otherwise, notes = _candidates(server, prompt_format)
     try:
-        return backend, backend.probe(), []
+        return backend, backend.probe(), notes
     except ServerError as error:
         if otherwise is None or error.failure.code not in {"bad_reply", "refused", "no_scores"}:
             raise
         why = error.failure.message
     note = f"{server.address.host} gives no scores that can be believed, so answers are written: "
-    return otherwise, (), [note + why]
+    return otherwise, (), [*notes, note + why]
 
 
 def _candidates(
     server: Server, prompt_format: PromptFormatName | None
-) -> tuple[Backend, Backend | None]:
-    """How a server is asked if it passes the probe, and how otherwise."""
+) -> tuple[Backend, Backend | None, list[str]]:
+    """How a server is asked if it passes the probe, how otherwise, and what a user should know."""
     address, rotations = server.address, server.options.rotations
     match address.kind:
         case "llama.cpp":
@@ -110,20 +113,20 @@ def _candidates(
             return _by_tokens(server, prompt_format)
         case "openai":
             chat = Chat(server, _listed_model(server))
-            return CodedBackend(chat, rotations), WrittenBackend(chat)
+            return CodedBackend(chat, rotations), WrittenBackend(chat), []
         case "completions":
             completions = Completions(server, _listed_model(server))
-            return CodedBackend(completions, rotations), WrittenBackend(completions)
+            return CodedBackend(completions, rotations), WrittenBackend(completions), []
         case "ollama":
             ollama = Ollama(server, _ollama_model(server))
-            return CodedBackend(ollama, rotations), WrittenBackend(ollama)
+            return CodedBackend(ollama, rotations), WrittenBackend(ollama), []
         case "systemone" | "decisions":
-            return DecisionBackend(server, _listed_model(server)), None
+            return DecisionBackend(server, _listed_model(server)), None, []
 
 
 def _llama_cpp(
     server: Server, prompt_format: PromptFormatName | None
-) -> tuple[Backend, Backend | None]:
+) -> tuple[Backend, Backend | None, list[str]]:
     told = read_props(server)
     if told is None:
         raise _another_kind(server.address, "a llama.cpp server")
@@ -132,13 +135,13 @@ def _llama_cpp(
     chat: ChatFormat | None = None
     if prompt_format != "plain" and llama.chat_template is not None:
         chat = ChatFormat(text, llama.chat_template, llama.special)
-    formed = _settled(chat, text, prompt_format)
-    return TokenBackend(llama, text, formed), WrittenTokens(llama, text, formed)
+    formed, notes = _settled(server, chat, text, prompt_format)
+    return TokenBackend(llama, text, formed), WrittenTokens(llama, text, formed), notes
 
 
 def _by_tokens(
     server: Server, prompt_format: PromptFormatName | None
-) -> tuple[Backend, Backend | None]:
+) -> tuple[Backend, Backend | None, list[str]]:
     address = server.address
     vllm = address.kind == "vllm"
     version = _version(server, "/version" if vllm else "/get_model_info")
@@ -148,26 +151,39 @@ def _by_tokens(
     source = Vllm(server, model) if vllm else Sglang(server, model)
     text = ServerText(source)
     chat: ChatFormat | None = None
+    why = _NONE
     if prompt_format != "plain":
         try:
             chat = ServerChatFormat(text, source.rendered)
-        except (ServerError, ModelError):
-            chat = None  # no template, or none for these messages
-    formed = _settled(chat, text, prompt_format)
-    return TokenBackend(source, text, formed), WrittenTokens(source, text, formed)
+        except ModelError as error:  # a template that does not take these messages
+            why = error.message
+        except ServerError as error:
+            if error.status not in _NO_TEMPLATE:
+                raise
+            why = error.failure.message
+    formed, notes = _settled(server, chat, text, prompt_format, why)
+    return TokenBackend(source, text, formed), WrittenTokens(source, text, formed), notes
 
 
 def _settled(
-    chat: ChatFormat | None, text: ServerText, wanted: PromptFormatName | None
-) -> PromptFormat:
-    """The prompt format: chat if there is a template whose markers the model knows."""
-    if chat is not None and (wanted == "chat" or has_markers(chat, text)):
-        return chat
+    server: Server,
+    chat: ChatFormat | None,
+    text: ServerText,
+    wanted: PromptFormatName | None,
+    why: str = _NONE,
+) -> tuple[PromptFormat, list[str]]:
+    """The prompt format, and a note where nobody asked for the plain text that it is.
+
+    It is chat if there is a template whose markers the model knows; ``why`` says why there is none.
+    """
+    if chat is not None:
+        if wanted == "chat" or has_markers(chat, text):
+            return chat, []
+        why = "The markers of its chat template are no tokens of its model."
     if wanted == "chat":
-        raise ModelError(
-            "The server tells of no chat template.", hint="Use plain text: --prompt-format plain."
-        )
-    return PlainFormat(text)
+        raise ModelError(why, hint="Use plain text: --prompt-format plain.")
+    note = f"{server.address.host} is asked in plain text, not in a chat format: {why}"
+    return PlainFormat(text), [] if wanted == "plain" else [note]
 
 
 def _version(server: Server, path: str) -> str | None:
