@@ -587,3 +587,22 @@ def test_a_page_is_one_file_with_evidence(
         ["--html", tmp_path / "x.txt"],
     ):
         shell.refuses("classify", talk, *wrong)
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_who_speaks_in_one_input_is_hidden_in_all(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, piped: bool
+) -> None:
+    use(monkeypatch, scripted(Roles([always("joy")]), enabled=False))
+    first, second, who = tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "who.json"
+    first.write_text("Ann: Did Max call?\nBob: No.\n", "utf-8")
+    second.write_text("Max: Here I am, Ann.\n", "utf-8")
+    stdin = second.read_bytes() if piped else None
+    names = (first, "-" if piped else second)
+    answer = shell("classify", *names, "--json", "--pseudonyms", who, stdin=stdin)
+    assert answer.code == 0
+    turns = [turn for found in answer.objects for turn in found["utterances"]]
+    assert [turn["text"] for turn in turns] == ["Did P3 call?", "No.", "Here I am, P1."]
+    assert [turn["speaker"] for turn in turns] == ["P1", "P2", "P3"]
+    known = json.loads(who.read_text("utf-8"))["pseudonyms"]
+    assert known == {"Ann": "P1", "Bob": "P2", "Max": "P3"}

@@ -179,9 +179,10 @@ def _open(
             hint="For example: sentixrl classify talk.txt, or --text 'You came back!'",
         )
     if text is not None:
-        return [("", hiding.hidden(open_text(text, **inputs.reading())))]
+        [reader] = hiding.hidden([open_text(text, **inputs.reading())])
+        return [("", reader)]
     # Ids are unique within a file only; of several files each dialogue says which it is from.
-    readers = [hiding.hidden(inputs.open(file)) for file in files]
+    readers = hiding.hidden([inputs.open(file) for file in files])
     # A file's own name may be that of somebody, too.
     names = [hiding.of(file) for file in files]
     return [

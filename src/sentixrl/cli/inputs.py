@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -126,18 +127,20 @@ class PseudonymOptions(OptionGroup):
         ),
     ] = None
 
-    def hidden(self, reader: DialogueReader) -> DialogueReader:
-        """A reader whose dialogues hold no speaker's name; the file learns who is who.
+    def hidden(self, readers: Sequence[DialogueReader]) -> list[DialogueReader]:
+        """Readers whose dialogues hold no speaker's name; the file learns who is who.
+
+        Who speaks in one of the inputs is hidden in all of them.
 
         Raises:
-            InputError: The file holds something else or cannot be written, or the input cannot be
+            InputError: The file holds something else or cannot be written, or an input cannot be
                 read as it is.
         """
         if self.pseudonyms is None:
-            return reader
+            return list(readers)
         check_place(self.pseudonyms)
         names = Pseudonyms.read(self.pseudonyms)
-        hidden = PseudonymReader(reader, names)
+        hidden: list[DialogueReader] = [PseudonymReader(reader, names) for reader in readers]
         with writing(self.pseudonyms, private=True) as stream:
             stream.write(names.as_json())
         return hidden

@@ -80,7 +80,7 @@ def read(
     """Show how a file is understood: its format, first turns, speakers, and what was left out."""
     _check_out(out, file)
     with waiting("reading"):
-        reader = hiding.hidden(options.open(file))
+        [reader] = hiding.hidden([options.open(file)])
         seen = Seen()
         dialogues = _watched(reader, seen)
         if out is None:
