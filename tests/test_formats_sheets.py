@@ -7,6 +7,7 @@ import json
 import random
 import zipfile
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -106,6 +107,14 @@ def test_a_parquet_file() -> None:
     reader = open_dialogues(stream=io.BytesIO(raw))
     assert list(reader) == WANTED
     assert (reader.format, reader.ledger.size) == ("parquet", len(raw))
+
+
+def test_long_decimal_ids_of_a_parquet_file_stay_apart() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    ids = [9_007_199_254_740_992, 9_007_199_254_740_993]
+    column = pyarrow.array(map(Decimal, ids), pyarrow.decimal128(38, 0))
+    found = read(parquet({"dialogue": column, "text": ["Well.", "So."]}))
+    assert [dialogue.id for dialogue in found] == list(map(str, ids))
 
 
 names = st.sampled_from(["1", "x", "né", "小明", "a, b", "<&>"])

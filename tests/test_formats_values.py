@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats import dialogue_object
 from sentixrl.formats.values import dialogue_of, dialogues_of
+from sentixrl.formats.values_table import cell_text
 
 from .test_formats_json import dialogues as any_dialogue
 
@@ -63,6 +65,39 @@ def test_every_shape_of_one_dialogue(value: object) -> None:
 
 def test_a_text_is_one_turn() -> None:
     assert dialogue_of("Well.") == Dialogue("1", (Utterance("Well."),))
+
+
+LONG = 9_007_199_254_740_993  # the first whole number that no float is
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal(LONG), str(LONG)),
+        (Decimal(f"{LONG}.00"), str(LONG)),
+        (Decimal(f"{LONG}.50"), f"{LONG}.50"),
+        (Decimal("1E+30"), f"1{'0' * 30}"),
+        (Decimal("1E-7"), "0.0000001"),
+        (Decimal("-0.0"), "0"),
+        (Decimal("1E+999999"), "1E+999999"),
+        (Decimal("sNaN"), ""),
+        (Decimal("-Infinity"), "-Infinity"),
+        (LONG, str(LONG)),
+        (2.0, "2"),
+        (2.5, "2.5"),
+        (float("nan"), ""),
+        (float("inf"), "inf"),
+    ],
+)
+def test_numbers_keep_their_digits(value: object, text: str) -> None:
+    assert cell_text(value) == text
+
+
+def test_numbers_of_numpy_keep_their_digits() -> None:
+    numpy = pytest.importorskip("numpy")
+    assert cell_text(numpy.longdouble(2) ** 60 + 1) == str(2**60 + 1)
+    assert cell_text(numpy.float32(3)) == "3"
+    assert cell_text(numpy.int64(LONG)) == str(LONG)
 
 
 def test_frames_of_real_libraries() -> None:

@@ -13,7 +13,7 @@ import math
 import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, SupportsInt, cast
 
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import shown, unreadable
@@ -23,6 +23,7 @@ from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.rows import Row
 
 MAX_KEYS = 1000
+_MOST_PLACES = 1000  # of a decimal number; one with more is written with an exponent
 _NOTHING = {"NAType", "NaTType"}  # pandas'
 _TURN_LISTS = {"utterances", "turns", "messages", "dialogue", "dialog", "conversation"}
 
@@ -189,11 +190,22 @@ def cell_text(value: object) -> str | None:
         return None
     if isinstance(value, numbers.Integral):
         return str(int(value))
-    if isinstance(value, numbers.Real | Decimal):
-        number = float(value)
-        if math.isnan(number):  # how data frames say that there is nothing
+    if isinstance(value, Decimal):
+        return _decimal_text(value)
+    if isinstance(value, numbers.Real):
+        if math.isnan(value):  # how data frames say that there is nothing
             return ""
-        return str(int(number)) if number.is_integer() else str(value)
+        whole = math.isfinite(value) and value % 1 == 0
+        return str(int(cast(SupportsInt, value))) if whole else str(value)
     if type(value).__name__ in _NOTHING:
         return ""
     return value.isoformat() if isinstance(value, dt.date | dt.time) else None
+
+
+def _decimal_text(value: Decimal) -> str:
+    """A decimal number with all its digits, as two long ids may differ in the last one alone."""
+    if value.is_nan():
+        return ""
+    if value.is_infinite() or abs(value.adjusted()) > _MOST_PLACES:
+        return str(value)
+    return str(int(value)) if value == value.to_integral_value() else format(value, "f")
