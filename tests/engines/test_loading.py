@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.engines.local import _hf, hardware
+from sentixrl.engines.local import _hf, checkpoint, hardware
 from sentixrl.engines.local._hf import TransformersDecoder, load_model
 from sentixrl.engines.local.adapters import read_lora
 from sentixrl.engines.local.loading import context_tokens, open_engine
@@ -21,7 +21,7 @@ from sentixrl.engines.options import EngineOptions
 from sentixrl.engines.protocol import ScoreRequest, Scores
 from sentixrl.errors import ModelError
 
-from ..conftest import MakeModel
+from ..conftest import CHAT_TEMPLATE, MakeModel
 from .test_local_scores import reference, write_foreign
 
 CPU = torch.device("cpu")
@@ -58,6 +58,62 @@ def test_a_damaged_tokenizer_is_a_sentence(make_model: MakeModel) -> None:
     (folder / "tokenizer.json").write_text("{}", "utf-8")
     with pytest.raises(ModelError, match="tokenizer"):
         open_engine(folder)
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "generation_config.json", "config.json"])
+@pytest.mark.parametrize(
+    "content", [b'{"chat_template": "{% for', b"[]", b"[" * 100_000], ids=["cut", "list", "deep"]
+)
+def test_damaged_settings_are_a_sentence_and_not_taken_for_none(
+    make_model: MakeModel, file: str, content: bytes
+) -> None:
+    folder = make_model()
+    (folder / file).write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{file} cannot be read as a model's settings: \S"):
+        open_engine(folder)
+
+
+def test_settings_that_are_too_large_are_refused(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_model()
+    monkeypatch.setattr(checkpoint, "MAX_SETTINGS", 5_000)
+    path = folder / "tokenizer_config.json"
+    path.write_text(path.read_text("utf-8") + " " * 5_000, "utf-8")
+    with pytest.raises(ModelError, match="larger than 5,000 bytes"):
+        open_engine(folder)
+
+
+@pytest.mark.parametrize(
+    "templates",
+    [
+        [{"name": "tool_use", "template": "{{ x }}"}],
+        [],
+        [7, {"name": "default", "template": 7}],
+        {"default": CHAT_TEMPLATE},
+    ],
+)
+def test_of_several_chat_templates_the_default_is_used_or_all_are_refused(
+    make_model: MakeModel,
+    templates: Any,  # noqa: ANN401
+) -> None:
+    folder = make_model()
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text("utf-8"))
+
+    def opened(template: Any, prompt_format: Any = None) -> Any:  # noqa: ANN401
+        path.write_text(json.dumps({**settings, "chat_template": template}), "utf-8")
+        return open_engine(folder, EngineOptions(dtype="float32", prompt_format=prompt_format))
+
+    default = {"name": "default", "template": CHAT_TEMPLATE}
+    with opened([{"name": "rag", "template": "{{ x }}"}, default]).session() as session:
+        (found,) = session.score([REQUEST])
+    with opened(CHAT_TEMPLATE, "chat").session() as session:
+        (expected,) = session.score([REQUEST])
+    assert found.log_probs == expected.log_probs
+    with pytest.raises(ModelError, match="neither a text nor a list"):
+        opened(templates)
+    opened(templates, "plain")
 
 
 def test_an_unknown_dtype_names_the_known_ones(tiny_model: Path) -> None:

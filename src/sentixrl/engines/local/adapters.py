@@ -77,9 +77,9 @@ def check_adapter(folder: Path) -> None:
 
 
 def _config(adapter: Path) -> dict[str, Any]:
-    config = read_object(adapter / _CONFIG)
+    config = read_object(adapter / _CONFIG, "an adapter's configuration")
     if config is None:
-        raise ModelError(f"{adapter / _CONFIG} cannot be read as an adapter's configuration.")
+        raise ModelError(f"{adapter} is not an adapter: it has no {_CONFIG}.")
     return config
 
 

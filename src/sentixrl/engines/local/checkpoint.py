@@ -21,25 +21,36 @@ MAX_SETTINGS = 1 << 24
 """The largest file of settings that is read, in bytes."""
 
 
-def read_object(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; ``None`` if it cannot be read."""
-    try:
-        content = json.loads(read_bounded(path, MAX_SETTINGS))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
+def read_object(path: Path, what: str = "a model's settings") -> dict[str, Any] | None:
+    """The object in a JSON file; ``None`` if there is no such file.
+
+    Args:
+        path: The file.
+        what: What errors call its content.
+
+    Raises:
+        ModelError: It is there and cannot be read, is too large, or holds no object.
+    """
+    with boundary(f"{path} cannot be read as {what}", kind=ModelError):
+        try:
+            content = json.loads(read_bounded(path, MAX_SETTINGS))
+        except FileNotFoundError:
+            return None
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
+    return content
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's ``config.json``.
 
     Raises:
-        ModelError: The folder is not a model.
+        ModelError: The folder is not a model, or the file is damaged.
     """
     config = read_object(folder / "config.json")
     if config is None:
         raise ModelError(
-            f"{folder} is not a model: it has no readable config.json.",
+            f"{folder} is not a model: it has no config.json.",
             hint="Give a folder saved by transformers, or a hub id.",
         )
     return config

@@ -19,6 +19,7 @@ from sentixrl.engines.local import bundled
 from sentixrl.engines.local.adapters import check_adapter, merge_lora
 from sentixrl.engines.local.architecture import Architecture
 from sentixrl.engines.local.attention import uses_flex
+from sentixrl.engines.local.chat_template import HINT
 from sentixrl.engines.local.checkpoint import (
     MAX_SETTINGS,
     read_config,
@@ -278,22 +279,38 @@ def _begin(tokenizer: Any, settings: dict[str, Any]) -> tuple[int, ...]:  # noqa
 def _prompt_format(
     folder: Path, settings: dict[str, Any], text: Text, wanted: PromptFormatName | None
 ) -> PromptFormat:
-    template = settings.get("chat_template")
-    file = folder / "chat_template.jinja"
-    if file.is_file():
-        with boundary(f"{file} cannot be read", kind=ModelError):
-            template = read_bounded(file, MAX_SETTINGS).decode("utf-8")
-    if wanted == "plain" or (wanted is None and not isinstance(template, str)):
+    template = None if wanted == "plain" else _template(folder, settings)
+    if template is None and wanted == "chat":
+        raise ModelError("This model has no chat template.", hint=HINT)
+    if template is None:
         return PlainFormat(text)
-    if not isinstance(template, str):
-        raise ModelError(
-            "This model has no chat template.",
-            hint="Use plain text: --prompt-format plain.",
-        )
     special = {
         name: _content(settings.get(name)) for name in ("bos_token", "eos_token", "unk_token")
     }
     return ChatFormat(text, template, special)
+
+
+def _template(folder: Path, settings: Mapping[str, Any]) -> str | None:
+    """The model's chat template; ``None`` if it has none.
+
+    Raises:
+        ModelError: It cannot be read, or is neither a text nor a list with a default one.
+    """
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        with boundary(f"{file} cannot be read", kind=ModelError):
+            return read_bounded(file, MAX_SETTINGS).decode("utf-8")
+    found = settings.get("chat_template")
+    if isinstance(found, list):  # named ones, as older versions of transformers saved them
+        named = [one for one in found if isinstance(one, dict) and one.get("name") == "default"]
+        found = named[0].get("template") if named else found
+    if found is None or isinstance(found, str):
+        return found
+    raise ModelError(
+        f"{folder / 'tokenizer_config.json'} has a 'chat_template' that is neither a text nor a "
+        "list with one that is named default.",
+        hint=HINT,
+    )
 
 
 def _dtype(name: str) -> torch.dtype:
