@@ -412,6 +412,66 @@ def test_what_cannot_be_put_together_is_counted_in_turns(tmp_path: Path) -> None
     assert (told["source"], told["id"], told["row"]) == ("several files", "d", None)
 
 
+def scattered(tmp_path: Path, header: str, *cells: str) -> list[Path]:
+    """A table for each cell, all with the one dialogue ``d``."""
+    files = [tmp_path / f"{number}.csv" for number in range(len(cells))]
+    for number, (path, cell) in enumerate(zip(files, cells, strict=True)):
+        path.write_text(f"conversation,text,{header}\nd,Line {number}.,{cell}\n", "utf-8")
+    return files
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "columns"),
+    [
+        ("turn,Turn", ("2,abc", "1,5"), Columns(turn="turn")),
+        ("turn", ("2", "1"), Columns(turn="turn", id="turn")),
+        ("Turn", ("2", "1"), Columns(turn="turn")),
+    ],
+)
+def test_the_column_that_orders_a_table_orders_several(
+    tmp_path: Path, header: str, cells: tuple[str, ...], columns: Columns
+) -> None:
+    reading = ReadingOptions(columns=replace(columns, dialogue="conversation"))
+    options = replace(SMALL, reading=reading, across_files=True)
+    run(scattered(tmp_path, header, *cells), tmp_path / "out", options=options)
+    [found] = objects(tmp_path / "out")
+    assert [turn["text"] for turn in found["utterances"]] == ["Line 1.", "Line 0."]
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "says"),
+    [
+        (Columns(turn="turn"), ("1,1", "1.0,1"), "holds '1.0', which stands in two of its rows"),
+        (Columns(turn="who", speaker="who"), ("1,1", "1,2"), "holds '', which is no number"),
+    ],
+)
+def test_a_turn_without_a_place_is_told_as_it_stands_in_its_file(
+    tmp_path: Path, columns: Columns, cells: tuple[str, ...], says: str
+) -> None:
+    reading = ReadingOptions(columns=replace(columns, dialogue="conversation"))
+    options = replace(SMALL, reading=reading, across_files=True)
+    with pytest.raises(InputError, match=says):
+        run(scattered(tmp_path, "turn,who", *cells), tmp_path / "out", options=options)
+
+
+@pytest.mark.parametrize("table", [True, False])
+def test_too_many_columns_end_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: bool
+) -> None:
+    monkeypatch.setattr(spool_module, "MAX_COLUMNS", 4)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    if table:  # the first dialogue of the second file, and of one that was found, not named
+        (folder / "a.csv").write_text("text,a,b\nWell.,1,2\n", "utf-8")
+        (folder / "b.csv").write_text("text,c,d,e\nWell.,1,2,3\n", "utf-8")
+    else:  # not the first dialogue of its file
+        extra = [{"a": 1, "b": 2, "c": 3}, {"d": 4, "e": 5}]
+        lines = [{"utterances": [{"text": "Well.", "metadata": one}]} for one in extra]
+        (folder / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    with pytest.raises(InputError, match="more than 4 different columns"):
+        run([folder], tmp_path / "out")
+
+
 def test_one_name_in_two_files_is_refused_until_it_is_said_what_it_means(tmp_path: Path) -> None:
     files = [write_table(tmp_path / name, seed=1) for name in ("a.csv", "b.csv")]
     options = replace(TURNS, reading=ReadingOptions(columns=Columns(dialogue="conversation")))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from sentixrl.batch.inputs import DigestingStream, InputFile
-from sentixrl.batch.spool import Contents, Item, SpoolWriter
+from sentixrl.batch.spool import Contents, Item, RefusedError, SpoolWriter
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
 from sentixrl.formats import Columns, DialogueReader, ReadingOptions, open_dialogues
@@ -221,7 +221,7 @@ class _Gatherer:
         if reader.named and self._across is None and len(self._inputs) > 1:
             before = self._ids.dialogues.add(dialogue.id, number)
             if before is not None:
-                raise _RefusedError(
+                raise RefusedError(
                     f"The dialogue '{shown(dialogue.id)}' stands in {self._inputs[before].name} "
                     f"and in {one.name}.",
                     hint="Say --across-files if these are parts of one, --per-file if they are "
@@ -274,13 +274,9 @@ class _Gatherer:
         self._spool.add_fault(source, fault)
 
 
-class _RefusedError(InputError):
-    """Not to be noted and left out: whether the job is right hangs on it."""
-
-
 def _ends_the_job(error: InputError) -> bool:
     """Whether a job without what could not be read would be wrong for good."""
-    return isinstance(error, _RefusedError) or error.code == NO_ROOM
+    return isinstance(error, RefusedError) or error.code == NO_ROOM
 
 
 def standard_input() -> DigestingStream:
@@ -320,15 +316,19 @@ def _in_order(turns: list[Utterance], column: str, id: str) -> list[Utterance]:
     """Turns of several files by their numbers."""
     seen: dict[Decimal, Utterance] = {}
     for turn in turns:
-        named = {name.casefold(): value for name, value in turn.metadata.items()}
+        folded = {name.casefold(): value for name, value in turn.metadata.items()}
+        # The column with exactly this name goes first; one that holds the ids is no metadata.
+        own = folded.get(column.casefold(), turn.id or "")
+        cell = str(turn.metadata.get(column, own))
         try:
-            number = Decimal(str(named.get(column.casefold(), "")))
+            number = Decimal(cell)
         except InvalidOperation:
             number = Decimal("nan")
         if not number.is_finite() or number in seen:
+            why = "stands in two of its rows" if number.is_finite() else "is no number"
             raise InputError(
                 f"Dialogue '{shown(id)}': the turn column '{shown(column)}' holds "
-                f"'{shown(str(number))}', which is no number or stands in two of its rows."
+                f"'{shown(cell)}', which {why}."
             )
         seen[number] = turn
     return [seen[number] for number in sorted(seen)]

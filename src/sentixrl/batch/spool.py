@@ -32,6 +32,10 @@ MAX_COLUMNS = 1000
 """The most further columns that inputs may have together."""
 
 
+class RefusedError(InputError):
+    """Not to be noted and left out: whether the job is right hangs on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A dialogue and where it comes from.
@@ -147,16 +151,17 @@ class SpoolWriter:
                 called a row elsewhere may be anything.
 
         Raises:
-            InputError: There are too many different columns.
+            RefusedError: There are too many different columns.
         """
-        for turn in item.dialogue:
-            self._columns.update(dict.fromkeys(turn.metadata))
-            self._numbered &= numbered or ROW not in turn.metadata
-        if len(self._columns) > MAX_COLUMNS:
-            raise InputError(
+        columns = {name: None for turn in item.dialogue for name in turn.metadata}
+        if len(self._columns.keys() | columns) > MAX_COLUMNS:
+            raise RefusedError(
                 f"{item.source}: the inputs have more than {MAX_COLUMNS:,} different columns.",
                 hint="A table has the same columns in every row.",
             )
+        self._columns.update(columns)
+        for turn in item.dialogue:
+            self._numbered &= numbered or ROW not in turn.metadata
         line = _line({"source": item.source, "dialogue": dialogue_object(item.dialogue)})
         self._write(0, line)
         self._total.update(line)
