@@ -26,8 +26,12 @@ def test_a_file_that_is_not_there_or_too_large_is_refused(
     assert "cannot be read" in shell.refuses("open", tmp_path / "no.txt")
     monkeypatch.setattr(opening, "LARGEST", 1 << 20)
     large = tmp_path / "large.txt"
-    large.write_bytes(bytes(opening.LARGEST + 1))
-    assert "more than 1 MB" in shell.refuses("open", large)
+    for size in (opening.LARGEST + 1, 1 << 32):
+        with large.open("wb") as stream:
+            stream.truncate(size)
+        said = shell.refuses("open", large)
+        assert "more than 1 MB" in said
+        assert "sentixrl classify reads files of any size." in said
 
 
 def test_the_link_holds_a_new_token_and_the_service_wants_it(

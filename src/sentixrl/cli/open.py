@@ -21,7 +21,7 @@ from sentixrl.cli.options import ModelOptions, say_hosts
 from sentixrl.cli.progress import waiting
 from sentixrl.errors import InputError, MissingDependencyError
 from sentixrl.formats.characters import shown
-from sentixrl.untrusted import read_bounded
+from sentixrl.untrusted import open_file
 
 LARGEST = 60 << 20
 """The largest file that the page takes."""
@@ -83,7 +83,8 @@ def _read(path: Path) -> tuple[str, bytes]:
     """
     name = shown(str(path), 400)
     try:
-        content = read_bounded(path, LARGEST + 1)
+        with open_file(path) as stream:
+            content = stream.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "there is no such file"
         raise InputError(f"{name} cannot be read: {reason}.") from None
