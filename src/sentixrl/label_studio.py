@@ -95,7 +95,9 @@ def read_label_studio(export: str | Path, labels: str | LabelSet) -> list[Dialog
             f"{path} holds no list of tasks.", hint="Export the project as JSON, not JSON-MIN."
         )
     return [
-        _annotated(task, label_set, f"{path}, task {task.get('id', number)}", str(number))
+        _annotated(
+            task, label_set, f"{path}, task {shown(str(task.get('id', number)))}", str(number)
+        )
         for number, task in enumerate(tasks, start=1)
     ]
 
@@ -178,13 +180,18 @@ def _golds(annotations: object, labels: LabelSet, turns: int, place: str) -> dic
     """Position of a turn → its label."""
     chosen = _decisive(annotations if isinstance(annotations, list) else [])
     gold: dict[int, str] = {}
-    for region in chosen.get("result") or []:
+    regions = chosen.get("result") or []
+    if not isinstance(regions, list):
+        raise InputError(f"{place}: the 'result' of its annotation is no list of regions.")
+    for region in regions:
         if not isinstance(region, Mapping) or region.get("type") != _KIND:
             continue
         value = region.get("value")
         with boundary(f"{place}: an annotated region is not of the dialogue layout"):
             assert isinstance(value, Mapping), "it has no value"
-            first, last, names = int(value["start"]), int(value["end"]), list(value[_KIND])
+            first, last, names = int(value["start"]), int(value["end"]), value[_KIND]
+            assert isinstance(names, list), f"'{_KIND}' is no list"
+            assert all(isinstance(name, str) for name in names), "a label is no text"
         if not 0 <= first <= last < turns:
             raise InputError(
                 f"{place}: a region covers turns {first + 1} to {last + 1} of {turns}."
@@ -193,13 +200,14 @@ def _golds(annotations: object, labels: LabelSet, turns: int, place: str) -> dic
             for name in names:
                 if name not in labels:
                     raise InputError(
-                        f"{place}, turn {at + 1}: '{shown(str(name))}' is not a label of "
+                        f"{place}, turn {at + 1}: '{shown(name)}' is not a label of "
                         f"'{labels.name}' ({shown(', '.join(labels.names), 200)}).",
                         hint="Correct it in Label Studio, or give a label set that has it.",
                     )
                 if gold.setdefault(at, name) != name:
                     raise InputError(
-                        f"{place}, turn {at + 1} has two labels, '{gold[at]}' and '{name}'.",
+                        f"{place}, turn {at + 1} has two labels, '{shown(gold[at])}' and "
+                        f"'{shown(name)}'.",
                         hint="Remove one of them in Label Studio; a turn has one.",
                     )
     return gold

@@ -46,6 +46,12 @@ def region(turn: int, *labels: str, last: int | None = None, **kind: str) -> dic
     return {"type": "paragraphlabels", "value": {**value, "paragraphlabels": list(labels)}, **kind}
 
 
+def labelled(names: object) -> dict[str, Any]:
+    """A region that holds anything instead of its labels."""
+    whole = region(0)
+    return {**whole, "value": {**whole["value"], "paragraphlabels": names}}
+
+
 def test_a_task_shows_the_dialogue_and_what_the_model_said() -> None:
     answer = classifier().predict(TALK)
     [task] = to_label_studio([TALK], [answer])
@@ -123,10 +129,17 @@ def test_a_task_that_nobody_annotated_has_no_gold(tmp_path: Path) -> None:
         ([region(1, "calm", last=9)], "a region covers turns 2 to 10 of 3"),
         ([{"type": "paragraphlabels", "value": {"start": "x"}}], "not of the dialogue layout"),
         ([{"type": "paragraphlabels"}], "not of the dialogue layout"),
+        (5, "task 7: the 'result' of its annotation is no list of regions"),
+        ("calm", "task 7: the 'result' of its annotation is no list of regions"),
+        ([labelled([{}])], "not of the dialogue layout: a label is no text"),
+        ([labelled([5])], "not of the dialogue layout: a label is no text"),
+        ([labelled("calm")], "not of the dialogue layout: 'paragraphlabels' is no list"),
     ],
 )
 def test_annotations_that_do_not_fit_are_one_sentence(
-    result: list[dict[str, Any]], said: str, tmp_path: Path
+    result: Any,  # noqa: ANN401
+    said: str,
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(InputError, match=said) as caught:
         read_label_studio(export(tmp_path / "x.json", {"result": result}), LABELS)
@@ -142,6 +155,7 @@ def test_annotations_that_do_not_fit_are_one_sentence(
         ('[{"data": {"text": "x"}}]', "task 1: there is no list of turns"),
         ('[{"data": {"dialogue": [{"author": "Ann"}]}}]', "turn 1: it has no 'text'"),
         ('[{"data": {"dialogue": [{"text": 3}]}}]', "task 1"),
+        ('[{"id": "a\\nb"}]', r"task a\\nb: there is no list of turns"),
     ],
 )
 def test_other_files_are_refused(content: str, said: str, tmp_path: Path) -> None:
