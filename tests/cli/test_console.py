@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 import sentixrl.cli
+from sentixrl.batch.meter import Meter
+from sentixrl.cli import batch, progress
 from sentixrl.cli.console import (
     Screen,
     answers,
@@ -76,6 +79,30 @@ def test_nothing_that_is_printed_steers(text: str) -> None:
     printed(text, styled(text), note(text), headed(text, table, text), Text(text))
     assert printable(text) == printable(printable(text))
     assert not STEERING.search(printable(text))
+
+
+@pytest.mark.parametrize("said", ["runs/{a}/bundle", "models[/old]", "a[bold]b", "{task.id}"])
+def test_what_is_waited_for_is_text(
+    said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "_PAUSE", 0.0)
+    with progress.waiting(said):
+        time.sleep(0.2)
+    assert said in capsys.readouterr().err
+
+
+def test_what_a_job_tells_is_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(batch, "_REFRESH", 0.01)
+    meter = Meter(9, 3)
+    meter.working(2, "worker[/b] {a}")
+    with batch._shown(meter, None, str):
+        time.sleep(0.3)
+    assert "worker[/b] {a}" in capsys.readouterr().err
 
 
 def test_overrides_are_shown_and_not_obeyed() -> None:

@@ -15,7 +15,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID
 from rich.text import Text
 
 from sentixrl.batch.options import CHUNK_TURNS, BatchOptions, ShardFormat
@@ -24,7 +24,7 @@ from sentixrl.cli.console import answers, errors, note, styled
 from sentixrl.cli.groups import OptionGroup, with_groups
 from sentixrl.cli.inputs import InputOptions
 from sentixrl.cli.options import ModelOptions, say_notes, say_sent, say_spent, spent
-from sentixrl.cli.progress import waiting
+from sentixrl.cli.progress import Description, waiting
 from sentixrl.engines.remote.address import is_remote, parse_address
 from sentixrl.errors import ConfigError
 from sentixrl.formats.characters import as_text
@@ -190,9 +190,7 @@ def _shown(meter: Meter, price: float | None, asked: Callable[[], str]) -> Itera
         return styled(standing_line(meter.standing, price, asked()))
 
     if screen.is_terminal:
-        bar = Progress(
-            *(BarColumn(), TextColumn("{task.description}")), console=screen, transient=True
-        )
+        bar = Progress(BarColumn(), Description(), console=screen, transient=True)
         show = Thread(target=_draw, args=(bar, bar.add_task("", total=1.0), meter, line, over))
     else:
         bar = None

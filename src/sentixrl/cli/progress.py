@@ -13,16 +13,34 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
-from sentixrl.cli.console import errors, printable
+from sentixrl.cli.console import errors, styled
 from sentixrl.dialogue import Dialogue
 from sentixrl.prediction import DialoguePrediction
 
 QUIET_SECONDS = 2.0
 _PAUSE = 0.2  # results that come faster than this leave no time to look at a bar
+
+
+class Description(ProgressColumn):
+    """A task's description as text, whatever it holds; rich's own column takes it for markup.
+
+    Args:
+        style: Its style.
+    """
+
+    def __init__(self, style: str = "") -> None:
+        super().__init__()
+        self._style = style
+
+    def render(self, task: Task) -> Text:
+        """The description on one line."""
+        return styled((task.description, self._style))
 
 
 def follow(
@@ -40,8 +58,8 @@ def follow(
         spent: What it has cost so far, in a few words.
     """
     columns = (SpinnerColumn(), TextColumn("turns"), BarColumn(), MofNCompleteColumn())
-    bar = _progress(*columns, TextColumn("{task.fields[spent]}", style="dim"))
-    task = bar.add_task("turns", total=total, spent="")
+    bar = _progress(*columns, Description("dim"))
+    task = bar.add_task("", total=total)
     source = iter(pairs)
     start = time.monotonic()
     while True:
@@ -49,7 +67,7 @@ def follow(
             pair = next(source, None)
         if pair is None:
             return
-        bar.update(task, advance=len(pair[0]), spent=printable(spent()))
+        bar.update(task, advance=len(pair[0]), description=spent())
         yield pair
 
 
@@ -66,7 +84,7 @@ def follow_all(
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """Say what is going on if it takes longer than two seconds."""
-    spinner = _progress(SpinnerColumn(), TextColumn(what))
+    spinner = _progress(SpinnerColumn(), Description())
     spinner.add_task(what, total=None)
     with _later(spinner, time.monotonic() + QUIET_SECONDS):
         yield
