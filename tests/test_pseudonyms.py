@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
-from sentixrl.formats import open_text
+from sentixrl.formats import open_dialogues, open_text
 from sentixrl.formats.pseudonyms import PseudonymReader, Pseudonyms
 
 from .cli.shell import Shell, make_shell
@@ -67,6 +67,19 @@ def test_who_speaks_later_is_hidden_before(tmp_path: Path) -> None:
         texts = [turn.text for dialogue in hidden for turn in dialogue]
         assert texts == ["Where is P3?", "Out.", "Here. Hello P1."]
     assert hidden.ledger.turns == 3
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt"])
+def test_what_hides_names_is_a_whole_reader(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"talk{suffix}"
+    path.write_text("dialogue,speaker,text\n1,Ana,Hi Ben.\n1,Ben,Hi.\n", "utf-8")
+    reader = open_dialogues(path, language="es")
+    hidden = PseudonymReader(reader, Pseudonyms())
+    assert vars(hidden).keys() == vars(reader).keys()
+    for name in ("name", "format", "notes", "guesses", "named", "tabular", "spot"):
+        assert getattr(hidden, name) == getattr(reader, name)
+    assert [dialogue.language for dialogue in hidden] == ["es"] * len(list(reader))
+    assert hidden.ledger.as_dict() == reader.ledger.as_dict()
 
 
 def test_what_else_names_somebody_in_a_source_is_dropped() -> None:

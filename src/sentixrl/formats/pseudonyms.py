@@ -145,19 +145,12 @@ class PseudonymReader(DialogueReader):
     """
 
     def __init__(self, reader: DialogueReader, pseudonyms: Pseudonyms) -> None:
-        self._reader, self._pseudonyms = reader, pseudonyms
-        self.name, self.format, self.spot = reader.name, reader.format, reader.spot
-        self.notes, self.guesses = reader.notes, reader.guesses
+        def start(ledger: Ledger) -> Iterator[Dialogue]:
+            return map(pseudonyms.dialogue, reader.plan.start(ledger))
+
+        super().__init__(reader.name, replace(reader.plan, start=start), reader.options)
         for dialogue in reader:
             pseudonyms.learn(turn.speaker for turn in dialogue)
-
-    @property
-    def ledger(self) -> Ledger:  # type: ignore[override]
-        """What became of the input so far."""
-        return self._reader.ledger
-
-    def __iter__(self) -> Iterator[Dialogue]:
-        return map(self._pseudonyms.dialogue, self._reader)
 
 
 def _parts(name: str) -> Iterator[str]:

@@ -46,6 +46,8 @@ class DialogueReader:
         tabular: Whether each turn is the row of a table.
         spot: What the place of a message is called: ``line``, ``row`` or ``dialogue``.
         ledger: What became of the input so far; whole once all dialogues are read.
+        plan: How it is read.
+        options: What the user said of it.
     """
 
     def __init__(self, name: str, plan: Plan, options: ReadingOptions) -> None:
@@ -57,13 +59,12 @@ class DialogueReader:
         self.tabular = plan.tabular
         self.spot = plan.spot
         self.ledger = Ledger(plan.format)
-        self._start = plan.start
+        self.plan, self.options = plan, options
         self._language = _language(options.get("language"))
-        self._faults = options.get("faults")
 
     def __iter__(self) -> Iterator[Dialogue]:
-        self.ledger = Ledger(self.format, faults=self._faults)
-        for dialogue in self._start(self.ledger):
+        self.ledger = Ledger(self.format, faults=self.options.get("faults"))
+        for dialogue in self.plan.start(self.ledger):
             if dialogue.language is None and self._language is not None:
                 dialogue = dataclasses.replace(dialogue, language=self._language)
             yield dialogue
