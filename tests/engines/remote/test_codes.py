@@ -149,6 +149,17 @@ def test_settings_that_several_threads_find_refused_at_once_cost_none_of_them() 
     assert [getattr(reply, "text", None) for reply in replies] == ["joy", "joy"]
 
 
+@pytest.mark.parametrize("listed", [{"models": 7}, {"models": True}, {"models": ["x"]}, [], 5])
+def test_an_odd_list_of_ollama_s_models_is_none(listed: Any) -> None:  # noqa: ANN401
+    chat = Chat()
+
+    def answer(method: str, path: str, body: Any) -> Reply:  # noqa: ANN401
+        return Reply(listed) if path == "/api/tags" else chat(method, path, body)
+
+    with fake_server(answer) as served:
+        assert isinstance(score(open_remote(f"ollama:{served.url}#small"), 3), Scores)
+
+
 def test_servers_that_lay_out_prompts_take_no_prompt_format() -> None:
     with pytest.raises(ConfigError, match="decides itself"):
         open_remote("openai:http://127.0.0.1:1", prompt_format="plain")

@@ -207,6 +207,53 @@ def test_a_prompt_longer_than_the_model_reads_fails_alone() -> None:
     assert [getattr(one, "code", None) for one in found] == ["too_long", None]
 
 
+def odd(replies: dict[str, Any], table: Vllm) -> Any:  # noqa: ANN401
+    """A server that gives odd answers at some paths."""
+
+    def answer(method: str, path: str, body: Any) -> Reply:  # noqa: ANN401
+        return Reply(replies[path]) if path in replies else table(method, path, body)
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["vllm", "sglang"])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        *({"data": 5}, {"data": True}, {"data": {"id": "x"}}, {"models": 7}, {"data": ["x"]}, []),
+        *({"data": [{"id": 5}]}, {"data": [{"id": ["x"]}]}, {"data": [{}]}),
+    ],
+)
+@pytest.mark.parametrize("named", ["", "#table"])
+def test_an_odd_list_of_models_is_none(kind: str, listed: Any, named: str) -> None:  # noqa: ANN401
+    table = Vllm() if kind == "vllm" else Sglang()
+    with fake_server(odd({"/v1/models": listed}, table)) as served:
+        engine = open_remote(f"{kind}:{served.url}{named}")
+    assert engine.backend.way == "exact"
+
+
+@pytest.mark.parametrize("tokens", [[], [7], 5, None, "ab", [-1], [True]])
+@pytest.mark.parametrize("kind", ["vllm", "sglang"])
+def test_odd_tokens_are_one_sentence(kind: str, tokens: Any) -> None:  # noqa: ANN401
+    table = Vllm() if kind == "vllm" else Sglang()
+    answer = odd({"/tokenize": {"tokens": tokens}}, table)
+    with fake_server(answer) as served, pytest.raises(ModelError, match="cannot be used") as caught:
+        open_remote(f"{kind}:{served.url}", prompt_format="plain")
+    assert caught.value.code == "bad_reply"
+
+
+def test_text_that_adds_no_tokens_to_what_is_put_before_it_is_one_sentence() -> None:
+    table = Vllm()
+
+    def answer(method: str, path: str, body: Any) -> Reply:  # noqa: ANN401
+        if path == "/tokenize":
+            return Reply({"tokens": [7, 8] if body.get("prompt") == "\na" else [7]})
+        return table(method, path, body)
+
+    with fake_server(answer) as served, pytest.raises(ModelError, match="no tokens"):
+        open_remote(f"vllm:{served.url}", prompt_format="plain")
+
+
 def without_template(reply: Reply, path: str = "/tokenize") -> Any:  # noqa: ANN401
     """A vLLM server that answers so when messages are to be rendered."""
     table = Vllm()

@@ -225,7 +225,7 @@ class LlamaCpp:
 
 
 def token_ids(server: Server, reply: Json) -> tuple[int, ...]:
-    """The ids in a reply of ``/tokenize``.
+    """The ids in a reply of ``/tokenize`` to a text that is not empty.
 
     Raises:
         ServerError: There are none.
@@ -233,6 +233,8 @@ def token_ids(server: Server, reply: Json) -> tuple[int, ...]:
     found = item(server, reply, "tokens")
     if not isinstance(found, list) or not all(type(token) is int and token >= 0 for token in found):
         raise bad_reply(server.address, "its 'tokens' are no token ids")
+    if not found:
+        raise bad_reply(server.address, "it has no tokens for a text")
     return tuple(found)
 
 

@@ -22,7 +22,7 @@ from sentixrl.engines.remote.llama_cpp import LlamaCpp, read_props
 from sentixrl.engines.remote.refusals import ServerError
 from sentixrl.engines.remote.sglang import Sglang
 from sentixrl.engines.remote.tokens import ServerChatFormat, ServerText, has_markers
-from sentixrl.engines.remote.transport import Server
+from sentixrl.engines.remote.transport import Json, Server
 from sentixrl.engines.remote.vllm import Vllm
 from sentixrl.errors import ConfigError, ModelError
 from sentixrl.formats.characters import shown
@@ -215,20 +215,26 @@ def _listed_model(server: Server) -> Model:
             raise
         return Model(wanted)  # it has no such list
     listed = said.get("data", said.get("models")) if isinstance(said, Mapping) else None
-    entries = [entry for entry in listed if isinstance(entry, Mapping)] if listed else []
-    names = [entry.get("id", entry.get("name")) for entry in entries]
-    place = _chosen(server.address, [name for name in names if isinstance(name, str)])
-    if place is None:
-        return Model(wanted)
-    entry = entries[names.index(place)]
+    named = {
+        name: entry
+        for entry in _entries(listed)
+        if isinstance(name := entry.get("id", entry.get("name")), str)
+    }
+    chosen = _chosen(server.address, list(named))
+    entry = {} if chosen is None else named.get(chosen, {})
     meta = entry.get("meta")
     root = entry.get("root")
     return Model(
-        place,
+        chosen,
         context_tokens=count_of(entry, "max_model_len") or count_of(meta, "n_ctx") or None,
         parameters=count_of(meta, "n_params") or None,
         weights=root if isinstance(root, str) and not root.startswith("/") else None,
     )
+
+
+def _entries(listed: Json) -> list[Mapping[str, Json]]:
+    """The models in a server's list; none where it is no list."""
+    return [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
 
 
 def _ollama_model(server: Server) -> Model:
@@ -237,9 +243,10 @@ def _ollama_model(server: Server) -> Model:
         raise _another_kind(server.address, "an Ollama server")
     said = server.get("/api/tags")
     listed = said.get("models") if isinstance(said, Mapping) else None
-    entries = [one for one in listed or [] if isinstance(one, Mapping)]
     digests = {
-        one["name"]: one.get("digest") for one in entries if isinstance(one.get("name"), str)
+        one["name"]: one.get("digest")
+        for one in _entries(listed)
+        if isinstance(one.get("name"), str)
     }
     wanted = server.address.model
     if wanted is not None and wanted not in digests and f"{wanted}:latest" in digests:

@@ -1,7 +1,8 @@
 """A server's own tokens: what prompts and labels are made of where it takes token ids.
 
 Contract: as for local models, text is tokenised segment by segment, and what users wrote is never
-read as markup. A server that would read markers anywhere is given such text in pieces.
+read as markup. A server that would read markers anywhere is given such text in pieces. Every text
+has tokens; a server that says otherwise is not believed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Protocol
 
 from sentixrl.engines.local.prompt_format import ChatFormat, Tokeniser
 from sentixrl.engines.options import PromptFormatName
+from sentixrl.engines.remote.refusals import bad_reply
+from sentixrl.engines.remote.transport import Server
 
 _CACHED_TEXTS = 20_000
 _CACHED_CHARACTERS = 400
@@ -23,6 +26,7 @@ _MARKER = re.compile(r"<[^<>\s]{1,60}>|\[[A-Z_/]{1,30}\]")
 class TokenSource(Protocol):
     """A server that shows its tokens."""
 
+    server: Server
     reads_markers: bool
     """Whether it takes markers for such anywhere in a text, even where it is told not to."""
 
@@ -33,6 +37,9 @@ class TokenSource(Protocol):
             text: The text.
             markup: Whether special tokens in it are such.
             begin: Whether to add what every text begins with.
+
+        Raises:
+            ServerError: The server makes no tokens of it.
         """
         ...
 
@@ -69,7 +76,10 @@ class ServerText:
                 ends = zip([0, *cuts], [*cuts, len(text)], strict=True)
                 return tuple(token for a, b in ends for token in self._bare(text[a:b]))
         sentinel, taken = self._prefix
-        return self._source.tokenise(sentinel + text, markup=False)[taken:]
+        tokens = self._source.tokenise(sentinel + text, markup=False)[taken:]
+        if not tokens:
+            raise bad_reply(self._source.server.address, "it has no tokens for a text")
+        return tokens
 
     def _markup(self, text: str) -> tuple[int, ...]:
         return self._source.tokenise(text, markup=True) if text else ()
