@@ -106,6 +106,7 @@ CASES: list[tuple[object, str, str | None]] = [
     ({"utterances": [{"text": 5}]}, "utterance 1: 'text' should be text", None),
     ({"utterances": [{"speaker": "A"}]}, "utterance 1: 'text' is missing.", None),
     ({"utterances": ["\ud800"]}, "utterance 1: the text holds half a character", None),
+    ({"id": "\ud83d", "utterances": ["a"]}, "'id' holds half a character", None),
     ({"utterances": [{"text": "\udc00"}]}, "'text' holds half a character", None),
     ({"utterances": [{"text": "a", "\ud800": 1}]}, "holds half a character", None),
     ({"utterances": [{"text": "a", "speaker": "A\nB"}]}, "'speaker' holds a line break", None),

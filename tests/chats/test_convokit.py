@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.errors import InputError
+from sentixrl.formats.chats import convokit
 from sentixrl.formats.chats.convokit import is_corpus, read_corpus
 from sentixrl.formats.chats.convokit_writing import write_corpus
 from sentixrl.formats.ledger import Ledger
@@ -97,6 +98,12 @@ def test_names_of_older_versions_are_known(tmp_path: Path) -> None:
     assert dialogue.utterances[0].speaker == "ann"
 
 
+def test_ids_of_one_hash_are_two_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convokit, "hash", lambda _: 1, raising=False)
+    found, _ = reading(corpus(tmp_path, said("a", "One."), said("b", "Two.")))
+    assert texts(found) == [["One.", "Two."]]
+
+
 @pytest.mark.parametrize(
     ("utterances", "message"),
     [
@@ -108,6 +115,7 @@ def test_names_of_older_versions_are_known(tmp_path: Path) -> None:
         ([said("a", "x"), said("a", "y")], "line 2: the id 'a' stands there twice"),
         ([said("a", "x", conversation_id=None)], "line 1: the utterance has no 'conversation_id'"),
         ([said("", "x")], "line 1: the utterance has no 'id'"),
+        ([said("a\ud83d", "x")], "line 1: the id holds half a character"),
         ([said("a", "x", speaker="a\nb")], "line 1: the speaker holds a line break"),
         ([said("a", " ")], "holds no utterance with words"),
         ([], "holds no utterance with words"),

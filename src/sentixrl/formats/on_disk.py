@@ -27,7 +27,7 @@ class Register:
             for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-2000"):
                 self._rows.execute(f"PRAGMA {setting}")
             self._rows.execute(
-                "CREATE TABLE ids (id TEXT PRIMARY KEY, place INTEGER) WITHOUT ROWID"
+                "CREATE TABLE ids (id BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID"
             )
             self._rows.execute("BEGIN")
 
@@ -37,16 +37,23 @@ class Register:
 
     def add(self, id: str, place: int) -> int | None:
         """Note an id; where it stood before, if it did."""
+        row = _as_bytes(id), place
         with _full_disk():
-            done = self._rows.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (id, place))
+            done = self._rows.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", row)
         return None if done.rowcount else self._place(id)
 
     def __contains__(self, id: str) -> bool:
         return self._place(id) is not None
 
     def _place(self, id: str) -> int | None:
-        found = self._rows.execute("SELECT place FROM ids WHERE id = ?", (id,)).fetchone()
+        row = (_as_bytes(id),)
+        found = self._rows.execute("SELECT place FROM ids WHERE id = ?", row).fetchone()
         return None if found is None else int(found[0])
+
+
+def _as_bytes(id: str) -> bytes:
+    """An id, which may hold half a character: what is wrong with it is told where it is used."""
+    return id.encode("utf-8", "surrogatepass")
 
 
 @contextmanager

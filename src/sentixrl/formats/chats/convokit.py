@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from sentixrl.formats.chats.counted_json import utf8_json
 from sentixrl.formats.chats.fields import Record, number, record, string
 from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import Message, utterance_of
+from sentixrl.formats.on_disk import Register
 from sentixrl.formats.strict_json import DECODER, RefusedError
 
 NAME = "convokit"
@@ -100,22 +102,21 @@ def read_corpus(folder: Path, ledger: Ledger, name: str) -> Iterator[Dialogue]:
 def _survey(path: Path, place: str) -> Counter[str]:
     """How many utterances each conversation has; every id stands once."""
     left: Counter[str] = Counter()
-    ids: set[int] = set()
-    for found, _, line in _lines(path, place, None):
-        id = string(found.get("id"))
-        if not id or not _conversation(found):
-            what = "id" if not id else "conversation_id"
-            raise InputError(
-                f"{place}, line {line}: the utterance has no '{what}'.",
-                hint="Dump the corpus again with today's ConvoKit.",
-            )
-        if hash(id) in ids:
-            raise InputError(
-                f"{place}, line {line}: the id '{shown(id)}' stands there twice.",
-                hint="Ids of utterances are unique in a corpus: remove or rename one.",
-            )
-        ids.add(hash(id))
-        left[_conversation(found)] += 1
+    with closing(Register()) as ids:
+        for found, _, line in _lines(path, place, None):
+            id = string(found.get("id"))
+            if not id or not _conversation(found):
+                what = "id" if not id else "conversation_id"
+                raise InputError(
+                    f"{place}, line {line}: the utterance has no '{what}'.",
+                    hint="Dump the corpus again with today's ConvoKit.",
+                )
+            if ids.add(id, line) is not None:
+                raise InputError(
+                    f"{place}, line {line}: the id '{shown(id)}' stands there twice.",
+                    hint="Ids of utterances are unique in a corpus: remove or rename one.",
+                )
+            left[_conversation(found)] += 1
     return left
 
 
