@@ -36,6 +36,7 @@ from sentixrl.formats import (
 )
 from sentixrl.labels import Label, LabelSet
 from sentixrl.prediction import DialoguePrediction, Prediction, Status
+from sentixrl.runs import record as record_module
 from tests.batch.small import (
     BROKEN,
     PASSING,
@@ -579,11 +580,39 @@ def test_a_job_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
     run([source], tmp_path / "out")
     path = tmp_path / "out" / "job.json"
     record = json.loads(path.read_text("utf-8"))
-    known = {"dialogues", "turns", "chunks", "columns", "faults"}  # all that version 1 counted
-    contents = {key: value for key, value in record["contents"].items() if key in known}
-    path.write_text(json.dumps({**record, "schema": 1, "contents": contents}), "utf-8")
-    with pytest.raises(InputError, match=r"job\.json is not the record of a job with 'schema': 2"):
+    inputs = [{"name": str(source), "size": 1, "modified": 1, "sha256": ""}]  # as version 2 did
+    path.write_text(json.dumps({**record, "schema": 2, "inputs": inputs}), "utf-8")
+    with pytest.raises(InputError, match=r"job\.json is not the record of a job with 'schema': 3"):
         run([source], tmp_path / "out")
+
+
+def test_a_job_of_more_inputs_than_a_record_holds_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for number in range(200):
+        (folder / f"{number}.txt").write_text(f"Ann: Line {number}.\n", "utf-8")
+    monkeypatch.setattr(record_module, "MAX_BYTES", 20_000)
+    run([folder], out)
+    assert run([folder], out).fresh == 0
+    record = json.loads((out / "job.json").read_text("utf-8"))
+    assert record["inputs"]["count"] == 200
+    (folder / "7.txt").write_text("Ann: Line 8.\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"7\.txt holds something else"):
+        run([folder], out)
+
+
+def test_a_list_of_inputs_that_was_changed_is_refused(tmp_path: Path) -> None:
+    source, out = write_table(tmp_path / "in.csv"), tmp_path / "out"
+    run([source], out)
+    listed = out / "work" / "inputs.jsonl"
+    listed.write_bytes(listed.read_bytes().replace(b"in.csv", b"of.csv"))
+    with pytest.raises(InputError, match=r"inputs\.jsonl was changed by other means"):
+        run([source], out)
+    listed.unlink()
+    with pytest.raises(InputError, match=r"inputs\.jsonl cannot be read"):
+        run([source], out)
 
 
 def test_standard_input_is_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

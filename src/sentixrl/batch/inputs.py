@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -205,7 +205,7 @@ def _endings() -> list[str]:
     return sorted({*filter(None, SUFFIXES), *OTHER_SUFFIXES})
 
 
-def changes(before: Sequence[dict[str, Any]], now: Sequence[InputFile]) -> list[str]:
+def changes(before: Iterable[dict[str, Any]], now: Sequence[InputFile]) -> list[str]:
     """A clause for every input that is not what it was when the job began.
 
     A file of the same size and time counts as the same; one of another time is read and compared.

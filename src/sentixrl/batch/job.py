@@ -1,7 +1,8 @@
 """A job's folder: what the job is, what it works from, and which shards are done.
 
-Contract: ``job.json`` names the model, labels, options and inputs; the job goes on only with the
-same. ``work/`` holds the spool and the log of finished chunks. A chunk is done once its shard is in
+Contract: ``job.json`` names the model, labels and options, and holds the digest of the list of
+inputs; the job goes on only with the same. ``work/`` holds that list, the spool and the log of
+finished chunks. A chunk is done once its shard is in
 its place and the log says so; a shard that was cut or removed since is answered again. One process
 owns the folder, and nothing it had finished is lost, however it ends.
 """
@@ -9,6 +10,7 @@ owns the folder, and nothing it had finished is lost, however it ends.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -39,10 +41,12 @@ from sentixrl.runs.storage import (
     sync_folder,
     write_lines,
 )
+from sentixrl.untrusted import boundary, open_file
 
-JOB_FILE, ERRORS_FILE, WORK, LOG = "job.json", "errors.jsonl", "work", "done.jsonl"
-SCHEMA = 2
-"""Version 1 did not count what is lost, and its Parquet files hold text alone."""
+JOB_FILE, ERRORS_FILE, WORK = "job.json", "errors.jsonl", "work"
+LOG, INPUTS = "done.jsonl", "inputs.jsonl"
+SCHEMA = 3
+"""Version 1 did not count what is lost; version 2 held all inputs in its record, however many."""
 UNFINISHED = ".part"
 """The ending of a shard that is not in its place."""
 
@@ -151,8 +155,9 @@ class Job:
 
         Raises:
             ConfigError: It names those that changed.
+            InputError: The list of them is damaged.
         """
-        if changed := changes(self._folder.record["inputs"], inputs):
+        if changed := changes(self._inputs(), inputs):
             raise self._folder.refusal("inputs", changed)
 
     def check_standard_input(self, digest: str) -> None:
@@ -160,10 +165,24 @@ class Job:
 
         Raises:
             ConfigError: It holds something else.
+            InputError: The list of inputs is damaged.
         """
-        known = [one["sha256"] for one in self._folder.record["inputs"] if not one["modified"]]
+        known = (one["sha256"] for one in self._inputs() if not one["modified"])
         if digest not in known:
             raise self._folder.refusal("inputs", ["standard input holds something else"])
+
+    def _inputs(self) -> Iterator[Json]:
+        """The inputs' facts, as the job began with them."""
+        path = self.work / INPUTS
+        failure = boundary(f"{path} cannot be read", hint="Name a new folder.")
+        with failure, open_file(path) as stream:
+            digest = hashlib.sha256()
+            for line in stream:
+                digest.update(line)
+            if digest.hexdigest() != self._folder.record["inputs"]["sha256"]:
+                raise InputError(f"{path} was changed by other means.", hint="Name a new folder.")
+            stream.seek(0)
+            yield from map(json.loads, stream)
 
     def check(self, identity: Mapping[str, Any]) -> None:
         """Refuse another model, other labels or other options than the job began with.
@@ -183,7 +202,7 @@ class Job:
         work = self.path / WORK
         try:
             work.mkdir(exist_ok=True)
-            for name in (DIALOGUES, CHUNKS, FAULTS, LOG):
+            for name in (DIALOGUES, CHUNKS, FAULTS, LOG, INPUTS):
                 (work / name).unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(work, error) from None
@@ -192,11 +211,19 @@ class Job:
     def begin(self, identity: Mapping[str, Any], gathered: Gathered) -> None:
         """Make the record of a new job, once its spool is whole."""
         sync_folder(self.work)
+        digest = hashlib.sha256()
+
+        def lines() -> Iterator[bytes]:
+            for line in map(_json_line, gathered.inputs):
+                digest.update(line)
+                yield line
+
+        count = write_lines(self.work / INPUTS, lines())
         self._folder.create(
             {
                 "schema": SCHEMA,
                 "identity": plain(identity),
-                "inputs": gathered.inputs,
+                "inputs": {"count": count, "sha256": digest.hexdigest()},
                 "contents": asdict(gathered.contents),
             },
             own=[WORK],
@@ -369,7 +396,7 @@ def number_format_of(folder: Path) -> str | None:
 def _read_record(folder: Path) -> Json:
     path = folder / JOB_FILE
     record = read_object(path, f"{folder} is not a job's folder: it has no {JOB_FILE}.")
-    kinds = {"run": str, "identity": dict, "inputs": list, "contents": dict, "sessions": list}
+    kinds = {"run": str, "identity": dict, "inputs": dict, "contents": dict, "sessions": list}
     whole = all(isinstance(record.get(key), kind) for key, kind in kinds.items())
     if record.get("schema") != SCHEMA or not whole:
         raise InputError(
