@@ -11,12 +11,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sentixrl.batch import BatchJob, BatchOptions, Patience, RayClassifier, RayWorkers, Summary
 from sentixrl.batch.board import MOST_LOSSES, Board
+from sentixrl.batch.job import Job
+from sentixrl.batch.meter import Meter
+from sentixrl.batch.ray_workers import _Task
 from sentixrl.batch.spool import Chunk
 from sentixrl.classifier import Classifier
 from sentixrl.errors import ConfigError, InputError, MissingDependencyError, ModelError
@@ -110,6 +113,48 @@ def test_a_first_worker_that_dies_while_it_loads_is_replaced(ray: Any, tmp_path:
     with pytest.raises(ModelError, match="was killed, crashed"):
         run_on_ray(source, tmp_path / "never", never, workers=1)
     assert len(list(tmp_path.glob("loading-*"))) == 2 + MOST_LOSSES
+
+
+@dataclass(frozen=True)
+class Faulty(Scripted):
+    """A loader that fails as nobody foresaw.
+
+    Attributes:
+        folder: Where each attempt leaves a file.
+    """
+
+    folder: Path = Path()
+
+    def load(self) -> Classifier:
+        (self.folder / f"loading-{os.getpid()}").touch()
+        raise ZeroDivisionError("division by nought.\nMore of it.")
+
+
+def test_a_worker_that_fails_is_not_taken_for_one_that_died(ray: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    source = write_table(tmp_path / "in.csv")
+    with pytest.raises(ModelError) as caught:
+        run_on_ray(source, tmp_path / "out", Faulty(folder=tmp_path), workers=1)
+    assert str(caught.value) == (
+        "A worker that was to load the model failed: ZeroDivisionError: division by nought."
+    )
+    assert not caught.value.retryable
+    assert len(list(tmp_path.glob("loading-*"))) == 1
+
+
+def test_a_chunk_in_which_a_worker_fails_ends_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+    error = ray.exceptions.RayTaskError("answer", "", KeyError("labels"), "x", 1, "here")
+
+    def get(_: object) -> None:
+        raise error.as_instanceof_cause()
+
+    monkeypatch.setattr(ray, "get", get)
+    team = RayWorkers(Scripted())
+    team._tasks["x"] = _Task("actor", CHUNKS[0])
+    with pytest.raises(ModelError, match=r"was to answer failed: KeyError: 'labels'\.$"):
+        team._settle("x", Board(CHUNKS), cast(Job, None), Meter(9, 0))
 
 
 def test_a_chunk_that_no_worker_survives_is_given_up(ray: Any, tmp_path: Path) -> None:  # noqa: ANN401

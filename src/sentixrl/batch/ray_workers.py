@@ -39,6 +39,8 @@ START_SECONDS = "120"
 """How long Ray may take to start here: on a busy machine, longer than it waits by itself."""
 DIED = "worker_died"
 """The code of a worker's end that says nothing of why."""
+FAILED = "worker_failed"
+"""The code of a worker's failure that is our bug; it would fail again."""
 _TICK = 0.5
 Found = TypeVar("Found")
 
@@ -136,7 +138,7 @@ class RayWorkers:
         """Hand out chunks until all are in their places.
 
         Raises:
-            SentixError: The disk is full, a worker has another model, or no worker stays alive.
+            SentixError: The disk is full, a worker has another model or fails, or none stays alive.
         """
         board = Board(chunks, self._patience)
         alone_since = time.monotonic()
@@ -240,10 +242,12 @@ class RayWorkers:
         """What an actor returns.
 
         Raises:
-            SentixError: What it returned, or that it died.
+            SentixError: What it returned, that it failed or that it died.
         """
         try:
             found: object = self._ray.get(reference, timeout=LOAD_SECONDS)
+        except self._ray.exceptions.RayTaskError as error:
+            raise _failure(what, error.cause) from error
         except self._ray.exceptions.RayError as error:
             raise _death(what, error) from None
         if isinstance(found, SentixError):
@@ -292,6 +296,8 @@ class RayWorkers:
         task = self._tasks.pop(reference)
         try:
             found = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            raise _failure("answer", error.cause) from error
         except self._ray.exceptions.RayError as error:
             self._died(task, board, job, meter, error)
             return
@@ -348,6 +354,17 @@ def _portable(loader: Loader, threads: int) -> Loader:
         judge = canonical_base(negotiation.discriminator)
         negotiation = replace(negotiation, discriminator=judge)
     return replace(loader, model=model, negotiation=negotiation, engine=engine)
+
+
+def _failure(what: str, cause: BaseException) -> ModelError:
+    """What to say of a worker that lives, and in which something failed that nobody foresaw."""
+    lines = str(cause).strip().splitlines() or ["it says nothing"]
+    return ModelError(
+        f"A worker that was to {what} failed: {type(cause).__name__}: "
+        f"{shown(lines[0].rstrip('.'), 200)}.",
+        hint="This should not happen: please report it. What is done is kept.",
+        code=FAILED,
+    )
 
 
 def _death(what: str, error: BaseException) -> ModelError:
