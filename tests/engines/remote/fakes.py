@@ -237,7 +237,11 @@ class Vllm:
         return {
             "model": self.model if self.lie != "other model" else "another",
             "choices": choices,
-            "usage": {"prompt_tokens": tokens, "completion_tokens": 1},
+            "usage": {
+                "prompt_tokens": tokens,
+                "completion_tokens": 1,
+                "prompt_tokens_details": {"cached_tokens": min(4, tokens)},
+            },
         }
 
 
@@ -304,7 +308,11 @@ class Chat:
         choice: Json = {"message": {"role": "assistant", "content": self.says}}
         if body.get("logprobs") and self.shown:
             choice["logprobs"] = {"content": [{"token": "A", "top_logprobs": self.tops()}]}
-        usage = {"prompt_tokens": 20, "completion_tokens": 1}
+        usage = {
+            "prompt_tokens": 20,
+            "completion_tokens": 1,
+            "prompt_tokens_details": {"cached_tokens": 4},
+        }
         return Reply({"model": f"{body['model']}-2026-11-01", "choices": [choice], "usage": usage})
 
     def _ollama(self, body: Json) -> Reply:

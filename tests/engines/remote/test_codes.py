@@ -46,6 +46,15 @@ def test_letters_are_scored_and_marked_inexact(kind: str) -> None:
     assert engine.name.startswith("small")
 
 
+def test_the_budget_counts_what_is_read_and_a_cost_what_is_computed() -> None:
+    with fake_server(Chat()) as served:
+        engine = open_remote(f"openai:{served.url}#small")
+        before = engine.server.tokens
+        found = score(engine, 4)
+    assert isinstance(found, Scores)
+    assert (engine.server.tokens - before, found.cost.tokens) == (21, 17)
+
+
 def test_orders_of_the_letters_take_out_what_their_place_does() -> None:
     with fake_server(Chat()) as served:  # prefers the first letter, whatever it stands for
         engine = open_remote(f"openai:{served.url}#small", RemoteOptions(rotations=4))

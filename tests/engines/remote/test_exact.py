@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentixrl.context.prompt import Prompt
-from sentixrl.engines.protocol import Failure, GenerateRequest, ScoreRequest, Scores
+from sentixrl.engines.protocol import Completion, Failure, GenerateRequest, ScoreRequest, Scores
 from sentixrl.engines.remote.engine import RemoteEngine
 from sentixrl.engines.remote.loading import open_remote
 from sentixrl.errors import ModelError
@@ -83,6 +83,27 @@ def test_one_request_carries_all_inner_nodes_and_names_few_enough_tokens() -> No
     asked = [body for _, path, _, body in served.seen if path == "/v1/completions"]
     assert len(asked) <= 2
     assert all(len(body["logprob_token_ids"]) <= 128 for body in asked)
+
+
+def test_the_budget_counts_what_is_read_and_a_cost_what_is_computed(
+    fake: tuple[str, Fake, Any],
+) -> None:
+    engine = open_remote(fake[0])
+    before = engine.server.tokens
+    found = score(engine, ("joy", "anger"))
+    spent = engine.server.tokens - before
+    body = fake[1].seen[-1][3]
+    if fake[0].startswith("sglang"):
+        prompts = len(body["input_ids"])
+        assert (spent, found.cost.tokens) == (10 * prompts, 6 * prompts)
+    else:
+        read = sum(map(len, body["prompt"]))
+        assert (spent, found.cost.tokens) == (read + 1, read - 4 + 1)
+    with engine.session() as session:
+        (reply,) = session.generate([GenerateRequest(PROMPT)])
+    more = engine.server.tokens - before - spent
+    assert isinstance(reply, Completion)
+    assert reply.cost.tokens == more - 4
 
 
 def test_answers_in_another_order_are_put_right() -> None:

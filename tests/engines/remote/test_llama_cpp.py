@@ -97,6 +97,24 @@ def test_a_chat_template_that_the_server_tells_is_rendered_as_here(
         assert np.abs(shares(one) - shares(expected)).max() <= 1e-3
 
 
+def test_the_budget_counts_what_is_read_and_a_cost_what_is_computed(llama: str) -> None:
+    remote = open_remote(llama)
+    request, length = ScoreRequest(PROMPTS[0], ("joy", "anger")), remote.count_tokens
+    answers(remote, [request])
+    before = remote.server.tokens
+    (again,) = answers(remote, [request])
+    spent, requests = remote.server.tokens - before, remote.server.requests
+    read = sum(length(part) for one in PROMPTS[0].messages for part in one.segments)
+    assert spent > read  # the whole prompt, though the server has it in its cache
+    assert again.cost.tokens < read
+    with remote.session() as session:
+        (written,) = session.generate([GenerateRequest(PROMPTS[0], 5)])
+    assert isinstance(written, Completion)
+    assert remote.server.requests == requests + 1
+    assert remote.server.tokens - before - spent >= read + written.tokens
+    assert written.cost.tokens < read + written.tokens
+
+
 def test_text_is_continued_and_choices_are_chosen(llama: str, plain_model: Path) -> None:
     remote = open_remote(llama)
     here = open_engine(plain_model, EngineOptions(dtype="float32"))

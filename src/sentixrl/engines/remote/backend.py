@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from sentixrl.engines.options import PromptFormatName
-from sentixrl.engines.protocol import Completion, Failure, GenerateRequest, ScoreRequest, Scores
+from sentixrl.engines.protocol import (
+    Completion,
+    Cost,
+    Failure,
+    GenerateRequest,
+    ScoreRequest,
+    Scores,
+)
 from sentixrl.engines.remote.refusals import ServerError, bad_reply
 from sentixrl.engines.remote.transport import Json, Server
 
@@ -132,6 +139,29 @@ def count_of(value: Json, *path: str) -> int:
     for step in path:
         value = value.get(step) if isinstance(value, Mapping) else None
     return value if type(value) is int and 0 <= value < 1 << 40 else 0
+
+
+def used(server: Server, read: int, written: int = 0, cached: int = 0) -> Cost:
+    """Count what was read and written against the budget; the cost is what was computed of it.
+
+    Args:
+        server: Whose budget it is.
+        read: Tokens of the prompts.
+        written: Tokens of the replies.
+        cached: How many of those read the server had computed before.
+    """
+    server.spend(read + written)
+    return Cost(max(0, read - cached) + written)
+
+
+def usage_of(server: Server, reply: Json) -> Cost:
+    """Count what a reply's ``usage`` says, as OpenAI's servers and vLLM write it."""
+    return used(
+        server,
+        count_of(reply, "usage", "prompt_tokens"),
+        count_of(reply, "usage", "completion_tokens"),
+        count_of(reply, "usage", "prompt_tokens_details", "cached_tokens"),
+    )
 
 
 def check_model(server: Server, reply: Json, name: str | None) -> None:

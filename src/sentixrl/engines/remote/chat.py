@@ -17,6 +17,8 @@ from sentixrl.engines.remote.backend import (
     item,
     log_prob,
     text_of,
+    usage_of,
+    used,
 )
 from sentixrl.engines.remote.codes import SHOWN, Likeliest, messages_of
 from sentixrl.engines.remote.refusals import ServerError, bad_reply
@@ -45,14 +47,14 @@ class Chat:
         more = {"logprobs": True, "top_logprobs": SHOWN}
         reply = self._ask(prompt, 1, more)
         content = item(self.server, reply, "choices", 0, "logprobs", "content", 0)
-        return Likeliest(shown_tokens(self.server, content), _spent(self.server, reply))
+        return Likeliest(shown_tokens(self.server, content), usage_of(self.server, reply))
 
     def write(self, prompt: Prompt, max_tokens: int, stop: Sequence[str]) -> Completion:
         """A reply; stop words are applied later, as a line break may come before any word."""
         reply = self._ask(prompt, max(max_tokens, _REASONING_ROOM), {})
         text = text_of(self.server, reply, "choices", 0, "message", "content")
         tokens = count_of(reply, "usage", "completion_tokens")
-        return Completion(text, tokens, _spent(self.server, reply))
+        return Completion(text, tokens, usage_of(self.server, reply))
 
     def _ask(self, prompt: Prompt, max_tokens: int, more: Mapping[str, Json]) -> Json:
         body = {**_named(self.model), "messages": messages_of(prompt), **more}
@@ -107,14 +109,14 @@ class Completions:
             if not isinstance(top, Mapping) or not top:
                 raise bad_reply(self.server.address, "it shows no likeliest tokens")
             found = {str(token): log_prob(self.server, value) for token, value in top.items()}
-        return Likeliest(found, _spent(self.server, reply))
+        return Likeliest(found, usage_of(self.server, reply))
 
     def write(self, prompt: Prompt, max_tokens: int, stop: Sequence[str]) -> Completion:
         """A continuation."""
         reply = self._ask(prompt.text, max_tokens, {"stop": list(stop)} if stop else {})
         text = text_of(self.server, reply, "choices", 0, "text")
         tokens = count_of(reply, "usage", "completion_tokens")
-        return Completion(text, tokens, _spent(self.server, reply))
+        return Completion(text, tokens, usage_of(self.server, reply))
 
     def _ask(self, text: str, max_tokens: int, more: Mapping[str, Json]) -> Json:
         body = {"prompt": text, "max_tokens": max_tokens, "temperature": 0, **more}
@@ -139,13 +141,13 @@ class Ollama:
         """The likeliest first tokens of the reply."""
         reply = self._ask(prompt, 1, {"logprobs": True, "top_logprobs": SHOWN})
         found = shown_tokens(self.server, item(self.server, reply, "logprobs", 0))
-        return Likeliest(found, self._spent(reply))
+        return Likeliest(found, self._used(reply))
 
     def write(self, prompt: Prompt, max_tokens: int, stop: Sequence[str]) -> Completion:
         """A reply; stop words are applied later, as a line break may come before any word."""
         reply = self._ask(prompt, max_tokens, {})
         text = text_of(self.server, reply, "message", "content")
-        return Completion(text, count_of(reply, "eval_count"), self._spent(reply))
+        return Completion(text, count_of(reply, "eval_count"), self._used(reply))
 
     def _ask(self, prompt: Prompt, max_tokens: int, more: Mapping[str, Json]) -> Json:
         options = {"num_predict": max_tokens, "temperature": 0}
@@ -156,10 +158,9 @@ class Ollama:
         check_model(self.server, reply, self.model.name)
         return reply
 
-    def _spent(self, reply: Json) -> Cost:
-        tokens = count_of(reply, "prompt_eval_count") + count_of(reply, "eval_count")
-        self.server.spend(tokens)
-        return Cost(tokens)
+    def _used(self, reply: Json) -> Cost:
+        read, written = count_of(reply, "prompt_eval_count"), count_of(reply, "eval_count")
+        return used(self.server, read, written)
 
 
 def shown_tokens(server: Server, entry: Json) -> dict[str, float]:
@@ -193,12 +194,3 @@ def check_served(server: Server, reply: Json, model: Model) -> None:
 
 def _named(model: Model) -> dict[str, Json]:
     return {} if model.name is None else {"model": model.name}
-
-
-def _spent(server: Server, reply: Json) -> Cost:
-    """Count what a reply says was used; returns what was computed."""
-    read = count_of(reply, "usage", "prompt_tokens")
-    written = count_of(reply, "usage", "completion_tokens")
-    server.spend(read + written)
-    cached = count_of(reply, "usage", "prompt_tokens_details", "cached_tokens")
-    return Cost(max(0, read - cached) + written)

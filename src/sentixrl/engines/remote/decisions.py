@@ -22,7 +22,7 @@ from sentixrl.engines.protocol import (
     ScoreRequest,
     Scores,
 )
-from sentixrl.engines.remote.backend import Model, Way, about_tokens, count_of, item
+from sentixrl.engines.remote.backend import Model, Way, about_tokens, count_of, item, used
 from sentixrl.engines.remote.chat import check_served
 from sentixrl.engines.remote.refusals import ServerError, bad_reply
 from sentixrl.engines.remote.transport import Json, Server
@@ -106,8 +106,8 @@ class DecisionBackend:
             ]
         check_served(self._server, reply, self.model)
         read, written = (count_of(reply, "usage", f"{side}_tokens") for side in ("input", "output"))
-        self._server.spend(read + written)
-        return self._checked(pairs, request.choices), Cost(read + written)
+        cost = used(self._server, read, written)
+        return self._checked(pairs, request.choices), cost
 
     def _systemone(self, request: ScoreRequest) -> dict[str, Json]:
         state, question = _parts(request.prompt)

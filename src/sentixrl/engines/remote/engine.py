@@ -103,7 +103,8 @@ class RemoteEngine:
     def usage(self) -> Usage:
         """What it has answered so far, in all threads; passes are calls to the server.
 
-        Tokens and calls are all that were spent, those of the probe and of failures included.
+        Tokens and calls are all that were spent, those of the probe and of failures included;
+        tokens that the server had kept count as read.
         """
         tokens = self.server.tokens
         return replace(

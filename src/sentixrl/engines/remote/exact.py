@@ -65,7 +65,7 @@ class Reading:
 
     Attributes:
         log_probs: For each branching, token → log-probability.
-        computed: Tokens that were read for it.
+        computed: Tokens that were computed for it.
     """
 
     log_probs: list[dict[int, float]]

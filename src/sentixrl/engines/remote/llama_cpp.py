@@ -18,7 +18,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 import numpy as np
 
 from sentixrl.engines.protocol import Completion, Cost
-from sentixrl.engines.remote.backend import Model, count_of, item, log_prob, text_of
+from sentixrl.engines.remote.backend import Model, count_of, item, log_prob, text_of, used
 from sentixrl.engines.remote.backend import another_model as another
 from sentixrl.engines.remote.exact import Branching, Reading
 from sentixrl.engines.remote.refusals import ServerError, bad_reply
@@ -27,7 +27,7 @@ from sentixrl.engines.remote.transport import Json, Server
 LIFT = 60
 """What lifts tokens above all others, in nats."""
 _SETTINGS = {"n_predict": 1, "samplers": ["temperature"], "temperature": 1, "cache_prompt": True}
-_WANTED = ["completion_probabilities", "model", "timings/prompt_n"]
+_WANTED = ["completion_probabilities", "model", "timings/prompt_n", "tokens_predicted"]
 _SUM_SLACK = 1e-3
 _LEAD = 40.0
 """By how much the letter is lifted above the tokens at first, in nats."""
@@ -154,13 +154,13 @@ class LlamaCpp:
 
         ``None`` for tokens of which the server says nothing.
         """
-        reply = self._complete(whole_request(before, token))
+        reply, computed = self._complete(whole_request(before, token))
         if not reply.get("completion_probabilities"):
-            return None, _computed(reply)
+            return None, computed
         entry = item(self.server, reply, "completion_probabilities", 0)
         if item(self.server, entry, "id") != token:
             raise bad_reply(self.server.address, "it does not take the token that is lifted")
-        return log_prob(self.server, item(self.server, entry, "logprob")), _computed(reply)
+        return log_prob(self.server, item(self.server, entry, "logprob")), computed
 
     def _softmax(
         self, before: Sequence[int], tokens: Sequence[int]
@@ -168,8 +168,8 @@ class LlamaCpp:
         """Log-odds of the tokens and the letter, up to a constant, and what was computed."""
         lead, computed = _LEAD, 0
         for _ in range(_TRIES):
-            reply = self._complete(softmax_request(before, tokens, (self._letter, lead)))
-            computed += _computed(reply)
+            reply, more = self._complete(softmax_request(before, tokens, (self._letter, lead)))
+            computed += more
             if not reply.get("completion_probabilities"):
                 lead += _LEAD  # another token was sampled, of which nothing is said
                 continue
@@ -205,18 +205,22 @@ class LlamaCpp:
         }
         reply = self.server.post("/completion", body)
         self._check_model(reply)
+        cost = self._used(before, reply)
         written = count_of(reply, "tokens_predicted")
-        read = _computed(reply) + written
-        self.server.spend(read)
-        return Completion(text_of(self.server, reply, "content"), written, Cost(read))
+        return Completion(text_of(self.server, reply, "content"), written, cost)
 
-    def _complete(self, body: Mapping[str, Json]) -> Json:
+    def _complete(self, body: Mapping[str, Json]) -> tuple[Mapping[str, Json], int]:
+        """A reply, and how many tokens were computed for it."""
         reply = self.server.post("/completion", {**body, "response_fields": _WANTED})
         self._check_model(reply)
         if not isinstance(reply, Mapping):
             raise bad_reply(self.server.address, "it is no object")
-        self.server.spend(_computed(reply))
-        return reply
+        return reply, self._used(body["prompt"], reply).tokens
+
+    def _used(self, prompt: Sequence[int], reply: Json) -> Cost:
+        read, written = len(prompt), count_of(reply, "tokens_predicted")
+        computed = count_of(reply, "timings", "prompt_n") or count_of(reply, "timings/prompt_n")
+        return used(self.server, read, written, cached=read - computed)
 
     def _check_model(self, reply: Json) -> None:
         said = reply.get("model") if isinstance(reply, Mapping) else None
@@ -254,10 +258,6 @@ def read_props(server: Server) -> tuple[Mapping[str, Json], Json] | None:
         return None
     listed = server.get("/v1/models")
     return props, item(server, listed, "data", 0)
-
-
-def _computed(reply: Json) -> int:
-    return count_of(reply, "timings", "prompt_n") or count_of(reply, "timings/prompt_n")
 
 
 def _text(value: Json) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sentixrl.engines.protocol import Completion, Cost
-from sentixrl.engines.remote.backend import count_of, item, log_prob, text_of
+from sentixrl.engines.remote.backend import count_of, item, log_prob, text_of, used
 from sentixrl.engines.remote.exact import Branching, Reading
 from sentixrl.engines.remote.refusals import bad_reply
 from sentixrl.engines.remote.transport import Json
@@ -34,7 +34,7 @@ class Sglang(Vllm):
             self._named(item(self.server, reply, "meta_info", "output_token_ids_logprobs", 0))
             for reply in replies
         ]
-        return Reading(found, sum(map(self._used, replies)))
+        return Reading(found, sum(self._used(reply).tokens for reply in replies))
 
     def _named(self, entries: Json) -> dict[int, float]:
         if not isinstance(entries, list):
@@ -54,13 +54,10 @@ class Sglang(Vllm):
             "/generate", {"input_ids": list(before), "sampling_params": sampling}
         )
         text = text_of(self.server, reply, "text")
-        used = self._used(reply)
-        return Completion(text, count_of(reply, "meta_info", "completion_tokens"), Cost(used))
-
-    def _used(self, reply: Json) -> int:
-        """Count what a reply says was used; returns what was computed."""
-        read = count_of(reply, "meta_info", "prompt_tokens")
         written = count_of(reply, "meta_info", "completion_tokens")
-        computed = max(0, read - count_of(reply, "meta_info", "cached_tokens")) + written
-        self.server.spend(computed)
-        return computed
+        return Completion(text, written, self._used(reply))
+
+    def _used(self, reply: Json) -> Cost:
+        names = ("prompt_tokens", "completion_tokens", "cached_tokens")
+        read, written, cached = (count_of(reply, "meta_info", name) for name in names)
+        return used(self.server, read, written, cached)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sentixrl.engines.protocol import Completion, Cost
+from sentixrl.engines.protocol import Completion
 from sentixrl.engines.remote.backend import (
     Model,
     check_model,
@@ -16,6 +16,7 @@ from sentixrl.engines.remote.backend import (
     item,
     log_prob,
     text_of,
+    usage_of,
 )
 from sentixrl.engines.remote.exact import Branching, Reading
 from sentixrl.engines.remote.llama_cpp import token_ids
@@ -100,7 +101,7 @@ class Vllm:
         answers = [
             self._values(item(self.server, by_place, place), named) for place in range(len(prompts))
         ]
-        return answers, self._spend(reply)
+        return answers, usage_of(self.server, reply).tokens
 
     def _values(self, choice: Json, named: Sequence[int]) -> dict[int, float]:
         """The log-probabilities of the tokens that were named, as far as they are there."""
@@ -124,17 +125,8 @@ class Vllm:
         reply = self.server.post("/v1/completions", body)
         check_model(self.server, reply, self.model.name)
         text = text_of(self.server, reply, "choices", 0, "text")
-        computed = self._spend(reply)
-        return Completion(text, count_of(reply, "usage", "completion_tokens"), Cost(computed))
-
-    def _spend(self, reply: Json) -> int:
-        """Count what a reply says was used; returns what was computed."""
-        read = count_of(reply, "usage", "prompt_tokens")
         written = count_of(reply, "usage", "completion_tokens")
-        cached = count_of(reply, "usage", "prompt_tokens_details", "cached_tokens")
-        computed = max(0, read - cached) + written
-        self.server.spend(computed)
-        return computed
+        return Completion(text, written, usage_of(self.server, reply))
 
     def named(self) -> dict[str, Json]:
         """The model's name, as requests carry it."""
