@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ from sentixrl import (
     scheme,
 )
 from sentixrl.context.templates import template_languages
+from sentixrl.engines.options import RemoteOptions
 from sentixrl.errors import ConfigError, LabelError, ModelError
+from sentixrl.named_models import PYTHON_ONLY
 from sentixrl.spec import MAX_FILE_BYTES
 from sentixrl.trie import PackBudget
 
@@ -310,3 +312,20 @@ def test_what_is_no_model_is_refused_by_its_type(model: Any) -> None:  # noqa: A
 def test_a_name_that_no_system_takes_is_a_sentence() -> None:
     with pytest.raises(ModelError, match="File name too long"):
         load("a" * 5000)
+
+
+def test_options_of_another_kind_are_named_as_the_user_knows_them(tiny_model: Path) -> None:
+    """As a command's option, or as Python does if no command has it."""
+    there = EngineOptions(remote=RemoteOptions(attempts=2))
+    with pytest.raises(ConfigError, match=r"^'attempts' is for models on a server"):
+        load(tiny_model, engine=there)
+    for options in (EngineOptions(decoder="own"), EngineOptions(budget=PackBudget(pack=100))):
+        with pytest.raises(ConfigError, match=r"^'(decoder|budget)' is for models on this machine"):
+            load("vllm:http://127.0.0.1:9", engine=options)
+
+
+def test_only_options_that_commands_have_are_named_as_such() -> None:
+    commands = (Path(__file__).parents[1] / "docs" / "commands.md").read_text("utf-8")
+    parts = {part.name for kind in (EngineOptions, RemoteOptions) for part in fields(kind)}
+    named = {part for part in parts if f" --{part.replace('_', '-')} " in commands}
+    assert parts - named == PYTHON_ONLY | {"remote"}

@@ -26,6 +26,9 @@ from sentixrl.untrusted import boundary
 if TYPE_CHECKING:
     from sentixrl.engines.local.engine import LocalEngine
 
+PYTHON_ONLY = frozenset({"attempts", "budget", "decoder"})
+"""Options of engines that no command has."""
+
 
 def bundle_of(model: str | None) -> ModelBundle:
     """The bundle a model's name stands for; one of our making where it has none.
@@ -123,9 +126,8 @@ def check_options(options: EngineOptions, *bundles: ModelBundle | None) -> None:
 def _refuse(given: object, names: Sequence[str], usual: object, kind: str) -> None:
     for name in names:
         if getattr(given, name) != getattr(usual, name):
-            raise ConfigError(
-                f"--{name.replace('_', '-')} is {kind}, and there is none.", hint="Leave it out."
-            )
+            option = f"'{name}'" if name in PYTHON_ONLY else f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} is {kind}, and there is none.", hint="Leave it out.")
 
 
 def _open_local(bundle: ModelBundle, options: EngineOptions) -> LocalEngine:
