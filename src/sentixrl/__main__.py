@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-EXIT_INTERRUPTED = 130
+from sentixrl.cli.exits import EXIT_INTERRUPTED
 
 
 class _Leaving:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from sentixrl.formats.ledger import UNREADABLE, Fault, NoDialogueError
 from sentixrl.formats.objects import dialogue_object
 from sentixrl.formats.on_disk import NO_ROOM, Register
 from sentixrl.formats.sorting import Groups
+from sentixrl.formats.source import standard_input
 from sentixrl.formats.tables import MAX_DIALOGUE_BYTES
 
 FILE = "file"
@@ -174,7 +174,7 @@ class _Gatherer:
         return {"name": one.name, "size": before[0], "modified": before[1], "sha256": digest}
 
     def _read_standard_input(self, number: int) -> dict[str, Any]:
-        stream = standard_input()
+        stream = DigestingStream(standard_input())
         self._read(number, stream)
         digest = stream.digest()
         return {
@@ -277,20 +277,6 @@ class _Gatherer:
 def _ends_the_job(error: InputError) -> bool:
     """Whether a job without what could not be read would be wrong for good."""
     return isinstance(error, RefusedError) or error.code == NO_ROOM
-
-
-def standard_input() -> DigestingStream:
-    """Standard input, whose digest is kept.
-
-    Raises:
-        InputError: It is closed.
-    """
-    if sys.stdin is None:
-        raise InputError(
-            "Standard input is closed, so '-' has nothing to read.",
-            hint="Pipe something into the command, or name a file.",
-        )
-    return DigestingStream(cast(BinaryIO, sys.stdin.buffer))
 
 
 def _last(error: InputError) -> InputError:

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from sentixrl import __version__
 from sentixrl.batch.answering import answer_chunks, sample
 from sentixrl.batch.estimate import Estimate
-from sentixrl.batch.gathering import Tell, gather, standard_input
-from sentixrl.batch.inputs import InputFile, check_place, find_inputs
+from sentixrl.batch.gathering import Tell, gather
+from sentixrl.batch.inputs import DigestingStream, InputFile, check_place, find_inputs
 from sentixrl.batch.job import Job
 from sentixrl.batch.meter import Meter
 from sentixrl.batch.options import BatchOptions
@@ -26,6 +26,7 @@ from sentixrl.batch.spool import Chunk, spread
 from sentixrl.classifier import Classifier
 from sentixrl.context.templates import digest_of, template_languages
 from sentixrl.errors import ConfigError
+from sentixrl.formats.source import standard_input
 from sentixrl.runs.identity import (
     Json,
     labels_identity,
@@ -149,7 +150,7 @@ class BatchJob:
         if begun:
             job.check_inputs(inputs)
             if any(one.path is None for one in inputs):
-                job.check_standard_input(standard_input().digest())
+                job.check_standard_input(DigestingStream(standard_input()).digest())
         else:
             job.prepare()
         identity = {**self._workers.open(), **options.identity(), "sentixrl": __version__}

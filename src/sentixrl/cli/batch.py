@@ -21,6 +21,7 @@ from rich.text import Text
 from sentixrl.batch.options import CHUNK_TURNS, BatchOptions, ShardFormat
 from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, styled
+from sentixrl.cli.exits import EXIT_INTERRUPTED, EXIT_ITEM_ERRORS
 from sentixrl.cli.groups import OptionGroup, with_groups
 from sentixrl.cli.inputs import InputOptions
 from sentixrl.cli.options import ModelOptions, say_notes, say_sent, say_spent, spent
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from sentixrl.batch.running import Workers
     from sentixrl.spec import ClassifierSpec
 
-EXIT_ERRORS, EXIT_INTERRUPTED = 2, 130
 LINE_SECONDS = 60.0
 """Seconds between two lines of progress where there is no terminal."""
 _REFRESH = 0.5
@@ -130,7 +130,7 @@ def batch(
     _show_summary(summary, out)
     if here is not None:
         say_spent(here.classifier)
-    return EXIT_ERRORS if summary.errors else 0
+    return EXIT_ITEM_ERRORS if summary.errors else 0
 
 
 def _begun_in(spec: ClassifierSpec, out: Path) -> str | None:

@@ -19,6 +19,7 @@ import typer
 from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import answers, errors, note, printable, styled
 from sentixrl.cli.demonstrations import DemonstrationOptions
+from sentixrl.cli.exits import EXIT_ITEM_ERRORS
 from sentixrl.cli.groups import OptionGroup, with_groups
 from sentixrl.cli.html import check_target, write_html
 from sentixrl.cli.inputs import InputOptions, PseudonymOptions, say_reading_notes
@@ -44,7 +45,6 @@ Found = tuple[Dialogue, Ledger | None]
 Answered = tuple[Dialogue, DialoguePrediction, Ledger | None]
 """A dialogue, its answers, and the ledger of its input where it is the input's last."""
 
-EXIT_ITEM_ERRORS = 2
 MESSAGES_A_TABLE = 40
 FIRST_MESSAGES = 5
 """How many the first table has, so that something appears soon; each further one has more."""

@@ -15,6 +15,7 @@ from sentixrl.cli.arguments import SeveralOption
 from sentixrl.cli.console import Screen, answers, errors, note
 from sentixrl.cli.data import CUSTOM, TEST, DataOptions
 from sentixrl.cli.demonstrations import DEMONSTRATION_OPTIONS, DemonstrationOptions
+from sentixrl.cli.exits import EXIT_INTERRUPTED
 from sentixrl.cli.groups import with_groups
 from sentixrl.cli.headline import headline_table
 from sentixrl.cli.inputs import InputOptions
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from sentixrl.datasets import Dataset
     from sentixrl.runs import RunFolder
 
-EXIT_INTERRUPTED = 130
 TRAINED = (BaselineChoice.MAJORITY, BaselineChoice.TFIDF, BaselineChoice.EMBEDDINGS)
 """Baselines without a model."""
 NOT_FOR_VOTES = ("negotiate", "confidence_threshold", "agreements")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sentixrl.cli.console import Screen, answers, errors, new_table, note, styled
+from sentixrl.cli.exits import EXIT_INTERRUPTED
 from sentixrl.cli.progress import follow_all
 from sentixrl.cli.train import training_reporter
 from sentixrl.errors import ConfigError, MissingDependencyError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sentixrl.experiments.running import Setup
 
 EXIT_LEFT_OUT = 2
-EXIT_INTERRUPTED = 130
 
 
 def experiment(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentixrl.cli.console import answers, styled
+from sentixrl.cli.exits import EXIT_ITEM_ERRORS
 from sentixrl.cli.files import check_place, writing
 from sentixrl.dialogue import Dialogue
 from sentixrl.errors import ConfigError
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 MOST_TURNS = 20_000
 """More make a file that browsers open slowly or not at all."""
-EXIT_ITEM_ERRORS = 2
 
 
 def check_target(path: Path) -> None:

@@ -7,7 +7,6 @@ what an error advises is there to be used.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,10 +19,11 @@ import typer
 from sentixrl.cli.console import errors, note
 from sentixrl.cli.files import check_place, writing
 from sentixrl.cli.groups import OptionGroup
-from sentixrl.errors import ConfigError, InputError
+from sentixrl.errors import ConfigError
 from sentixrl.formats import Columns, DialogueReader, ReadingOptions, open_dialogues
 from sentixrl.formats.characters import shown
 from sentixrl.formats.pseudonyms import PseudonymReader, Pseudonyms
+from sentixrl.formats.source import standard_input
 
 STANDARD_INPUT = "-"
 _GAP = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)")
@@ -108,12 +108,7 @@ class InputOptions(TableOptions):
         """
         if file != STANDARD_INPUT:
             return open_dialogues(Path(file), **self.reading())
-        if sys.stdin is None:
-            raise InputError(
-                "Standard input is closed, so '-' has nothing to read.",
-                hint="Pipe something into the command, or name a file.",
-            )
-        return open_dialogues(stream=sys.stdin.buffer, **self.reading())
+        return open_dialogues(stream=standard_input(), **self.reading())
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from sentixrl.cli.console import errors, note
 from sentixrl.cli.datasets import app as datasets_app
 from sentixrl.cli.doctor import doctor
 from sentixrl.cli.evaluate import evaluate
+from sentixrl.cli.exits import EXIT_INTERRUPTED
 from sentixrl.cli.experiment import experiment
 from sentixrl.cli.hints import command_of, fitting, options_of
 from sentixrl.cli.labels import labels
@@ -39,7 +40,6 @@ from sentixrl.cli.train import train
 from sentixrl.errors import SentixError
 
 EXIT_USER = 2
-EXIT_INTERRUPTED = 130
 _DENIED = "Give yourself the right to read and write there, or name another place."
 
 app = typer.Typer(

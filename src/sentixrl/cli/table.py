@@ -15,6 +15,7 @@ from sentixrl.classifier import Classifier
 from sentixrl.cli.console import new_table, note, short_names, styled
 from sentixrl.dialogue import Dialogue, Utterance
 from sentixrl.labels import Label, LabelSet
+from sentixrl.pages.view import percent
 from sentixrl.prediction import DialoguePrediction, Prediction, Round, Status, Verdict
 
 BAR = 8
@@ -283,7 +284,7 @@ def _emotions(item: Prediction, label_set: LabelSet, language: str, *, shares: b
     words = [
         styled(
             _word(label_set[name], language),
-            *([(f" {_percent(found[name])}", "dim")] if shares and name in found else []),
+            *([(f" {percent(found[name])}", "dim")] if shares and name in found else []),
         )
         for name in ranked
     ]
@@ -297,15 +298,10 @@ def _word(label: Label, language: str) -> Text:
     return styled((label.name if same else f"{label.name} {word}", style))
 
 
-def _percent(share: float) -> str:
-    """A probability in percent; only what is certain is 100%."""
-    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
-
-
 def _bar(confidence: float | None, *, bars: bool = True) -> Text:
     if confidence is None:
         return styled(("–", "dim"))
-    share = _percent(confidence)
+    share = percent(confidence)
     if not bars:
         return styled(f"{share:>4}")
     filled = round(confidence * BAR)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sentixrl.cli.console import Screen, answers, errors, styled
+from sentixrl.cli.exits import EXIT_INTERRUPTED
 from sentixrl.cli.hints import in_recipe
 from sentixrl.errors import ConfigError, MissingDependencyError
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from sentixrl.training.recipe import Recipe
     from sentixrl.training.running import Reporter
     from sentixrl.training.trainer import Progress
-
-EXIT_INTERRUPTED = 130
 
 
 def train(

@@ -22,7 +22,7 @@ class Register:
     """
 
     def __init__(self) -> None:
-        with _full_disk():
+        with full_disk("SQLITE_TMPDIR"):
             self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-2000"):
                 self._rows.execute(f"PRAGMA {setting}")
@@ -38,7 +38,7 @@ class Register:
     def add(self, id: str, place: int) -> int | None:
         """Note an id; where it stood before, if it did."""
         row = _as_bytes(id), place
-        with _full_disk():
+        with full_disk("SQLITE_TMPDIR"):
             done = self._rows.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", row)
         return None if done.rowcount else self._place(id)
 
@@ -57,13 +57,22 @@ def _as_bytes(id: str) -> bytes:
 
 
 @contextmanager
-def _full_disk() -> Iterator[None]:
+def full_disk(variable: str) -> Iterator[None]:
+    """Say in a sentence that there is no room for temporary files.
+
+    Args:
+        variable: The environment variable that names their folder.
+
+    Raises:
+        InputError: There is none.
+    """
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except (OSError, sqlite3.OperationalError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"The input needs room in the folder for temporary files, and gets none ({error}).",
-            hint="Name a folder with room in the environment variable SQLITE_TMPDIR.",
+            f"The input needs room in the folder for temporary files, and gets none ({reason}).",
+            hint=f"Name a folder with room in the environment variable {variable}.",
             code=NO_ROOM,
             retryable=True,
         ) from None

@@ -10,13 +10,12 @@ import heapq
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
-from sentixrl.errors import InputError
-from sentixrl.formats.on_disk import NO_ROOM
+from sentixrl.formats.on_disk import full_disk
 
 RUN_BYTES = 16 * 1024 * 1024
 """About how much is sorted in memory at once."""
@@ -67,7 +66,7 @@ class SortedRuns:
 
     def _add_run(self, level: int, entries: Iterator[_Entry]) -> None:
         """Write a run; many of one level become one of the next."""
-        with full_disk():
+        with full_disk("TMPDIR"):
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(prefix="sentixrl-")
             path = Path(self._folder.name) / str(self._made)
@@ -120,22 +119,3 @@ class Groups:
         """Forget all of it."""
         self._by_key.close()
         self._by_first.close()
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Say in a sentence that there is no room for temporary files.
-
-    Raises:
-        InputError: There is none.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            "The input needs room in the folder for temporary files, and gets none "
-            f"({error.strerror or error}).",
-            hint="Name a folder with room in the environment variable TMPDIR.",
-            code=NO_ROOM,
-            retryable=True,
-        ) from None

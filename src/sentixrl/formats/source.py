@@ -12,6 +12,7 @@ import io
 import os
 import shutil
 import stat
+import sys
 import tempfile
 import time
 import zlib
@@ -237,6 +238,20 @@ def _source_of_pipe(path: Path, name: str, encoding: str) -> InputSource:
             time.sleep(0.02)
         os.set_blocking(handle, True)
         return source_of_stream(cast(BinaryIO, stream), name, encoding, begun or b"")
+
+
+def standard_input() -> BinaryIO:
+    """The bytes of standard input.
+
+    Raises:
+        InputError: It is closed.
+    """
+    if sys.stdin is None:
+        raise InputError(
+            "Standard input is closed, so '-' has nothing to read.",
+            hint="Pipe something into the command, or name a file.",
+        )
+    return sys.stdin.buffer
 
 
 def source_of_stream(stream: BinaryIO, name: str, encoding: str, begun: bytes = b"") -> InputSource:

@@ -16,10 +16,10 @@ from typing import BinaryIO
 from sentixrl.errors import InputError
 from sentixrl.formats.characters import shown
 from sentixrl.formats.messages import Source
+from sentixrl.formats.source import FREE_BYTES, MOST_UNPACKED
 
 MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 4 * 1024**3
-_MOST_UNPACKED, _FREE_BYTES = 200, 64 * 1024 * 1024  # text packs to a tenth or so
 
 
 def member_names(source: Source) -> list[str]:
@@ -84,7 +84,7 @@ def _archive(stream: BinaryIO, name: str) -> zipfile.ZipFile:
     archive = zipfile.ZipFile(stream)
     # By the archive's own size: members that share their bytes each claim them all.
     unpacked = sum(info.file_size for info in archive.infolist())
-    if unpacked > _FREE_BYTES + _MOST_UNPACKED * size:
+    if unpacked > FREE_BYTES + MOST_UNPACKED * size:
         raise InputError(
             f"{name} unpacks to {unpacked:,} bytes, as no chat does.",
             hint="Unpack it yourself if you trust it.",
@@ -99,7 +99,7 @@ def _archive(stream: BinaryIO, name: str) -> zipfile.ZipFile:
 def _check(info: zipfile.ZipInfo, name: str) -> None:
     if info.flag_bits & 0x1:
         raise InputError(f"{name} is encrypted.", hint="Unpack it with its password first.")
-    bound = min(MAX_MEMBER_BYTES, _FREE_BYTES + _MOST_UNPACKED * info.compress_size)
+    bound = min(MAX_MEMBER_BYTES, FREE_BYTES + MOST_UNPACKED * info.compress_size)
     if info.file_size > bound:
         raise InputError(
             f"{name} unpacks to {info.file_size:,} bytes, as no chat does.",
