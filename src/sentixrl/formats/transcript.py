@@ -18,7 +18,6 @@ from sentixrl.formats.ledger import Ledger
 from sentixrl.formats.messages import MAX_TURNS, Line, Source
 from sentixrl.formats.speakers import split_speaker
 
-"""The most turns of one dialogue."""
 _MAX_PREFIXES = 10_000
 
 

@@ -162,7 +162,7 @@ def _some(source: Iterator[Task[R]]) -> tuple[list[Task[R]], BaseException | Non
             task = next(source)
             held += len(task)
             fresh.append(task)
-    except (StopIteration, Exception) as error:
+    except Exception as error:
         return fresh, error
     return fresh, None
 
