@@ -113,6 +113,12 @@ def test_a_server_that_shows_no_tokens_only_writes(kind: str) -> None:
     assert getattr(reply, "text", None) == "Joy."
 
 
+def test_a_server_whose_replies_are_free_does_not_claim_to_constrain_them() -> None:
+    with fake_server(Chat()) as served:
+        can = open_remote(f"openai:{served.url}#small").capabilities
+    assert (can.score, can.constrain) == (True, False)
+
+
 def test_what_the_reply_was_to_continue_is_not_repeated() -> None:
     begun = GenerateRequest(PROMPT.then("assistant", "Analysis:"), stop=("\n",))
     assert continuation(begun, "Analysis: she is moved.\nSo") == "she is moved."

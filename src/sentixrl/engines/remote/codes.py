@@ -140,7 +140,10 @@ class CodedBackend:
         return Scores(log_probs, False, mass, likeliest.cost)
 
     def generate(self, request: GenerateRequest) -> Completion:
-        """A reply, without what it thought before and without repeating what it was to continue."""
+        """A reply, without what it thought before and without repeating what it was to continue.
+
+        Such servers cannot be held to choices: the reply may be anything.
+        """
         reply = self._server.write(request.prompt, request.max_tokens, request.stop)
         return Completion(continuation(request, reply.text), reply.tokens, reply.cost)
 

@@ -81,10 +81,9 @@ class RemoteEngine:
         self._note_checked(server.interruptions)
         self._masses: list[float] = []
         limit = server.options.concurrency
-        scores = backend.way != "written"
         self.capabilities = Capabilities(
-            score=scores,
-            constrain=scores,
+            score=backend.way != "written",
+            constrain=backend.way in {"exact", "decisions"},
             context_tokens=backend.model.context_tokens,
             parameters=backend.model.parameters,
             workers=min(limit, backend.model.slots or limit),
