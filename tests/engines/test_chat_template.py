@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +70,32 @@ def test_what_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="takes too long") as caught:
         render("{{ 'slow' }}", ("user",), ("hello",), ())
     assert caught.value.code == UNUSABLE
+
+
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        ("raise ImportError('no module \\x1b[31mjinja2' + 'a' * 999)", "no module "),
+        ("sys.exit(3)", r"its process ended with status 3\."),
+        ("print('{', flush=True); sys.exit(0)", r"its process ended with status 0\."),
+        ("raise MemoryError", "takes too long or too much memory"),
+        ("import os; os.kill(os.getpid(), 9)", "takes too long or too much memory"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_process_that_fails_says_why(
+    monkeypatch: pytest.MonkeyPatch, does: str, says: str
+) -> None:
+    run = subprocess.run
+
+    def other(command: list[str], **options: Any) -> Any:  # noqa: ANN401
+        return run([command[0], "-c", f"import sys; {does}"], **options)
+
+    monkeypatch.setattr(subprocess, "run", other)
+    with pytest.raises(ModelError, match=says) as caught:
+        render("{{ 'this fails' }}", ("user",), (does,), ())
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 400
 
 
 def test_a_template_of_megabytes_is_not_even_begun() -> None:

@@ -21,6 +21,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sentixrl.errors import ModelError
+from sentixrl.formats.characters import shown
 
 MAX_TEMPLATE = 1_000_000
 """Characters of a template; real ones have up to twenty thousand."""
@@ -78,14 +79,23 @@ def render(
         raise _unusable("takes too long") from None
     except OSError as error:
         raise _unusable(f"cannot be run: {error.strerror or error}") from None
-    except ValueError:  # it was ended by the system in the middle
-        raise _unusable("takes too long or too much memory") from None
+    except ValueError:  # it ended in the middle
+        raise _unusable(_ended(process)) from None
     if (unusable := answer.get("unusable")) is not None:
         raise _unusable(unusable)
     if (refused := answer.get("refused")) is not None:
         raise ModelError(f"The model's chat template {refused}.", hint=HINT)
     text: str = answer["text"]
     return text
+
+
+def _ended(process: subprocess.CompletedProcess[bytes]) -> str:
+    """Why the separate process gave no answer, as the end of a sentence."""
+    lines = process.stderr.decode("utf-8", "replace").strip().splitlines()
+    last = shown(lines[-1].strip(), 200).rstrip(".") if lines else ""
+    if process.returncode < 0 or last.startswith("MemoryError"):  # the system ended it
+        return "takes too long or too much memory"
+    return f"cannot be run: {last or f'its process ended with status {process.returncode}'}"
 
 
 def _unusable(why: str) -> ModelError:
