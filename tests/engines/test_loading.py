@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -474,6 +475,24 @@ def test_logits_made_in_an_unknown_way_are_refused(tiny_model: Path, dtype: torc
     model.lm_head.register_forward_hook(lambda module, inputs, logits: logits * 1.25)
     with pytest.raises(ModelError, match="LlamaForCausalLM computes otherwise"):
         TransformersDecoder(model)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize("hubs", [True, False])
+def test_progress_bars_are_left_as_the_program_had_them(
+    monkeypatch: pytest.MonkeyPatch, ours: bool, hubs: bool
+) -> None:
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, progress_bar_states
+    from transformers.utils import logging
+
+    monkeypatch.setattr(logging, "_tqdm_active", ours)
+    monkeypatch.setitem(progress_bar_states, "_global", hubs)
+    with contextlib.suppress(ValueError), _hf.quiet():
+        assert not logging.is_progress_bar_enabled()
+        assert are_progress_bars_disabled()
+        raise ValueError
+    assert logging.is_progress_bar_enabled() is ours
+    assert are_progress_bars_disabled() is not hubs
 
 
 def test_a_model_stands_whole_on_the_device_that_was_named(

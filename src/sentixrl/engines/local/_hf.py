@@ -288,11 +288,20 @@ def _quantisation(bits: int, dtype: torch.dtype, device: torch.device) -> object
 
 
 @contextlib.contextmanager
-def quiet() -> Any:  # noqa: ANN401 - a context manager
-    """Keep transformers' progress bars and notices off the user's terminal."""
+def quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and notices off the user's terminal; then all is as before.
+
+    Its switch for bars moves that of the hub's client too.
+    """
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
     from transformers.utils import logging
 
     level = logging.get_verbosity()
+    bars, hub_bars = logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
@@ -301,4 +310,7 @@ def quiet() -> Any:  # noqa: ANN401 - a context manager
             yield
     finally:
         logging.set_verbosity(level)
-        logging.enable_progress_bar()
+        if bars:
+            logging.enable_progress_bar()
+        if bars != hub_bars:
+            (enable_progress_bars if hub_bars else disable_progress_bars)()
