@@ -52,6 +52,10 @@ class Model:
     version: str | None = None
     slots: int | None = None
 
+    def named(self) -> dict[str, Json]:
+        """The name, as requests carry it."""
+        return {} if self.name is None else {"model": self.name}
+
 
 class Backend(Protocol):
     """One kind of server."""

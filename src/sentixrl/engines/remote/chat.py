@@ -24,7 +24,7 @@ from sentixrl.engines.remote.codes import SHOWN, Likeliest, messages_of
 from sentixrl.engines.remote.refusals import ServerError, bad_reply
 from sentixrl.engines.remote.transport import Json, Server
 
-_REASONING_ROOM = 16
+_LEAST_TOKENS = 16
 """The fewest tokens that some servers agree to write."""
 
 
@@ -51,13 +51,13 @@ class Chat:
 
     def write(self, prompt: Prompt, max_tokens: int, stop: Sequence[str]) -> Completion:
         """A reply; stop words are applied later, as a line break may come before any word."""
-        reply = self._ask(prompt, max(max_tokens, _REASONING_ROOM), {})
+        reply = self._ask(prompt, max(max_tokens, _LEAST_TOKENS), {})
         text = text_of(self.server, reply, "choices", 0, "message", "content")
         tokens = count_of(reply, "usage", "completion_tokens")
         return Completion(text, tokens, usage_of(self.server, reply))
 
     def _ask(self, prompt: Prompt, max_tokens: int, more: Mapping[str, Json]) -> Json:
-        body = {**_named(self.model), "messages": messages_of(prompt), **more}
+        body = {**self.model.named(), "messages": messages_of(prompt), **more}
         while True:
             limits = {self._limit: max_tokens, **self._settings}
             try:
@@ -120,7 +120,7 @@ class Completions:
 
     def _ask(self, text: str, max_tokens: int, more: Mapping[str, Json]) -> Json:
         body = {"prompt": text, "max_tokens": max_tokens, "temperature": 0, **more}
-        reply = self.server.post("/v1/completions", {**_named(self.model), **body})
+        reply = self.server.post("/v1/completions", {**self.model.named(), **body})
         check_served(self.server, reply, self.model)
         return reply
 
@@ -153,7 +153,7 @@ class Ollama:
         options = {"num_predict": max_tokens, "temperature": 0}
         body = {"messages": messages_of(prompt), "stream": False, "think": False}
         reply = self.server.post(
-            "/api/chat", {**_named(self.model), **body, "options": options, **more}
+            "/api/chat", {**self.model.named(), **body, "options": options, **more}
         )
         check_model(self.server, reply, self.model.name)
         return reply
@@ -190,7 +190,3 @@ def check_served(server: Server, reply: Json, model: Model) -> None:
     if isinstance(said, str) and model.name and said.startswith(f"{model.name}-"):
         return
     check_model(server, reply, model.name)
-
-
-def _named(model: Model) -> dict[str, Json]:
-    return {} if model.name is None else {"model": model.name}

@@ -116,7 +116,7 @@ class DecisionBackend:
             "instructions": question,
             "criteria": dict.fromkeys(request.choices),
         }
-        return {**self._named(), "state": state, "questions": {NAME: asked}}
+        return {**self.model.named(), "state": state, "questions": {NAME: asked}}
 
     def _decisions(self, request: ScoreRequest) -> dict[str, Json]:
         state, question = _parts(request.prompt)
@@ -126,10 +126,7 @@ class DecisionBackend:
             "instructions": question,
             "choices": [{"value": choice} for choice in request.choices],
         }
-        return {**self._named(), "input": state, "questions": [asked]}
-
-    def _named(self) -> dict[str, Json]:
-        return {} if self.model.name is None else {"model": self.model.name}
+        return {**self.model.named(), "input": state, "questions": [asked]}
 
     def _check_refusal(self, answer: Json) -> None:
         if isinstance(answer, Mapping) and answer.get("type") == "refusal":

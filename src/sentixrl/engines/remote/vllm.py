@@ -43,7 +43,7 @@ class Vllm:
 
     def tokenise(self, text: str, *, markup: bool, begin: bool = False) -> tuple[int, ...]:
         """Token ids of a text; markers in it are read as such whatever ``markup`` says."""
-        body = {**self.named(), "prompt": text, "add_special_tokens": begin}
+        body = {**self.model.named(), "prompt": text, "add_special_tokens": begin}
         return token_ids(self.server, self.server.post("/tokenize", body, computes=False))
 
     def rendered(self, roles: tuple[str, ...], contents: tuple[str, ...]) -> str:
@@ -54,13 +54,13 @@ class Vllm:
         """
         messages = [{"role": r, "content": c} for r, c in zip(roles, contents, strict=True)]
         body = {
-            **self.named(),
+            **self.model.named(),
             "messages": messages,
             "add_generation_prompt": not roles or roles[-1] != "assistant",
             "add_special_tokens": False,
         }
         ids = token_ids(self.server, self.server.post("/tokenize", body, computes=False))
-        back = {**self.named(), "tokens": list(ids)}
+        back = {**self.model.named(), "tokens": list(ids)}
         return text_of(self.server, self.server.post("/detokenize", back, computes=False), "prompt")
 
     def read(self, branchings: Sequence[Branching]) -> Reading:
@@ -83,7 +83,7 @@ class Vllm:
     ) -> tuple[list[dict[int, float]], int]:
         """The log-probabilities of the named tokens after each prompt, and what was computed."""
         body = {
-            **self.named(),
+            **self.model.named(),
             "prompt": [list(prompt) for prompt in prompts],
             "max_tokens": 1,
             "temperature": 0,
@@ -116,7 +116,7 @@ class Vllm:
     def write(self, before: Sequence[int], max_tokens: int, stop: Sequence[str]) -> Completion:
         """Continue a prompt by the likeliest tokens."""
         body = {
-            **self.named(),
+            **self.model.named(),
             "prompt": list(before),
             "max_tokens": max_tokens,
             "temperature": 0,
@@ -127,7 +127,3 @@ class Vllm:
         text = text_of(self.server, reply, "choices", 0, "text")
         written = count_of(reply, "usage", "completion_tokens")
         return Completion(text, written, usage_of(self.server, reply))
-
-    def named(self) -> dict[str, Json]:
-        """The model's name, as requests carry it."""
-        return {} if self.model.name is None else {"model": self.model.name}
