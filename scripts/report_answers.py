@@ -31,6 +31,39 @@ ANSWERS = {
         "[limit 3, objects to 0.2 against limit 3, verdicts on other turns, 0.2]: what they know "
         "is the label, not the turn."
     ),
+    "languages": (
+        "A few hundred texts of the language itself are worth more than as many of other "
+        "languages; without any, prompts in English carry over far better than prompts in each "
+        "language.\n"
+        "Trained on 800 texts of the language per form, 270 million parameters stand where simpler "
+        "ways do: [in the language against tfidf] against TF-IDF, "
+        "[in the language against embeddings in the language] against multilingual embeddings. One "
+        "model for all six languages adds [all languages against in the language]. As many texts "
+        "of five other languages, under prompts in the language of each text, leave it "
+        "[from the others against embeddings from the others] from embeddings of the same texts "
+        "and [from the others against base without training] above the untrained base; a model of "
+        "the language's own texts is [in the language against from the others] better. English "
+        "prompts for all languages bring "
+        "[from the others, English prompts against from the others] of that, and "
+        "[English prompts against each language's own, from the others, a question per label] "
+        "where each label is a question, of "
+        "[in the language against from the others, a question per label]. For scale, the model "
+        "that comes along has [default without training | es] in Spanish, "
+        "[default without training | hi] in Hindi, [default without training | ary] in Moroccan "
+        "and [default without training | arq] in Algerian Arabic, of which it has not seen the "
+        "last."
+    ),
+    "peers": (
+        "Not decided: the larger model has not been trained yet.\n"
+        "The two small ones have [135m | meld] and [270m | meld] on MELD, pooled "
+        "[pool of 135m and 270m | meld]; on EmoryNLP [135m | emorynlp] and [270m | emorynlp], "
+        "pooled [pool of 135m and 270m | emorynlp]."
+    ),
+    "policies": (
+        "Not decided: the larger models have not been trained yet.\n"
+        "One model of 270 million parameters for both sets has [270m | meld] on MELD and "
+        "[270m | emorynlp] on EmoryNLP."
+    ),
     "ablation": (
         "History is what counts; nothing else is clear of zero.\n"
         "History is worth [full against history off when asked] when a trained "
