@@ -36,7 +36,7 @@ def test_by_mouse(open_page: Open) -> None:
     assert "turn 5" in below.inner_text()
     assert page.locator(".turn.moved").count() > 0
     page.locator(".below select").select_option("fear")
-    assert "corrected" in page.locator(".turn").nth(5).inner_text()
+    page.locator(".turn").nth(5).filter(has_text="corrected").wait_for()
     page.locator("#by-speaker").select_option("Caller")
     assert page.locator(".turn").count() == 5
     page.locator("#by-speaker").select_option("")
